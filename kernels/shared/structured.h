@@ -1,0 +1,56 @@
+/* Structured operators: a shape-and-dtype rule shared by all backends, and an inner kernel per backend.
+ *
+ * An operator is written once, as `const rt_structured_def NAME`, where NAME is the kernel that the out= entry of
+ * native_functions.yaml names under `CPU:`. The code generator makes one rt_structured per variant (functional, in-place, out=) and
+ * registers rt_structured_cpu and rt_structured_meta with it.
+ */
+#ifndef KERNELS_STRUCTURED_H
+#define KERNELS_STRUCTURED_H
+
+#include "runtime/core/core.h"
+
+enum rt_variant { RT_FUNCTIONAL = 0, RT_INPLACE = 1, RT_OUT = 2 };
+enum { RT_MAX_OUTS = 4 };
+
+/* What the rule says of one output. */
+typedef struct rt_out_spec {
+    int dtype;
+    int device_type, device_index;
+    int ndim;
+    int has_strides; /* 0: contiguous */
+    int64_t sizes[RT_MAX_DIM];
+    int64_t strides[RT_MAX_DIM];
+} rt_out_spec;
+
+/* One run of a structured operator. `args` are the arguments of the variant that was called, in its schema's order; out= arguments
+ * stand last and in-place ones have the output as argument 0, so that the inputs stand at the same places in all variants. */
+typedef struct rt_call_frame {
+    rt_operator *op;
+    PyObject *const *args;
+    Py_ssize_t nargs; /* out= arguments not counted */
+    enum rt_variant variant;
+    int nouts;
+    RtTensor *outs[RT_MAX_OUTS]; /* before the rule: the given outputs, NULL where functional; after allocation: all of them */
+    rt_out_spec *specs;          /* nouts of them, filled by the rule */
+    void *iter;                  /* what the rule prepared for the inner kernel; lives on the caller's stack */
+} rt_call_frame;
+
+typedef struct rt_structured_def {
+    const char *name;
+    int (*rule)(rt_call_frame *c);  /* checks arguments and fills specs: 0, or -1 with an exception set */
+    int (*cpu)(rt_call_frame *c);   /* computes into c->outs: 0, or -1 with an exception set */
+    /* A short cut for the functional variant on CPU (small, contiguous, same dtype...): the result, or NULL without an exception
+     * where it does not apply. May be NULL. */
+    PyObject *(*fast)(PyObject *const *args, Py_ssize_t nargs);
+    int nouts;
+} rt_structured_def;
+
+typedef struct rt_structured {
+    const rt_structured_def *def;
+    enum rt_variant variant;
+} rt_structured;
+
+PyObject *rt_structured_cpu(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
+PyObject *rt_structured_meta(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
+
+#endif
