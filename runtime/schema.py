@@ -758,9 +758,10 @@ _NUMBER_START = re.compile(r"\.?[0-9]")
 _STRING = re.compile(r"\"(?:[^\"\\\n]++|\\.)*+\"|'(?:[^'\\\n]++|\\.)*+'", re.DOTALL)
 
 #: Words that cannot name an operator, an argument or a type variable.
-_RESERVED = frozenset(
-    "False None True and as assert break class continue def del elif else for global if import in is not or pass raise return while with".split()
-)
+_RESERVED = frozenset([
+    "False", "None", "True", "and", "as", "assert", "break", "class", "continue", "def", "del", "elif", "else", "for", "global", "if", "import",
+    "in", "is", "not", "or", "pass", "raise", "return", "while", "with",
+])  # fmt: skip
 
 _LITERALS = {"None": None, "True": True, "False": False}
 
@@ -979,7 +980,7 @@ class _Parser:
         self.at += 1
         self.expect("(")
         elems, aliases, height = self.types(depth + 1)
-        if len(elems) < fewest or most is not None and len(elems) > most:
+        if not fewest <= len(elems) <= (most or len(elems)):
             amount = f"{fewest} type{'s' * (fewest > 1)}" if most else f"{fewest} or more types"
             self.fail_at(start, None, f"{name} takes {amount}, expected them in its brackets:")
         if name == "Dict":
@@ -1031,7 +1032,7 @@ class _Parser:
             elif base.size is None and not optional:
                 self.fail("'['")
             else:
-                value = self.constant(elem, False, not optional)
+                value = self.element(elem, False, not optional)
                 # An optional list keeps the scalar: it is the caller who knows whether to expand it.
                 if not optional:
                     if base.size > MAX_BROADCAST:
@@ -1051,13 +1052,28 @@ class _Parser:
             self.at += 1
             return ()
         while True:
-            values.append(self.constant(elem, none_allowed, True))
+            values.append(self.element(elem, none_allowed, True))
             if self.tokens[self.at] == "]":
                 self.at += 1
                 return tuple(values)
             if self.tokens[self.at] != ",":
                 self.fail("',' or ']'")
             self.at += 1
+
+    def element(self, t: Type, none_allowed: bool, exact: bool) -> object:
+        """A constant in a list, whose elements are of one kind: bools for bools and whole numbers for ints."""
+        start = self.at
+        value = self.constant(t, none_allowed, exact)
+        if value is not None and isinstance(t, BaseType) and t.name in _NUMERIC:
+            if t.name in ("bool", "SymBool"):
+                wanted = "a bool" if not isinstance(value, bool) else None
+            elif t.name in ("float", "complex", "Scalar"):
+                wanted = "a number" if isinstance(value, bool) and t.name != "Scalar" else None
+            else:
+                wanted = "a whole number" if type(value) is not int else None
+            if wanted:
+                self.fail_at(start, f"{wanted} as an element of {t.source()}[]")
+        return value
 
     def constant(self, t: Type, none_allowed: bool, exact: bool) -> object:
         """One literal of a default.  `exact` turns numbers into the type's own kind, which an optional's default is not."""
@@ -1079,9 +1095,12 @@ class _Parser:
         if token in ("True", "False"):
             self.at += 1
             return token == "True"
-        if token in _CONSTANTS or type_name == "ScalarType" and token in _DTYPES:
+        symbol = _CONSTANTS.get(token)
+        if symbol is None and type_name == "ScalarType":
+            symbol = _DTYPES.get(token)
+        if symbol is not None:
             self.at += 1
-            return _DTYPES[token] if type_name == "ScalarType" and token in _DTYPES else _CONSTANTS[token]
+            return symbol
         value = self.literal()
         if type_name in ("complex", "Scalar"):
             sign = self.tokens[self.at]
@@ -1152,7 +1171,8 @@ class _Parser:
                     self.at += 1
                     default_text, default = self.default(t)
                     seen_default = True
-                elif seen_default and not kwarg_only:
+                elif seen_default and not kwarg_only and not isinstance(t, ListType):
+                    # Lists are exempt: operators older than the rule leave one out as an empty list.
                     message = f"Non-default positional argument follows default argument. Parameter {name}, expected a default:"
                     self.fail_at(self.at - 1, "a default", message)
                 arguments.append(Argument(name, t, kwarg_only, default_text, default, alias))
