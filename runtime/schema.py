@@ -437,6 +437,8 @@ class _Style(NamedTuple):
         before, after = alias.before, alias.after
         if self.sort:
             before, after = sorted(set(before)), after and sorted(set(after))
+        elif self.runtime:
+            before, after = dict.fromkeys(before), after and dict.fromkeys(after)
         if self.runtime and alias.after_set == alias.before_set:
             after = None
         tail = f" -> {'|'.join(after)}" if after else ""
@@ -782,7 +784,7 @@ _NUMERIC = frozenset(
 class _Parser:
     """One pass over the tokens of one text."""
 
-    __slots__ = ("allow_typevars", "at", "text", "tokens")
+    __slots__ = ("allow_typevars", "at", "starts", "text", "tokens")
 
     def __init__(self, text: str, allow_typevars: bool = True):
         if not isinstance(text, str):
@@ -791,6 +793,7 @@ class _Parser:
         self.allow_typevars = allow_typevars
         self.tokens = _TOKEN.findall(text)
         self.at = 0
+        self.starts: list[int] | None = None
         if "\n" in text:
             self.check_lines()
 
@@ -812,11 +815,10 @@ class _Parser:
     # -- errors
 
     def position(self, index: int) -> int:
-        """Where a token starts.  Only errors and defaults of several tokens ask, so nothing is recorded while tokenizing."""
-        for i, match in enumerate(_TOKEN.finditer(self.text)):
-            if i == index:
-                return match.start(1)
-        return len(self.text)
+        """Where a token starts.  Only errors and defaults of several tokens ask, so the starts are found on demand, all at once."""
+        if self.starts is None:
+            self.starts = [match.start(1) for match in _TOKEN.finditer(self.text)]
+        return self.starts[index]
 
     def fail_at(self, index: int, expected: str | None, message: str | None = None) -> NoReturn:
         text, position = self.text, self.position(index)
@@ -1159,6 +1161,8 @@ class _Parser:
             token = self.tokens[self.at]
             vararg = token == "..."
             if vararg:
+                if seen_default:
+                    self.fail_at(self.at, "an argument", "schemas with vararg (...) can't have default value args, expected an argument:")
                 self.at += 1
             elif token == "*":
                 self.at += 1
