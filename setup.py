@@ -1,7 +1,7 @@
 """Builds ``redispatch``: generated sources, then one extension module, then the data files.
 
-``pyproject.toml`` holds all that is static about the project; this file is the part of a build that is a program. It is run by pip
-(PEP 517 and PEP 660, both in the source tree) and by developers::
+``pyproject.toml`` holds all that is static about the project; this file is the part of a build that is a program. It
+is run by pip (PEP 517 and PEP 660, both in the source tree) and by developers::
 
     python setup.py build_ext --inplace
 
@@ -10,25 +10,26 @@ Four steps, each of which leaves alone what is already right:
 1. the code generator (``runtime.torchgen.build``) writes ``runtime/_generated/``;
 2. Cython translates ``runtime/_core.pyx`` with its parts into one C file;
 3. the C compiler translates that file, the C parts of the core, the kernels and the generated C, several at a time;
-4. the linker makes ``runtime._core`` of them, and ``runtime/_data/`` receives the headers, YAML files and CUDA sources that the
-   installed package reads.
+4. the linker makes ``runtime._core`` of them, and ``runtime/_data/`` receives the headers, YAML files and CUDA
+   sources that the installed package reads.
 
-Steps 2 and 3 keep their outputs in ``build/objects/`` (see `Translator`), so an edit of one kernel compiles one file, and so does an
-editable install that follows a wheel, although pip runs every build in a fresh environment. ``rm -rf build`` forgets everything.
+Steps 2 and 3 keep their outputs in ``build/objects/`` (see `Translator`), so an edit of one kernel compiles one file,
+and so does an editable install that follows a wheel, although pip runs every build in a fresh environment. ``rm -rf
+build`` forgets everything.
 
 ``RUNTIME_BUILD`` in the environment chooses the kind of build:
 
 - ``release`` (default): optimized, stripped.
 - ``debug``: fast to compile, assertions on, ``RT_DEBUG`` defined (it compiles the debug counters in).
-- ``sanitize``: AddressSanitizer and UndefinedBehaviorSanitizer. The interpreter itself is not instrumented, so the runtime library
-  must be loaded before it, and memory that CPython keeps until exit is not a leak::
+- ``sanitize``: AddressSanitizer and UndefinedBehaviorSanitizer. The interpreter itself is not instrumented, so the
+  runtime library must be loaded before it, and memory that CPython keeps until exit is not a leak::
 
       RUNTIME_BUILD=sanitize python setup.py build_ext --inplace
       LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so)" \\
           ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc python -m pytest
 
-A Python for macOS that holds two architectures needs ``ARCHFLAGS="-arch arm64"`` (or ``x86_64``): dependency files exist for one at
-a time only.
+A Python for macOS that holds two architectures needs ``ARCHFLAGS="-arch arm64"`` (or ``x86_64``): dependency files
+exist for one at a time only.
 """
 
 import concurrent.futures
@@ -63,8 +64,8 @@ DATA_FILES = ("include/**/*", "kernels/*.yaml", "kernels/cuda/**/*.cu*")
 # What the compilation reads besides the sources proper; a source distribution must hold it.
 READ_BY_BUILD = (*DATA_FILES, "kernels/**/*.h", "kernels/**/*.p[xy][xdi]", "runtime/**/*.p[xy][xdi]", "runtime/**/*.h")
 
-# Kernels differ from the rest only in a release: -O3 pays in loops and costs in the core. `omp simd` is honoured everywhere, the
-# OpenMP runtime nowhere: a team of its threads hangs in a forked child.
+# Kernels differ from the rest only in a release: -O3 pays in loops and costs in the core. `omp simd` is honoured
+# everywhere, the OpenMP runtime nowhere: a team of its threads hangs in a forked child.
 COMMON_FLAGS = [
     "-std=gnu17", "-fPIC", "-fvisibility=hidden", "-fno-strict-aliasing", "-fwrapv", "-fopenmp-simd", "-Wall",
     "-DNPY_NO_DEPRECATED_API=NPY_2_0_API_VERSION",
@@ -90,8 +91,9 @@ def build_kind():
 class Places:
     """Stable names for folders that stand elsewhere in every build environment while their contents are the same.
 
-    pip unpacks NumPy and Cython into a temporary folder for each build. A dependency below a known folder is therefore remembered
-    as ``{numpy}/_core/include/numpy/ndarraytypes.h``, and its contents decide whether it changed.
+    pip unpacks NumPy and Cython into a temporary folder for each build. A dependency below a known folder is
+    therefore remembered as ``{numpy}/_core/include/numpy/ndarraytypes.h``, and its contents decide whether it
+    changed.
 
     Parameters
     ----------
@@ -117,7 +119,7 @@ class Places:
         return self._folders[place[1:]] + rest if brace and place.startswith("{") else name
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _digest_of_state(path, mtime, size):
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
@@ -132,7 +134,7 @@ def digest(path):
 
 
 def read_depfile(text):
-    """The prerequisites in a dependency file in Makefile syntax, as compilers (``-MD``) and Cython (``--depfile``) write it."""
+    """The prerequisites in a dependency file as compilers (``-MD``) and Cython (``--depfile``) write it."""
     _, _, prerequisites = text.replace("\\\n", " ").partition(": ")
     words = re.findall(r"(?:\\[ #]|\S)+", prerequisites)
     return [re.sub(r"\\([ #])", r"\1", word).replace("$$", "$") for word in words]
@@ -141,10 +143,11 @@ def read_depfile(text):
 class Translator:
     """A tool that turns one source into one output, and the cache of its outputs.
 
-    Outputs stand in a folder named after a hash of the tool and its flags, at the path that the source has in the project, each
-    with a manifest: the tool's own list of the files it read, system headers included, by stable name and contents. The next build
-    takes the output as it is if all of them have the same contents, whatever their times and wherever their folders stand now.
-    (A new header that comes earlier in the search path than one of the same name goes unnoticed: give headers names of their own.)
+    Outputs stand in a folder named after a hash of the tool and its flags, at the path that the source has in the
+    project, each with a manifest: the tool's own list of the files it read, system headers included, by stable name
+    and contents. The next build takes the output as it is if all of them have the same contents, whatever their times
+    and wherever their folders stand now. (A new header that comes earlier in the search path than one of the same
+    name goes unnoticed: give headers names of their own.)
 
     Parameters
     ----------
@@ -167,7 +170,8 @@ class Translator:
     """
 
     def __init__(self, label, tool, identity, flags, includes, depfile_flags, suffix, places, cache=CACHE, root=ROOT):
-        self._command = [*tool, *flags, *(f"-I{os.path.relpath(i, root) if i.is_relative_to(root) else i}" for i in includes)]
+        folders = [os.path.relpath(folder, root) if folder.is_relative_to(root) else folder for folder in includes]
+        self._command = [*tool, *flags, *(f"-I{folder}" for folder in folders)]
         self._depfile_flags, self._suffix, self._places, self._root = depfile_flags, suffix, places, root
         key = json.dumps([identity, flags, [places.name(i) for i in includes]])
         self._cache = cache
@@ -197,13 +201,15 @@ class Translator:
             made = Path(folder, output.name)
             depfile = Path(f"{made}.dep")
             started = time.time()
-            command = [*self._command, *self._depfile_flags(depfile), str(source.relative_to(self._root)), "-o", str(made)]
+            inout = [str(source.relative_to(self._root)), "-o", str(made)]
+            command = [*self._command, *self._depfile_flags(depfile), *inout]
             done = subprocess.run(command, cwd=self._root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             print(done.stdout, end="", flush=True)
             if done.returncode:
                 raise CompileError(f"{source.relative_to(self._root)} does not compile: {' '.join(command)}")
             read = [os.path.join(self._root, path) for path in read_depfile(depfile.read_text())]
-            # A file edited while the tool ran may have been read before the edit: without a manifest the next build decides.
+            # A file edited while the tool ran may have been read before the edit: without a manifest the next build
+            # decides.
             settled = all(os.stat(path).st_mtime < started for path in read)
             manifest.unlink(missing_ok=True)
             made.replace(output)
@@ -233,8 +239,8 @@ def cython_translator(places):
 def c_translators(compiler, kind, places, numpy_include):
     """From C to objects: the translator for the core and the one for the kernels.
 
-    `compiler` is the list of words with which Python's build configuration and ``CC``, ``CFLAGS`` and ``CPPFLAGS`` start the
-    compiler.
+    `compiler` is the list of words with which Python's build configuration and ``CC``, ``CFLAGS`` and ``CPPFLAGS``
+    start the compiler.
     """
     version = subprocess.run([compiler[0], "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout
     identity = json.dumps([compiler, version, sysconfig.get_config_var("SOABI")])
@@ -251,8 +257,9 @@ def c_translators(compiler, kind, places, numpy_include):
 def generate():
     """Bring ``runtime/_generated/`` up to date; returns the C sources in it.
 
-    The generator is part of the package that is being built, whose ``__init__`` needs the extension module. So it is imported
-    below a bare ``runtime`` that is nothing but a path. What it no longer writes is removed, lest it end up in a wheel.
+    The generator is part of the package that is being built, whose ``__init__`` needs the extension module. So it is
+    imported below a bare ``runtime`` that is nothing but a path. What it no longer writes is removed, lest it end up
+    in a wheel.
     """
     bare = types.ModuleType("runtime")
     bare.__path__ = [str(ROOT / "runtime")]
@@ -293,7 +300,7 @@ class BuildPy(build_py):
 
 
 class BuildExt(build_ext):
-    """Builds ``runtime._core`` with the translators above; distutils would compile all sources again, one after the other."""
+    """Builds ``runtime._core`` with the translators above; distutils would compile every source anew, one by one."""
 
     def run(self):
         self._kind = build_kind()
@@ -348,7 +355,7 @@ def packages():
 
 
 def package_data():
-    """What a wheel holds besides modules: declarations for compilers, stubs, data; no source of ours that is compiled."""
+    """What a wheel holds besides modules: declarations for compilers, stubs, data; no source that is compiled."""
     return {
         "": ["*.pxd", "*.pyi", "py.typed"],
         "runtime": ["core/*.pxd", "_data/**/*", "_generated/**/*.py", "_generated/**/*.pyi"],
@@ -356,7 +363,7 @@ def package_data():
 
 
 def main():
-    """Hand the project to setuptools. The lists of the extension serve source distributions; `BuildExt` makes its own."""
+    """Hand the project to setuptools. The extension's lists serve source distributions; `BuildExt` makes its own."""
     os.chdir(ROOT)
     ours = [path for pattern in READ_BY_BUILD for path in ROOT.glob(pattern) if path.is_file()]
     depends = [path for path in ours if not path.is_relative_to(DATA) and not path.is_relative_to(GENERATED)]
