@@ -3,13 +3,13 @@
 
 cdef public PyObject *rt_adinplace_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, void *ctx) noexcept:
     """Run an in-place or out= operator below ADInplaceOrView and bump the versions of what it wrote."""
-    cdef rt_keyset saved = rt_tls_state.exclude
+    cdef rt_keyset saved = rt_tls_state.excluded
     cdef PyObject *result
     cdef PyObject *value
     cdef Py_ssize_t i, j
-    rt_tls_state.exclude = saved | autograd_bits | RT_FUNCTIONALITY_BIT(K_ADInplaceOrView)
+    rt_tls_state.excluded = saved | autograd_bits | RT_FUNCTIONALITY_BIT(K_ADInplaceOrView)
     result = rt_redispatch(op, ks & RT_FULL_AFTER(K_ADInplaceOrView), args, n)
-    rt_tls_state.exclude = saved
+    rt_tls_state.excluded = saved
     if result == NULL:
         return NULL
     for i in range(n):
@@ -31,13 +31,13 @@ cdef inline void bump(PyObject *tensor) noexcept:
 
 cdef public PyObject *rt_adview_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, void *ctx) noexcept:
     """Run a view operator below ADInplaceOrView and make its results views of the base of what they look at."""
-    cdef rt_keyset saved = rt_tls_state.exclude
+    cdef rt_keyset saved = rt_tls_state.excluded
     cdef PyObject *result
     cdef PyObject *base = NULL
     cdef Py_ssize_t i
-    rt_tls_state.exclude = saved | autograd_bits | RT_FUNCTIONALITY_BIT(K_ADInplaceOrView)
+    rt_tls_state.excluded = saved | autograd_bits | RT_FUNCTIONALITY_BIT(K_ADInplaceOrView)
     result = rt_redispatch(op, ks & RT_FULL_AFTER(K_ADInplaceOrView), args, n)
-    rt_tls_state.exclude = saved
+    rt_tls_state.excluded = saved
     if result == NULL:
         return NULL
     for i in range(n):

@@ -232,12 +232,12 @@ def _get_call_keysets(OpOverload op not None, *args, **kwargs):
     if bind(op.op, RT_TUPLE_ITEMS(<void *>values), len(args), <PyObject *>names if names else NULL, 0, &b) < 0:
         raise_current()
     per_argument = [(<object>op.op.args[i].name, argument_keys(b.args[i])) for i in range(op.op.nargs) if op.op.args[i].kind == RT_ARG_TENSOR]
-    after = (b.keys | rt_tls_state.include) & ~rt_tls_state.exclude
+    after = (b.keys | rt_tls_state.included) & ~rt_tls_state.excluded
     effective = rt_effective_keyset(op.op, b.keys)
     tensors = b.keys
     unbind(op.op, &b)
-    return {"arguments": per_argument, "tensors": new_keyset(tensors), "include": new_keyset(rt_tls_state.include),
-            "exclude": new_keyset(rt_tls_state.exclude), "after_tls": new_keyset(after), "effective": new_keyset(effective)}
+    return {"arguments": per_argument, "tensors": new_keyset(tensors), "include": new_keyset(rt_tls_state.included),
+            "exclude": new_keyset(rt_tls_state.excluded), "after_tls": new_keyset(after), "effective": new_keyset(effective)}
 
 
 cdef object argument_keys(PyObject *value):

@@ -19,10 +19,7 @@ cdef class Function:
     cdef int n
     cdef bint is_method
     cdef bint is_factory
-    cdef bint named
     cdef readonly str __name__
-    cdef readonly str __qualname__
-    cdef readonly str __module__
     cdef dict __dict__
 
     def __init__(self):
@@ -61,7 +58,7 @@ cdef class Function:
         return f"<built-in method {self.__name__} of runtime>"
 
     def __reduce__(self):
-        return self.__qualname__
+        return vars(self)["__qualname__"]
 
 
 cdef class Method(Function):
@@ -338,8 +335,8 @@ cdef Function make_function(const rt_static_function *source, bint method):
             f.is_factory = True
     f.__name__ = source.name.decode()
     module = source.module.decode()
-    f.__module__ = "runtime" + ("." + module if module else "")
-    f.__qualname__ = f"Tensor.{f.__name__}" if method else f.__name__
+    vars(f).update(__module__="runtime" + ("." + module if module else ""),
+                   __qualname__=f"Tensor.{f.__name__}" if method else f.__name__)
     return f
 
 

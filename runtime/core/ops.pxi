@@ -13,7 +13,6 @@ cdef class OpOverloadPacket:
     cdef void *vectorcall
     cdef readonly str _qualified_op_name
     cdef readonly str __name__
-    cdef readonly str __module__
     cdef dict __dict__
     cdef object __weakref__
     cdef list touched
@@ -30,7 +29,7 @@ cdef class OpOverloadPacket:
             ns = self._qualified_op_name.replace("::", ".")
             raise AttributeError(f"The underlying op of '{ns}' has no overload name '{name}'")
         found = overload_of(&(<Operator>operator).op)
-        self.__dict__[name] = found
+        vars(self)[name] = found
         if name not in self.touched:
             self.touched.append(name)
         return found
@@ -93,7 +92,7 @@ cdef OpOverloadPacket packet_of(str name):
         p.vectorcall = <void *>packet_vectorcall
         ns, _, p.__name__ = name.partition("::")
         p._qualified_op_name = name
-        p.__module__ = f"torch.ops.{ns}"
+        vars(p)["__module__"] = f"torch.ops.{ns}"
         p.touched = []
         packets[name] = p
     return p
@@ -230,7 +229,7 @@ cdef int forget_packet(str name) except -1:
 cdef int forget_overload(Operator o) except -1:
     cdef OpOverloadPacket p = packets.get(o.name)
     if p is not None:
-        p.__dict__.pop(o.overload or "default", None)
+        vars(p).pop(o.overload or "default", None)
     return 0
 
 

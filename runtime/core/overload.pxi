@@ -49,7 +49,6 @@ cdef class OpOverload(OperatorBase):
     cdef readonly str _name
     cdef readonly str _overloadname
     cdef readonly object _overloadpacket
-    cdef readonly str __module__
 
     def __init__(self):
         raise TypeError("OpOverload objects come from ops.<namespace>.<name>.<overload>")
@@ -236,7 +235,7 @@ cdef OpOverload overload_of(rt_operator *op):
     result._overloadname = o.overload or "default"
     result.__name__ = f"{name}.{result._overloadname}"
     result._name = o.full_name()
-    result.__module__ = f"torch._ops.{ns}"
+    (<object>result).__dict__.update({"__module__": f"torch._ops.{ns}"})
     result._overloadpacket = packet_of(o.name)
     overload_objects[o.name, o.overload] = result
     op.handle = <PyObject *>result
@@ -246,7 +245,8 @@ cdef OpOverload overload_of(rt_operator *op):
 cdef PyObject *make_handle(rt_operator *op) noexcept:
     """overload_of for C: a borrowed pointer (the registry keeps the object), or NULL with an exception set."""
     try:
-        return <PyObject *>overload_of(op)
+        made = overload_of(op)
+        return <PyObject *>made
     except BaseException as e:
         set_current(e)
         return NULL

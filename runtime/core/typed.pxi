@@ -88,9 +88,9 @@ cdef class TypedKernel:
             self.rule = RULE_BROADCAST
         elif outputs == "out":
             self.rule = RULE_OUT
-        elif isinstance(outputs, str) and outputs.startswith("same_as(") and outputs[8:-1].isdigit() and outputs.endswith(")"):
+        elif isinstance(outputs, str) and outputs.startswith("same_as(") and outputs[8:].removesuffix(")").isdigit():
             self.rule = RULE_SAME_AS
-            self.same_as = int(outputs[8:-1])
+            self.same_as = int(outputs[8:].removesuffix(")"))
         else:
             raise ValueError(f'TypedKernel(): outputs must be "same_as(i)", "broadcast", "out" or a function, not {outputs!r}')
 
