@@ -26,6 +26,8 @@ include "core/adinplace.pxi"     # version counters and view metadata
 include "core/builtins.pxi"      # built-in operators from the generated tables
 include "core/function.pxi"      # public functions and Tensor methods
 include "core/typed.pxi"         # typed C kernels
+include "core/trace.pxi"         # reporting every kernel that runs
+include "core/capi.pxi"          # what C extensions may call
 include "core/registration.pxi"  # registration handles
 include "core/library.pxi"       # Library
 include "core/bindings.pxi"      # query functions under PyTorch's names

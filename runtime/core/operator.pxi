@@ -243,6 +243,8 @@ cdef class Operator:
         free(self.op.backend_masks)
         self.op.backend_masks = per_backend
         self.op.mask = masks[0]
+        if trace_sink is not None:
+            put_tracing(self)
         return 0
 
     cdef str rule_of(self, int key):
@@ -255,7 +257,10 @@ cdef class Operator:
 
     cdef Kernel kernel_at(self, int key):
         """The kernel object in a run-time key's slot; None where missing or ambiguous."""
-        cdef rt_kernel *k = self.op.table[rt_slot_of(rt_bits_of_key(key))]
+        cdef Registered r
+        cdef const char *rule
+        self.registered(&r)
+        cdef rt_kernel *k = choose(&r, key, &rule)
         if k.flags & (RT_KERNEL_MISSING | RT_KERNEL_AMBIGUOUS):
             return None
         return kernel_of_struct(k)
