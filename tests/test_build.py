@@ -215,7 +215,8 @@ def test_a_failure_shows_the_compilers_words_and_is_not_cached(tree, capfd):
 
 
 def test_data_is_a_copy_without_leftovers(build, tmp_path):
-    for name in ("include/runtime/a.h", "kernels/ops.yaml", "kernels/cuda/k.cu", "kernels/cuda/k.cuh", "kernels/cpu/k.c"):
+    names = ["include/runtime/a.h", "kernels/ops.yaml", "kernels/cuda/k.cu", "kernels/cuda/k.cuh", "kernels/cpu/k.c"]
+    for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
     data = tmp_path / "data"
@@ -258,7 +259,8 @@ MINIATURE = {
         'cdef extern from "runtime/keys.h":\n    int RT_TWO\n'
         'cdef extern from "cpu/add.h":\n    int rt_add(int a, int b)\n'
         'cdef extern from "made.h":\n    int rt_made()\n'
-        "def twice(int x): return RT_TWO * x\ndef add(int a, int b): return rt_add(a, b)\ndef generated(): return rt_made()\n"
+        "def twice(int x): return RT_TWO * x\ndef add(int a, int b): return rt_add(a, b)\n"
+        "def generated(): return rt_made()\n"
     ),
     "runtime/torchgen/__init__.py": "",
     "runtime/torchgen/build.py": (
@@ -291,7 +293,7 @@ class Environment:
         return done.stdout
 
     def pip(self, *words, cwd, **keywords):
-        """Run pip; returns how many of how many sources were compiled, or the output if the build did not get so far."""
+        """Run pip; returns how many of how many sources were compiled, else the output."""
         output = self.run("-m", "pip", *words, cwd=cwd, **keywords)
         counts = re.search(r"compiled (\d+) of (\d+) sources", output)
         return tuple(map(int, counts.groups())) if counts else output
