@@ -1,0 +1,859 @@
+/* Allocation: storages and tensor objects, their free lists and their life cycle; the geometry of tensors; argument accessors.
+ *
+ * Owns the free lists and the globals of core.h that the value classes and the Tensor class fill in at start-up. Everything here runs
+ * with the GIL held. Exact Tensors are recycled through a free list and are invisible to the garbage collector until they can be
+ * part of a cycle; subclasses live and die as ordinary heap types.
+ */
+#include "runtime/core/alloc.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+PyTypeObject *rt_TensorType, *rt_DtypeType, *rt_DeviceType, *rt_LayoutType, *rt_MemoryFormatType, *rt_GeneratorType;
+PyObject *rt_default_generator;
+PyObject *rt_dtype_objects[RT_NUM_DTYPES];
+
+const uint8_t rt_itemsize[RT_NUM_DTYPES] = {
+    [RT_UINT8] = 1, [RT_INT8] = 1, [RT_INT16] = 2, [RT_INT32] = 4, [RT_INT64] = 8, [RT_FLOAT16] = 2, [RT_FLOAT32] = 4, [RT_FLOAT64] = 8,
+    [RT_COMPLEX32] = 4, [RT_COMPLEX64] = 8, [RT_COMPLEX128] = 16, [RT_BOOL] = 1, [RT_BFLOAT16] = 2, [RT_FLOAT8_E5M2] = 1,
+    [RT_FLOAT8_E4M3FN] = 1, [RT_FLOAT8_E5M2FNUZ] = 1, [RT_FLOAT8_E4M3FNUZ] = 1, [RT_UINT16] = 2, [RT_UINT32] = 4, [RT_UINT64] = 8,
+    [RT_FLOAT8_E8M0FNU] = 1,
+};
+
+const char *const rt_device_names[RT_NUM_DEVICE_TYPES] = {
+    "cpu", "cuda", "mkldnn", "opengl", "opencl", "ideep", "hip", "fpga", "maia", "xla", "vulkan", "metal", "xpu", "mps", "meta", "hpu",
+    "ve", "lazy", "ipu", "mtia", "privateuseone", NULL,
+};
+
+/* -------------------------------------------------------------------------------------------------------------- key sets */
+
+#define COMMON_KEYS (RT_FUNCTIONALITY_BIT(RT_KEY_Dense) | RT_FUNCTIONALITY_BIT(RT_KEY_ADInplaceOrView) | \
+                     RT_FUNCTIONALITY_BIT(RT_KEY_AutogradFunctionality))
+#define DEVICE_KEYS(backend, autocast) (COMMON_KEYS | RT_BACKEND_BIT(RT_BACKEND_##backend) | (autocast))
+#define AUTOCAST(name) RT_FUNCTIONALITY_BIT(RT_KEY_Autocast##name)
+#define OTHER_KEYS(key) (RT_FUNCTIONALITY_BIT(RT_KEY_##key) | RT_FUNCTIONALITY_BIT(RT_KEY_ADInplaceOrView) | \
+                         RT_FUNCTIONALITY_BIT(RT_KEY_AutogradOther))
+
+static const rt_keyset device_keys[RT_NUM_DEVICE_TYPES] = {
+    [0] = DEVICE_KEYS(CPU, AUTOCAST(CPU)),
+    [1] = DEVICE_KEYS(CUDA, AUTOCAST(CUDA)),
+    [6] = DEVICE_KEYS(HIP, AUTOCAST(CUDA)),
+    [7] = OTHER_KEYS(FPGA),
+    [8] = DEVICE_KEYS(MAIA, AUTOCAST(MAIA)),
+    [9] = DEVICE_KEYS(XLA, AUTOCAST(XLA)),
+    [10] = OTHER_KEYS(Vulkan),
+    [11] = OTHER_KEYS(Metal),
+    [12] = DEVICE_KEYS(XPU, AUTOCAST(XPU)),
+    [13] = DEVICE_KEYS(MPS, AUTOCAST(MPS)),
+    [14] = DEVICE_KEYS(Meta, 0),
+    [15] = DEVICE_KEYS(HPU, AUTOCAST(HPU)),
+    [16] = DEVICE_KEYS(VE, 0),
+    [17] = DEVICE_KEYS(Lazy, 0),
+    [18] = DEVICE_KEYS(IPU, AUTOCAST(IPU)),
+    [19] = DEVICE_KEYS(MTIA, AUTOCAST(MTIA)),
+    [20] = DEVICE_KEYS(PrivateUse1, AUTOCAST(PrivateUse1)),
+};
+
+rt_keyset rt_keyset_of_device(int device_type)
+{
+    return (unsigned)device_type < RT_NUM_DEVICE_TYPES ? device_keys[device_type] : 0;
+}
+
+/* --------------------------------------------------------------------------------------------------------------- storage */
+
+enum { ALIGNMENT = 64, INLINE_BYTES = 256, MAX_FREE_STORAGES = 256 };
+enum { HUGE_BYTES = 4 << 20 }; /* from here on huge pages halve the cost of first touching the memory */
+
+/* Every storage struct has room for small data behind it: one allocation, and one free list, for both kinds. */
+typedef struct storage_block {
+    rt_storage s;
+    char small[INLINE_BYTES];
+} __attribute__((aligned(ALIGNMENT))) storage_block;
+
+static storage_block *free_storages[MAX_FREE_STORAGES];
+static int num_free_storages;
+
+static char *allocate(int64_t nbytes)
+{
+    void *p = NULL;
+    int err = ENOMEM;
+    if (nbytes <= PY_SSIZE_T_MAX - ALIGNMENT)
+        err = posix_memalign(&p, ALIGNMENT, (size_t)nbytes);
+    if (err != 0) {
+        PyErr_Format(PyExc_RuntimeError,
+                     "DefaultCPUAllocator: can't allocate memory: you tried to allocate %lld bytes. Error code %d (%s)",
+                     (long long)nbytes, err, strerror(err));
+        return NULL;
+    }
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    if (nbytes >= HUGE_BYTES) {
+        uintptr_t page = ((uintptr_t)p + 4095) & ~(uintptr_t)4095;
+        madvise((void *)page, (size_t)((uintptr_t)p + (uintptr_t)nbytes - page), MADV_HUGEPAGE); /* advice only: failure is fine */
+    }
+#endif
+    return p;
+}
+
+static rt_storage *storage_struct(void)
+{
+    if (RT_LIKELY(num_free_storages > 0))
+        return &free_storages[--num_free_storages]->s;
+    void *p = NULL;
+    if (posix_memalign(&p, ALIGNMENT, sizeof(storage_block)) != 0) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    return p;
+}
+
+static void storage_struct_free(rt_storage *s)
+{
+    if (RT_LIKELY(num_free_storages < MAX_FREE_STORAGES))
+        free_storages[num_free_storages++] = (storage_block *)s;
+    else
+        free(s);
+}
+
+rt_storage *rt_storage_new(int64_t nbytes, int device_type, int device_index)
+{
+    if (RT_UNLIKELY(nbytes < 0)) {
+        PyErr_Format(PyExc_RuntimeError, "Storage size must not be negative, but got %lld", (long long)nbytes);
+        return NULL;
+    }
+    if (RT_UNLIKELY(device_type != RT_DEVICE_CPU && device_type != RT_DEVICE_META)) {
+        const char *name = (unsigned)device_type < RT_NUM_DEVICE_TYPES ? rt_device_names[device_type] : NULL;
+        PyErr_Format(PyExc_RuntimeError, "No memory can be allocated on a device of type %s in this build", name ? name : "?");
+        return NULL;
+    }
+    rt_storage *s = storage_struct();
+    if (RT_UNLIKELY(s == NULL))
+        return NULL;
+    s->refcount = 1;
+    s->nbytes = nbytes;
+    s->owner = NULL;
+    s->free = NULL;
+    s->pyobj = NULL;
+    s->stream = NULL;
+    s->device_type = (int16_t)device_type;
+    s->device_index = (int16_t)device_index;
+    s->flags = RT_STORAGE_RESIZABLE;
+    if (RT_UNLIKELY(device_type == RT_DEVICE_META)) {
+        s->data = NULL;
+    }
+    else if (RT_LIKELY(nbytes <= INLINE_BYTES)) {
+        s->data = nbytes > 0 ? ((storage_block *)s)->small : NULL;
+        s->flags |= RT_STORAGE_INLINE;
+    }
+    else {
+        s->data = allocate(nbytes);
+        if (RT_UNLIKELY(s->data == NULL)) {
+            storage_struct_free(s);
+            return NULL;
+        }
+        s->free = free;
+    }
+    return s;
+}
+
+rt_storage *rt_storage_foreign(void *data, int64_t nbytes, PyObject *owner, int device_type, int device_index, uint32_t flags)
+{
+    rt_storage *s = storage_struct();
+    if (s == NULL)
+        return NULL;
+    s->refcount = 1;
+    s->data = data;
+    s->nbytes = nbytes;
+    Py_XINCREF(owner);
+    s->owner = owner;
+    s->free = NULL;
+    s->pyobj = NULL;
+    s->stream = NULL;
+    s->device_type = (int16_t)device_type;
+    s->device_index = (int16_t)device_index;
+    s->flags = flags;
+    return s;
+}
+
+void rt_storage_decref(rt_storage *s)
+{
+    if (--s->refcount > 0)
+        return;
+    if (s->free != NULL)
+        s->free(s->data);
+    PyObject *owner = s->owner;
+    storage_struct_free(s);
+    Py_XDECREF(owner); /* last: it may run Python code */
+}
+
+int rt_storage_resize(rt_storage *s, int64_t nbytes)
+{
+    if (nbytes < 0) {
+        PyErr_Format(PyExc_RuntimeError, "Storage size must not be negative, but got %lld", (long long)nbytes);
+        return -1;
+    }
+    if (!(s->flags & RT_STORAGE_RESIZABLE) || s->flags & RT_STORAGE_FROZEN) {
+        PyErr_SetString(PyExc_RuntimeError, "Trying to resize storage that is not resizable");
+        return -1;
+    }
+    if (s->device_type != RT_DEVICE_CPU || (s->data == NULL && s->nbytes > 0)) {
+        s->nbytes = nbytes; /* no memory stands behind it */
+        return 0;
+    }
+    char *small = ((storage_block *)s)->small;
+    char *data = nbytes <= 0 ? NULL : nbytes <= INLINE_BYTES ? small : allocate(nbytes);
+    if (nbytes > 0 && data == NULL)
+        return -1;
+    int64_t keep = s->nbytes < nbytes ? s->nbytes : nbytes;
+    if (keep > 0 && data != s->data)
+        memcpy(data, s->data, (size_t)keep);
+    if (s->free != NULL)
+        s->free(s->data);
+    s->free = data != NULL && data != small ? free : NULL;
+    s->flags = s->free ? s->flags & ~(uint32_t)RT_STORAGE_INLINE : s->flags | RT_STORAGE_INLINE;
+    s->data = data;
+    s->nbytes = nbytes;
+    return 0;
+}
+
+/* -------------------------------------------------------------------------------------------------------- version counters */
+
+enum { MAX_FREE_VERSIONS = 256 };
+static rt_version *free_versions[MAX_FREE_VERSIONS];
+static int num_free_versions;
+
+rt_version *rt_version_of(RtTensor *t)
+{
+    rt_version *v = t->version;
+    if (v != NULL)
+        return v;
+    v = num_free_versions > 0 ? free_versions[--num_free_versions] : malloc(sizeof *v);
+    if (v == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    v->refcount = 1;
+    v->value = 0;
+    t->version = v;
+    return v;
+}
+
+void rt_version_decref(rt_version *v)
+{
+    if (--v->refcount > 0)
+        return;
+    if (num_free_versions < MAX_FREE_VERSIONS)
+        free_versions[num_free_versions++] = v;
+    else
+        free(v);
+}
+
+/* --------------------------------------------------------------------------------------------------------- tensor objects */
+
+enum { MAX_FREE_TENSORS = 256 };
+static RtTensor *free_tensors[MAX_FREE_TENSORS];
+static int num_free_tensors;
+
+static PyObject **weaklist(PyObject *o)
+{
+    return (PyObject **)((char *)o + rt_TensorType->tp_weaklistoffset);
+}
+
+/* Room for the sizes and strides of `ndim` dimensions; the old room is not freed. */
+static int make_room(RtTensor *t, int ndim)
+{
+    if (RT_LIKELY(ndim <= RT_INLINE_DIM)) {
+        t->sizes = t->dims;
+        t->strides = t->dims + RT_INLINE_DIM;
+        return 0;
+    }
+    if (ndim > RT_MAX_DIM) {
+        PyErr_Format(PyExc_RuntimeError, "tensors with more than %d dimensions are not supported, but got %d", RT_MAX_DIM, ndim);
+        return -1;
+    }
+    int64_t *block = PyMem_Malloc(2 * (size_t)ndim * sizeof(int64_t));
+    if (block == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    t->sizes = block;
+    t->strides = block + ndim;
+    return 0;
+}
+
+void rt_tensor_emplace(RtTensor *t)
+{
+    t->keys = device_keys[RT_DEVICE_CPU];
+    t->storage = NULL;
+    t->offset = 0;
+    t->numel = 1;
+    t->sizes = t->dims;
+    t->strides = t->dims + RT_INLINE_DIM;
+    t->version = NULL;
+    t->dtype = RT_FLOAT32;
+    t->ndim = 0;
+    t->device_type = RT_DEVICE_CPU;
+    t->device_index = -1;
+    t->flags = RT_T_CONTIGUOUS | RT_T_DENSE;
+    t->ext = NULL;
+    t->autograd = NULL;
+    t->view = NULL;
+    t->dict = NULL;
+}
+
+RtTensor *rt_tensor_header(int ndim)
+{
+    RtTensor *t;
+    if (RT_LIKELY(num_free_tensors > 0)) {
+        t = free_tensors[--num_free_tensors];
+        _Py_NewReference((PyObject *)t);
+    }
+    else {
+        t = (RtTensor *)_PyObject_GC_New(rt_TensorType);
+        if (t == NULL)
+            return NULL;
+        /* Cython's own fields behind ours start out empty. */
+        memset((char *)t + sizeof(RtTensor), 0, (size_t)rt_TensorType->tp_basicsize - sizeof(RtTensor));
+    }
+    t->storage = NULL;
+    t->offset = 0;
+    t->version = NULL;
+    t->ndim = (uint8_t)ndim;
+    t->flags = 0;
+    t->ext = NULL;
+    t->autograd = NULL;
+    t->view = NULL;
+    t->dict = NULL;
+    if (RT_UNLIKELY(make_room(t, ndim) < 0)) {
+        t->sizes = t->dims;
+        Py_DECREF(t);
+        return NULL;
+    }
+    return t;
+}
+
+RtTensor *rt_tensor_of_type(PyTypeObject *type, int ndim)
+{
+    if (type == rt_TensorType) {
+        return rt_tensor_header(ndim);
+    }
+    RtTensor *t = (RtTensor *)type->tp_alloc(type, 0);
+    if (t == NULL)
+        return NULL;
+    rt_tensor_emplace(t);
+    t->ndim = (uint8_t)ndim;
+    if (make_room(t, ndim) < 0) {
+        t->sizes = t->dims;
+        t->ndim = 0;
+        Py_DECREF(t);
+        return NULL;
+    }
+    return t;
+}
+
+void rt_tensor_track(RtTensor *t)
+{
+    if (!PyObject_GC_IsTracked((PyObject *)t))
+        PyObject_GC_Track(t);
+}
+
+static void tensor_dealloc(PyObject *o)
+{
+    RtTensor *t = RT_TENSOR(o);
+    if (RT_UNLIKELY(PyObject_GC_IsTracked(o)))
+        PyObject_GC_UnTrack(o);
+    if (RT_UNLIKELY(*weaklist(o) != NULL))
+        PyObject_ClearWeakRefs(o);
+    if (t->version != NULL)
+        rt_version_decref(t->version);
+    if (RT_UNLIKELY(t->ext != NULL))
+        t->ext->type->dealloc(t->ext);
+    Py_XDECREF(t->autograd);
+    Py_XDECREF(t->view);
+    Py_XDECREF(t->dict);
+    if (t->storage != NULL)
+        rt_storage_decref(t->storage);
+    if (RT_UNLIKELY(t->sizes != t->dims))
+        PyMem_Free(t->sizes);
+    if (RT_LIKELY(Py_TYPE(o) == rt_TensorType && num_free_tensors < MAX_FREE_TENSORS))
+        free_tensors[num_free_tensors++] = t;
+    else
+        Py_TYPE(o)->tp_free(o);
+}
+
+static int tensor_traverse(PyObject *o, visitproc visit, void *arg)
+{
+    RtTensor *t = RT_TENSOR(o);
+    Py_VISIT(t->autograd);
+    Py_VISIT(t->view);
+    Py_VISIT(t->dict);
+    if (t->ext != NULL && t->ext->type->traverse != NULL)
+        return t->ext->type->traverse(t->ext, visit, arg);
+    return 0;
+}
+
+static int tensor_clear(PyObject *o)
+{
+    RtTensor *t = RT_TENSOR(o);
+    Py_CLEAR(t->autograd);
+    Py_CLEAR(t->view);
+    Py_CLEAR(t->dict);
+    return 0;
+}
+
+static int tensor_setattro(PyObject *o, PyObject *name, PyObject *value)
+{
+    int result = PyObject_GenericSetAttr(o, name, value);
+    if (RT_TENSOR(o)->dict != NULL)
+        rt_tensor_track(RT_TENSOR(o));
+    return result;
+}
+
+static PyObject *tensor_get_dict(PyObject *o, void *context)
+{
+    PyObject *dict = PyObject_GenericGetDict(o, context);
+    if (dict != NULL)
+        rt_tensor_track(RT_TENSOR(o));
+    return dict;
+}
+
+static PyGetSetDef dict_getset = {"__dict__", tensor_get_dict, PyObject_GenericSetDict, NULL, NULL};
+
+int rt_setup_tensor_type(PyTypeObject *type)
+{
+    if (!PyType_IS_GC(type) || type->tp_weaklistoffset < (Py_ssize_t)sizeof(RtTensor)) {
+        PyErr_SetString(PyExc_SystemError, "the Tensor type lacks garbage collection or its layout is not RtTensor's");
+        return -1;
+    }
+    type->tp_dealloc = tensor_dealloc;
+    type->tp_traverse = tensor_traverse;
+    type->tp_clear = tensor_clear;
+    type->tp_setattro = tensor_setattro;
+    type->tp_dictoffset = offsetof(RtTensor, dict);
+    PyObject *descr = PyDescr_NewGetSet(type, &dict_getset);
+    if (descr == NULL)
+        return -1;
+    int result = PyDict_SetItemString(type->tp_dict, "__dict__", descr);
+    Py_DECREF(descr);
+    PyType_Modified(type);
+    rt_TensorType = type;
+    return result;
+}
+
+/* --------------------------------------------------------------------------------------------------------------- geometry */
+
+static void append(char *text, size_t room, const char *format, long long value)
+{
+    size_t used = strlen(text);
+    if (used + 32 < room)
+        snprintf(text + used, room - used, format, value);
+}
+
+/* Put "[2, 3]" for the sizes into an error message. */
+static void format_sizes(char *text, size_t room, int ndim, const int64_t *sizes)
+{
+    strcpy(text, "[");
+    for (int i = 0; i < ndim; i++)
+        append(text, room, i ? ", %lld" : "%lld", (long long)sizes[i]);
+    strcat(text, "]");
+}
+
+int rt_check_sizes(int ndim, const int64_t *sizes)
+{
+    int64_t numel = 1, span = 1;
+    int numel_overflows = 0, stride_overflows = 0;
+    for (int i = ndim - 1; i >= 0; i--) {
+        if (RT_UNLIKELY(sizes[i] < 0)) {
+            char text[2048];
+            format_sizes(text, sizeof text, ndim, sizes);
+            PyErr_Format(PyExc_RuntimeError, "Trying to create tensor with negative dimension %lld: %s", (long long)sizes[i], text);
+            return -1;
+        }
+        numel_overflows |= __builtin_mul_overflow(numel, sizes[i], &numel);
+        if (i > 0)
+            stride_overflows |= __builtin_mul_overflow(span, sizes[i] > 1 ? sizes[i] : 1, &span);
+    }
+    if (RT_UNLIKELY(numel_overflows)) {
+        /* A size of zero makes the product zero whatever the others are. */
+        int empty = 0;
+        for (int i = 0; i < ndim; i++)
+            empty |= sizes[i] == 0;
+        if (!empty) {
+            char text[2048];
+            format_sizes(text, sizeof text, ndim, sizes);
+            PyErr_Format(PyExc_RuntimeError, "Storage size calculation overflowed with sizes=%s", text);
+            return -1;
+        }
+    }
+    if (RT_UNLIKELY(stride_overflows)) {
+        PyErr_SetString(PyExc_RuntimeError, "Stride calculation overflowed");
+        return -1;
+    }
+    return 0;
+}
+
+int64_t rt_storage_bytes(int ndim, const int64_t *sizes, const int64_t *strides, int64_t offset, int itemsize)
+{
+    int64_t last = offset, bytes;
+    int overflows = 0;
+    for (int i = 0; i < ndim; i++) {
+        int64_t step;
+        if (sizes[i] == 0)
+            return 0;
+        overflows |= __builtin_mul_overflow(sizes[i] - 1, strides[i], &step);
+        overflows |= __builtin_add_overflow(last, step, &last);
+    }
+    overflows |= __builtin_add_overflow(last, 1, &last);
+    overflows |= __builtin_mul_overflow(last, itemsize, &bytes);
+    if (overflows) {
+        char text[2048];
+        format_sizes(text, sizeof text, ndim, sizes);
+        PyErr_Format(PyExc_RuntimeError, "Storage size calculation overflowed with sizes=%s", text);
+        return -1;
+    }
+    return bytes;
+}
+
+/* Whether the strides are those of a contiguous tensor whose dimensions are laid out in `order`, innermost first. */
+static int is_contiguous_in(const RtTensor *t, const uint8_t *order, int n)
+{
+    int64_t expected = 1;
+    for (int i = 0; i < n; i++) {
+        int d = order[i];
+        if (t->sizes[d] != 1) {
+            if (t->strides[d] != expected)
+                return 0;
+            expected *= t->sizes[d];
+        }
+    }
+    return 1;
+}
+
+static int is_dense(const RtTensor *t)
+{
+    /* Dimensions by stride, those of size one or zero last: a dense tensor's strides then multiply up. */
+    uint8_t perm[RT_MAX_DIM];
+    int n = t->ndim;
+    for (int i = 0; i < n; i++) {
+        int j = i;
+        for (; j > 0; j--) {
+            int p = perm[j - 1];
+            if (!(t->sizes[p] < 2 ? t->sizes[i] >= 2 : t->sizes[i] >= 2 && t->strides[i] < t->strides[p]))
+                break;
+            perm[j] = perm[j - 1];
+        }
+        perm[j] = (uint8_t)i;
+    }
+    int64_t expected = 1;
+    for (int i = 0; i < n; i++) {
+        int d = perm[i];
+        if (t->sizes[d] < 2)
+            return 1;
+        if (t->strides[d] != expected)
+            return 0;
+        expected *= t->sizes[d];
+    }
+    return 1;
+}
+
+enum { GEOMETRY_FLAGS = RT_T_CONTIGUOUS | RT_T_CHANNELS_LAST | RT_T_CHANNELS_LAST_3D | RT_T_DENSE };
+
+void rt_refresh_flags(RtTensor *t)
+{
+    static const uint8_t nhwc[] = {1, 3, 2, 0}, ndhwc[] = {1, 4, 3, 2, 0};
+    uint32_t flags = t->flags & ~(uint32_t)GEOMETRY_FLAGS;
+    int64_t expected = 1, numel = 1;
+    int contiguous = 1;
+    for (int i = t->ndim - 1; i >= 0; i--) {
+        int64_t size = t->sizes[i];
+        if (size != 1) {
+            contiguous &= t->strides[i] == expected;
+            expected = (int64_t)((uint64_t)expected * (uint64_t)size);
+        }
+        numel = (int64_t)((uint64_t)numel * (uint64_t)size);
+    }
+    t->numel = numel;
+    if (contiguous || numel == 0)
+        flags |= RT_T_CONTIGUOUS | RT_T_DENSE;
+    if (t->ndim == 4 && is_contiguous_in(t, nhwc, 4))
+        flags |= RT_T_CHANNELS_LAST | RT_T_DENSE;
+    else if (t->ndim == 5 && is_contiguous_in(t, ndhwc, 5))
+        flags |= RT_T_CHANNELS_LAST_3D | RT_T_DENSE;
+    if (!(flags & RT_T_DENSE) && is_dense(t))
+        flags |= RT_T_DENSE;
+    t->flags = flags;
+}
+
+static void set_contiguous(RtTensor *t, const int64_t *sizes)
+{
+    int64_t stride = 1, numel = 1;
+    for (int i = t->ndim - 1; i >= 0; i--) {
+        int64_t size = sizes[i];
+        t->sizes[i] = size;
+        t->strides[i] = stride;
+        stride *= size > 1 ? size : 1;
+        numel *= size;
+    }
+    t->numel = numel;
+    if (RT_LIKELY(t->ndim < 4))
+        t->flags |= RT_T_CONTIGUOUS | RT_T_DENSE;
+    else
+        rt_refresh_flags(t);
+}
+
+int rt_set_geometry(RtTensor *t, int ndim, const int64_t *sizes, const int64_t *strides, int64_t offset)
+{
+    int64_t kept[2 * RT_MAX_DIM]; /* the arguments may point into t itself */
+    int64_t *old = t->sizes != t->dims ? t->sizes : NULL;
+    if (ndim > 0 && ndim <= RT_MAX_DIM) {
+        memcpy(kept, sizes, (size_t)ndim * sizeof(int64_t));
+        memcpy(kept + ndim, strides, (size_t)ndim * sizeof(int64_t));
+    }
+    if (ndim != t->ndim) {
+        if (make_room(t, ndim) < 0)
+            return -1;
+        PyMem_Free(old);
+        t->ndim = (uint8_t)ndim;
+    }
+    if (ndim > 0) {
+        memcpy(t->sizes, kept, (size_t)ndim * sizeof(int64_t));
+        memcpy(t->strides, kept + ndim, (size_t)ndim * sizeof(int64_t));
+    }
+    t->offset = offset;
+    rt_refresh_flags(t);
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------------ new tensors */
+
+static RtTensor *plain_header(int ndim, int dtype, int device_type, int device_index)
+{
+    if (RT_UNLIKELY((unsigned)dtype >= RT_NUM_DTYPES || rt_itemsize[dtype] == 0)) {
+        PyErr_SetString(PyExc_RuntimeError, "tensors of this dtype are not supported");
+        return NULL;
+    }
+    RtTensor *t = rt_tensor_header(ndim);
+    if (RT_UNLIKELY(t == NULL))
+        return NULL;
+    t->keys = device_keys[device_type];
+    t->dtype = (uint8_t)dtype;
+    t->device_type = (int8_t)device_type;
+    /* As in PyTorch a tensor's CPU has no index. */
+    t->device_index = (int8_t)(device_type == RT_DEVICE_CPU || device_type == RT_DEVICE_META ? -1 : device_index);
+    return t;
+}
+
+RtTensor *rt_empty(int ndim, const int64_t *sizes, int dtype, int device_type, int device_index)
+{
+    if (RT_UNLIKELY(rt_check_sizes(ndim, sizes) < 0))
+        return NULL;
+    RtTensor *t = plain_header(ndim, dtype, device_type, device_index);
+    if (RT_UNLIKELY(t == NULL))
+        return NULL;
+    set_contiguous(t, sizes);
+    int64_t nbytes;
+    if (RT_UNLIKELY(__builtin_mul_overflow(t->numel, (int64_t)rt_itemsize[dtype], &nbytes))) {
+        nbytes = rt_storage_bytes(ndim, t->sizes, t->strides, 0, rt_itemsize[dtype]);
+        Py_DECREF(t);
+        return NULL;
+    }
+    t->storage = rt_storage_new(nbytes, device_type, device_index);
+    if (RT_UNLIKELY(t->storage == NULL)) {
+        Py_DECREF(t);
+        return NULL;
+    }
+    return t;
+}
+
+RtTensor *rt_empty_strided(int ndim, const int64_t *sizes, const int64_t *strides, int dtype, int device_type, int device_index)
+{
+    if (rt_check_sizes(ndim, sizes) < 0)
+        return NULL;
+    for (int i = 0; i < ndim; i++) {
+        if (strides[i] < 0) {
+            PyErr_Format(PyExc_RuntimeError, "Tensor: negative strides are not supported (stride %lld at dimension %d)",
+                         (long long)strides[i], i);
+            return NULL;
+        }
+    }
+    RtTensor *t = plain_header(ndim, dtype, device_type, device_index);
+    if (t == NULL)
+        return NULL;
+    int64_t nbytes = rt_storage_bytes(ndim, sizes, strides, 0, rt_itemsize[dtype]);
+    if (nbytes >= 0 && rt_set_geometry(t, ndim, sizes, strides, 0) == 0)
+        t->storage = rt_storage_new(nbytes, device_type, device_index);
+    if (t->storage == NULL) {
+        Py_DECREF(t);
+        return NULL;
+    }
+    return t;
+}
+
+RtTensor *rt_empty_like(const RtTensor *t, int dtype)
+{
+    return rt_empty(t->ndim, t->sizes, dtype, t->device_type, t->device_index);
+}
+
+RtTensor *rt_alias(RtTensor *t, int ndim, const int64_t *sizes, const int64_t *strides, int64_t offset)
+{
+    if (RT_UNLIKELY(t->storage == NULL)) {
+        PyErr_Format(PyExc_NotImplementedError, "Cannot access storage of %s", Py_TYPE(t)->tp_name);
+        return NULL;
+    }
+    int has_version = (t->keys & RT_FUNCTIONALITY_BIT(RT_KEY_ADInplaceOrView)) != 0; /* inference tensors have none */
+    if (has_version && RT_UNLIKELY(rt_version_of(t) == NULL))
+        return NULL;
+    RtTensor *r = rt_tensor_header(ndim);
+    if (RT_UNLIKELY(r == NULL))
+        return NULL;
+    /* What makes a tensor a Python subclass's does not pass to views: the result is a plain Tensor. */
+    r->keys = t->keys & ~(RT_FUNCTIONALITY_BIT(RT_KEY_Python) | RT_FUNCTIONALITY_BIT(RT_KEY_PythonTLSSnapshot));
+    r->dtype = t->dtype;
+    r->device_type = t->device_type;
+    r->device_index = t->device_index;
+    r->offset = offset;
+    for (int i = 0; i < ndim; i++) {
+        r->sizes[i] = sizes[i];
+        r->strides[i] = strides[i];
+    }
+    rt_refresh_flags(r);
+    rt_storage_incref(t->storage);
+    r->storage = t->storage;
+    if (has_version) {
+        t->version->refcount++;
+        r->version = t->version;
+    }
+    return r;
+}
+
+int rt_tensor_copy_impl(RtTensor *t, const RtTensor *source)
+{
+    if (rt_set_geometry(t, source->ndim, source->sizes, source->strides, source->offset) < 0)
+        return -1;
+    rt_storage *old = t->storage;
+    if (source->storage != NULL)
+        rt_storage_incref(source->storage);
+    t->storage = source->storage;
+    rt_keyset python = RT_FUNCTIONALITY_BIT(RT_KEY_Python) | RT_FUNCTIONALITY_BIT(RT_KEY_PythonTLSSnapshot);
+    t->keys = (source->keys & ~python) | (t->keys & python);
+    t->dtype = source->dtype;
+    t->device_type = source->device_type;
+    t->device_index = source->device_index;
+    if (old != NULL)
+        rt_storage_decref(old);
+    return 0;
+}
+
+PyObject *rt_wrap_number(PyObject *number)
+{
+    int dtype;
+    long long i = 0;
+    unsigned long long u = 0;
+    if (PyBool_Check(number)) {
+        dtype = RT_BOOL;
+    }
+    else if (PyLong_Check(number)) {
+        int overflow;
+        dtype = RT_INT64;
+        i = PyLong_AsLongLongAndOverflow(number, &overflow);
+        if (overflow > 0) {
+            dtype = RT_UINT64;
+            u = PyLong_AsUnsignedLongLong(number);
+            if (PyErr_Occurred())
+                return NULL;
+        }
+        else if (overflow < 0) {
+            PyErr_SetString(PyExc_OverflowError, "int too big to convert");
+            return NULL;
+        }
+    }
+    else if (PyFloat_Check(number)) {
+        dtype = RT_FLOAT64;
+    }
+    else if (PyComplex_Check(number)) {
+        dtype = RT_COMPLEX128;
+    }
+    else {
+        PyErr_Format(PyExc_TypeError, "expected a number, but got %s", Py_TYPE(number)->tp_name);
+        return NULL;
+    }
+    RtTensor *t = rt_empty(0, NULL, dtype, RT_DEVICE_CPU, -1);
+    if (t == NULL)
+        return NULL;
+    char *data = t->storage->data;
+    switch (dtype) {
+    case RT_BOOL:
+        *data = number == Py_True;
+        break;
+    case RT_INT64:
+        *(int64_t *)data = i;
+        break;
+    case RT_UINT64:
+        *(uint64_t *)data = u;
+        break;
+    case RT_FLOAT64:
+        *(double *)data = PyFloat_AS_DOUBLE(number);
+        break;
+    default:
+        ((double *)data)[0] = PyComplex_RealAsDouble(number);
+        ((double *)data)[1] = PyComplex_ImagAsDouble(number);
+    }
+    t->flags |= RT_T_WRAPPED_NUMBER;
+    return (PyObject *)t;
+}
+
+/* ----------------------------------------------------------------------------------------------------- argument accessors */
+
+int rt_as_int64(PyObject *o, int64_t *out)
+{
+    int overflow;
+    long long value = PyLong_AsLongLongAndOverflow(o, &overflow);
+    if (RT_UNLIKELY(overflow)) {
+        PyErr_SetString(PyExc_RuntimeError, "Overflow when unpacking long long");
+        return -1;
+    }
+    if (RT_UNLIKELY(value == -1 && PyErr_Occurred()))
+        return -1;
+    *out = value;
+    return 0;
+}
+
+int rt_as_double(PyObject *o, double *out)
+{
+    double value = PyFloat_AsDouble(o);
+    if (RT_UNLIKELY(value == -1.0 && PyErr_Occurred()))
+        return -1;
+    *out = value;
+    return 0;
+}
+
+int rt_as_int64_array(PyObject *tuple, int64_t *out, int max)
+{
+    if (RT_UNLIKELY(!PyTuple_Check(tuple))) {
+        PyErr_Format(PyExc_TypeError, "expected a tuple of ints, but got %s", Py_TYPE(tuple)->tp_name);
+        return -1;
+    }
+    Py_ssize_t n = PyTuple_GET_SIZE(tuple);
+    if (RT_UNLIKELY(n > max)) {
+        PyErr_Format(PyExc_RuntimeError, "expected at most %d numbers, but got %zd", max, n);
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (RT_UNLIKELY(rt_as_int64(PyTuple_GET_ITEM(tuple, i), &out[i]) < 0))
+            return -1;
+    }
+    return (int)n;
+}
+
+int64_t rt_wrap_dim(int64_t dim, int64_t ndim)
+{
+    int64_t n = ndim > 0 ? ndim : 1; /* a 0-d tensor takes 0 and -1 */
+    if (RT_UNLIKELY(dim < -n || dim >= n)) {
+        PyErr_Format(PyExc_IndexError, "Dimension out of range (expected to be in range of [%lld, %lld], but got %lld)", (long long)-n,
+                     (long long)(n - 1), (long long)dim);
+        return -1;
+    }
+    return dim < 0 ? dim + n : dim;
+}

@@ -1,0 +1,45 @@
+/* What the Cython parts use of allocation beyond core.h: the set-up of the Tensor type, tensors of a given Python type, foreign
+ * memory, and single elements as Python numbers.
+ */
+#ifndef RUNTIME_ALLOC_H
+#define RUNTIME_ALLOC_H
+
+#include "runtime/core/core.h"
+
+/* What `cdef class Tensor` holds: the fields of an RtTensor behind its object header, opaque to Cython. */
+typedef struct rt_tensor_body {
+    char bytes[sizeof(RtTensor) - sizeof(PyObject)];
+} __attribute__((aligned(8))) rt_tensor_body;
+
+/* Give the readied static type its life cycle: deallocation into the free list, traversal, the instance dictionary. Before anything
+ * subclasses or instantiates it. */
+int rt_setup_tensor_type(PyTypeObject *type);
+
+/* Fill the fields of a tensor whose type's tp_alloc made it (zeroed): rank 0, float32, no storage, CPU key set. */
+void rt_tensor_emplace(RtTensor *t);
+
+/* An empty tensor object of a type (Tensor or a subclass), as rt_tensor_header. */
+RtTensor *rt_tensor_of_type(PyTypeObject *type, int ndim);
+
+/* Give `t` everything that is `source`'s but identity, version counter, dictionary, autograd and view metadata. */
+int rt_tensor_copy_impl(RtTensor *t, const RtTensor *source);
+
+/* The garbage collector must know a tensor from the moment it can be part of a cycle: when it gets a dictionary, autograd or view
+ * metadata. */
+void rt_tensor_track(RtTensor *t);
+
+void rt_version_decref(rt_version *v);
+
+/* A storage around memory that `owner` keeps alive (a new reference is taken). */
+rt_storage *rt_storage_foreign(void *data, int64_t nbytes, PyObject *owner, int device_type, int device_index, uint32_t flags);
+
+/* Bytes that a tensor of this geometry needs, from the start of its storage; -1 with an exception set where that overflows. */
+int64_t rt_storage_bytes(int ndim, const int64_t *sizes, const int64_t *strides, int64_t offset, int itemsize);
+
+extern const char *const rt_device_names[RT_NUM_DEVICE_TYPES]; /* "cpu", ...; NULL for numbers that are no device type */
+
+/* One element in memory as a Python number, and back. A number that does not fit raises as PyTorch does. (elements.c) */
+PyObject *rt_load_element(const char *p, int dtype);
+int rt_store_element(char *p, int dtype, PyObject *number);
+
+#endif

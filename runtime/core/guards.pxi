@@ -1,0 +1,211 @@
+# Guards: context managers over the thread-local sets.
+#
+# Include and exclude guards add the bits that are not yet set and on exit take exactly those away, so guards whose lifetimes overlap
+# without nesting leave the sets as they should be. The force guard swaps both sets and restores what it saved. A guard acts on the
+# thread that enters it; in a suspended generator it stays active, as in PyTorch. The same guard object may be entered again: entries
+# are undone in reverse order. Exiting a guard that is not entered does nothing.
+
+@cython.final
+@cython.freelist(16)
+@cython.no_gc
+cdef class _ForceDispatchKeyGuard:
+    """Replace this thread's include and exclude sets for the time of a ``with`` block.
+
+    Parameters
+    ----------
+    included, excluded : DispatchKeySet, optional
+        The new sets. Without arguments the guard only restores, on exit, the sets that it found.
+    """
+    cdef rt_keyset included, excluded, saved_include, saved_exclude
+    cdef int depth
+    cdef bint keep
+    cdef list outer
+
+    def __cinit__(self, DispatchKeySet included=None, DispatchKeySet excluded=None):
+        if included is None or excluded is None:
+            if included is not excluded:
+                raise TypeError("_ForceDispatchKeyGuard() takes both an include and an exclude set, or neither")
+            self.keep = True
+        else:
+            self.included = included.bits
+            self.excluded = excluded.bits
+
+    def __enter__(self):
+        if unlikely(self.depth > 0):
+            if self.outer is None:
+                self.outer = []
+            self.outer.append((self.saved_include, self.saved_exclude))
+        self.depth += 1
+        self.saved_include = rt_tls_state.included
+        self.saved_exclude = rt_tls_state.excluded
+        if not self.keep:
+            rt_tls_state.included = self.included
+            rt_tls_state.excluded = self.excluded
+        return self
+
+    def __exit__(self, kind, value, traceback):
+        if unlikely(self.depth == 0):
+            return
+        self.depth -= 1
+        rt_tls_state.included = self.saved_include
+        rt_tls_state.excluded = self.saved_exclude
+        if unlikely(self.depth > 0):
+            self.saved_include, self.saved_exclude = self.outer.pop()
+
+
+cdef rt_keyset guard_bits(object keys) except? 0xBADBADBAD:
+    """Bits of a guard's argument: a key, its name, or a key set."""
+    if type(keys) is DispatchKeySet:
+        return (<DispatchKeySet>keys).bits
+    return rt_bits_of_key(key_value(keys))
+
+
+@cython.final
+@cython.freelist(16)
+@cython.no_gc
+cdef class _IncludeDispatchKeyGuard:
+    """Add a key or a key set to this thread's include set for the time of a ``with`` block."""
+    cdef rt_keyset keys, added
+    cdef int depth
+
+    def __cinit__(self, keys not None):
+        self.keys = guard_bits(keys)
+
+    def __enter__(self):
+        if self.depth == 0:
+            self.added = self.keys & ~rt_tls_state.included
+            rt_tls_state.included |= self.added
+        self.depth += 1
+        return self
+
+    def __exit__(self, kind, value, traceback):
+        if self.depth > 0:
+            self.depth -= 1
+            if self.depth == 0:
+                rt_tls_state.included &= ~self.added
+
+
+@cython.final
+@cython.freelist(16)
+@cython.no_gc
+cdef class _ExcludeDispatchKeyGuard:
+    """Add a key or a key set to this thread's exclude set for the time of a ``with`` block."""
+    cdef rt_keyset keys, added
+    cdef int depth
+
+    def __cinit__(self, keys not None):
+        self.keys = guard_bits(keys)
+
+    def __enter__(self):
+        if self.depth == 0:
+            self.added = self.keys & ~rt_tls_state.excluded
+            rt_tls_state.excluded |= self.added
+        self.depth += 1
+        return self
+
+    def __exit__(self, kind, value, traceback):
+        if self.depth > 0:
+            self.depth -= 1
+            if self.depth == 0:
+                rt_tls_state.excluded &= ~self.added
+
+
+@cython.final
+@cython.no_gc
+cdef class _SetExcludeDispatchKeyGuard:
+    """Set a key's membership in this thread's exclude set, either way, for the time of a ``with`` block."""
+    cdef rt_keyset keys, saved
+    cdef bint desired
+    cdef int depth
+
+    def __cinit__(self, key not None, bint desired):
+        self.keys = rt_bits_of_key(key_value(key))
+        self.desired = desired
+
+    def __enter__(self):
+        if self.depth == 0:
+            self.saved = rt_tls_state.excluded & self.keys
+            if self.desired:
+                rt_tls_state.excluded |= self.keys
+            else:
+                rt_tls_state.excluded &= ~self.keys
+        self.depth += 1
+        return self
+
+    def __exit__(self, kind, value, traceback):
+        if self.depth > 0:
+            self.depth -= 1
+            if self.depth == 0:
+                rt_tls_state.excluded = (rt_tls_state.excluded & ~self.keys) | self.saved
+
+
+cdef class _RAIIGuard:
+    """A guard that acts from its construction until it is destroyed or, used in a ``with`` block, until the block ends.
+
+    Subclasses choose the bits; the object acts once, so a second ``with`` does nothing.
+    """
+    cdef rt_keyset include_added, exclude_added
+    cdef bint active
+
+    cdef int start(self, rt_keyset included, rt_keyset excluded) except -1:
+        self.include_added = included & ~rt_tls_state.included
+        self.exclude_added = excluded & ~rt_tls_state.excluded
+        rt_tls_state.included |= self.include_added
+        rt_tls_state.excluded |= self.exclude_added
+        self.active = True
+        return 0
+
+    cdef void stop(self) noexcept:
+        if self.active:
+            self.active = False
+            rt_tls_state.included &= ~self.include_added
+            rt_tls_state.excluded &= ~self.exclude_added
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, traceback):
+        self.stop()
+
+    def __dealloc__(self):
+        self.stop()
+
+
+cdef rt_keyset autograd_bits = (RT_FUNCTIONALITY_BIT(K_AutogradOther) | RT_FUNCTIONALITY_BIT(K_AutogradFunctionality)
+                                | RT_FUNCTIONALITY_BIT(K_AutogradNestedTensor))
+
+
+@cython.final
+cdef class _AutoDispatchBelowAutograd(_RAIIGuard):
+    """Exclude the autograd keys, from construction on."""
+    def __cinit__(self):
+        self.start(0, autograd_bits)
+
+
+@cython.final
+cdef class _AutoDispatchBelowADInplaceOrView(_RAIIGuard):
+    """Exclude the autograd keys and ADInplaceOrView, from construction on."""
+    def __cinit__(self):
+        self.start(0, autograd_bits | RT_FUNCTIONALITY_BIT(K_ADInplaceOrView))
+
+
+@cython.final
+cdef class _DisableTorchDispatch(_RAIIGuard):
+    """Exclude the Python keys, from construction on: no subclass or mode sees the calls."""
+    def __cinit__(self):
+        self.start(0, RT_FUNCTIONALITY_BIT(K_Python) | RT_FUNCTIONALITY_BIT(K_PythonTLSSnapshot))
+
+
+@cython.final
+cdef class _PreserveDispatchKeyGuard:
+    """Restore this thread's include and exclude sets at the end of a ``with`` block, whatever happened in it."""
+    cdef rt_keyset included, excluded
+
+    def __enter__(self):
+        self.included = rt_tls_state.included
+        self.excluded = rt_tls_state.excluded
+        return self
+
+    def __exit__(self, kind, value, traceback):
+        rt_tls_state.included = self.included
+        rt_tls_state.excluded = self.excluded
