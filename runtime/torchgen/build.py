@@ -122,7 +122,10 @@ class _Tables:
                 context = self.array("rt_structured", f"{{&rt_k_{name}, {f.variant}}}")
                 rows.append(f"{{{number}, rt_structured_{'cpu' if key == 'CPU' else 'meta'}, {context}, {debug}}}")
             else:
-                self.symbol(name, f"PyObject *rt_k_{name}(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);")
+                self.symbol(
+                    name,
+                    f"PyObject *rt_k_{name}(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);",
+                )
                 rows.append(f"{{{number}, rt_k_{name}, NULL, {debug}}}")
         return self.array("rt_static_kernel", ", ".join(rows))
 
@@ -158,9 +161,18 @@ class _Tables:
 def _builtins(path: Path, functions: list[NativeFunction]) -> str:
     names: dict[str, NativeFunction] = {}
     for f in functions:
-        number = "RT_OP_" + f.schema.name.replace("::", "_") + (f"_{f.schema.overload_name}" if f.schema.overload_name else "")
+        number = (
+            "RT_OP_"
+            + f.schema.name.replace("::", "_")
+            + (f"_{f.schema.overload_name}" if f.schema.overload_name else "")
+        )
         if number in names:
-            raise EntryError(path, f.line, f"it would share the C name {number} with {names[number].name}, line {names[number].line}", f.entry)
+            raise EntryError(
+                path,
+                f.line,
+                f"it would share the C name {number} with {names[number].name}, line {names[number].line}",
+                f.entry,
+            )
         names[number] = f
     rows = "".join(f"    {name},\n" for name in names)
     return f"{_HEADER}#ifndef RT_BUILTINS_H\n#define RT_BUILTINS_H\n\n/* Indices into rt_builtin_ops. */\nenum rt_builtin {{\n{rows}    RT_NUM_BUILTINS\n}};\n\n#endif\n"

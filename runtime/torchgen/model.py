@@ -28,7 +28,11 @@ _KEYS = frozenset(
 )  # fmt: skip
 _IMPLIED_TAGS = frozenset(["inplace", "out", "pt2_compliant_tag"])
 _STRUCTURED_KEYS = ("CPU", "Meta")
-_COMPOSITES = frozenset(["CompositeImplicitAutograd", "CompositeExplicitAutograd", "CompositeExplicitAutogradNonFunctional"])
+_COMPOSITES = frozenset(
+    ["CompositeImplicitAutograd", "CompositeExplicitAutograd", "CompositeExplicitAutogradNonFunctional"]
+)
+#: `lift_fresh` returns its very argument, and `detach_` changes neither elements nor geometry: there is nothing to record.
+_UNRECORDED = frozenset(["detach_", "lift_fresh"])
 _KERNEL = re.compile(r"(?:(py|structured)::)?([A-Za-z_][A-Za-z0-9_]*)")
 
 #: Base names of the operators that take a Python number where a Tensor is declared, in-place forms included.  PyTorch keeps this list
@@ -183,7 +187,11 @@ def read_tags(path: Path) -> list[str]:
     """The names of all tags, in the order of their bits."""
     names = []
     for line, entry in _load(path):
-        if not isinstance(entry, dict) or set(entry) != {"tag", "desc"} or not all(isinstance(v, str) and v for v in entry.values()):
+        if (
+            not isinstance(entry, dict)
+            or set(entry) != {"tag", "desc"}
+            or not all(isinstance(v, str) and v for v in entry.values())
+        ):
             raise EntryError(path, line, "a tag has a name (`tag`) and a description (`desc`)", entry)
         names.append(entry["tag"])
     if names != sorted(set(names)):
@@ -220,7 +228,11 @@ class _Reader:
         value = self.entry.get(key, [])
         if isinstance(value, str):
             value = [part.strip() for part in value.split(",")]
-        if not isinstance(value, list) or not all(isinstance(v, str) and v for v in value) or len(set(value)) != len(value):
+        if (
+            not isinstance(value, list)
+            or not all(isinstance(v, str) and v for v in value)
+            or len(set(value)) != len(value)
+        ):
             self.fail(f"`{key}` is a list of different words")
         return value
 
@@ -299,7 +311,9 @@ class _Reader:
 
     def read_dispatch(self, f: NativeFunction) -> list[Kernel]:
         dispatch = self.entry.get("dispatch", {})
-        if not isinstance(dispatch, dict) or not all(isinstance(k, str) and isinstance(v, str) for k, v in dispatch.items()):
+        if not isinstance(dispatch, dict) or not all(
+            isinstance(k, str) and isinstance(v, str) for k, v in dispatch.items()
+        ):
             self.fail("`dispatch` maps keys to names of kernels")
         kernels: list[Kernel] = []
         for keys, value in dispatch.items():
@@ -354,7 +368,7 @@ def _add_delegated(reader: _Reader, functions: list[NativeFunction]) -> None:
 
 def _add_generic(f: NativeFunction) -> None:
     """Registrations at ADInplaceOrView.  Implicit composites have none: what they call has."""
-    if any(k.key == "CompositeImplicitAutograd" for k in f.kernels):
+    if f.name in _UNRECORDED or any(k.key == "CompositeImplicitAutograd" for k in f.kernels):
         return
     if f.schema.is_mutable:
         f.kernels.append(Kernel("ADInplaceOrView", "generic", "rt_adinplace_kernel"))
@@ -409,4 +423,6 @@ def _check_variants(reader: _Reader, functions: list[NativeFunction]) -> None:
                 how, first = kinds.setdefault(kernel.name, (kernel.how, f))
                 if how != kernel.how:
                     reader.line, reader.entry = f.line, f.entry
-                    reader.fail(f"{kernel.name!r} is a structured definition in one entry and a function in another ({first.name}, line {first.line})")
+                    reader.fail(
+                        f"{kernel.name!r} is a structured definition in one entry and a function in another ({first.name}, line {first.line})"
+                    )

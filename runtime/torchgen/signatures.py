@@ -29,7 +29,7 @@ SHADOWED = frozenset(f"{base}{inplace}.Scalar" for base in ("add", "sub", "mul",
 _TENSOR_OPTIONS = frozenset(["dtype", "layout", "device", "pin_memory"])
 
 _SPELLING = {
-    "int": "int64_t", "SymInt": "c10::SymInt", "float": "double", "str": "c10::string_view", "Tensor[]": "TensorList", "int[]": "IntArrayRef",
+    "int": "int64_t", "float": "double", "str": "c10::string_view", "Tensor[]": "TensorList", "int[]": "IntArrayRef",
     "SymInt[]": "SymIntArrayRef",
 }  # fmt: skip
 
@@ -104,7 +104,15 @@ def _wider(a: str, b: str) -> bool:
     int goes before int[]; symbolic lists take what plain ones take.
     """
     return (
-        (a, b) in {("Tensor", "Scalar"), ("Tensor?", "Scalar?"), ("Tensor", "int"), ("Tensor", "SymInt"), ("int", "int[]"), ("int?", "int[]")}
+        (a, b)
+        in {
+            ("Tensor", "Scalar"),
+            ("Tensor?", "Scalar?"),
+            ("Tensor", "int"),
+            ("Tensor", "SymInt"),
+            ("int", "int[]"),
+            ("int?", "int[]"),
+        }
         or (a, b) == ("int[]", "SymInt[]")
         or (b == "Tensor[]" and "[]" in a and a != b)
     )
@@ -117,7 +125,9 @@ def _precedes(f: NativeFunction, g: NativeFunction) -> bool:
     return len(first) == len(second) and first != second and all(a == b or _wider(a, b) for a, b in pairs)
 
 
-def _ordered(signatures: list[tuple[NativeFunction, NativeFunction | None]]) -> list[tuple[NativeFunction, NativeFunction | None]]:
+def _ordered(
+    signatures: list[tuple[NativeFunction, NativeFunction | None]],
+) -> list[tuple[NativeFunction, NativeFunction | None]]:
     """Those that nothing left must precede, in the order of their texts; then the rest as soon as what precedes them is out."""
     left = sorted(signatures, key=lambda s: _spell(s[0], s[1] is not None))
     before = {f.name: {g.name for g, _ in left if _precedes(g, f)} for f, _ in left}
