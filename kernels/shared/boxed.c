@@ -1,0 +1,237 @@
+/* Texts, checks and element packing behind boxed.h. */
+#include "kernels/shared/boxed.h"
+
+#include <math.h>
+
+PyObject *rt_shape_text(int64_t n, const int64_t *values)
+{
+    char buffer[RT_MAX_DIM * 22 + 3];
+    int at = 0;
+    buffer[at++] = '[';
+    for (int64_t i = 0; i < n && i < RT_MAX_DIM; i++)
+        at += snprintf(buffer + at, sizeof buffer - at, i ? ", %lld" : "%lld", (long long)values[i]);
+    buffer[at++] = ']';
+    return PyUnicode_FromStringAndSize(buffer, at);
+}
+
+const char *rt_dtype_title(int dtype)
+{
+    switch (dtype) {
+    case RT_UINT8: return "Byte";
+    case RT_INT8: return "Char";
+    case RT_INT16: return "Short";
+    case RT_INT32: return "Int";
+    case RT_INT64: return "Long";
+    case RT_FLOAT16: return "Half";
+    case RT_FLOAT32: return "Float";
+    case RT_FLOAT64: return "Double";
+    case RT_COMPLEX32: return "ComplexHalf";
+    case RT_COMPLEX64: return "ComplexFloat";
+    case RT_COMPLEX128: return "ComplexDouble";
+    case RT_BOOL: return "Bool";
+    case RT_BFLOAT16: return "BFloat16";
+    case RT_FLOAT8_E5M2: return "Float8_e5m2";
+    case RT_FLOAT8_E4M3FN: return "Float8_e4m3fn";
+    case RT_FLOAT8_E5M2FNUZ: return "Float8_e5m2fnuz";
+    case RT_FLOAT8_E4M3FNUZ: return "Float8_e4m3fnuz";
+    case RT_UINT16: return "UInt16";
+    case RT_UINT32: return "UInt32";
+    case RT_UINT64: return "UInt64";
+    case RT_FLOAT8_E8M0FNU: return "Float8_e8m0fnu";
+    default: return "Undefined";
+    }
+}
+
+int rt_refuse_cpu_access(const RtTensor *t, const char *what)
+{
+    if (t->device_type != RT_DEVICE_CPU)
+        PyErr_Format(PyExc_RuntimeError, "%s: expected a tensor on the CPU, but got one on another device (device type %d)", what,
+                     (int)t->device_type);
+    else
+        PyErr_Format(PyExc_RuntimeError, "%s: Cannot access data pointer of Tensor that doesn't have storage", what);
+    return -1;
+}
+
+/* f16 and bf16 are stored with one rounding from double, through float only where that cannot round twice. */
+static uint16_t half_bits(double x)
+{
+    _Float16 h = (_Float16)x;
+    uint16_t bits;
+    memcpy(&bits, &h, 2);
+    return bits;
+}
+
+static uint16_t bfloat_bits(double x)
+{
+    float f = (float)x;
+    uint32_t bits;
+    memcpy(&bits, &f, 4);
+    if (f != f)
+        return 0x7fc0;
+    return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+static int overflow(const char *type)
+{
+    PyErr_Format(PyExc_RuntimeError, "value cannot be converted to type %s without overflow", type);
+    return -1;
+}
+
+static const char *c_type_name(int dtype)
+{
+    switch (dtype) {
+    case RT_UINT8: return "uint8_t";
+    case RT_INT8: return "int8_t";
+    case RT_INT16: return "int16_t";
+    case RT_INT32: return "int";
+    case RT_INT64: return "int64_t";
+    case RT_UINT16: return "uint16_t";
+    case RT_UINT32: return "uint32_t";
+    case RT_UINT64: return "uint64_t";
+    case RT_FLOAT16: return "at::Half";
+    case RT_BFLOAT16: return "at::BFloat16";
+    case RT_FLOAT32: return "float";
+    case RT_FLOAT64: return "double";
+    default: return "bool";
+    }
+}
+
+static int pack_integer(int dtype, int64_t low, int64_t high, PyObject *number, int64_t *out)
+{
+    int64_t value;
+    if (PyFloat_Check(number)) {
+        double d = PyFloat_AS_DOUBLE(number);
+        if (!(d >= (double)low && d <= (double)high) || d >= 9223372036854775808.0)
+            return overflow(c_type_name(dtype));
+        value = (int64_t)d;
+    } else {
+        if (rt_as_int64(number, &value) < 0)
+            return -1;
+        /* Unsigned types take negative numbers that wrap, as PyTorch's conversions do. */
+        if (value > high || value < (low == 0 ? -high - 1 : low))
+            return overflow(c_type_name(dtype));
+    }
+    *out = value;
+    return 1;
+}
+
+int rt_pack_number(PyObject *number, int dtype, void *element)
+{
+    Py_complex z = {0, 0};
+    int64_t i;
+    int rc;
+    if (PyComplex_Check(number)) {
+        z = PyComplex_AsCComplex(number);
+        if (!rt_is_complex_dtype(dtype)) {
+            if (z.imag != 0 || z.imag != z.imag)
+                return overflow(c_type_name(dtype));
+            PyObject *real = PyFloat_FromDouble(z.real);
+            if (real == NULL)
+                return -1;
+            rc = rt_pack_number(real, dtype, element);
+            Py_DECREF(real);
+            return rc;
+        }
+    } else if (rt_is_float_dtype(dtype) || rt_is_complex_dtype(dtype)) {
+        if (rt_as_double(number, &z.real) < 0)
+            return -1;
+    }
+    switch (dtype) {
+    case RT_FLOAT32:
+        if (fabs(z.real) > 3.40282346638528859812e38 && !isinf(z.real))
+            return overflow("float");
+        *(float *)element = (float)z.real;
+        return 1;
+    case RT_FLOAT64: *(double *)element = z.real; return 1;
+    case RT_FLOAT16:
+        if (fabs(z.real) > 65504.0 && !isinf(z.real))
+            return overflow("at::Half");
+        *(uint16_t *)element = half_bits(z.real);
+        return 1;
+    case RT_BFLOAT16:
+        if (fabs(z.real) > 3.38953138925153547590e38 && !isinf(z.real))
+            return overflow("at::BFloat16");
+        *(uint16_t *)element = bfloat_bits(z.real);
+        return 1;
+    case RT_COMPLEX64:
+        ((float *)element)[0] = (float)z.real;
+        ((float *)element)[1] = (float)z.imag;
+        return 1;
+    case RT_COMPLEX128:
+        ((double *)element)[0] = z.real;
+        ((double *)element)[1] = z.imag;
+        return 1;
+    case RT_BOOL:
+        rc = PyObject_IsTrue(number);
+        if (rc < 0)
+            return -1;
+        *(uint8_t *)element = (uint8_t)rc;
+        return 1;
+#define INTEGER(code, type, low, high)                          \
+    case code:                                                  \
+        rc = pack_integer(dtype, low, high, number, &i);        \
+        if (rc > 0)                                             \
+            *(type *)element = (type)i;                         \
+        return rc;
+    INTEGER(RT_UINT8, uint8_t, 0, UINT8_MAX)
+    INTEGER(RT_INT8, int8_t, INT8_MIN, INT8_MAX)
+    INTEGER(RT_INT16, int16_t, INT16_MIN, INT16_MAX)
+    INTEGER(RT_INT32, int32_t, INT32_MIN, INT32_MAX)
+    INTEGER(RT_INT64, int64_t, INT64_MIN, INT64_MAX)
+    INTEGER(RT_UINT16, uint16_t, 0, UINT16_MAX)
+    INTEGER(RT_UINT32, uint32_t, 0, UINT32_MAX)
+#undef INTEGER
+    case RT_UINT64:
+        if (PyLong_Check(number)) {
+            unsigned long long u = PyLong_AsUnsignedLongLongMask(number);
+            if (u == (unsigned long long)-1 && PyErr_Occurred())
+                return -1;
+            *(uint64_t *)element = u;
+            return 1;
+        }
+        rc = pack_integer(dtype, 0, INT64_MAX, number, &i);
+        if (rc > 0)
+            *(uint64_t *)element = (uint64_t)i;
+        return rc;
+    default: return 0;
+    }
+}
+
+void rt_fill_elements(char *data, int64_t n, const void *element, int itemsize)
+{
+    const unsigned char *bytes = element;
+    int uniform = 1;
+    for (int i = 1; i < itemsize; i++)
+        uniform &= bytes[i] == bytes[0];
+    if (uniform) {
+        if (n > 0)
+            memset(data, bytes[0], (size_t)n * itemsize);
+        return;
+    }
+    switch (itemsize) {
+    case 2: {
+        uint16_t v;
+        memcpy(&v, element, 2);
+        for (int64_t i = 0; i < n; i++)
+            ((uint16_t *)data)[i] = v;
+        break;
+    }
+    case 4: {
+        uint32_t v;
+        memcpy(&v, element, 4);
+        for (int64_t i = 0; i < n; i++)
+            ((uint32_t *)data)[i] = v;
+        break;
+    }
+    case 8: {
+        uint64_t v;
+        memcpy(&v, element, 8);
+        for (int64_t i = 0; i < n; i++)
+            ((uint64_t *)data)[i] = v;
+        break;
+    }
+    default:
+        for (int64_t i = 0; i < n; i++)
+            memcpy(data + i * itemsize, element, itemsize);
+    }
+}
