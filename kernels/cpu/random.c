@@ -462,7 +462,7 @@ RT_KERNEL(bernoulli_)
     if (size == NULL)
         return NULL;
     PyObject *call[3] = {args[1], size, Py_False};
-    PyObject *expanded = rt_call(rt_builtin_ops[RT_OP_aten_expand], call, 3);
+    PyObject *expanded = rt_call_below_views(RT_OP_aten_expand, call, 3);
     Py_DECREF(size);
     if (expanded == NULL)
         return NULL;
@@ -475,7 +475,7 @@ RT_KERNEL(bernoulli_)
 RT_KERNEL(bernoulli)
 {
     PyObject *call[6] = {args[0], Py_None, Py_None, Py_None, Py_None, Py_None};
-    PyObject *result = rt_call(rt_builtin_ops[RT_OP_aten_empty_like], call, 6);
+    PyObject *result = rt_call_below_views(RT_OP_aten_empty_like, call, 6);
     if (result == NULL)
         return NULL;
     PyObject *done = bernoulli_from(result, args[0], args[nargs - 1]);
@@ -487,11 +487,11 @@ RT_KERNEL(bernoulli)
 RT_KERNEL(bernoulli_p)
 {
     PyObject *like[6] = {args[0], Py_None, Py_None, Py_None, Py_None, Py_None};
-    PyObject *result = rt_call(rt_builtin_ops[RT_OP_aten_empty_like], like, 6);
+    PyObject *result = rt_call_below_views(RT_OP_aten_empty_like, like, 6);
     if (result == NULL)
         return NULL;
     PyObject *call[3] = {result, args[1], args[2]};
-    PyObject *done = rt_call(rt_builtin_ops[RT_OP_aten_bernoulli__float], call, 3);
+    PyObject *done = rt_call_below_views(RT_OP_aten_bernoulli__float, call, 3);
     Py_DECREF(result);
     return done;
 }

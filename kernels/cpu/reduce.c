@@ -407,7 +407,7 @@ RtTensor *rt_cast(RtTensor *t, int dtype)
     if (t->dtype == dtype)
         return RT_TENSOR(Py_NewRef((PyObject *)t));
     PyObject *call[7] = {(PyObject *)t, rt_dtype_objects[dtype], Py_None, Py_None, Py_None, Py_False, Py_None};
-    return RT_TENSOR(rt_call(rt_builtin_ops[RT_OP_aten__to_copy], call, 7));
+    return RT_TENSOR(rt_call_below_views(RT_OP_aten__to_copy, call, 7));
 }
 
 /* Compute in `dtype` (where the loop over self's own elements would not), reduce the mask's dimensions into out. */
@@ -429,11 +429,9 @@ static int reduce_in(const reduce_ops *(*find)(int), RtTensor *self, int dtype, 
                     divisor *= in->sizes[d];
             /* A mean of nothing is 0 / 0. */
             if (divisor == 0) {
-                char nan_element[16];
                 PyObject *nan = PyFloat_FromDouble(NAN);
                 PyObject *call[2] = {(PyObject *)out, nan};
-                PyObject *done = nan != NULL ? rt_call(rt_builtin_ops[RT_OP_aten_fill__Scalar], call, 2) : NULL;
-                (void)nan_element;
+                PyObject *done = nan != NULL ? rt_call_below_views(RT_OP_aten_fill__Scalar, call, 2) : NULL;
                 Py_XDECREF(nan);
                 Py_XDECREF(done);
                 Py_DECREF(in);
@@ -545,7 +543,7 @@ RT_KERNEL(sum)
     }
     if (self->device_type != RT_DEVICE_CPU && self->device_type != RT_DEVICE_META) {
         PyObject *call[4] = {args[0], Py_None, Py_False, args[1]};
-        return rt_call(rt_builtin_ops[RT_OP_aten_sum_dim_IntList], call, 4);
+        return rt_call_below_views(RT_OP_aten_sum_dim_IntList, call, 4);
     }
     return full(self, args[1], rt_is_integral_dtype(self->dtype, 1) ? RT_INT64 : self->dtype, sum_loop, 0);
 }
@@ -565,7 +563,7 @@ RT_KERNEL(mean)
     }
     if (self->device_type != RT_DEVICE_CPU && self->device_type != RT_DEVICE_META) {
         PyObject *call[4] = {args[0], Py_None, Py_False, args[1]};
-        return rt_call(rt_builtin_ops[RT_OP_aten_mean_dim], call, 4);
+        return rt_call_below_views(RT_OP_aten_mean_dim, call, 4);
     }
     return full(self, args[1], dtype, sum_loop, 1);
 }

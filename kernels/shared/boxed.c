@@ -1,6 +1,8 @@
 /* Texts, checks and element packing behind boxed.h. */
 #include "kernels/shared/boxed.h"
 
+#include "rt_builtins.h"
+
 #include <math.h>
 
 PyObject *rt_shape_text(int64_t n, const int64_t *values)
@@ -233,5 +235,102 @@ void rt_fill_elements(char *data, int64_t n, const void *element, int itemsize)
     default:
         for (int64_t i = 0; i < n; i++)
             memcpy(data + i * itemsize, element, itemsize);
+    }
+}
+
+PyObject *rt_call_below_views(int builtin, PyObject *const *args, Py_ssize_t nargs)
+{
+    rt_keyset saved = rt_tls_state.exclude;
+    rt_tls_state.exclude |= RT_FUNCTIONALITY_BIT(RT_KEY_ADInplaceOrView) | RT_FUNCTIONALITY_BIT(RT_KEY_AutogradFunctionality) |
+                            RT_FUNCTIONALITY_BIT(RT_KEY_AutogradOther) | RT_FUNCTIONALITY_BIT(RT_KEY_AutogradNestedTensor);
+    PyObject *result = rt_call(rt_builtin_ops[builtin], args, nargs);
+    rt_tls_state.exclude = saved;
+    return result;
+}
+
+static void copy_row(char *to, int64_t to_step, const char *from, int64_t from_step, int64_t n, int itemsize)
+{
+    if (to_step == itemsize && from_step == itemsize) {
+        memcpy(to, from, (size_t)n * itemsize);
+        return;
+    }
+    switch (itemsize) {
+#define ROW(bytes, type)                                                \
+    case bytes:                                                         \
+        for (int64_t i = 0; i < n; i++, to += to_step, from += from_step) \
+            *(type *)to = *(const type *)from;                          \
+        return;
+    ROW(1, uint8_t)
+    ROW(2, uint16_t)
+    ROW(4, uint32_t)
+    ROW(8, uint64_t)
+#undef ROW
+    default:
+        for (int64_t i = 0; i < n; i++, to += to_step, from += from_step)
+            memcpy(to, from, itemsize);
+    }
+}
+
+void rt_copy_elements(int ndim, const int64_t *sizes, char *to, const int64_t *to_strides, const char *from, const int64_t *from_strides,
+                      int itemsize)
+{
+    int64_t size[RT_MAX_DIM], ts[RT_MAX_DIM], fs[RT_MAX_DIM], index[RT_MAX_DIM];
+    int n = 0;
+    for (int d = 0; d < ndim; d++) {
+        if (sizes[d] == 0)
+            return;
+        if (sizes[d] == 1)
+            continue;
+        int64_t t = to_strides[d] * itemsize, f = from_strides[d] * itemsize;
+        if (n > 0 && ts[n - 1] == t * sizes[d] && fs[n - 1] == f * sizes[d]) {
+            size[n - 1] *= sizes[d];
+        } else {
+            size[n] = sizes[d];
+            index[n++] = 0;
+        }
+        ts[n - 1] = t;
+        fs[n - 1] = f;
+    }
+    if (n == 0) {
+        memcpy(to, from, itemsize);
+        return;
+    }
+    for (;;) {
+        copy_row(to, ts[n - 1], from, fs[n - 1], size[n - 1], itemsize);
+        int d = n - 2;
+        for (; d >= 0; d--) {
+            to += ts[d];
+            from += fs[d];
+            if (++index[d] < size[d])
+                break;
+            to -= index[d] * ts[d];
+            from -= index[d] * fs[d];
+            index[d] = 0;
+        }
+        if (d < 0)
+            return;
+    }
+}
+
+const char *rt_dtype_cpp_title(int dtype)
+{
+    switch (dtype) {
+    case RT_UINT8: return "unsigned char";
+    case RT_INT8: return "signed char";
+    case RT_INT16: return "short";
+    case RT_INT32: return "int";
+    case RT_INT64: return "long";
+    case RT_UINT16: return "unsigned short";
+    case RT_UINT32: return "unsigned int";
+    case RT_UINT64: return "unsigned long";
+    case RT_FLOAT16: return "c10::Half";
+    case RT_BFLOAT16: return "c10::BFloat16";
+    case RT_FLOAT32: return "float";
+    case RT_FLOAT64: return "double";
+    case RT_COMPLEX32: return "c10::complex<c10::Half>";
+    case RT_COMPLEX64: return "c10::complex<float>";
+    case RT_COMPLEX128: return "c10::complex<double>";
+    case RT_BOOL: return "bool";
+    default: return rt_dtype_title(dtype);
     }
 }

@@ -62,4 +62,14 @@ void rt_fill_elements(char *data, int64_t n, const void *element, int itemsize);
 /* A tensor for new results beside `t`: CPU and Meta directly, other devices through aten::empty.memory_format. */
 PyObject *rt_new_tensor(int ndim, const int64_t *sizes, int dtype, int device_type, int device_index);
 
+/* Dispatch to an operator from inside a kernel of a factory or a backend, below autograd and the in-place-or-view bookkeeping: a tensor
+ * that the kernel made itself starts its life at version 0. */
+PyObject *rt_call_below_views(int builtin, PyObject *const *args, Py_ssize_t nargs);
+
+/* Copy elements of one dtype between two strided places of the same sizes; strides in elements. */
+void rt_copy_elements(int ndim, const int64_t *sizes, char *to, const int64_t *to_strides, const char *from, const int64_t *from_strides,
+                      int itemsize);
+/* PyTorch's C++ spelling of an element type in messages about mismatched dtypes: "float", "long", "c10::Half", ... */
+const char *rt_dtype_cpp_title(int dtype);
+
 #endif

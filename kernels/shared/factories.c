@@ -108,7 +108,7 @@ PyObject *rt_new_tensor(int ndim, const int64_t *sizes, int dtype, int device_ty
     PyObject *size = int_tuple(ndim, sizes), *device = device_object(device_type, device_index), *result = NULL;
     if (size != NULL && device != NULL) {
         PyObject *call[6] = {size, rt_dtype_objects[dtype], Py_None, device, Py_None, Py_None};
-        result = rt_call(rt_builtin_ops[RT_OP_aten_empty_memory_format], call, 6);
+        result = rt_call_below_views(RT_OP_aten_empty_memory_format, call, 6);
     }
     Py_XDECREF(size);
     Py_XDECREF(device);
@@ -135,7 +135,7 @@ static PyObject *filled(PyObject *tensor, PyObject *number)
         }
     }
     PyObject *call[2] = {tensor, number};
-    PyObject *done = rt_call(rt_builtin_ops[RT_OP_aten_fill__Scalar], call, 2);
+    PyObject *done = rt_call_below_views(RT_OP_aten_fill__Scalar, call, 2);
     Py_XDECREF(done);
     if (done == NULL)
         Py_CLEAR(tensor);
@@ -152,7 +152,7 @@ static PyObject *zeroed(PyObject *tensor)
             memset(rt_data(t), 0, (size_t)t->numel * rt_itemsize[t->dtype]);
         return tensor;
     }
-    PyObject *done = rt_call(rt_builtin_ops[RT_OP_aten_zero_], &tensor, 1);
+    PyObject *done = rt_call_below_views(RT_OP_aten_zero_, &tensor, 1);
     Py_XDECREF(done);
     if (done == NULL)
         Py_CLEAR(tensor);
@@ -331,7 +331,7 @@ RT_KERNEL(new_empty_strided)
         return NULL;
     PyObject *call[6] = {args[1], args[2], rt_dtype_objects[o.dtype], args[4], device, args[6]};
     PyObject *result = is_local(o.device_type) ? rt_k_empty_strided(op, ks, call, 6, NULL)
-                                               : rt_call(rt_builtin_ops[RT_OP_aten_empty_strided], call, 6);
+                                               : rt_call_below_views(RT_OP_aten_empty_strided, call, 6);
     Py_DECREF(device);
     return result;
 }
@@ -429,10 +429,10 @@ RT_KERNEL(eye)
     PyObject *zero = PyLong_FromLong(0), *diagonal = NULL, *done = NULL;
     if (packed == 0 && zero != NULL) {
         PyObject *view[4] = {result, zero, zero, one()};
-        diagonal = rt_call(rt_builtin_ops[RT_OP_aten_diagonal], view, 4);
+        diagonal = rt_call_below_views(RT_OP_aten_diagonal, view, 4);
         PyObject *fill[2] = {diagonal, one()};
         if (diagonal != NULL)
-            done = rt_call(rt_builtin_ops[RT_OP_aten_fill__Scalar], fill, 2);
+            done = rt_call_below_views(RT_OP_aten_fill__Scalar, fill, 2);
     }
     Py_XDECREF(zero);
     Py_XDECREF(diagonal);
@@ -623,7 +623,7 @@ static PyObject *randomized(PyObject *tensor, int builtin, PyObject *low, PyObje
     if (tensor == NULL || RT_TENSOR(tensor)->device_type == RT_DEVICE_META)
         return tensor;
     PyObject *call[4] = {tensor, low, high, generator};
-    PyObject *done = rt_call(rt_builtin_ops[builtin], call, 4);
+    PyObject *done = rt_call_below_views(builtin, call, 4);
     Py_XDECREF(done);
     if (done == NULL)
         Py_CLEAR(tensor);

@@ -84,7 +84,6 @@ int rt_rule_prod(rt_call_frame *c)
     return rt_rule_sum(c);
 }
 
-/* "Float", as a message of mean spells a dtype: torch.float32 and so on print through their capital names there. */
 int rt_check_mean_dtype(const RtTensor *self, PyObject *dtype)
 {
     int code = rt_as_dtype(dtype, self->dtype);
@@ -116,7 +115,7 @@ static int extreme_rule(rt_call_frame *c, const char *name)
     RtTensor *self = RT_TENSOR(c->args[0]);
     reduce_dims dims;
     if (rt_is_complex_dtype(self->dtype)) {
-        PyErr_Format(PyExc_NotImplementedError, "\"%s\" not implemented for '%s'", name[1] == 'm' && name[2] == 'a' ? "max_values_cpu" : "min_values_cpu",
+        PyErr_Format(PyExc_NotImplementedError, "\"%s\" not implemented for '%s'", strcmp(name, "amax") == 0 ? "max_values_cpu" : "min_values_cpu",
                      rt_dtype_title(self->dtype));
         return -1;
     }
@@ -154,7 +153,7 @@ int rt_rule_amin(rt_call_frame *c)
     return extreme_rule(c, "amin");
 }
 
-static int truth_rule(rt_call_frame *c, const char *name)
+static int truth_rule(rt_call_frame *c)
 {
     RtTensor *self = RT_TENSOR(c->args[0]);
     reduce_dims dims;
@@ -168,16 +167,15 @@ static int truth_rule(rt_call_frame *c, const char *name)
         return -1;
     rt_reduced_sizes(self, &dims, &c->specs[0]);
     c->specs[0].dtype = self->dtype == RT_UINT8 ? RT_UINT8 : RT_BOOL;
-    (void)name;
     return 0;
 }
 
 int rt_rule_any(rt_call_frame *c)
 {
-    return truth_rule(c, "any");
+    return truth_rule(c);
 }
 
 int rt_rule_all(rt_call_frame *c)
 {
-    return truth_rule(c, "all");
+    return truth_rule(c);
 }
