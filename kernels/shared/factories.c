@@ -231,7 +231,7 @@ RT_KERNEL(empty_strided)
 }
 
 /* Strides of a new tensor that keeps the order of dimensions of a dense or an overlapping one, without its gaps. */
-static void preserved_strides(const RtTensor *t, int64_t *strides)
+void rt_preserved_strides(const RtTensor *t, int64_t *strides)
 {
     int order[RT_MAX_DIM], n = t->ndim;
     if (t->flags & RT_T_DENSE) {
@@ -276,7 +276,7 @@ static PyObject *empty_like(RtTensor *self, PyObject *const *five)
         return rt_new_tensor(self->ndim, self->sizes, o.dtype, o.device_type, o.device_index);
     if (format == RT_PRESERVE_FORMAT && !rt_is_contiguous(self)) {
         int64_t strides[RT_MAX_DIM];
-        preserved_strides(self, strides);
+        rt_preserved_strides(self, strides);
         return (PyObject *)rt_empty_strided(self->ndim, self->sizes, strides, o.dtype, o.device_type, o.device_index);
     }
     RtTensor *t = rt_empty(self->ndim, self->sizes, o.dtype, o.device_type, o.device_index);

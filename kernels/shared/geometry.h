@@ -16,4 +16,9 @@ int rt_expand_strides(const RtTensor *t, int ndim, int64_t *sizes, int64_t *stri
 /* Bit mask of a tuple of dimension numbers; their count, or -1 with an exception set (out of range, named twice). */
 int rt_dim_mask(PyObject *dims, int ndim, uint64_t *mask);
 
+/* Strides that keep the order of a tensor's dimensions without gaps or overlaps, as the preserve_format of PyTorch does. */
+void rt_preserved_strides(const RtTensor *t, int64_t *strides);
+/* Sizes of two shapes broadcast together: the rank, or -1 with an exception set. */
+int rt_broadcast_sizes(int andim, const int64_t *a, int bndim, const int64_t *b, int64_t *out);
+
 #endif

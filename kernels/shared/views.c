@@ -774,6 +774,22 @@ int rt_expand_strides(const RtTensor *t, int ndim, int64_t *sizes, int64_t *stri
     return 0;
 }
 
+int rt_broadcast_sizes(int andim, const int64_t *a, int bndim, const int64_t *b, int64_t *out)
+{
+    int n = andim > bndim ? andim : bndim;
+    for (int d = n - 1; d >= 0; d--) {
+        int64_t x = d - (n - andim) >= 0 ? a[d - (n - andim)] : 1, y = d - (n - bndim) >= 0 ? b[d - (n - bndim)] : 1;
+        if (x != y && x != 1 && y != 1) {
+            PyErr_Format(PyExc_RuntimeError,
+                         "The size of tensor a (%lld) must match the size of tensor b (%lld) at non-singleton dimension %d", (long long)x,
+                         (long long)y, d);
+            return -1;
+        }
+        out[d] = x == 1 ? y : x;
+    }
+    return n;
+}
+
 RT_KERNEL(expand)
 {
     SELF;
