@@ -334,6 +334,11 @@ RT_KERNEL(mv)
     return (PyObject *)out;
 }
 
+RT_KERNEL(mv_out)
+{
+    return rt_write_out(rt_k_mv(op, ks, args, 2, ctx), args[2]);
+}
+
 static PyObject *dot_product(RtTensor *a, RtTensor *b, const char *name, int conjugate)
 {
     if (a->ndim != 1 || b->ndim != 1) {

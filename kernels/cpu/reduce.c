@@ -594,3 +594,13 @@ RT_KERNEL(min)
 {
     return extreme(RT_TENSOR(args[0]), "min", min_loop);
 }
+
+RT_KERNEL(max_unary_out)
+{
+    return rt_write_out(extreme(RT_TENSOR(args[0]), "max", max_loop), args[1]);
+}
+
+RT_KERNEL(min_unary_out)
+{
+    return rt_write_out(extreme(RT_TENSOR(args[0]), "min", min_loop), args[1]);
+}

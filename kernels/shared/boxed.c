@@ -1,6 +1,7 @@
 /* Texts, checks and element packing behind boxed.h. */
 #include "kernels/shared/boxed.h"
 
+#include "kernels/shared/structured.h"
 #include "rt_builtins.h"
 
 #include <math.h>
@@ -333,4 +334,22 @@ const char *rt_dtype_cpp_title(int dtype)
     case RT_BOOL: return "bool";
     default: return rt_dtype_title(dtype);
     }
+}
+
+PyObject *rt_write_out(PyObject *result, PyObject *out)
+{
+    if (result == NULL)
+        return NULL;
+    RtTensor *r = RT_TENSOR(result), *o = RT_TENSOR(out);
+    rt_out_spec spec = {.dtype = r->dtype, .device_type = r->device_type, .device_index = r->device_index, .ndim = r->ndim};
+    memcpy(spec.sizes, r->sizes, r->ndim * sizeof(int64_t));
+    int rc = rt_resize_output(o, &spec);
+    if (rc == 0 && o->device_type != RT_DEVICE_META) {
+        PyObject *call[3] = {out, result, Py_False};
+        PyObject *done = rt_call_below_views(RT_OP_aten_copy_, call, 3);
+        Py_XDECREF(done);
+        rc = done == NULL ? -1 : 0;
+    }
+    Py_DECREF(result);
+    return rc < 0 ? NULL : Py_NewRef(out);
 }

@@ -9,6 +9,10 @@
 #define RT_KERNEL(name) \
     PyObject *rt_k_##name(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx)
 
+/* The kernel of one overload that another overload's kernel serves: that one tells them apart by their arguments. */
+#define RT_SAME_KERNEL(name, other) \
+    RT_KERNEL(name) { return rt_k_##other(op, ks, args, nargs, ctx); }
+
 extern int rt_default_dtype;
 
 /* "[2, 3]" as a new str. */
@@ -61,6 +65,9 @@ void rt_fill_elements(char *data, int64_t n, const void *element, int itemsize);
 
 /* A tensor for new results beside `t`: CPU and Meta directly, other devices through aten::empty.memory_format. */
 PyObject *rt_new_tensor(int ndim, const int64_t *sizes, int dtype, int device_type, int device_index);
+
+/* Write a computed result into an out= argument: resize it, copy. Steals `result`; the out argument is returned. */
+PyObject *rt_write_out(PyObject *result, PyObject *out);
 
 /* Dispatch to an operator from inside a kernel of a factory or a backend, below autograd and the in-place-or-view bookkeeping: a tensor
  * that the kernel made itself starts its life at version 0. */

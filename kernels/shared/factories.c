@@ -167,6 +167,34 @@ static PyObject *one(void)
     return number;
 }
 
+/* The four options that make a tensor like an out= argument; the objects are borrowed but the device, which the caller releases. */
+static PyObject *options_of(const RtTensor *out, PyObject **four)
+{
+    PyObject *device = device_object(out->device_type, out->device_index);
+    four[0] = rt_dtype_objects[out->dtype];
+    four[1] = four[3] = Py_None;
+    four[2] = device;
+    return device;
+}
+
+/* An out= form: the functional kernel with the numbers in front and the options of the output, then a copy into the output. */
+static PyObject *into_out(rt_kernel_fn kernel, rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs)
+{
+    PyObject *call[8], *out = args[nargs - 1];
+    Py_ssize_t numbers = nargs - 1;
+    for (Py_ssize_t i = 0; i < numbers; i++)
+        call[i] = args[i];
+    PyObject *device = options_of(RT_TENSOR(out), call + numbers);
+    if (device == NULL)
+        return NULL;
+    PyObject *result = kernel(op, ks, call, numbers + 4, NULL);
+    Py_DECREF(device);
+    return rt_write_out(result, out);
+}
+
+#define RT_OUT_KERNEL(name, functional) \
+    RT_KERNEL(name) { return into_out(rt_k_##functional, op, ks, args, nargs); }
+
 /* ------------------------------------------------------------------------------------------------------------------------- empty */
 
 static int apply_memory_format(RtTensor *t, int format)
@@ -442,6 +470,10 @@ RT_KERNEL(eye)
     return result;
 }
 
+RT_SAME_KERNEL(eye_m, eye)
+RT_OUT_KERNEL(eye_out, eye)
+RT_OUT_KERNEL(eye_m_out, eye)
+
 /* ------------------------------------------------------------------------------------------------------------------------ ranges */
 
 static int is_exact_int(PyObject *o)
@@ -561,6 +593,11 @@ RT_KERNEL(arange)
     return NULL;
 }
 
+RT_SAME_KERNEL(arange_start, arange)
+RT_SAME_KERNEL(arange_start_step, arange)
+RT_OUT_KERNEL(arange_out, arange)
+RT_OUT_KERNEL(arange_start_out, arange)
+
 /* From both ends towards the middle, so that the last element is exactly `end`. */
 static int store_linspace(void *data, int dtype, int64_t n, double start, double end)
 {
@@ -603,6 +640,8 @@ RT_KERNEL(linspace)
     PyErr_Format(PyExc_NotImplementedError, "\"linspace_cpu\" not implemented for '%s'", rt_dtype_title(o.dtype));
     return NULL;
 }
+
+RT_OUT_KERNEL(linspace_out, linspace)
 
 /* ----------------------------------------------------------------------------------------------------------------- random values
  * The tensor is made here; its elements come from the random operators, so that a backend that overrides those is asked. */
@@ -654,6 +693,9 @@ RT_KERNEL(randn)
     return zero_to_one(new_with(args[0], rest, rt_default_dtype), RT_OP_aten_normal_, generator);
 }
 
+RT_SAME_KERNEL(rand_generator, rand)
+RT_SAME_KERNEL(randn_generator, randn)
+
 RT_KERNEL(rand_like)
 {
     PyObject *generator, *const *rest = args + 1;
@@ -685,6 +727,10 @@ RT_KERNEL(randint)
     return randomized(new_with(args[1 + has_low], rest, RT_INT64), RT_OP_aten_random__from, low, high, generator);
 }
 
+RT_SAME_KERNEL(randint_low, randint)
+RT_SAME_KERNEL(randint_generator, randint)
+RT_SAME_KERNEL(randint_low_generator, randint)
+
 /* randint_like(self, high, ...) and .low_dtype(self, low, high, ...) */
 static PyObject *randint_like(PyObject *const *args, PyObject *low, PyObject *high, PyObject *const *rest, PyObject *generator)
 {
@@ -698,7 +744,7 @@ RT_KERNEL(randint_like)
     return randint_like(args, integer_zero(), args[1], rest, generator);
 }
 
-RT_KERNEL(randint_like_low)
+RT_KERNEL(randint_like_low_dtype)
 {
     PyObject *generator, *const *rest = args + 3;
     take_generator(&rest, nargs, 8, &generator);
@@ -742,6 +788,9 @@ RT_KERNEL(randperm)
     Py_DECREF(result);
     return NULL;
 }
+
+RT_SAME_KERNEL(randperm_generator, randperm)
+RT_OUT_KERNEL(randperm_generator_out, randperm)
 
 /* ----------------------------------------------------------------------------------------------------------------- BackendSelect */
 

@@ -916,3 +916,7 @@ RT_KERNEL(squeeze_)
     geometry g;
     return squeeze_geometry(self, args, nargs, &g) < 0 ? NULL : set_in_place(self, &g);
 }
+RT_SAME_KERNEL(squeeze_dim, squeeze)
+RT_SAME_KERNEL(squeeze_dims, squeeze)
+RT_SAME_KERNEL(squeeze__dim, squeeze_)
+RT_SAME_KERNEL(squeeze__dims, squeeze_)
