@@ -52,7 +52,7 @@ static PyObject *call_with_dim(int builtin, PyObject *t, int64_t dim)
     return result;
 }
 
-static PyObject *clone(PyObject *t, PyObject *memory_format)
+static PyObject *cloned(PyObject *t, PyObject *memory_format)
 {
     PyObject *list[2] = {t, memory_format};
     return call(RT_OP_aten_clone, list, 2);
@@ -80,7 +80,7 @@ static PyObject *reshape(PyObject *t, int n, int64_t *sizes)
         return NULL;
     if (rt_view_strides(self->ndim, self->sizes, self->strides, self->numel, n, sizes, strides))
         return call_with_sizes(RT_OP_aten_view, t, n, sizes);
-    PyObject *format = contiguous_format(), *copy = format != NULL ? clone(t, format) : NULL;
+    PyObject *format = contiguous_format(), *copy = format != NULL ? cloned(t, format) : NULL;
     if (copy == NULL)
         return NULL;
     PyObject *result = call_with_sizes(RT_OP_aten__unsafe_view, copy, n, sizes);
@@ -148,7 +148,7 @@ RT_KERNEL(contiguous)
         PyErr_SetString(PyExc_RuntimeError, "preserve memory format is unsupported by the contiguous operator");
         return NULL;
     }
-    return self->flags & flag ? Py_NewRef(args[0]) : clone(args[0], args[1]);
+    return self->flags & flag ? Py_NewRef(args[0]) : cloned(args[0], args[1]);
 }
 
 /* -------------------------------------------------------------------------------------------------------------- parts of a dimension */
