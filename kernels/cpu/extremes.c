@@ -229,7 +229,7 @@ static int arg_rule(rt_call_frame *c, const char *name)
     RtTensor *self = RT_TENSOR(c->args[0]);
     reduce_dims dims;
     if (rt_is_complex_dtype(self->dtype) || self->dtype == RT_BOOL) {
-        PyErr_Format(PyExc_NotImplementedError, "\"%s_cpu\" not implemented for '%s'", name, rt_dtype_title(self->dtype));
+        PyErr_Format(PyExc_RuntimeError, "%s(): does not support %s input", name, self->dtype == RT_BOOL ? "bool" : "complex");
         return -1;
     }
     if (rt_reduce_dims(c, 1, &dims) < 0)

@@ -56,7 +56,7 @@ static int is_true(const char *p, int dtype)
     }
 }
 
-/* Coordinates of the true elements of a CPU tensor, as an int64 tensor of shape [count, ndim]. */
+/* Coordinates of the true elements of a CPU tensor, as an int64 tensor of shape [count, ndim]; each dimension's lie together. */
 static RtTensor *nonzero(const RtTensor *self)
 {
     int64_t steps[RT_MAX_DIM], index[RT_MAX_DIM] = {0}, count = 0;
@@ -68,8 +68,8 @@ static RtTensor *nonzero(const RtTensor *self)
             count += is_true(at, self->dtype);
         while (next_element(self->ndim, self->sizes, steps, index, &at));
     }
-    int64_t sizes[2] = {count, self->ndim};
-    RtTensor *out = rt_empty(2, sizes, RT_INT64, self->device_type, self->device_index);
+    int64_t sizes[2] = {count, self->ndim}, strides[2] = {1, count > 0 ? count : 1};
+    RtTensor *out = rt_empty_strided(2, sizes, strides, RT_INT64, self->device_type, self->device_index);
     if (out == NULL || count == 0)
         return out;
     int64_t *to = (int64_t *)rt_data(out);
@@ -77,8 +77,9 @@ static RtTensor *nonzero(const RtTensor *self)
     memset(index, 0, sizeof index);
     do {
         if (is_true(at, self->dtype)) {
-            memcpy(to, index, self->ndim * sizeof(int64_t));
-            to += self->ndim;
+            for (int d = 0; d < self->ndim; d++)
+                to[d * count] = index[d];
+            to++;
         }
     } while (next_element(self->ndim, self->sizes, steps, index, &at));
     return out;
@@ -124,7 +125,7 @@ static int shape_error(const char *format, PyObject *a, PyObject *b, int positio
     return -1;
 }
 
-static int add_index(advanced *a, RtTensor *self, int *dim, RtTensor *index, int position)
+static int add_index(advanced *a, RtTensor *self, int *dim, RtTensor *index)
 {
     if (is_mask(index->dtype)) {
         if (index->device_type == RT_DEVICE_META) {
@@ -150,7 +151,7 @@ static int add_index(advanced *a, RtTensor *self, int *dim, RtTensor *index, int
             return -1;
         for (int j = 0; j < index->ndim; j++) {
             int64_t stride = where->strides[0];
-            a->index[*dim] = rt_alias(where, 1, where->sizes, &stride, where->offset + j);
+            a->index[*dim] = rt_alias(where, 1, where->sizes, &stride, where->offset + j * where->strides[1]);
             if (a->index[(*dim)++] == NULL) {
                 Py_DECREF((PyObject *)where);
                 return -1;
@@ -167,7 +168,6 @@ static int add_index(advanced *a, RtTensor *self, int *dim, RtTensor *index, int
         PyErr_Format(PyExc_IndexError, "too many indices for tensor of dimension %d", (int)self->ndim);
         return -1;
     }
-    (void)position;
     a->index[(*dim)++] = RT_TENSOR(Py_NewRef((PyObject *)index));
     return 0;
 }
@@ -187,7 +187,7 @@ static int read_indices(advanced *a, RtTensor *self, PyObject *list)
             }
             continue;
         }
-        if (add_index(a, self, &dim, RT_TENSOR(entry), (int)i) < 0)
+        if (add_index(a, self, &dim, RT_TENSOR(entry)) < 0)
             goto fail;
     }
     a->first = 0;

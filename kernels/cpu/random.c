@@ -437,7 +437,7 @@ static PyObject *bernoulli_from(PyObject *tensor, PyObject *probabilities, PyObj
     if (g == NULL || rt_check_cpu(t, "bernoulli") < 0 || rt_check_cpu(p, "bernoulli") < 0)
         return NULL;
     if (!has_float_loop(p->dtype))
-        return not_implemented("bernoulli_tensor_cpu_self_", p->dtype);
+        return not_implemented("bernoulli_tensor_cpu_p_", p->dtype);
     return bernoulli_each(t, p, g) < 0 ? NULL : Py_NewRef(tensor);
 }
 

@@ -582,6 +582,10 @@ static PyObject *extreme(RtTensor *self, const char *name, const reduce_ops *(*f
                      name);
         return NULL;
     }
+    if (rt_is_complex_dtype(self->dtype)) {
+        PyErr_Format(PyExc_NotImplementedError, "\"%s_all\" not implemented for '%s'", name, rt_dtype_title(self->dtype));
+        return NULL;
+    }
     return full(self, Py_None, self->dtype, find, 0);
 }
 

@@ -91,8 +91,8 @@ static const char *c_type_name(int dtype)
     case RT_UINT16: return "uint16_t";
     case RT_UINT32: return "uint32_t";
     case RT_UINT64: return "uint64_t";
-    case RT_FLOAT16: return "at::Half";
-    case RT_BFLOAT16: return "at::BFloat16";
+    case RT_FLOAT16: return "c10::Half";
+    case RT_BFLOAT16: return "c10::BFloat16";
     case RT_FLOAT32: return "float";
     case RT_FLOAT64: return "double";
     default: return "bool";
@@ -148,12 +148,12 @@ int rt_pack_number(PyObject *number, int dtype, void *element)
     case RT_FLOAT64: *(double *)element = z.real; return 1;
     case RT_FLOAT16:
         if (fabs(z.real) > 65504.0 && !isinf(z.real))
-            return overflow("at::Half");
+            return overflow("c10::Half");
         *(uint16_t *)element = half_bits(z.real);
         return 1;
     case RT_BFLOAT16:
         if (fabs(z.real) > 3.38953138925153547590e38 && !isinf(z.real))
-            return overflow("at::BFloat16");
+            return overflow("c10::BFloat16");
         *(uint16_t *)element = bfloat_bits(z.real);
         return 1;
     case RT_COMPLEX64:
@@ -352,4 +352,12 @@ PyObject *rt_write_out(PyObject *result, PyObject *out)
     }
     Py_DECREF(result);
     return rc < 0 ? NULL : Py_NewRef(out);
+}
+
+const char *rt_device_title(int device_type)
+{
+    static const char *const names[RT_NUM_DEVICE_TYPES] = {"cpu", "cuda", "mkldnn", "opengl", "opencl", "ideep", "hip", "fpga", "maia", "xla",
+                                                           "vulkan", "metal", "xpu", "mps", "meta", "hpu", "ve", "lazy", "ipu", "mtia",
+                                                           "privateuseone"};
+    return device_type >= 0 && device_type < RT_NUM_DEVICE_TYPES && names[device_type] ? names[device_type] : "unknown";
 }

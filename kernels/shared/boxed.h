@@ -69,6 +69,8 @@ PyObject *rt_new_tensor(int ndim, const int64_t *sizes, int dtype, int device_ty
 /* Write a computed result into an out= argument: resize it, copy. Steals `result`; the out argument is returned. */
 PyObject *rt_write_out(PyObject *result, PyObject *out);
 
+const char *rt_device_title(int device_type); /* "cpu", "meta", ... */
+
 /* Dispatch to an operator from inside a kernel of a factory or a backend, below autograd and the in-place-or-view bookkeeping: a tensor
  * that the kernel made itself starts its life at version 0. */
 PyObject *rt_call_below_views(int builtin, PyObject *const *args, Py_ssize_t nargs);

@@ -59,11 +59,8 @@ static int is_local(int device_type)
     return device_type == RT_DEVICE_CPU || device_type == RT_DEVICE_META;
 }
 
-static int read_sizes(PyObject *tuple, int64_t *sizes)
+static int check_new_sizes(int ndim, const int64_t *sizes)
 {
-    int ndim = rt_as_int64_array(tuple, sizes, RT_MAX_DIM);
-    if (ndim < 0)
-        return -1;
     for (int d = 0; d < ndim; d++) {
         if (RT_UNLIKELY(sizes[d] < 0)) {
             PyObject *text = rt_shape_text(ndim, sizes);
@@ -74,7 +71,13 @@ static int read_sizes(PyObject *tuple, int64_t *sizes)
             return -1;
         }
     }
-    return rt_check_sizes(ndim, sizes) < 0 ? -1 : ndim;
+    return rt_check_sizes(ndim, sizes);
+}
+
+static int read_sizes(PyObject *tuple, int64_t *sizes)
+{
+    int ndim = rt_as_int64_array(tuple, sizes, RT_MAX_DIM);
+    return ndim < 0 || check_new_sizes(ndim, sizes) < 0 ? -1 : ndim;
 }
 
 static PyObject *int_tuple(int n, const int64_t *values)
@@ -197,29 +200,34 @@ static PyObject *into_out(rt_kernel_fn kernel, rt_operator *op, rt_keyset ks, Py
 
 /* ------------------------------------------------------------------------------------------------------------------------- empty */
 
+int rt_channels_last_strides(int format, int ndim, const int64_t *sizes, int64_t *strides)
+{
+    int wanted = format == RT_CHANNELS_LAST_FORMAT ? 4 : 5;
+    if (ndim != wanted) {
+        PyErr_Format(PyExc_RuntimeError, "required rank %d tensor to use %s format", wanted, wanted == 4 ? "channels_last" : "channels_last_3d");
+        return -1;
+    }
+    int64_t step = 1;
+    for (int i = 0; i < ndim; i++) {
+        int d = i == 0 ? 1 : i == ndim - 1 ? 0 : ndim - i;
+        strides[d] = step;
+        step *= sizes[d] > 1 ? sizes[d] : 1;
+    }
+    return 0;
+}
+
 static int apply_memory_format(RtTensor *t, int format)
 {
     int64_t strides[5];
-    int ndim = t->ndim;
     if (format == RT_CONTIGUOUS_FORMAT)
         return 0;
-    if (format == RT_CHANNELS_LAST_FORMAT || format == RT_CHANNELS_LAST_3D_FORMAT) {
-        int wanted = format == RT_CHANNELS_LAST_FORMAT ? 4 : 5;
-        if (ndim != wanted) {
-            PyErr_Format(PyExc_RuntimeError, "required rank %d tensor to use %s format", wanted,
-                         wanted == 4 ? "channels_last" : "channels_last_3d");
-            return -1;
-        }
-        int64_t step = 1;
-        for (int i = 0; i < ndim; i++) {
-            int d = i == 0 ? 1 : i == ndim - 1 ? 0 : ndim - i;
-            strides[d] = step;
-            step *= t->sizes[d] > 1 ? t->sizes[d] : 1;
-        }
-        return rt_set_geometry(t, ndim, t->sizes, strides, t->offset);
+    if (format == RT_PRESERVE_FORMAT) {
+        PyErr_SetString(PyExc_RuntimeError, "unsupported memory format Preserve");
+        return -1;
     }
-    PyErr_SetString(PyExc_RuntimeError, "unsupported memory format Preserve");
-    return -1;
+    if (rt_channels_last_strides(format, t->ndim, t->sizes, strides) < 0)
+        return -1;
+    return rt_set_geometry(t, t->ndim, t->sizes, strides, t->offset);
 }
 
 RT_KERNEL(empty)
@@ -599,8 +607,25 @@ RT_OUT_KERNEL(arange_out, arange)
 RT_OUT_KERNEL(arange_start_out, arange)
 
 /* From both ends towards the middle, so that the last element is exactly `end`. */
-static int store_linspace(void *data, int dtype, int64_t n, double start, double end)
+static int store_linspace(void *data, int dtype, int64_t n, Py_complex z0, Py_complex z1)
 {
+    double start = z0.real, end = z1.real;
+    if (dtype == RT_COMPLEX64 || dtype == RT_COMPLEX128) {
+        Py_complex zstep = {n > 1 ? (z1.real - z0.real) / (double)(n - 1) : 0, n > 1 ? (z1.imag - z0.imag) / (double)(n - 1) : 0};
+        for (int64_t i = 0; i < n; i++) {
+            double k = i < n / 2 ? (double)i : -(double)(n - i - 1);
+            Py_complex from = i < n / 2 ? z0 : z1;
+            double re = from.real + zstep.real * k, im = from.imag + zstep.imag * k;
+            if (dtype == RT_COMPLEX64) {
+                ((float *)data)[2 * i] = (float)re;
+                ((float *)data)[2 * i + 1] = (float)im;
+            } else {
+                ((double *)data)[2 * i] = re;
+                ((double *)data)[2 * i + 1] = im;
+            }
+        }
+        return 1;
+    }
     double step = n > 1 ? (end - start) / (double)(n - 1) : 0;
     float fstart = (float)start, fend = (float)end, fstep = n > 1 ? (fend - fstart) / (float)(n - 1) : 0;
     int64_t half = n / 2;
@@ -621,15 +646,23 @@ static int store_linspace(void *data, int dtype, int64_t n, double start, double
 RT_KERNEL(linspace)
 {
     options o;
-    double start, end;
+    Py_complex start, end;
     int64_t steps;
-    if (rt_as_int64(args[2], &steps) < 0 || read_options(args + 3, rt_default_dtype, &o) < 0)
+    int is_complex = PyComplex_Check(args[0]) || PyComplex_Check(args[1]);
+    if (rt_as_int64(args[2], &steps) < 0 || read_options(args + 3, is_complex ? complex_of(rt_default_dtype) : rt_default_dtype, &o) < 0)
         return NULL;
+    if (is_complex && !rt_is_complex_dtype(o.dtype)) {
+        PyErr_Format(PyExc_RuntimeError, "torch.linspace(): inferred dtype %s can't be safely cast to passed dtype %s",
+                     rt_dtype_title(complex_of(rt_default_dtype)), rt_dtype_title(o.dtype));
+        return NULL;
+    }
     if (steps < 0) {
         PyErr_SetString(PyExc_RuntimeError, "number of steps must be non-negative");
         return NULL;
     }
-    if (rt_as_double(args[0], &start) < 0 || rt_as_double(args[1], &end) < 0 || rt_check_sizes(1, &steps) < 0)
+    start = PyComplex_AsCComplex(args[0]);
+    end = PyComplex_AsCComplex(args[1]);
+    if (PyErr_Occurred() || rt_check_sizes(1, &steps) < 0)
         return NULL;
     PyObject *result = rt_new_tensor(1, &steps, o.dtype, o.device_type, o.device_index);
     if (result == NULL || o.device_type == RT_DEVICE_META)
@@ -759,17 +792,16 @@ RT_KERNEL(randperm)
     take_generator(&rest, nargs, 5, &generator);
     if (rt_as_int64(args[0], &n) < 0 || read_options(rest, RT_INT64, &o) < 0)
         return NULL;
-    if (n < 0) {
-        PyErr_Format(PyExc_RuntimeError, "n must be non-negative, got %lld", (long long)n);
+    if (check_new_sizes(1, &n) < 0)
         return NULL;
-    }
-    if (rt_check_sizes(1, &n) < 0)
+    /* Every number up to n must be a value of the dtype. */
+    char element[16];
+    if (rt_pack_number(args[0], o.dtype, element) < 0)
         return NULL;
-    int64_t limit = o.dtype == RT_FLOAT16 ? 2048 : o.dtype == RT_BFLOAT16 ? 256 : o.dtype == RT_FLOAT32 ? 1 << 24
-                    : o.dtype == RT_UINT8 ? 256 : o.dtype == RT_INT8 ? 128 : o.dtype == RT_INT16 ? 32768
-                    : o.dtype == RT_INT32 ? INT64_C(1) << 31 : o.dtype == RT_FLOAT64 ? INT64_C(1) << 53 : INT64_MAX;
+    int64_t limit = o.dtype == RT_FLOAT16 ? 2049 : o.dtype == RT_BFLOAT16 ? 257 : o.dtype == RT_FLOAT32 ? (1 << 24) + 1
+                    : o.dtype == RT_FLOAT64 ? (INT64_C(1) << 53) + 1 : INT64_MAX;
     if (n > limit) {
-        PyErr_Format(PyExc_RuntimeError, "n is too large for result tensor type: '%s'", rt_dtype_title(o.dtype));
+        PyErr_Format(PyExc_RuntimeError, "n cannot be greater than %lld for %s type.", (long long)limit, rt_dtype_title(o.dtype));
         return NULL;
     }
     PyObject *result = rt_new_tensor(1, &n, o.dtype, o.device_type, o.device_index);

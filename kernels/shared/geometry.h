@@ -18,6 +18,8 @@ int rt_dim_mask(PyObject *dims, int ndim, uint64_t *mask);
 
 /* Strides that keep the order of a tensor's dimensions without gaps or overlaps, as the preserve_format of PyTorch does. */
 void rt_preserved_strides(const RtTensor *t, int64_t *strides);
+/* Strides of channels_last or channels_last_3d: 0, or -1 with an exception set (another rank). */
+int rt_channels_last_strides(int format, int ndim, const int64_t *sizes, int64_t *strides);
 /* Sizes of two shapes broadcast together: the rank, or -1 with an exception set. */
 int rt_broadcast_sizes(int andim, const int64_t *a, int bndim, const int64_t *b, int64_t *out);
 

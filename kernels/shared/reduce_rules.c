@@ -153,29 +153,29 @@ int rt_rule_amin(rt_call_frame *c)
     return extreme_rule(c, "amin");
 }
 
-static int truth_rule(rt_call_frame *c)
+static int truth_rule(rt_call_frame *c, const char *name)
 {
     RtTensor *self = RT_TENSOR(c->args[0]);
     reduce_dims dims;
     if (c->outs[0] != NULL && c->outs[0]->dtype != RT_BOOL && c->outs[0]->dtype != RT_UINT8) {
-        PyErr_Format(PyExc_RuntimeError, "Expected out tensor to have dtype %s, but got %s instead",
-                     self->dtype == RT_UINT8 ? "unsigned char" : "bool", rt_dtype_title(c->outs[0]->dtype));
+        PyErr_Format(PyExc_RuntimeError, "%s only supports bool tensor for result, got: %s", name, rt_dtype_title(c->outs[0]->dtype));
         return -1;
     }
     /* An empty tuple reduces nothing here. */
     if (rt_reduce_dims(c, 0, &dims) < 0)
         return -1;
     rt_reduced_sizes(self, &dims, &c->specs[0]);
-    c->specs[0].dtype = self->dtype == RT_UINT8 ? RT_UINT8 : RT_BOOL;
+    /* uint8, the mask type of old, answers in itself; a given output keeps its dtype. */
+    c->specs[0].dtype = c->outs[0] != NULL ? c->outs[0]->dtype : self->dtype == RT_UINT8 ? RT_UINT8 : RT_BOOL;
     return 0;
 }
 
 int rt_rule_any(rt_call_frame *c)
 {
-    return truth_rule(c);
+    return truth_rule(c, "any");
 }
 
 int rt_rule_all(rt_call_frame *c)
 {
-    return truth_rule(c);
+    return truth_rule(c, "all");
 }

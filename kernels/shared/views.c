@@ -278,14 +278,7 @@ int rt_check_geometry(const rt_storage *storage, int ndim, const int64_t *sizes,
         return -1;
     }
     for (int d = 0; d < ndim; d++) {
-        if (strides[d] < 0) {
-            fail_shape("as_strided: Negative strides are not supported at the moment, got strides: %U", ndim, strides, 0);
-            return -1;
-        }
-    }
-    if (rt_check_sizes(ndim, sizes) < 0)
-        return -1;
-    for (int d = 0; d < ndim; d++) {
+        overflow |= sizes[d] < 0 || strides[d] < 0;
         if (sizes[d] == 0) {
             empty = 1;
             continue;
@@ -293,7 +286,7 @@ int rt_check_geometry(const rt_storage *storage, int ndim, const int64_t *sizes,
         overflow |= __builtin_mul_overflow(sizes[d] - 1, strides[d], &step);
         overflow |= __builtin_add_overflow(needed, step, &needed);
     }
-    if (empty)
+    if (empty && !overflow)
         return 0;
     overflow |= __builtin_add_overflow(needed, 1, &needed);
     overflow |= __builtin_mul_overflow(needed, itemsize, &needed);
@@ -329,6 +322,12 @@ static int as_strided_geometry(RtTensor *self, PyObject *const *args, geometry *
     if (nstrides != g->ndim) {
         PyErr_SetString(PyExc_RuntimeError, "mismatch in length of strides and shape");
         return -1;
+    }
+    for (int d = 0; d < g->ndim; d++) {
+        if (g->strides[d] < 0) {
+            fail_shape("as_strided: Negative strides are not supported at the moment, got strides: %U", g->ndim, g->strides, 0);
+            return -1;
+        }
     }
     g->offset = self->offset;
     if (args[3] != Py_None && rt_as_int64(args[3], &g->offset) < 0)
@@ -811,8 +810,14 @@ RT_KERNEL(expand)
     g.offset = self->offset;
     if (rt_expand_strides(self, g.ndim, g.sizes, g.strides) < 0)
         return NULL;
-    if (rt_check_sizes(g.ndim, g.sizes) < 0)
+    int64_t numel = 1;
+    int overflow = 0;
+    for (int d = 0; d < g.ndim; d++)
+        overflow |= g.sizes[d] < 0 || __builtin_mul_overflow(numel, g.sizes[d], &numel);
+    if (overflow) {
+        PyErr_SetString(PyExc_RuntimeError, "numel: integer multiplication overflow");
         return NULL;
+    }
     return alias(self, &g);
 }
 
