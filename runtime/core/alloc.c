@@ -15,6 +15,7 @@
 PyTypeObject *rt_TensorType, *rt_DtypeType, *rt_DeviceType, *rt_LayoutType, *rt_MemoryFormatType, *rt_GeneratorType;
 PyObject *rt_default_generator;
 PyObject *rt_dtype_objects[RT_NUM_DTYPES];
+int rt_default_dtype = RT_FLOAT32;
 
 const uint8_t rt_itemsize[RT_NUM_DTYPES] = {
     [RT_UINT8] = 1, [RT_INT8] = 1, [RT_INT16] = 2, [RT_INT32] = 4, [RT_INT64] = 8, [RT_FLOAT16] = 2, [RT_FLOAT32] = 4, [RT_FLOAT64] = 8,
