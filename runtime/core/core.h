@@ -45,8 +45,8 @@ static inline int rt_slot_of(rt_keyset ks)
 /* ----------------------------------------------------------------------------------------------------------------------- TLS */
 
 typedef struct rt_tls {
-    rt_keyset include;
-    rt_keyset exclude;
+    rt_keyset included;
+    rt_keyset excluded;
 } rt_tls;
 
 /* Kept small, so that the initial-exec model always finds room for it. */
@@ -133,7 +133,7 @@ struct rt_operator {
 /* The key set of a call after thread-local state; `ks` is the union of its tensor arguments' sets. */
 static inline rt_keyset rt_effective_keyset(const rt_operator *op, rt_keyset ks)
 {
-    rt_keyset effective = (ks | rt_tls_state.include) & ~rt_tls_state.exclude;
+    rt_keyset effective = (ks | rt_tls_state.included) & ~rt_tls_state.excluded;
     if (RT_UNLIKELY(op->backend_masks != NULL)) {
         uint64_t backends = (effective & RT_BACKEND_MASK) >> 1;
         return effective & op->backend_masks[backends ? 64 - __builtin_clzll(backends) : 0];

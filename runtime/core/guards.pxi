@@ -13,22 +13,22 @@ cdef class _ForceDispatchKeyGuard:
 
     Parameters
     ----------
-    include, exclude : DispatchKeySet, optional
+    included, excluded : DispatchKeySet, optional
         The new sets. Without arguments the guard only restores, on exit, the sets that it found.
     """
-    cdef rt_keyset include, exclude, saved_include, saved_exclude
+    cdef rt_keyset included, excluded, saved_include, saved_exclude
     cdef int depth
     cdef bint keep
     cdef list outer
 
-    def __cinit__(self, DispatchKeySet include=None, DispatchKeySet exclude=None):
-        if include is None or exclude is None:
-            if include is not exclude:
+    def __cinit__(self, DispatchKeySet included=None, DispatchKeySet excluded=None):
+        if included is None or excluded is None:
+            if included is not excluded:
                 raise TypeError("_ForceDispatchKeyGuard() takes both an include and an exclude set, or neither")
             self.keep = True
         else:
-            self.include = include.bits
-            self.exclude = exclude.bits
+            self.included = included.bits
+            self.excluded = excluded.bits
 
     def __enter__(self):
         if unlikely(self.depth > 0):
@@ -36,19 +36,19 @@ cdef class _ForceDispatchKeyGuard:
                 self.outer = []
             self.outer.append((self.saved_include, self.saved_exclude))
         self.depth += 1
-        self.saved_include = rt_tls_state.include
-        self.saved_exclude = rt_tls_state.exclude
+        self.saved_include = rt_tls_state.included
+        self.saved_exclude = rt_tls_state.excluded
         if not self.keep:
-            rt_tls_state.include = self.include
-            rt_tls_state.exclude = self.exclude
+            rt_tls_state.included = self.included
+            rt_tls_state.excluded = self.excluded
         return self
 
     def __exit__(self, kind, value, traceback):
         if unlikely(self.depth == 0):
             return
         self.depth -= 1
-        rt_tls_state.include = self.saved_include
-        rt_tls_state.exclude = self.saved_exclude
+        rt_tls_state.included = self.saved_include
+        rt_tls_state.excluded = self.saved_exclude
         if unlikely(self.depth > 0):
             self.saved_include, self.saved_exclude = self.outer.pop()
 
@@ -73,8 +73,8 @@ cdef class _IncludeDispatchKeyGuard:
 
     def __enter__(self):
         if self.depth == 0:
-            self.added = self.keys & ~rt_tls_state.include
-            rt_tls_state.include |= self.added
+            self.added = self.keys & ~rt_tls_state.included
+            rt_tls_state.included |= self.added
         self.depth += 1
         return self
 
@@ -82,7 +82,7 @@ cdef class _IncludeDispatchKeyGuard:
         if self.depth > 0:
             self.depth -= 1
             if self.depth == 0:
-                rt_tls_state.include &= ~self.added
+                rt_tls_state.included &= ~self.added
 
 
 @cython.final
@@ -98,8 +98,8 @@ cdef class _ExcludeDispatchKeyGuard:
 
     def __enter__(self):
         if self.depth == 0:
-            self.added = self.keys & ~rt_tls_state.exclude
-            rt_tls_state.exclude |= self.added
+            self.added = self.keys & ~rt_tls_state.excluded
+            rt_tls_state.excluded |= self.added
         self.depth += 1
         return self
 
@@ -107,7 +107,7 @@ cdef class _ExcludeDispatchKeyGuard:
         if self.depth > 0:
             self.depth -= 1
             if self.depth == 0:
-                rt_tls_state.exclude &= ~self.added
+                rt_tls_state.excluded &= ~self.added
 
 
 @cython.final
@@ -124,11 +124,11 @@ cdef class _SetExcludeDispatchKeyGuard:
 
     def __enter__(self):
         if self.depth == 0:
-            self.saved = rt_tls_state.exclude & self.keys
+            self.saved = rt_tls_state.excluded & self.keys
             if self.desired:
-                rt_tls_state.exclude |= self.keys
+                rt_tls_state.excluded |= self.keys
             else:
-                rt_tls_state.exclude &= ~self.keys
+                rt_tls_state.excluded &= ~self.keys
         self.depth += 1
         return self
 
@@ -136,7 +136,7 @@ cdef class _SetExcludeDispatchKeyGuard:
         if self.depth > 0:
             self.depth -= 1
             if self.depth == 0:
-                rt_tls_state.exclude = (rt_tls_state.exclude & ~self.keys) | self.saved
+                rt_tls_state.excluded = (rt_tls_state.excluded & ~self.keys) | self.saved
 
 
 cdef class _RAIIGuard:
@@ -147,19 +147,19 @@ cdef class _RAIIGuard:
     cdef rt_keyset include_added, exclude_added
     cdef bint active
 
-    cdef int start(self, rt_keyset include, rt_keyset exclude) except -1:
-        self.include_added = include & ~rt_tls_state.include
-        self.exclude_added = exclude & ~rt_tls_state.exclude
-        rt_tls_state.include |= self.include_added
-        rt_tls_state.exclude |= self.exclude_added
+    cdef int start(self, rt_keyset included, rt_keyset excluded) except -1:
+        self.include_added = included & ~rt_tls_state.included
+        self.exclude_added = excluded & ~rt_tls_state.excluded
+        rt_tls_state.included |= self.include_added
+        rt_tls_state.excluded |= self.exclude_added
         self.active = True
         return 0
 
     cdef void stop(self) noexcept:
         if self.active:
             self.active = False
-            rt_tls_state.include &= ~self.include_added
-            rt_tls_state.exclude &= ~self.exclude_added
+            rt_tls_state.included &= ~self.include_added
+            rt_tls_state.excluded &= ~self.exclude_added
 
     def __enter__(self):
         return self
@@ -199,13 +199,13 @@ cdef class _DisableTorchDispatch(_RAIIGuard):
 @cython.final
 cdef class _PreserveDispatchKeyGuard:
     """Restore this thread's include and exclude sets at the end of a ``with`` block, whatever happened in it."""
-    cdef rt_keyset include, exclude
+    cdef rt_keyset included, excluded
 
     def __enter__(self):
-        self.include = rt_tls_state.include
-        self.exclude = rt_tls_state.exclude
+        self.included = rt_tls_state.included
+        self.excluded = rt_tls_state.excluded
         return self
 
     def __exit__(self, kind, value, traceback):
-        rt_tls_state.include = self.include
-        rt_tls_state.exclude = self.exclude
+        rt_tls_state.included = self.included
+        rt_tls_state.excluded = self.excluded

@@ -60,8 +60,8 @@ cdef extern from "runtime/core/core.h":
     bint unlikely "RT_UNLIKELY"(bint) noexcept
 
     ctypedef struct rt_tls:
-        rt_keyset include
-        rt_keyset exclude
+        rt_keyset included
+        rt_keyset excluded
     rt_tls rt_tls_state
 
     ctypedef struct rt_operator

@@ -17,39 +17,39 @@ cdef extern from *:
 
 def _dispatch_tls_local_include_set():
     """This thread's include set."""
-    return new_keyset(rt_tls_state.include)
+    return new_keyset(rt_tls_state.included)
 
 
 def _dispatch_tls_local_exclude_set():
     """This thread's exclude set."""
-    return new_keyset(rt_tls_state.exclude)
+    return new_keyset(rt_tls_state.excluded)
 
 
 def _dispatch_tls_is_dispatch_key_included(key):
     """Whether a key is in this thread's include set."""
     cdef rt_keyset bits = rt_bits_of_key(key_value(key))
-    return rt_tls_state.include & bits == bits
+    return rt_tls_state.included & bits == bits
 
 
 def _dispatch_tls_is_dispatch_key_excluded(key):
     """Whether a key is in this thread's exclude set."""
     cdef rt_keyset bits = rt_bits_of_key(key_value(key))
-    return rt_tls_state.exclude & bits == bits
+    return rt_tls_state.excluded & bits == bits
 
 
 def _dispatch_tls_set_dispatch_key_included(key, bint desired):
     """Put a key into this thread's include set, or take it out."""
     cdef rt_keyset bits = rt_bits_of_key(key_value(key))
     if desired:
-        rt_tls_state.include |= bits
+        rt_tls_state.included |= bits
     else:
-        rt_tls_state.include &= ~bits
+        rt_tls_state.included &= ~bits
 
 
 def _dispatch_tls_set_dispatch_key_excluded(key, bint desired):
     """Put a key into this thread's exclude set, or take it out."""
     cdef rt_keyset bits = rt_bits_of_key(key_value(key))
     if desired:
-        rt_tls_state.exclude |= bits
+        rt_tls_state.excluded |= bits
     else:
-        rt_tls_state.exclude &= ~bits
+        rt_tls_state.excluded &= ~bits

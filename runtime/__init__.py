@@ -1,0 +1,110 @@
+"""PyTorch's extension machinery as a small runtime on NumPy and CuPy arrays.
+
+Operators with one kernel table each, dispatch keys, thread-local key sets and guards, redispatch, libraries and tensors. The compiled
+core is `runtime._core`; names of PyTorch's that have no better place are reachable through `runtime.compat`.
+"""
+
+from runtime import _core
+from runtime._core import (
+    DispatchKey,
+    DispatchKeySet,
+    Generator,
+    Library,
+    Size,
+    Tag,
+    Tensor,
+    TypedKernel,
+    UntypedStorage,
+    as_tensor,
+    default_generator,
+    device,
+    dtype,
+    fallthrough_kernel,
+    finfo,
+    from_dlpack,
+    from_numpy,
+    frombuffer,
+    get_default_dtype,
+    iinfo,
+    layout,
+    manual_seed,
+    memory_format,
+    ops,
+    register_array_type,
+    set_default_dtype,
+    tensor,
+)
+
+__version__ = "0.1.0"
+
+globals().update({name: function for name, function in _core.functions.items() if "." not in name})
+globals().update(_core.dtype_names)
+globals().update(_core.format_names)
+
+inf = float("inf")
+nan = float("nan")
+pi = 3.141592653589793
+e = 2.718281828459045
+
+
+def get_include():
+    """The folder of the C headers that kernels compile against.
+
+    Returns
+    -------
+    str
+        The directory to put on a compiler's include path.
+    """
+    from pathlib import Path
+
+    return str(Path(__file__).parent / "_data" / "include")
+
+
+def is_tensor(obj):
+    """Whether an object is a Tensor."""
+    return isinstance(obj, Tensor)
+
+
+def set_printoptions(**options):
+    """Set how tensors print; see `runtime._printing.set_printoptions`."""
+    from runtime._printing import set_printoptions as set_options
+
+    set_options(**options)
+
+
+def explain(op, *args, **kwargs):
+    """Say how a call of an operator would be dispatched; see `runtime.explain`."""
+    from runtime.explain import explain as explain_call
+
+    return explain_call(op, *args, **kwargs)
+
+
+def trace_dispatch(file=None):
+    """Report the path of each call through keys; see `runtime.explain.trace_dispatch`."""
+    from runtime.explain import trace_dispatch as trace
+
+    return trace(file)
+
+
+def __getattr__(name):
+    if name.startswith("__"):
+        raise AttributeError(f"module 'runtime' has no attribute '{name}'")
+    from runtime.compat import resolve
+
+    try:
+        return resolve(f"torch.{name}")
+    except AttributeError:
+        raise AttributeError(f"module 'runtime' has no attribute '{name}'") from None
+
+
+__all__ = sorted(
+    {
+        "DispatchKey", "DispatchKeySet", "Generator", "Library", "Size", "Tag", "Tensor", "TypedKernel", "UntypedStorage", "as_tensor",
+        "default_generator", "device", "dtype", "explain", "fallthrough_kernel", "finfo", "from_dlpack", "from_numpy", "frombuffer",
+        "get_default_dtype", "get_include", "iinfo", "is_tensor", "layout", "manual_seed", "memory_format", "ops", "register_array_type",
+        "set_default_dtype", "set_printoptions", "tensor", "trace_dispatch",
+        *(name for name in _core.functions if "." not in name),
+        *_core.dtype_names,
+        *_core.format_names,
+    }
+)  # fmt: skip

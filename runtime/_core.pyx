@@ -1,0 +1,35 @@
+# cython: language_level=3, binding=False, c_api_binop_methods=True, cdivision=True, auto_pickle=False, embedsignature=False
+# cython: boundscheck=False, wraparound=False, initializedcheck=False, always_allow_keywords=True
+"""The extension module: tables, thread-local sets, guards, the call, tensors and libraries, as plain C to each other.
+
+The parts stand in the order in which a call flows; each file says what it is, what it owns and who calls it.
+"""
+cimport cython
+
+include "core/native.pxi"        # the C side as Cython sees it
+include "core/keys.pxi"          # DispatchKey
+include "core/keyset.pxi"        # DispatchKeySet
+include "core/tls.pxi"           # thread-local include and exclude sets
+include "core/guards.pxi"        # context managers over them
+include "core/values.pxi"        # dtype, device, layout, memory_format, Size, Generator
+include "core/storage.pxi"       # UntypedStorage
+include "core/slots.pxi"         # TensorBase: arithmetic and comparison slots
+include "core/tensor.pxi"        # Tensor
+include "core/convert.pxi"       # Python values to canonical ones
+include "core/argspec.pxi"       # argument specifications of an operator
+include "core/kernel.pxi"        # Kernel, and calling Python kernels
+include "core/operator.pxi"      # Operator: registrations, table, dumps
+include "core/dispatch.pxi"      # binding arguments, the call, foreign arrays
+include "core/overload.pxi"      # OpOverload
+include "core/ops.pxi"           # OpOverloadPacket, namespaces, tags
+include "core/adinplace.pxi"     # version counters and view metadata
+include "core/builtins.pxi"      # built-in operators from the generated tables
+include "core/function.pxi"      # public functions and Tensor methods
+include "core/typed.pxi"         # typed C kernels
+include "core/trace.pxi"         # reporting every kernel that runs
+include "core/capi.pxi"          # what C extensions may call
+include "core/registration.pxi"  # registration handles
+include "core/library.pxi"       # Library
+include "core/bindings.pxi"      # query functions under PyTorch's names
+include "core/numpy_bridge.pxi"  # NumPy and DLPack, both ways
+include "core/indexing.pxi"      # indexing

@@ -1,0 +1,65 @@
+# ADInplaceOrView: version counters and view metadata. Two generic kernels serve every operator; the alias annotations of the schema
+# say which arguments are written and which results are views. The code generator registers them.
+
+cdef public PyObject *rt_adinplace_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, void *ctx) noexcept:
+    """Run an in-place or out= operator below ADInplaceOrView and bump the versions of what it wrote."""
+    cdef rt_keyset saved = rt_tls_state.excluded
+    cdef PyObject *result
+    cdef PyObject *value
+    cdef Py_ssize_t i, j
+    rt_tls_state.excluded = saved | autograd_bits | RT_FUNCTIONALITY_BIT(K_ADInplaceOrView)
+    result = rt_redispatch(op, ks & RT_FULL_AFTER(K_ADInplaceOrView), args, n)
+    rt_tls_state.excluded = saved
+    if result == NULL:
+        return NULL
+    for i in range(n):
+        if op.args[i].flags & RT_ARGF_WRITE and op.args[i].kind == RT_ARG_TENSOR and args[i] != c_None:
+            value = args[i]
+            if op.args[i].flags & RT_ARGF_LIST:
+                for j in range(RT_SIZE(value)):
+                    bump(RT_TUPLE_ITEMS(value)[j])
+            else:
+                bump(value)
+    return result
+
+
+cdef inline void bump(PyObject *tensor) noexcept:
+    # Inference tensors have no version.
+    if tensor != c_None and RT_TENSOR(tensor).keys & RT_FUNCTIONALITY_BIT(K_ADInplaceOrView):
+        rt_bump_version(RT_TENSOR(tensor))
+
+
+cdef public PyObject *rt_adview_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, void *ctx) noexcept:
+    """Run a view operator below ADInplaceOrView and make its results views of the base of what they look at."""
+    cdef rt_keyset saved = rt_tls_state.excluded
+    cdef PyObject *result
+    cdef PyObject *base = NULL
+    cdef Py_ssize_t i
+    rt_tls_state.excluded = saved | autograd_bits | RT_FUNCTIONALITY_BIT(K_ADInplaceOrView)
+    result = rt_redispatch(op, ks & RT_FULL_AFTER(K_ADInplaceOrView), args, n)
+    rt_tls_state.excluded = saved
+    if result == NULL:
+        return NULL
+    for i in range(n):
+        if op.args[i].flags & RT_ARGF_ALIAS and op.args[i].kind == RT_ARG_TENSOR and not op.args[i].flags & RT_ARGF_LIST:
+            base = args[i]
+            break
+    if base == NULL or base == c_None:
+        return result
+    if rt_is_tensor(result):
+        make_view(result, base)
+    elif RT_TYPE(result) == &c_tuple:
+        for i in range(RT_SIZE(result)):
+            if rt_is_tensor(RT_TUPLE_ITEMS(result)[i]):
+                make_view(RT_TUPLE_ITEMS(result)[i], base)
+    return result
+
+
+cdef inline void make_view(PyObject *view, PyObject *base) noexcept:
+    cdef RtTensor *v = RT_TENSOR(view)
+    if view == base or v.view != NULL:
+        return
+    if RT_TENSOR(base).view != NULL:
+        base = RT_TENSOR(base).view
+    RT_INC(base)
+    v.view = base

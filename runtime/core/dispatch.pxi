@@ -1,0 +1,451 @@
+# The call: bind the caller's arguments to the schema, compute the key set, run the kernel in its slot.
+#
+# Ownership. The caller's argument array is borrowed and used as it is when it is complete and canonical. Otherwise a Binding holds
+# the schema-ordered array: borrowed pointers, except those that were made by a conversion, which are marked and released after the
+# call. Kernels get borrowed pointers either way.
+
+cdef enum:
+    QUIET = 8       # a misfit is answered by 0, without an exception (overload resolution)
+    BUFFER = 64     # arguments that fit in the C stack's buffer
+
+cdef struct Binding:
+    PyObject **args       # schema order, complete and canonical
+    PyObject **heap       # for more than BUFFER arguments
+    uint64_t converted    # bit i: args[i] is ours to release (with `heap`: every one is)
+    rt_keyset keys        # union of the tensor arguments' key sets
+    bint foreign          # the tensor arguments are foreign arrays and go to the kernel raw
+    PyObject *buffer[BUFFER]
+
+
+cdef inline void unbind(rt_operator *op, Binding *b) noexcept:
+    cdef int i
+    if b.converted:
+        for i in range(op.nargs if op.nargs < BUFFER else BUFFER):
+            if (b.converted >> i) & 1:
+                RT_DEC(b.buffer[i])
+    if unlikely(b.heap != NULL):
+        for i in range(op.nargs):
+            RT_XDEC(b.heap[i])
+        free(b.heap)
+
+
+cdef inline bint canonical(rt_arg *spec, PyObject *value, rt_keyset *keys) noexcept:
+    """Whether a value is canonical for its argument; tensors add their keys."""
+    cdef PyTypeObject *t = RT_TYPE(value)
+    cdef int kind = spec.kind
+    cdef Py_ssize_t i
+    cdef PyObject **items
+    if spec.flags & (RT_ARGF_LIST | RT_ARGF_OPTIONAL):
+        if value == c_None:
+            return (spec.flags & RT_ARGF_OPTIONAL) != 0
+        if spec.flags & RT_ARGF_LIST:
+            if t != &c_tuple:
+                return False
+            items = RT_TUPLE_ITEMS(value)
+            for i in range(RT_SIZE(value)):
+                if items[i] == c_None and spec.flags & RT_ARGF_OPTIONAL_ELEM:
+                    continue
+                if not canonical_one(kind, items[i], keys):
+                    return False
+            return True
+    if likely(kind == RT_ARG_TENSOR):
+        if likely(t == rt_TensorType or PyType_IsSubtype(t, rt_TensorType)):
+            keys[0] |= RT_TENSOR(value).keys
+            return True
+        return False
+    return canonical_one(kind, value, keys)
+
+
+cdef bint canonical_one(int kind, PyObject *value, rt_keyset *keys) noexcept:
+    cdef PyTypeObject *t = RT_TYPE(value)
+    cdef int overflow = 0
+    if kind == RT_ARG_TENSOR:
+        if rt_is_tensor(value):
+            keys[0] |= RT_TENSOR(value).keys
+            return True
+        return False
+    if kind == RT_ARG_INT or kind == RT_ARG_SCALAR:
+        if t == &c_long:
+            c_long_fits(value, &overflow)
+            return overflow == 0
+        return kind == RT_ARG_SCALAR and (t == &c_float or t == &c_bool or t == &c_complex)
+    if kind == RT_ARG_BOOL:
+        return t == &c_bool
+    if kind == RT_ARG_FLOAT:
+        return t == &c_float
+    if kind == RT_ARG_DTYPE:
+        return t == rt_DtypeType
+    if kind == RT_ARG_DEVICE:
+        return t == rt_DeviceType
+    if kind == RT_ARG_STR:
+        return t == &c_str
+    if kind == RT_ARG_LAYOUT:
+        return t == rt_LayoutType
+    if kind == RT_ARG_MEMORY_FORMAT:
+        return t == rt_MemoryFormatType
+    if kind == RT_ARG_GENERATOR:
+        return t == rt_GeneratorType
+    return kind == RT_ARG_OBJECT
+
+
+cdef inline bint misfit(rt_operator *op, rt_arg *spec, PyObject *value, int how) noexcept:
+    """Whether a value surely does not fit, for overload resolution without exceptions."""
+    cdef PyTypeObject *t = RT_TYPE(value)
+    cdef bint number = t == &c_long or t == &c_float or t == &c_bool or t == &c_complex
+    if value == c_None:
+        return not spec.flags & RT_ARGF_OPTIONAL
+    if spec.flags & RT_ARGF_LIST:
+        return (number and spec.size == 0) or t == &c_str
+    if spec.kind == RT_ARG_TENSOR:
+        return (number and not (op.flags & RT_OPF_NUMBERS_AS_TENSORS)) or t == &c_list or t == &c_tuple or t == &c_str
+    if rt_is_tensor(value):
+        return not how & PYARG or RT_TENSOR(value).ndim != 0
+    return t == &c_list or t == &c_tuple
+
+
+cdef inline int bind(rt_operator *op, PyObject *const *args, Py_ssize_t n, PyObject *kwnames, int how, Binding *b) noexcept:
+    """Fill a Binding: 1 done; 0 misfit (QUIET only); -1 an exception is set. After 0 and -1 nothing is held."""
+    cdef int i
+    cdef rt_arg *spec
+    cdef PyObject *value
+    b.converted = 0
+    b.heap = NULL
+    b.keys = 0
+    b.foreign = False
+    if kwnames == NULL and n == op.nargs and n <= op.npos:
+        b.args = <PyObject **>args
+    else:
+        i = arrange(op, args, n, kwnames, how, b)
+        if i <= 0:
+            return i
+    for i in range(op.nargs):
+        spec = &op.args[i]
+        value = b.args[i]
+        if likely(value == spec.dflt and value != NULL and spec.kind != RT_ARG_TENSOR):
+            continue
+        if likely(canonical(spec, value, &b.keys)):
+            continue
+        if how & QUIET and misfit(op, spec, value, how):
+            unbind(op, b)
+            return 0
+        if unlikely(op.flags & OPF_HAS_FOREIGN) and spec.kind == RT_ARG_TENSOR and bind_foreign(op, b):
+            return 1
+        i = convert_argument(op, b, i, how, args, n)
+        if i < 0:
+            unbind(op, b)
+            if how & QUIET and (PyErr_GivenExceptionMatches(c_err_occurred(), <PyObject *>RuntimeError)
+                                or PyErr_GivenExceptionMatches(c_err_occurred(), <PyObject *>TypeError)):
+                c_err_clear()
+                return 0
+            return -1
+    return 1
+
+
+cdef enum:
+    OPF_HAS_FOREIGN = 1 << 16   # some kernel of the operator takes foreign arrays raw
+    OPF_PYARG_SCALARS = 1 << 17
+
+
+cdef int arrange(rt_operator *op, PyObject *const *args, Py_ssize_t n, PyObject *kwnames, int how, Binding *b) noexcept:
+    """Put positional and keyword arguments and defaults into schema order."""
+    cdef Py_ssize_t i, j, nk = 0 if kwnames == NULL else RT_SIZE(kwnames)
+    cdef PyObject **out = b.buffer
+    cdef PyObject *name
+    if unlikely(op.nargs > BUFFER):
+        b.heap = <PyObject **>calloc(op.nargs, sizeof(PyObject *))
+        if b.heap == NULL:
+            set_error(MemoryError, "no memory for the arguments", op)
+            return -1
+        out = b.heap
+    b.args = out
+    if unlikely(n > op.npos or n + nk > op.nargs):
+        return bind_failed(op, args, n, kwnames, how, b)
+    for i in range(n):
+        out[i] = args[i]
+    for i in range(n, op.nargs):
+        out[i] = NULL
+    for j in range(nk):
+        name = RT_TUPLE_ITEMS(kwnames)[j]
+        for i in range(op.nargs):
+            if op.args[i].name == name:
+                break
+        else:
+            for i in range(op.nargs):
+                if c_str_equal(op.args[i].name, name) == 0:
+                    break
+            else:
+                return bind_failed(op, args, n, kwnames, how, b)
+        if unlikely(out[i] != NULL):
+            return bind_failed(op, args, n, kwnames, how, b)
+        out[i] = args[n + j]
+    for i in range(n, op.nargs):
+        if out[i] == NULL:
+            out[i] = op.args[i].dflt
+            if unlikely(out[i] == NULL):
+                return bind_failed(op, args, n, kwnames, how, b)
+    if unlikely(b.heap != NULL):
+        for i in range(op.nargs):
+            RT_INC(out[i])
+    return 1
+
+
+cdef int bind_failed(rt_operator *op, PyObject *const *args, Py_ssize_t n, PyObject *kwnames, int how, Binding *b) noexcept:
+    free(b.heap)   # holds no references yet
+    b.heap = NULL
+    if how & QUIET:
+        return 0
+    try:
+        arrangement_error(op, n, () if kwnames == NULL else <tuple>kwnames, how)
+    except BaseException as e:
+        set_current(e)
+    return -1
+
+
+cdef int convert_argument(rt_operator *op, Binding *b, int i, int how, PyObject *const *args, Py_ssize_t n) noexcept:
+    """Make argument i canonical: i, or -1 with an exception set."""
+    cdef int j
+    cdef object value = None
+    cdef rt_keyset *keys = &b.keys
+    if b.args != b.buffer and b.heap == NULL:
+        for j in range(op.nargs):
+            b.buffer[j] = b.args[j]
+        b.args = b.buffer
+    try:
+        value = converted_argument(op, i, <object>b.args[i], how)
+    except BaseException as e:
+        set_current(e)
+        return -1
+    RT_INC(<void *>value)
+    if b.heap != NULL:
+        RT_DEC(b.heap[i])
+    else:
+        b.converted |= 1ULL << i
+    b.args[i] = <PyObject *>value
+    if op.args[i].kind == RT_ARG_TENSOR:
+        canonical(&op.args[i], <PyObject *>value, keys)
+    return i
+
+
+cdef object converted_argument(rt_operator *op, int i, object value, int how):
+    cdef rt_arg *spec = &op.args[i]
+    if op.flags & RT_OPF_NUMBERS_AS_TENSORS:
+        how |= NUMBERS_AS_TENSORS
+    if value is None and spec.kind == RT_ARG_TENSOR and not spec.flags & RT_ARGF_LIST and not how & PYARG:
+        raise RuntimeError(f"Expected a proper Tensor but got None (or an undefined Tensor in C++) for argument #{i} "
+                           f"'{<object>spec.name}'\nDeclaration: {operator_of(op).schema_text()}")
+    try:
+        return convert_value(value, spec, how)
+    except CastError as e:
+        details = f"Cast error details: {e}"
+    except TypeError as e:
+        details = f" Python error details: TypeError: {e}"
+    raise argument_error(op, i, value, details, how)
+
+
+cdef object argument_error(rt_operator *op, int i, object value, str details, int how):
+    """The exception for a value that does not fit, in the wording of PyTorch's schema binder or argument parser."""
+    cdef Operator o = operator_of(op)
+    argument = o.schema().arguments[i]
+    if how & PYARG:
+        return TypeError(f"{function_name(o)}(): argument '{python_name(op, i)}' (position {i + 1}) must be "
+                         f"{parser_type(argument)}, not {type(value).__name__}")
+    kind = type(value).__name__
+    return RuntimeError(f"{o.name}() Expected a value of type '{argument.type.annotation_str}' for argument '{argument.name}' but "
+                        f"instead found type '{kind}'.\nPosition: {i}\nValue: {short_repr(value)}\nDeclaration: {o.schema_text()}\n"
+                        f"{details}")
+
+
+cdef str function_name(Operator o):
+    return o.name.partition("::")[2]
+
+
+cdef str python_name(rt_operator *op, int i):
+    """An argument's name in function signatures: the first tensor of a function is its input."""
+    name = <object>op.args[i].name
+    return "input" if i == 0 and name == "self" else name
+
+
+parser_types = {"ScalarType": "torch.dtype", "Layout": "torch.layout", "MemoryFormat": "torch.memory_format",
+                "Device": "torch.device", "Scalar": "Number", "Generator": "torch.Generator", "SymInt": "int"}
+
+
+cdef str parser_type(object argument):
+    """A schema type as PyTorch's argument parser names it."""
+    info = argument.real_type.info
+    name = parser_types.get(info.kind, info.kind)
+    if info.is_list:
+        return "tuple of " + {"int": "ints", "Tensor": "Tensors", "float": "floats", "bool": "bools"}.get(name, name)
+    return name
+
+
+cdef object arrangement_error(rt_operator *op, Py_ssize_t n, tuple names, int how):
+    """Raise what is wrong with the shape of a call: too many arguments, missing, unexpected or doubled ones."""
+    cdef Operator o = operator_of(op)
+    cdef int i
+    cdef Py_ssize_t total = n + len(names)
+    declared = [<object>op.args[i].name for i in range(op.nargs)]
+    error = TypeError if how & PYARG else RuntimeError
+    title = f"{function_name(o)}()" if how & PYARG else f"{o.name}()"
+    text = o.schema_text()
+    if how & PYARG:
+        if n > op.npos:
+            raise TypeError(f"{title} takes {op.npos} positional argument{'s' if op.npos != 1 else ''} but {n} {'were' if n != 1 else 'was'} given")
+        for name in names:
+            if name not in declared:
+                raise TypeError(f"{title} got an unexpected keyword argument '{name}'")
+            if declared.index(name) < n:
+                raise TypeError(f"{title} got multiple values for argument '{name}'")
+        missing = [(i, d) for i, d in enumerate(declared) if i >= n and d not in names and op.args[i].dflt == NULL]
+        raise TypeError(f"{title} missing {len(missing)} required positional arguments: "
+                        + ", ".join([f'"{python_name(op, i)}"' for i, _ in missing]))
+    if total > op.nargs:
+        raise RuntimeError(f"{title} expected at most {op.nargs} argument(s) but received {total} argument(s). Declaration: {text}")
+    if n > op.npos:
+        raise RuntimeError(f"{title} takes {op.npos} positional argument(s) but {n} was/were given.  Declaration: {text}")
+    for i, d in enumerate(declared):
+        if i >= n and d not in names and op.args[i].dflt == NULL:
+            raise RuntimeError(f"{title} is missing value for argument '{d}'. Declaration: {text}")
+    for name in names:
+        if name not in declared:
+            raise RuntimeError(f"Unknown keyword argument '{name}' for operator '{o.name}'. Schema: {text}")
+        if declared.index(name) < n or names.count(name) > 1:
+            raise RuntimeError(f"Argument '{name}' specified both as positional and keyword argument. Schema: {text}")
+    raise RuntimeError(f"{title} cannot be called with these arguments. Declaration: {text}")
+
+
+# ------------------------------------------------------------------------------------------------------- running
+
+cdef inline PyObject *finish(rt_operator *op, PyObject *result) noexcept:
+    """A kernel's result as the Python caller sees it."""
+    if unlikely(op.flags & RT_OPF_RETURNS_LIST) and result != NULL:
+        return lists_for_tuples(op, result)
+    return result
+
+
+cdef PyObject *lists_for_tuples(rt_operator *op, PyObject *result) noexcept:
+    cdef int i
+    try:
+        value = <object>result
+        RT_DEC(result)
+        if op.nrets == 1:
+            value = list(value)
+        else:
+            value = tuple([list(value[i]) if op.rets[i].flags & RT_ARGF_LIST else value[i] for i in range(op.nrets)])
+        RT_INC(<void *>value)
+        return <PyObject *>value
+    except BaseException as e:
+        set_current(e)
+        return NULL
+
+
+cdef PyObject *call_operator(rt_operator *op, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) noexcept:
+    """A call from Python, by the rules of operator calls."""
+    cdef Binding b
+    cdef PyObject *result
+    if unlikely(not op.flags & RT_OPF_HAS_SCHEMA):
+        set_error(RuntimeError, "the operator has no schema: its definition was removed (the library that made it is gone)", op)
+        return NULL
+    if bind(op, args, n, kwnames, 0, &b) < 0:
+        return NULL
+    result = rt_redispatch(op, rt_effective_keyset(op, b.keys), b.args, op.nargs)
+    if unlikely(b.converted != 0 or b.heap != NULL):
+        unbind(op, &b)
+    return finish(op, result)
+
+
+cdef PyObject *redispatch_operator(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) noexcept:
+    """A call from Python with a given key set; neither TLS nor masks apply."""
+    cdef Binding b
+    cdef PyObject *result
+    if unlikely(not op.flags & RT_OPF_HAS_SCHEMA):
+        set_error(RuntimeError, "the operator has no schema: its definition was removed (the library that made it is gone)", op)
+        return NULL
+    if bind(op, args, n, kwnames, 0, &b) < 0:
+        return NULL
+    result = rt_redispatch(op, ks, b.args, op.nargs)
+    unbind(op, &b)
+    return finish(op, result)
+
+
+cdef public PyObject *rt_call(rt_operator *op, PyObject *const *args, Py_ssize_t nargs) noexcept:
+    """A call from C with canonical arguments."""
+    cdef rt_keyset keys = 0
+    cdef Py_ssize_t i, j
+    cdef PyObject *value
+    for i in range(nargs):
+        if op.args[i].kind == RT_ARG_TENSOR:
+            value = args[i]
+            if op.args[i].flags & RT_ARGF_LIST:
+                if value != c_None:
+                    for j in range(RT_SIZE(value)):
+                        if RT_TUPLE_ITEMS(value)[j] != c_None:
+                            keys |= RT_TENSOR(RT_TUPLE_ITEMS(value)[j]).keys
+            elif value != c_None:
+                keys |= RT_TENSOR(value).keys
+    return rt_redispatch(op, rt_effective_keyset(op, keys), args, nargs)
+
+
+cdef bint bind_foreign(rt_operator *op, Binding *b) noexcept:
+    """Whether all tensor arguments are foreign arrays that the kernel they select takes raw; then the Binding is complete."""
+    cdef rt_keyset keys = 0, unused = 0
+    cdef int i
+    cdef rt_kernel *kernel
+    cdef PyObject *value
+    if strict_arrays:
+        return False
+    try:
+        for i in range(op.nargs):
+            value = b.args[i]
+            if op.args[i].kind == RT_ARG_TENSOR:
+                if op.args[i].flags & RT_ARGF_LIST:
+                    return False
+                if value == c_None and op.args[i].flags & RT_ARGF_OPTIONAL:
+                    continue
+                keys |= foreign_keys(<object>value)
+            elif value != op.args[i].dflt and not canonical(&op.args[i], value, &unused):
+                return False
+    except LookupError:
+        return False
+    except BaseException:
+        return False
+    keys = rt_effective_keyset(op, keys)
+    kernel = op.table[rt_slot_of(keys)]
+    if not kernel.flags & RT_KERNEL_FOREIGN:
+        return False
+    b.keys = keys
+    b.foreign = True
+    return True
+
+
+cdef rt_keyset foreign_keys(object array) except? 0xBADBADBAD:
+    """The key set of a foreign array by its registered type."""
+    cdef tuple entry = foreign_types[type(array)]
+    if entry[2] is not None:
+        return (<DispatchKeySet>entry[2]).bits
+    keyset = entry[0](array)
+    return (<DispatchKeySet?>keyset).bits
+
+
+def register_array_type(type cls not None, keyset_fn not None, wrap=None):
+    """Let arrays of a foreign type stand where a schema says Tensor.
+
+    Parameters
+    ----------
+    cls : type
+        The array type, matched exactly.
+    keyset_fn : DispatchKeySet or callable
+        The key set of such arrays, or a function of the array that gives it. It holds backend keys only.
+    wrap : callable, optional
+        Makes a zero-copy Tensor of an array, for calls that cannot take it raw; the default uses DLPack.
+
+    Notes
+    -----
+    A kernel registered with ``accepts_foreign=True`` gets the arrays as they are when all tensor arguments of the call are foreign and
+    the key set, after thread-local state and fallthroughs, selects it. In every other case arrays are wrapped.
+    """
+    if wrap is None:
+        wrap = from_dlpack
+    if not isinstance(keyset_fn, DispatchKeySet) and not callable(keyset_fn):
+        raise TypeError(f"register_array_type(): keyset_fn must be a DispatchKeySet or a callable, not {type(keyset_fn).__name__}")
+    constant = keyset_fn if isinstance(keyset_fn, DispatchKeySet) else None
+    foreign_types[cls] = (keyset_fn, wrap, constant)

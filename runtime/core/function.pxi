@@ -1,0 +1,370 @@
+# Public functions and Tensor methods: `runtime.add`, `Tensor.add`. A Function tries its signatures in the order in which PyTorch's
+# argument parser does; a Method is the same thing in a type's dict, found by the interpreter without making a bound method.
+#
+# Beyond the operators' schemas they know: `out=` among the keywords, sizes given as separate numbers (`view(2, 2)`), NumPy's names
+# for arguments (`axis`, `keepdims`), and for factories `requires_grad` and the explicit device.
+
+cdef struct Signature:
+    rt_operator *op
+    rt_operator *out      # the out= sibling, or NULL
+    int varargs           # index of the integer list that may be given as separate numbers, or -1
+    int device            # indices of the tensor options of a factory without tensor arguments, or -1
+    int pin_memory
+
+
+cdef class Function:
+    """A public function over the overloads of one operator name."""
+    cdef void *vectorcall
+    cdef Signature *signatures
+    cdef int n
+    cdef bint is_method
+    cdef bint is_factory
+    cdef readonly str __name__
+    cdef dict __dict__
+
+    def __init__(self):
+        raise TypeError("functions are generated from kernels/native_functions.yaml")
+
+    def __dealloc__(self):
+        free(self.signatures)
+
+    cdef bint special_keywords(self, PyObject *kwnames) noexcept:
+        """Whether a call has keywords that the schemas do not know."""
+        cdef Py_ssize_t i
+        for i in range(RT_SIZE(kwnames)):
+            if rt_name_is(RT_TUPLE_ITEMS(kwnames)[i], b"out"):
+                return True
+            if self.is_factory and rt_name_is(RT_TUPLE_ITEMS(kwnames)[i], b"requires_grad"):
+                return True
+        return False
+
+    @property
+    def __doc__(self):
+        lines = [operator_of(self.signatures[i].op).schema_text() for i in range(self.n)]
+        return "\n".join([f"{self.__name__}: one of the overloads", "", *lines])
+
+    @property
+    def __text_signature__(self):
+        return None
+
+    @property
+    def overloads(self):
+        """The OpOverloads that are tried, in order."""
+        return [overload_of(self.signatures[i].op) for i in range(self.n)]
+
+    def __repr__(self):
+        if self.is_method:
+            return f"<method '{self.__name__}' of 'torch._C.TensorBase' objects>"
+        return f"<built-in method {self.__name__} of runtime>"
+
+    def __reduce__(self):
+        return vars(self)["__qualname__"]
+
+
+cdef class Method(Function):
+    """A Function as a method of Tensor."""
+
+
+cdef PyObject *method_get(PyObject *self, PyObject *obj, PyObject *cls) noexcept:
+    if obj == NULL or obj == c_None:
+        RT_INC(self)
+        return self
+    return PyMethod_New_(self, obj)
+
+cdef extern from "Python.h":
+    """
+    static void rt_method_type(PyTypeObject *type, void *get)
+    {
+        type->tp_descr_get = (descrgetfunc)get;
+        type->tp_flags |= Py_TPFLAGS_METHOD_DESCRIPTOR;
+        PyType_Modified(type);
+    }
+    """
+    PyObject *PyMethod_New_ "PyMethod_New"(PyObject *f, PyObject *self) noexcept
+    void rt_method_type(PyTypeObject *type, void *get)
+
+
+cdef PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames) noexcept:
+    cdef Function f = <Function>self
+    cdef Py_ssize_t n = PyVectorcall_NARGS(nargsf)
+    cdef Binding b
+    cdef Signature *s
+    cdef int i, status
+    if kwnames == NULL or not f.special_keywords(kwnames):
+        for i in range(f.n):
+            s = &f.signatures[i]
+            status = bind_signature(s, args, n, kwnames, &b)
+            if status < 0:
+                return NULL
+            if status:
+                return run_signature(f, s, &b)
+    try:
+        return function_slow(f, args, n, kwnames)
+    except BaseException as e:
+        set_current(e)
+        return NULL
+
+
+cdef inline int bind_signature(Signature *s, PyObject *const *args, Py_ssize_t n, PyObject *kwnames, Binding *b) noexcept:
+    if s.varargs >= 0 and n > s.varargs and RT_TYPE(args[s.varargs]) == &c_long and not (n - s.varargs == 1 and s.op.args[s.varargs].size):
+        return bind_varargs(s, args, n, kwnames, b)
+    return bind(s.op, args, n, kwnames, QUIET | PYARG, b)
+
+
+cdef int bind_varargs(Signature *s, PyObject *const *args, Py_ssize_t n, PyObject *kwnames, Binding *b) noexcept:
+    """Pack the separate numbers of `view(2, 2)` into the tuple that the schema wants."""
+    cdef PyObject *packed[BUFFER]
+    cdef PyObject *sizes
+    cdef Py_ssize_t i, nk = 0 if kwnames == NULL else RT_SIZE(kwnames)
+    cdef int status
+    if s.varargs + 1 + nk > BUFFER:
+        return 0
+    sizes = c_tuple_new(n - s.varargs)
+    if sizes == NULL:
+        return -1
+    for i in range(s.varargs, n):
+        RT_INC(args[i])
+        RT_TUPLE_ITEMS(sizes)[i - s.varargs] = args[i]
+    for i in range(s.varargs):
+        packed[i] = args[i]
+    packed[s.varargs] = sizes
+    for i in range(nk):
+        packed[s.varargs + 1 + i] = args[n + i]
+    status = bind(s.op, packed, s.varargs + 1, kwnames, QUIET | PYARG, b)
+    if status <= 0:
+        RT_DEC(sizes)
+        return status
+    if b.args != b.buffer and b.heap == NULL:
+        # `packed` dies with this function.
+        for i in range(s.op.nargs):
+            b.buffer[i] = packed[i]
+        b.args = b.buffer
+    if b.heap == NULL and not (b.converted >> s.varargs) & 1:
+        b.converted |= 1ULL << s.varargs
+    else:
+        RT_DEC(sizes)
+    return status
+
+
+cdef inline PyObject *run_signature(Function f, Signature *s, Binding *b) noexcept:
+    cdef PyObject *result
+    cdef rt_operator *op = s.op
+    if s.device >= 0:
+        if b.args != b.buffer and b.heap == NULL:
+            memcpy(b.buffer, b.args, op.nargs * sizeof(PyObject *))
+            b.args = b.buffer
+        # Factories pass the device and pin_memory on explicitly, as PyTorch's do.
+        if b.heap == NULL:
+            if b.args[s.device] == c_None:
+                b.args[s.device] = <PyObject *>default_device
+            if b.args[s.pin_memory] == c_None:
+                b.args[s.pin_memory] = c_False
+    elif s.pin_memory >= 0 and b.heap == NULL:
+        if b.args != b.buffer:
+            memcpy(b.buffer, b.args, op.nargs * sizeof(PyObject *))
+            b.args = b.buffer
+        if b.args[s.pin_memory] == c_None:
+            b.args[s.pin_memory] = c_False
+    result = rt_redispatch(op, rt_effective_keyset(op, b.keys), b.args, op.nargs)
+    if b.converted or b.heap != NULL:
+        unbind(op, b)
+    if unlikely(op.nrets > 1) and result != NULL:
+        return named_result(op, result)
+    return result
+
+
+cdef dict return_types = {}   # qualified name -> named tuple type, or None
+
+
+cdef PyObject *named_result(rt_operator *op, PyObject *result) noexcept:
+    """Several results as the named tuple of the operator, where its returns have names."""
+    try:
+        value = <object>result
+        RT_DEC(result)
+        name = operator_of(op).name
+        kind = return_types.get((name, op.nrets), False)
+        if kind is False:
+            names = [<object>op.rets[i].name for i in range(op.nrets)]
+            kind = None
+            if all(names):
+                from runtime.return_types import make_return_type
+                kind = make_return_type(function_name(operator_of(op)).rstrip("_"), names)
+            return_types[name, op.nrets] = kind
+        if kind is not None:
+            value = kind(value)
+        RT_INC(<void *>value)
+        return <PyObject *>value
+    except BaseException as e:
+        set_current(e)
+        return NULL
+
+
+numpy_names = {"input": "self", "axis": "dim", "axes": "dim", "keepdims": "keepdim", "x": "self", "a": "self", "x1": "self", "x2": "other"}
+
+
+cdef extern from *:
+    """
+    static int rt_name_is(PyObject *name, const char *text) { return PyUnicode_CompareWithASCIIString(name, text) == 0; }
+    """
+    bint rt_name_is(PyObject *name, const char *text) noexcept
+
+
+cdef PyObject *function_slow(Function f, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) except? NULL:
+    """Special keywords, NumPy's argument names, and the error where no signature fits."""
+    cdef dict keywords = {}
+    cdef Py_ssize_t i
+    cdef int k, status
+    cdef Binding b
+    cdef Signature s
+    cdef PyObject *result
+    if kwnames != NULL:
+        for i in range(RT_SIZE(kwnames)):
+            keywords[<object>RT_TUPLE_ITEMS(kwnames)[i]] = <object>args[n + i]
+    cdef tuple given = tuple([<object>args[i] for i in range(n)])
+    requires_grad = keywords.pop("requires_grad", None) if f.is_factory else None
+    outs = keywords.pop("out", None)
+    for k in range(f.n):
+        s = f.signatures[k]
+        declared = [<object>s.op.args[i].name for i in range(s.op.nargs)]
+        attempt = {}
+        for name, value in keywords.items():
+            if name not in declared and numpy_names.get(name) in declared:
+                name = numpy_names[name]
+            attempt[name] = value
+        if "out" in declared and outs is not None:
+            attempt["out"] = outs
+        elif outs is not None:
+            if s.out == NULL:
+                continue
+            s.op = s.out
+            s.device = s.pin_memory = -1
+            written = [<object>s.op.args[i].name for i in range(s.op.nargs) if s.op.args[i].flags & RT_ARGF_OUT]
+            values = (outs,) if len(written) == 1 else tuple(outs) if isinstance(outs, (tuple, list)) else ()
+            if len(values) != len(written):
+                continue
+            attempt.update(zip(written, values))
+            # An out= schema has no tensor options: they must agree with the output (checked by the kernel).
+            for option in ("dtype", "layout", "device", "pin_memory"):
+                if option not in [<object>s.op.args[i].name for i in range(s.op.nargs)] and attempt.get(option, False) is None:
+                    del attempt[option]
+        names = tuple(attempt)
+        flat = given + tuple(attempt.values())
+        status = bind_signature(&s, RT_TUPLE_ITEMS(<void *>flat), n, <PyObject *>names if names else NULL, &b)
+        if status < 0:
+            raise_current()
+        if status:
+            result = run_signature(f, &s, &b)
+            if result != NULL and requires_grad:
+                tensor = steal(result)
+                tensor.requires_grad_(True)
+                RT_INC(<void *>tensor)
+                return <PyObject *>tensor
+            if result == NULL:
+                raise_current()
+            return result
+    raise_no_signature(f, given, keywords, outs)
+
+
+cdef object raise_no_signature(Function f, tuple args, dict keywords, object outs):
+    cdef Binding b
+    cdef rt_operator *op = f.signatures[0].op
+    if outs is not None:
+        keywords = {**keywords, "out": outs}
+    if f.n == 1 and outs is None:
+        names = tuple(keywords)
+        flat = args + tuple(keywords.values())
+        if bind(op, RT_TUPLE_ITEMS(<void *>flat), len(args), <PyObject *>names if names else NULL, PYARG, &b) < 0:
+            raise_current()
+        unbind(op, &b)
+    given = [type(a).__name__ for a in args[1 if f.is_method else 0:]] + [f"{k}={type(v).__name__}" for k, v in keywords.items()]
+    candidates = [signature_text(f.signatures[k].op, f.is_method) for k in range(f.n)]
+    raise TypeError(f"{f.__name__}() received an invalid combination of arguments - got ({', '.join(given)}), but expected one of:\n"
+                    + "\n".join([f" * ({c})" for c in candidates]) + "\n")
+
+
+cdef str signature_text(rt_operator *op, bint method):
+    """A signature as PyTorch's argument parser prints it."""
+    parts = []
+    star = False
+    for i, a in enumerate(operator_of(op).schema().arguments):
+        if i == 0 and method:
+            continue
+        if a.kwarg_only and not star:
+            parts.append("*")
+            star = True
+        text = f"{parser_type(a)} {python_name(op, i)}"
+        if a.has_default:
+            text += f" = {a.default_value}"
+        parts.append(text)
+    return ", ".join(parts)
+
+
+cdef int fill_signature(Signature *s, int index, int out, bint method) except -1:
+    cdef rt_operator *op = rt_builtin_ops[index]
+    cdef int i, first = 1 if method else 0
+    s.op = op
+    s.out = rt_builtin_ops[out] if out >= 0 else NULL
+    s.varargs = -1
+    s.device = -1
+    s.pin_memory = -1
+    if op.npos - first == 1 and op.args[first].kind == RT_ARG_INT and op.args[first].flags & RT_ARGF_LIST:
+        s.varargs = first
+    tensors = [i for i in range(op.nargs) if op.args[i].kind == RT_ARG_TENSOR]
+    for i in range(op.nargs):
+        if op.args[i].kind == RT_ARG_DEVICE and not tensors:
+            s.device = i
+        if rt_name_is(op.args[i].name, b"pin_memory"):
+            s.pin_memory = i
+    if s.pin_memory < 0:
+        s.device = -1
+    return 0
+
+
+cdef Function make_function(const rt_static_function *source, bint method):
+    cdef Function f = Method.__new__(Method) if method else Function.__new__(Function)
+    cdef int i
+    f.vectorcall = <void *>function_vectorcall
+    f.is_method = method
+    f.signatures = <Signature *>calloc(source.nops, sizeof(Signature))
+    if f.signatures == NULL:
+        raise MemoryError()
+    f.n = source.nops
+    for i in range(source.nops):
+        fill_signature(&f.signatures[i], source.ops[i], source.outs[i], method)
+        if f.signatures[i].pin_memory >= 0:
+            f.is_factory = True
+    f.__name__ = source.name.decode()
+    module = source.module.decode()
+    vars(f).update(__module__="runtime" + ("." + module if module else ""),
+                   __qualname__=f"Tensor.{f.__name__}" if method else f.__name__)
+    return f
+
+
+cdef int ready_function_types() except -1:
+    cdef Function probe = Function.__new__(Function)
+    cdef Py_ssize_t offset = <char *>&probe.vectorcall - <char *><void *>probe
+    rt_vectorcall_type(<PyTypeObject *>Function, offset)
+    rt_vectorcall_type(<PyTypeObject *>Method, offset)
+    rt_method_type(<PyTypeObject *>Method, <void *>method_get)
+    return 0
+
+ready_function_types()
+
+functions = {}   # "module.name" or "name" -> Function
+
+
+cdef int make_functions() except -1:
+    """The functions of the modules and the methods of Tensor, from the generated list."""
+    cdef int i
+    cdef const rt_static_function *source
+    for i in range(rt_num_static_functions):
+        source = &rt_static_functions[i]
+        module = source.module.decode()
+        name = source.name.decode()
+        if source.flags & RT_FN_FUNCTION:
+            functions[f"{module}.{name}" if module else name] = make_function(source, False)
+        if source.flags & RT_FN_METHOD:
+            rt_type_set(rt_TensorType, name, make_function(source, True))
+    return 0
+
+make_functions()

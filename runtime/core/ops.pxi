@@ -1,0 +1,280 @@
+# The `ops` tree: `ops.<namespace>.<name>` (OpOverloadPacket) and `.<overload>` (OpOverload), built as it is asked for.
+#
+# Iterating over the tree, a namespace or a packet yields what was touched so far, as in PyTorch; `dir()` lists what exists.
+
+cdef dict packets = {}    # qualified name -> OpOverloadPacket
+
+
+cdef class OpOverloadPacket:
+    """All overloads of one operator name: ``ops.aten.add``.
+
+    Calling it picks the first overload, in order of definition, whose schema takes the arguments.
+    """
+    cdef void *vectorcall
+    cdef readonly str _qualified_op_name
+    cdef readonly str __name__
+    cdef dict __dict__
+    cdef object __weakref__
+    cdef list touched
+
+    def __init__(self):
+        raise TypeError("OpOverloadPacket objects come from ops.<namespace>.<name>")
+
+    def __getattr__(self, str name):
+        if name.startswith("__"):
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        overload = "" if name == "default" else name
+        operator = operators.get((self._qualified_op_name, overload))
+        if operator is None or not (<Operator>operator).op.flags & RT_OPF_HAS_SCHEMA:
+            ns = self._qualified_op_name.replace("::", ".")
+            raise AttributeError(f"The underlying op of '{ns}' has no overload name '{name}'")
+        found = overload_of(&(<Operator>operator).op)
+        vars(self)[name] = found
+        if name not in self.touched:
+            self.touched.append(name)
+        return found
+
+    def overloads(self):
+        """The names of all overloads, "default" for the empty one."""
+        return [n or "default" for n in definitions.get(self._qualified_op_name, ())]
+
+    @property
+    def _overload_names(self):
+        return list(definitions.get(self._qualified_op_name, ()))
+
+    @property
+    def _op(self):
+        return self
+
+    @property
+    def op(self):
+        return self
+
+    def __iter__(self):
+        return iter(list(self.touched))
+
+    def __dir__(self):
+        return sorted({*object.__dir__(self), *self.overloads()})
+
+    def __repr__(self):
+        return f"<OpOverloadPacket(op='{self._qualified_op_name.replace('::', '.')}')>"
+
+    def __str__(self):
+        return self._qualified_op_name.replace("::", ".")
+
+    def __hash__(self):
+        return <Py_ssize_t><void *>self >> 4
+
+    def __eq__(self, other):
+        return self is other
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __reduce__(self):
+        return packet_by_name, (self._qualified_op_name,)
+
+
+def packet_by_name(str name):
+    """The packet of ``"aten::add"``; what pickles of packets call."""
+    if name not in definitions:
+        raise AttributeError(f"there is no operator {name}")
+    return packet_of(name)
+
+
+cdef OpOverloadPacket packet_of(str name):
+    cdef OpOverloadPacket p = packets.get(name)
+    if p is None:
+        p = OpOverloadPacket.__new__(OpOverloadPacket)
+        p.vectorcall = <void *>packet_vectorcall
+        ns, _, p.__name__ = name.partition("::")
+        p._qualified_op_name = name
+        vars(p)["__module__"] = f"torch.ops.{ns}"
+        p.touched = []
+        packets[name] = p
+    return p
+
+
+cdef PyObject *packet_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames) noexcept:
+    cdef Py_ssize_t n = PyVectorcall_NARGS(nargsf), i
+    cdef PyObject *names = PyDict_GetItem_(<PyObject *>definitions, <PyObject *>(<OpOverloadPacket>self)._qualified_op_name)
+    cdef PyObject *result
+    cdef rt_operator *op
+    cdef Binding b
+    cdef int status
+    if names == NULL:
+        set_error(RuntimeError, f"{(<OpOverloadPacket>self)._qualified_op_name} has no definition any more (the library that made it is gone)", NULL)
+        return NULL
+    for i in range(RT_SIZE(names)):
+        op = find_operator((<OpOverloadPacket>self)._qualified_op_name, RT_LIST_ITEMS(names)[i])
+        if op == NULL:
+            return NULL
+        status = bind(op, args, n, kwnames, QUIET if RT_SIZE(names) > 1 else 0, &b)
+        if status < 0:
+            return NULL
+        if status:
+            result = rt_redispatch(op, rt_effective_keyset(op, b.keys), b.args, op.nargs)
+            unbind(op, &b)
+            return finish(op, result)
+    try:
+        no_overload_matches((<OpOverloadPacket>self)._qualified_op_name, args, n, kwnames)
+    except BaseException as e:
+        set_current(e)
+    return NULL
+
+cdef extern from "Python.h":
+    PyObject *PyDict_GetItem_ "PyDict_GetItem"(PyObject *d, PyObject *k) noexcept
+
+
+cdef rt_operator *find_operator(str name, PyObject *overload) noexcept:
+    try:
+        return &(<Operator>operators[name, <object>overload]).op
+    except BaseException as e:
+        set_current(e)
+        return NULL
+
+
+cdef object no_overload_matches(str name, PyObject *const *args, Py_ssize_t n, PyObject *kwnames):
+    """Raise with every overload's own reason."""
+    cdef Binding b
+    cdef rt_operator *op
+    reasons = []
+    for overload in definitions[name]:
+        op = &(<Operator>operators[name, overload]).op
+        try:
+            if bind(op, args, n, kwnames, 0, &b) < 0:
+                raise_current()
+            unbind(op, &b)
+        except Exception as e:
+            reasons.append(str(e))
+    raise RuntimeError("Overloaded torch operator invoked from Python failed to match any schema:\n" + "\n\n".join(reasons) + "\n\n")
+
+
+cdef int ready_packet_type() except -1:
+    cdef OpOverloadPacket probe = OpOverloadPacket.__new__(OpOverloadPacket)
+    rt_vectorcall_type(<PyTypeObject *>OpOverloadPacket, <char *>&probe.vectorcall - <char *><void *>probe)
+    return 0
+
+ready_packet_type()
+
+
+class _OpNamespace:
+    """The operators of one namespace; attributes are made at the first access."""
+
+    def __init__(self, name):
+        self.__name__ = self.name = name
+        self.__module__ = "torch.ops"
+
+    def __getattr__(self, name):
+        qualified = f"{self.name}::{name}"
+        if name.startswith("__") and qualified not in definitions or name in ("__file__", "__path__"):
+            raise AttributeError(f"'_OpNamespace' '{self.name}' object has no attribute '{name}'")
+        if qualified not in definitions:
+            raise AttributeError(f"'_OpNamespace' '{self.name}' object has no attribute '{name}'")
+        packet = packet_of(qualified)
+        setattr(self, name, packet)
+        return packet
+
+    def __iter__(self):
+        return iter([n for n, v in vars(self).items() if isinstance(v, OpOverloadPacket)])
+
+    def __dir__(self):
+        prefix = self.name + "::"
+        return sorted({*vars(self), *[n[len(prefix):] for n in definitions if n.startswith(prefix)]})
+
+    def __repr__(self):
+        return f"<module 'torch.ops.{self.name}'>"
+
+
+class _Ops:
+    """The root of the operator tree."""
+
+    def __init__(self):
+        self.__name__ = "torch.ops"
+
+    def __getattr__(self, name):
+        if name.startswith("__") or name == "_dir":
+            raise AttributeError(name)
+        namespace = _OpNamespace(name)
+        setattr(self, name, namespace)
+        return namespace
+
+    def __iter__(self):
+        return iter([n for n, v in vars(self).items() if isinstance(v, _OpNamespace)])
+
+    def __dir__(self):
+        return sorted({*vars(self), *[n.partition("::")[0] for n in definitions]})
+
+    def __repr__(self):
+        return "<module 'torch.ops' from '_ops.py'>"
+
+
+ops = _Ops()
+
+
+cdef int forget_packet(str name) except -1:
+    """Drop the cached attributes of an operator whose definition went away."""
+    ns, _, op = name.partition("::")
+    namespace = vars(ops).get(ns)
+    if namespace is not None:
+        vars(namespace).pop(op, None)
+    if name not in definitions:
+        packets.pop(name, None)
+    return 0
+
+
+cdef int forget_overload(Operator o) except -1:
+    cdef OpOverloadPacket p = packets.get(o.name)
+    if p is not None:
+        vars(p).pop(o.overload or "default", None)
+    return 0
+
+
+cdef dict tags = {}
+
+
+@cython.final
+cdef class Tag:
+    """A tag of operators: ``Tag.core``; tags compare by identity."""
+    cdef readonly str name
+    cdef readonly int value
+
+    def __init__(self):
+        raise TypeError("tags are attributes of Tag, such as Tag.core")
+
+    def __repr__(self):
+        return f"<Tag.{self.name}: {self.value}>"
+
+    def __str__(self):
+        return f"Tag.{self.name}"
+
+    def __int__(self):
+        return self.value
+
+    def __hash__(self):
+        return self.value
+
+    def __reduce__(self):
+        return tag_object, (self.name,)
+
+
+def tag_object(str name):
+    """The tag of a name; what pickles of tags call."""
+    return tags[name]
+
+
+cdef int make_tags() except -1:
+    cdef int i
+    cdef Tag tag
+    for i in range(rt_num_tags):
+        tag = Tag.__new__(Tag)
+        tag.name = rt_tag_names[i].decode()
+        tag.value = i
+        tags[tag.name] = tag
+        rt_type_set(<PyTypeObject *>Tag, tag.name, tag)
+    return 0
+
+make_tags()

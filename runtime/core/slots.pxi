@@ -1,0 +1,242 @@
+# TensorBase: the arithmetic and comparison slots of Tensor, as a base class so that `a + b` goes straight from the type's slot to the
+# operator. With c_api_binop_methods a slot sees its operands in source order; either may be the Tensor.
+
+cdef extern from "rt_builtins.h":
+    enum:
+        RT_OP_aten_add_Tensor, RT_OP_aten_sub_Tensor, RT_OP_aten_rsub_Scalar, RT_OP_aten_mul_Tensor, RT_OP_aten_div_Tensor
+        RT_OP_aten_add__Tensor, RT_OP_aten_sub__Tensor, RT_OP_aten_mul__Tensor, RT_OP_aten_div__Tensor
+        RT_OP_aten_eq_Tensor, RT_OP_aten_ne_Tensor, RT_OP_aten_lt_Tensor, RT_OP_aten_le_Tensor, RT_OP_aten_gt_Tensor
+        RT_OP_aten_ge_Tensor, RT_OP_aten_eq_Scalar, RT_OP_aten_ne_Scalar, RT_OP_aten_lt_Scalar, RT_OP_aten_le_Scalar
+        RT_OP_aten_gt_Scalar, RT_OP_aten_ge_Scalar, RT_OP_aten_neg, RT_OP_aten_abs, RT_OP_aten_matmul
+        RT_OP_aten_reciprocal, RT_OP_aten_floor_divide, RT_OP_aten_remainder_Tensor, RT_OP_aten_remainder_Scalar
+        RT_OP_aten_remainder_Scalar_Tensor, RT_OP_aten_pow_Tensor_Tensor, RT_OP_aten_pow_Tensor_Scalar, RT_OP_aten_pow_Scalar
+        RT_OP_aten_bitwise_and_Tensor, RT_OP_aten_bitwise_or_Tensor, RT_OP_aten_bitwise_xor_Tensor, RT_OP_aten_bitwise_not
+        RT_OP_aten_bitwise_and_Scalar, RT_OP_aten_bitwise_or_Scalar, RT_OP_aten_bitwise_xor_Scalar
+
+cdef PyObject *ONE   # the default of alpha
+one_object = 1
+ONE = <PyObject *>one_object
+
+
+cdef inline bint is_exact_number(PyObject *o) noexcept:
+    cdef PyTypeObject *t = RT_TYPE(o)
+    return t == &c_float or t == &c_long or t == &c_bool or t == &c_complex
+
+
+cdef inline PyObject *tensor_operand(PyObject *o) noexcept:
+    """A new reference to an operand as a tensor (numbers wrapped), or NULL: with an exception, or without where it is no operand."""
+    if rt_is_tensor(o):
+        RT_INC(o)
+        return o
+    if is_exact_number(o):
+        return rt_wrap_number(o)
+    return operand_slow(o)
+
+
+cdef PyObject *operand_slow(PyObject *o) noexcept:
+    try:
+        value = to_tensor(<object>o, NUMBERS_AS_TENSORS)
+        RT_INC(<void *>value)
+        return <PyObject *>value
+    except CastError:
+        return NULL
+    except BaseException as e:
+        set_current(e)
+        return NULL
+
+
+cdef inline object answer(PyObject *result):
+    """A kernel's result; NULL raises."""
+    return steal(result)
+
+
+cdef inline object binary(int index, object a, object b, bint with_alpha):
+    """An operator on two tensors, either of which may be given as a number."""
+    cdef PyObject *args[3]
+    cdef PyObject *result
+    args[2] = ONE
+    if likely(rt_is_tensor(<PyObject *>a) and rt_is_tensor(<PyObject *>b)):
+        args[0] = <PyObject *>a
+        args[1] = <PyObject *>b
+        return steal(rt_call(rt_builtin_ops[index], args, 3 if with_alpha else 2))
+    args[0] = tensor_operand(<PyObject *>a)
+    if args[0] == NULL:
+        return not_an_operand()
+    args[1] = tensor_operand(<PyObject *>b)
+    if args[1] == NULL:
+        RT_DEC(args[0])
+        return not_an_operand()
+    result = rt_call(rt_builtin_ops[index], args, 3 if with_alpha else 2)
+    RT_DEC(args[0])
+    RT_DEC(args[1])
+    return steal(result)
+
+
+cdef object not_an_operand():
+    if c_err_occurred() != NULL:
+        raise_current()
+    return NotImplemented
+
+
+cdef inline object with_scalar(int tensor_index, int scalar_index, object a, object b):
+    """An operator whose second operand may be a number: its Tensor or its Scalar overload."""
+    cdef PyObject *args[2]
+    args[0] = <PyObject *>a
+    args[1] = <PyObject *>b
+    if is_exact_number(<PyObject *>b):
+        if not in_int64(b):
+            raise OverflowError("int too big to convert")
+        return steal(rt_call(rt_builtin_ops[scalar_index], args, 2))
+    if likely(rt_is_tensor(<PyObject *>b)):
+        return steal(rt_call(rt_builtin_ops[tensor_index], args, 2))
+    if is_number(b) and not rt_is_tensor(<PyObject *>b):
+        return with_scalar_number(scalar_index, a, b.item() if hasattr(b, "item") else to_scalar(b, 0))
+    return binary(tensor_index, a, b, False)
+
+
+cdef object with_scalar_number(int scalar_index, object a, object number):
+    cdef PyObject *args[2]
+    args[0] = <PyObject *>a
+    args[1] = <PyObject *>number
+    return steal(rt_call(rt_builtin_ops[scalar_index], args, 2))
+
+
+cdef inline bint in_int64(object number) noexcept:
+    cdef int overflow = 0
+    if RT_TYPE(<void *>number) == &c_long:
+        c_long_fits(<PyObject *>number, &overflow)
+    return overflow == 0
+
+
+cdef object unary(int index, object a):
+    cdef PyObject *args[1]
+    args[0] = <PyObject *>a
+    return steal(rt_call(rt_builtin_ops[index], args, 1))
+
+
+cdef class TensorBase:
+    """The operators of Tensor's arithmetic and comparisons."""
+
+    def __add__(a, b):
+        return binary(RT_OP_aten_add_Tensor, a, b, True)
+
+    def __sub__(a, b):
+        if unlikely(not rt_is_tensor(<PyObject *>a)):
+            return reversed_sub(a, b)
+        return binary(RT_OP_aten_sub_Tensor, a, b, True)
+
+    def __mul__(a, b):
+        return binary(RT_OP_aten_mul_Tensor, a, b, False)
+
+    def __truediv__(a, b):
+        if unlikely(not rt_is_tensor(<PyObject *>a)):
+            if not is_number(a):
+                return binary(RT_OP_aten_div_Tensor, a, b, False)
+            # As PyTorch: a number divided by a tensor is its reciprocal times the number.
+            return binary(RT_OP_aten_mul_Tensor, unary(RT_OP_aten_reciprocal, b), a, False)
+        return binary(RT_OP_aten_div_Tensor, a, b, False)
+
+    def __floordiv__(a, b):
+        return binary(RT_OP_aten_floor_divide, a, b, False)
+
+    def __mod__(a, b):
+        if not rt_is_tensor(<PyObject *>a):
+            if is_exact_number(<PyObject *>a):
+                return scalar_first(RT_OP_aten_remainder_Scalar_Tensor, a, b)
+            return binary(RT_OP_aten_remainder_Tensor, a, b, False)
+        return with_scalar(RT_OP_aten_remainder_Tensor, RT_OP_aten_remainder_Scalar, a, b)
+
+    def __pow__(a, b, modulo):
+        if modulo is not None:
+            return NotImplemented
+        if not rt_is_tensor(<PyObject *>a):
+            if is_exact_number(<PyObject *>a):
+                return scalar_first(RT_OP_aten_pow_Scalar, a, b)
+            return binary(RT_OP_aten_pow_Tensor_Tensor, a, b, False)
+        return with_scalar(RT_OP_aten_pow_Tensor_Tensor, RT_OP_aten_pow_Tensor_Scalar, a, b)
+
+    def __matmul__(a, b):
+        if not (rt_is_tensor(<PyObject *>a) and rt_is_tensor(<PyObject *>b)) and (is_number(a) or is_number(b)):
+            return NotImplemented
+        return binary(RT_OP_aten_matmul, a, b, False)
+
+    def __and__(a, b):
+        return bitwise(RT_OP_aten_bitwise_and_Tensor, RT_OP_aten_bitwise_and_Scalar, a, b)
+
+    def __or__(a, b):
+        return bitwise(RT_OP_aten_bitwise_or_Tensor, RT_OP_aten_bitwise_or_Scalar, a, b)
+
+    def __xor__(a, b):
+        return bitwise(RT_OP_aten_bitwise_xor_Tensor, RT_OP_aten_bitwise_xor_Scalar, a, b)
+
+    def __neg__(self):
+        return unary(RT_OP_aten_neg, self)
+
+    def __pos__(self):
+        return self
+
+    def __abs__(self):
+        return unary(RT_OP_aten_abs, self)
+
+    def __invert__(self):
+        return unary(RT_OP_aten_bitwise_not, self)
+
+    def __iadd__(self, b):
+        return binary(RT_OP_aten_add__Tensor, self, b, True)
+
+    def __isub__(self, b):
+        return binary(RT_OP_aten_sub__Tensor, self, b, True)
+
+    def __imul__(self, b):
+        return binary(RT_OP_aten_mul__Tensor, self, b, False)
+
+    def __itruediv__(self, b):
+        return binary(RT_OP_aten_div__Tensor, self, b, False)
+
+    def __richcmp__(self, b, int op):
+        if op == 2:
+            return compare(RT_OP_aten_eq_Tensor, RT_OP_aten_eq_Scalar, self, b)
+        if op == 3:
+            return compare(RT_OP_aten_ne_Tensor, RT_OP_aten_ne_Scalar, self, b)
+        if op == 0:
+            return compare(RT_OP_aten_lt_Tensor, RT_OP_aten_lt_Scalar, self, b)
+        if op == 1:
+            return compare(RT_OP_aten_le_Tensor, RT_OP_aten_le_Scalar, self, b)
+        if op == 4:
+            return compare(RT_OP_aten_gt_Tensor, RT_OP_aten_gt_Scalar, self, b)
+        return compare(RT_OP_aten_ge_Tensor, RT_OP_aten_ge_Scalar, self, b)
+
+    def __hash__(self):
+        return <Py_ssize_t><void *>self >> 4
+
+
+cdef inline object compare(int tensor_index, int scalar_index, object a, object b):
+    return with_scalar(tensor_index, scalar_index, a, b)
+
+
+cdef object bitwise(int tensor_index, int scalar_index, object a, object b):
+    if not rt_is_tensor(<PyObject *>a):
+        a, b = b, a
+    return with_scalar(tensor_index, scalar_index, a, b)
+
+
+cdef object reversed_sub(object a, object b):
+    """A number or array minus a tensor."""
+    cdef PyObject *args[3]
+    if is_exact_number(<PyObject *>a):
+        if not in_int64(a):
+            raise OverflowError("int too big to convert")
+        args[0] = <PyObject *>b
+        args[1] = <PyObject *>a
+        args[2] = ONE
+        return steal(rt_call(rt_builtin_ops[RT_OP_aten_rsub_Scalar], args, 3))
+    return binary(RT_OP_aten_sub_Tensor, a, b, True)
+
+
+cdef object scalar_first(int index, object a, object b):
+    cdef PyObject *args[2]
+    if not in_int64(a):
+        raise OverflowError("int too big to convert")
+    args[0] = <PyObject *>a
+    args[1] = <PyObject *>b
+    return steal(rt_call(rt_builtin_ops[index], args, 2))

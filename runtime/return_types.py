@@ -1,0 +1,55 @@
+"""Named tuples for operators with several named returns, such as `max(values, indices)`.
+
+The extension module asks for one type per operator at its first call and keeps it.
+"""
+
+from operator import itemgetter
+
+_made = {}
+
+
+def make_return_type(name, fields):
+    """The tuple type of an operator's returns.
+
+    Parameters
+    ----------
+    name : str
+        The operator's name.
+    fields : sequence of str
+        The names of its returns.
+
+    Returns
+    -------
+    type
+        A tuple subclass that is made from one iterable, with the fields as attributes, printed as PyTorch prints it.
+    """
+    key = name, tuple(fields)
+    if key in _made:
+        return _made[key]
+
+    def __repr__(self):
+        inner = ",\n".join(f"{field}={value!r}" for field, value in zip(fields, self, strict=True))
+        return f"torch.return_types.{name}(\n{inner})"
+
+    def __reduce__(self):
+        return rebuild, (name, tuple(fields), tuple(self))
+
+    namespace = {field: property(itemgetter(i)) for i, field in enumerate(fields)}
+    namespace.update(
+        __slots__=(), __repr__=__repr__, __reduce__=__reduce__, __module__="runtime.return_types",
+        n_fields=len(fields), n_sequence_fields=len(fields), n_unnamed_fields=0,
+    )  # fmt: skip
+    _made[key] = type(name, (tuple,), namespace)
+    return _made[key]
+
+
+def rebuild(name, fields, values):
+    """What pickles of named results call."""
+    return make_return_type(name, fields)(values)
+
+
+def __getattr__(name):
+    for (made, _), kind in _made.items():
+        if made == name:
+            return kind
+    raise AttributeError(f"no operator '{name}' has returned a named result yet")
