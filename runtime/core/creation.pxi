@@ -164,9 +164,9 @@ cdef object place_on(object result, object where):
     """A CPU tensor moved to the device of an argument."""
     cdef RtTensor *t = RT_TENSOR(<void *>result)
     target = as_device(where)
-    if (<RtDevice *><void *>target).type == t.device_type:
+    if device_type_of(target) == t.device_type:
         return result
-    if (<RtDevice *><void *>target).type == DEVICE_META:
+    if device_type_of(target) == DEVICE_META:
         return steal(<PyObject *>rt_empty(t.ndim, t.sizes, t.dtype, DEVICE_META, -1))
     return result.to(target)
 

@@ -47,7 +47,7 @@ cdef class UntypedStorage:
             nbytes = len(values)
         else:
             nbytes = size
-        self.s = rt_storage_new(nbytes, (<RtDevice *><void *>where).type, (<RtDevice *><void *>where).index)
+        self.s = rt_storage_new(nbytes, device_type_of(where), device_index_of(where))
         if self.s == NULL:
             raise_current()
         self.s.pyobj = <PyObject *>self

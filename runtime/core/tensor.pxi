@@ -17,11 +17,11 @@ cdef extern from "runtime/core/alloc.h":
     void rt_version_decref(rt_version *v) noexcept
     int64_t rt_storage_bytes(int ndim, const int64_t *sizes, const int64_t *strides, int64_t offset, int itemsize) except -1
     int rt_set_geometry(RtTensor *t, int ndim, const int64_t *sizes, const int64_t *strides, int64_t offset) except -1
-    RtTensor *rt_empty_strided(int ndim, const int64_t *sizes, const int64_t *strides, int dtype, int device_type, int device_index) noexcept
+    RtTensor *rt_empty_strided(int ndim, const int64_t *sizes, const int64_t *strides, int code, int device_type, int device_index) noexcept
     rt_keyset rt_keyset_of_device(int device_type) noexcept
     int64_t rt_wrap_dim(int64_t dim, int64_t ndim) except? -1
-    PyObject *rt_load_element(const char *p, int dtype) noexcept
-    int rt_store_element(char *p, int dtype, PyObject *number) except -1
+    PyObject *rt_load_element(const char *p, int code) noexcept
+    int rt_store_element(char *p, int code, PyObject *number) except -1
 
 
 cdef inline RtTensor *tensor_struct(object o) noexcept:
@@ -391,9 +391,9 @@ cdef class Tensor:
             return self.item().__format__(spec)
         return object.__format__(self, spec)
 
-    def __repr__(self, *, tensor_contents=None):
+    def __repr__(self):
         from runtime._printing import tensor_str
-        return tensor_str(self, tensor_contents=tensor_contents)
+        return tensor_str(self)
 
     def numpy(self, *, force=False):
         """A NumPy array on the tensor's memory.

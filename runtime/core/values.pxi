@@ -9,7 +9,7 @@ cdef extern from "runtime/core/alloc.h":
     const char *const rt_device_names[22]
     PyObject *rt_default_generator
     int rt_default_dtype
-    RtTensor *rt_empty(int ndim, const int64_t *sizes, int dtype, int device_type, int device_index) noexcept
+    RtTensor *rt_empty(int ndim, const int64_t *sizes, int code, int device_type, int device_index) noexcept
 
 cdef enum:
     CODE_FLOAT32 = 6, CODE_BOOL = 11
@@ -395,6 +395,14 @@ cdef class device:
 
     def __deepcopy__(self, memo):
         return self
+
+
+cdef int device_type_of(object d) except -1:
+    return (<device?>d).device_type
+
+
+cdef int device_index_of(object d) except -2:
+    return (<device?>d).device_index
 
 
 rt_DeviceType = <PyTypeObject *>device
