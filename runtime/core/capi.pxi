@@ -10,7 +10,7 @@ cdef extern from *:
         uint32_t struct_size
         int (*is_tensor)(PyObject *o) noexcept
         int (*view)(PyObject *tensor, rt_view *view) noexcept
-        PyObject *(*empty)(int ndim, const int64_t *sizes, int dtype) noexcept
+        PyObject *(*empty)(int ndim, const int64_t *sizes, int code) noexcept
         rt_keyset (*keyset)(PyObject *tensor) noexcept
         rt_operator *(*find)(const char *name, const char *overload) noexcept
         PyObject *(*call)(rt_operator *op, PyObject *const *args, Py_ssize_t nargs) noexcept
@@ -33,11 +33,11 @@ cdef int api_view(PyObject *tensor, rt_view *view) noexcept:
     return fill_view(NULL, view, tensor)
 
 
-cdef PyObject *api_empty(int ndim, const int64_t *sizes, int dtype) noexcept:
-    if ndim < 0 or ndim > RT_MAX_DIM or dtype < 0 or dtype >= RT_NUM_DTYPES or rt_itemsize[dtype] == 0:
-        set_error(ValueError, f"empty(): ndim {ndim} or dtype code {dtype} is out of range", NULL)
+cdef PyObject *api_empty(int ndim, const int64_t *sizes, int code) noexcept:
+    if ndim < 0 or ndim > RT_MAX_DIM or code < 0 or code >= RT_NUM_DTYPES or rt_itemsize[code] == 0:
+        set_error(ValueError, f"empty(): ndim {ndim} or dtype code {code} is out of range", NULL)
         return NULL
-    return <PyObject *>rt_empty(ndim, sizes, dtype, 0, -1)
+    return <PyObject *>rt_empty(ndim, sizes, code, 0, -1)
 
 
 cdef rt_keyset api_keyset(PyObject *tensor) noexcept:

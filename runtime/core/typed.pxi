@@ -24,7 +24,7 @@ cdef extern from "runtime/core/core.h":
     enum:
         RT_SCALAR_NONE, RT_SCALAR_BOOL, RT_SCALAR_INT, RT_SCALAR_FLOAT, RT_SCALAR_COMPLEX
     ctypedef int (*rt_typed_fn)(const rt_view *inp, rt_view *out, const rt_scalar *scalars, void *ctx) noexcept nogil
-    RtTensor *rt_empty(int ndim, const int64_t *sizes, int dtype, int device_type, int device_index) noexcept
+    RtTensor *rt_empty(int ndim, const int64_t *sizes, int code, int device_type, int device_index) noexcept
 
 cdef enum:
     MAX_TYPED_TENSORS = 64
