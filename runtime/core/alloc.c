@@ -433,6 +433,9 @@ int rt_setup_tensor_type(PyTypeObject *type)
     type->tp_clear = tensor_clear;
     type->tp_setattro = tensor_setattro;
     type->tp_dictoffset = offsetof(RtTensor, dict);
+    /* Defining a hash keeps a type from inheriting comparisons. */
+    if (type->tp_richcompare == NULL)
+        type->tp_richcompare = type->tp_base->tp_richcompare;
     PyObject *descr = PyDescr_NewGetSet(type, &dict_getset);
     if (descr == NULL)
         return -1;

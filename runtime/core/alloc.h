@@ -43,6 +43,10 @@ extern const char *const rt_device_names[RT_NUM_DEVICE_TYPES]; /* "cpu", ...; NU
 PyObject *rt_load_element(const char *p, int dtype);
 int rt_store_element(char *p, int dtype, PyObject *number);
 
+/* DLPack capsules, both ways. (dlpack.c) */
+PyObject *rt_to_dlpack(PyObject *tensor, int versioned);
+PyObject *rt_from_dlpack(PyObject *capsule);
+
 /* torch.Size: the tuple subclass of shapes. (size.c) */
 extern PyTypeObject *rt_SizeType;
 int rt_setup_size_type(void);

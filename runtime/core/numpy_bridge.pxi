@@ -183,3 +183,56 @@ cdef object tensor_to_numpy(object self, bint force):
 def _numpy_view(Tensor tensor not None):
     """The elements in memory as an array, whatever the tensor's dtype (bfloat16 and float8 by ml_dtypes) and lazy bits."""
     return array_over(RT_TENSOR(<void *>tensor), True)
+
+
+# ------------------------------------------------------------------------------------------------------------------------- DLPack
+
+cdef extern from "runtime/core/alloc.h":
+    PyObject *rt_to_dlpack(PyObject *tensor, int versioned) noexcept
+    PyObject *rt_from_dlpack(PyObject *capsule) noexcept
+
+cdef extern from "Python.h":
+    bint PyCapsule_CheckExact(PyObject *o) noexcept
+
+
+cdef object export_dlpack(object self, object max_version, object dl_device, object copy):
+    cdef RtTensor *t = RT_TENSOR(<void *>self)
+    if self.requires_grad:
+        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+    if has_key(t, RT_KEY_Conjugate):
+        raise BufferError("Can't export tensors with the conjugate bit set")
+    if has_key(t, RT_KEY_Negative):
+        raise BufferError("Can't export tensors with the negative bit set")
+    if dl_device is not None and tuple(dl_device) != tuple(self.__dlpack_device__()):
+        raise BufferError(f"cannot export to DLPack device {tuple(dl_device)}")
+    if copy:
+        self = self.clone()
+    return steal(rt_to_dlpack(<PyObject *>self, max_version is not None and max_version[0] >= 1))
+
+
+def from_dlpack(ext_tensor):
+    """A tensor on the memory of an object that speaks DLPack.
+
+    Parameters
+    ----------
+    ext_tensor : object
+        Anything with ``__dlpack__``, or a DLPack capsule, which is used up.
+
+    Returns
+    -------
+    Tensor
+    """
+    if PyCapsule_CheckExact(<PyObject *>ext_tensor):
+        return steal(rt_from_dlpack(<PyObject *>ext_tensor))
+    if not hasattr(ext_tensor, "__dlpack__"):
+        raise TypeError(f"expected an object with __dlpack__, but got {class_name(ext_tensor)}")
+    try:
+        capsule = ext_tensor.__dlpack__(max_version=(1, 0))
+    except TypeError:
+        capsule = ext_tensor.__dlpack__()  # a producer from before DLPack 1.0
+    return steal(rt_from_dlpack(<PyObject *>capsule))
+
+
+def to_dlpack(Tensor tensor not None):
+    """A DLPack capsule of a tensor, in the form without a version."""
+    return tensor.__dlpack__()

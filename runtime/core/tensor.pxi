@@ -79,7 +79,7 @@ cdef object to_python_number(object self, str what):
     return value
 
 
-cdef class Tensor:
+cdef class Tensor(TensorBase):
     """A multi-dimensional array of elements of one dtype, on one device.
 
     Calling the class makes a tensor of the default dtype: of the given sizes, or from a sequence. Prefer `tensor`.
@@ -373,6 +373,12 @@ cdef class Tensor:
             raise TypeError("only integer tensors of a single element can be converted to an index")
         return int(self.item())
 
+    def __getitem__(self, index):
+        return get_item(self, index)
+
+    def __setitem__(self, index, value):
+        set_item(self, index, value)
+
     def __iter__(self):
         if RT_TENSOR(<void *>self).ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
@@ -412,6 +418,14 @@ cdef class Tensor:
                 raise ValueError("a copy is needed to change the dtype")
             return array.astype(dtype)
         return array.copy() if copy else array
+
+    def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+        return export_dlpack(self, max_version, dl_device, copy)
+
+    def __dlpack_device__(self):
+        if RT_TENSOR(<void *>self).device_type != DEVICE_CPU:
+            raise ValueError(f"Unknown device type {self.device.type} for Dlpack")
+        return 1, 0
 
     def __reduce_ex__(self, protocol):
         return reduce_tensor(self)

@@ -236,6 +236,7 @@ cdef tuple memory_formats = tuple([new_memory_format(i, name) for i, name in enu
 
 strided, sparse_coo, sparse_csr, _mkldnn, sparse_csc, sparse_bsr, sparse_bsc, jagged = layouts
 contiguous_format, preserve_format, channels_last, channels_last_3d = memory_formats
+format_names = {**{(<layout>x).name: x for x in layouts}, **{(<memory_format>x).name: x for x in memory_formats}}
 
 
 def _layout_by_name(name):
@@ -669,3 +670,28 @@ rt_name_type(<PyTypeObject *>Generator, "runtime.Generator")
 default_generator = Generator()
 default_generator.seed()
 rt_default_generator = owned(default_generator)
+
+
+def manual_seed(seed):
+    """Seed the default generator and return it; see `Generator.manual_seed`."""
+    return default_generator.manual_seed(seed)
+
+
+def seed():
+    """Seed the default generator from the operating system's randomness; returns the seed."""
+    return default_generator.seed()
+
+
+def initial_seed():
+    """The seed of the default generator's current sequence."""
+    return default_generator.initial_seed()
+
+
+def get_rng_state():
+    """The default generator's state, as a uint8 tensor."""
+    return default_generator.get_state()
+
+
+def set_rng_state(new_state):
+    """Set the default generator's state, to one that `get_rng_state` returned."""
+    default_generator.set_state(new_state)
