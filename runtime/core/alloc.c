@@ -15,6 +15,7 @@
 PyTypeObject *rt_TensorType, *rt_DtypeType, *rt_DeviceType, *rt_LayoutType, *rt_MemoryFormatType, *rt_GeneratorType;
 PyObject *rt_default_generator;
 PyObject *rt_dtype_objects[RT_NUM_DTYPES];
+int rt_default_dtype = RT_FLOAT32;
 
 const uint8_t rt_itemsize[RT_NUM_DTYPES] = {
     [RT_UINT8] = 1, [RT_INT8] = 1, [RT_INT16] = 2, [RT_INT32] = 4, [RT_INT64] = 8, [RT_FLOAT16] = 2, [RT_FLOAT32] = 4, [RT_FLOAT64] = 8,
@@ -432,6 +433,9 @@ int rt_setup_tensor_type(PyTypeObject *type)
     type->tp_clear = tensor_clear;
     type->tp_setattro = tensor_setattro;
     type->tp_dictoffset = offsetof(RtTensor, dict);
+    /* Defining a hash keeps a type from inheriting comparisons. */
+    if (type->tp_richcompare == NULL)
+        type->tp_richcompare = type->tp_base->tp_richcompare;
     PyObject *descr = PyDescr_NewGetSet(type, &dict_getset);
     if (descr == NULL)
         return -1;

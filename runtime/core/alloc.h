@@ -36,10 +36,27 @@ rt_storage *rt_storage_foreign(void *data, int64_t nbytes, PyObject *owner, int 
 /* Bytes that a tensor of this geometry needs, from the start of its storage; -1 with an exception set where that overflows. */
 int64_t rt_storage_bytes(int ndim, const int64_t *sizes, const int64_t *strides, int64_t offset, int itemsize);
 
+extern int rt_default_dtype; /* what Python floats become */
 extern const char *const rt_device_names[RT_NUM_DEVICE_TYPES]; /* "cpu", ...; NULL for numbers that are no device type */
 
 /* One element in memory as a Python number, and back. A number that does not fit raises as PyTorch does. (elements.c) */
 PyObject *rt_load_element(const char *p, int dtype);
 int rt_store_element(char *p, int dtype, PyObject *number);
+
+/* DLPack capsules, both ways. (dlpack.c) */
+PyObject *rt_to_dlpack(PyObject *tensor, int versioned);
+PyObject *rt_from_dlpack(PyObject *capsule);
+
+/* torch.Size: the tuple subclass of shapes. (size.c) */
+extern PyTypeObject *rt_SizeType;
+int rt_setup_size_type(void);
+PyObject *rt_size_new(int ndim, const int64_t *sizes);
+
+/* What `type.__module__` of a static class says: the part of tp_name before the last dot. */
+static inline void rt_name_type(PyTypeObject *type, const char *name)
+{
+    type->tp_name = name;
+    PyType_Modified(type);
+}
 
 #endif

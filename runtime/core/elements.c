@@ -20,7 +20,7 @@ typedef struct small_float {
 static const small_float *format_of(int dtype)
 {
     static const small_float half = {10, 15, 0x7bff, 0x7c00, 0x7e00, 0x8000, 0}, bfloat16 = {7, 127, 0x7f7f, 0x7f80, 0x7fc0, 0x8000, 0},
-                             e5m2 = {2, 15, 0x7b, 0x7c, 0x7f, 0x80, 0}, e4m3fn = {3, 7, 0x7e, 0x7f, 0x7f, 0x80, 0},
+                             e5m2 = {2, 15, 0x7b, 0x7c, 0x7f, 0x80, 0}, e4m3fn = {3, 7, 0x7e, 0x7e, 0x7f, 0x80, 0} /* saturates */,
                              e5m2fnuz = {2, 16, 0x7f, 0x80, 0x80, 0x80, 1}, e4m3fnuz = {3, 8, 0x7f, 0x80, 0x80, 0x80, 1};
     switch (dtype) {
     case RT_FLOAT16:
@@ -203,7 +203,7 @@ static int does_not_fit(int dtype)
     return -1;
 }
 
-/* A number as a 64-bit pattern for an integer dtype: floats are truncated, and negative numbers wrap in unsigned dtypes, as in
+/* A number as a 64-bit pattern for an integer dtype: floats are truncated, and negative integers wrap in unsigned dtypes, as in
  * PyTorch. */
 static int as_integer(PyObject *number, int dtype, int64_t *out)
 {
@@ -215,6 +215,9 @@ static int as_integer(PyObject *number, int dtype, int64_t *out)
     if (PyFloat_Check(number)) {
         double d = PyFloat_AS_DOUBLE(number);
         if (!(d >= -0x1p63 && d < (dtype == RT_UINT64 ? 0x1p64 : 0x1p63)))
+            return does_not_fit(dtype);
+        int is_unsigned = dtype == RT_UINT8 || dtype == RT_UINT16 || dtype == RT_UINT32 || dtype == RT_UINT64;
+        if (is_unsigned && d < 0)
             return does_not_fit(dtype);
         d = trunc(d);
         if (d < (double)range[dtype].low || d > (double)range[dtype].high)
@@ -242,6 +245,10 @@ static int as_integer(PyObject *number, int dtype, int64_t *out)
     }
     if (i == -1 && PyErr_Occurred())
         return -1;
+    if (i < 0 && dtype == RT_UINT64) {
+        PyErr_SetString(PyExc_OverflowError, "can't convert negative int to unsigned");
+        return -1;
+    }
     if (i < range[dtype].low || (i > 0 && (uint64_t)i > range[dtype].high))
         return does_not_fit(dtype);
     *out = i;

@@ -1,0 +1,251 @@
+# Indexing: `x[...]` and `x[...] = value` as views (select, slice, unsqueeze) and, for tensors and sequences as indices, index and
+# index_put_. Every step goes through the dispatcher, so modes and subclasses see PyTorch's operators.
+
+cdef extern from "rt_builtins.h":
+    enum:
+        RT_OP_aten_select_int, RT_OP_aten_slice_Tensor, RT_OP_aten_unsqueeze, RT_OP_aten_alias, RT_OP_aten_copy_
+        RT_OP_aten_index_Tensor, RT_OP_aten_index_put_, RT_OP_aten_fill__Scalar, RT_OP_aten_fill__Tensor
+
+cdef extern from "runtime/core/core.h":
+    PyObject *rt_call(rt_operator *op, PyObject *const *args, Py_ssize_t nargs) noexcept
+
+cdef object ZERO = 0
+cdef object STEP_ONE = 1
+
+
+cdef object call_view(int which, object self, object a, object b, object c, object d, int n):
+    cdef PyObject *args[5]
+    args[0] = <PyObject *>self
+    args[1] = <PyObject *>a
+    args[2] = <PyObject *>b
+    args[3] = <PyObject *>c
+    args[4] = <PyObject *>d
+    return steal(rt_call(rt_builtin_ops[which], args, n))
+
+
+cdef object select(object self, int dim, object index, int real_dim):
+    """`self.select(dim, index)`, with the error texts of indexing; `real_dim` is the dimension in the tensor that was indexed."""
+    cdef RtTensor *t = RT_TENSOR(<void *>self)
+    cdef int64_t i = index_number(index), size
+    if dim >= t.ndim:
+        raise IndexError("too many indices for tensor")
+    size = t.sizes[dim]
+    if not -size <= i < size:
+        raise IndexError(f"index {i} is out of bounds for dimension {real_dim} with size {size}")
+    return call_view(RT_OP_aten_select_int, self, dim, index, None, None, 3)
+
+
+cdef object slice_bound(object value):
+    """A bound of a slice as an int or None; far-away bounds are cut to what an int64 holds."""
+    if value is None:
+        return None
+    if not hasattr(value, "__index__"):
+        raise TypeError("slice indices must be integers or None or have an __index__ method")
+    number = value.__index__()
+    return min(max(number, -0x7fffffffffffffff), 0x7fffffffffffffff)
+
+
+cdef object take_slice(object self, int dim, slice index):
+    cdef object step = STEP_ONE if index.step is None else slice_bound(index.step)
+    if step == 0:
+        raise ValueError("slice step cannot be zero")
+    if step < 0:
+        raise ValueError("step must be greater than zero")
+    if index.start is None and index.stop is None and step == 1:
+        return self
+    start = slice_bound(index.start)
+    stop = slice_bound(index.stop)
+    return call_view(RT_OP_aten_slice_Tensor, self, dim, ZERO if start is None else start, 0x7fffffffffffffff if stop is None else stop, step, 5)
+
+
+cdef bint is_plain_int(object index) noexcept:
+    return type(index) is int
+
+
+cdef int dims_used(tuple index) except -1:
+    """How many dimensions of the tensor an index covers, without its Ellipsis."""
+    cdef int n = 0
+    for item in index:
+        if item is None or item is Ellipsis or item is True or item is False:
+            continue
+        if rt_is_tensor(<PyObject *>item) and RT_TENSOR(<void *>item).dtype in (CODE_BOOL, 0):
+            n += RT_TENSOR(<void *>item).ndim
+        elif isinstance(item, (list, tuple)) and is_mask(item):
+            n += len(sequence_sizes(item))
+        elif cnp.PyArray_Check(item) and item.dtype.kind == "b":
+            n += item.ndim
+        else:
+            n += 1
+    return n
+
+
+cdef bint is_mask(object sequence) except -1:
+    """Whether a nested sequence holds bools."""
+    while isinstance(sequence, (list, tuple)) and len(sequence):
+        sequence = sequence[0]
+    return isinstance(sequence, bool)
+
+
+cdef object index_tensor(object item, object self):
+    """An index that is no int, slice, None or Ellipsis, as a tensor on the right device."""
+    if rt_is_tensor(<PyObject *>item):
+        return item
+    if cnp.PyArray_Check(item):
+        return place_on(from_numpy(item), self.device)
+    if isinstance(item, (list, tuple, range, str)):
+        return place_on(tensor(item, dtype=None if len(item) else dtype_names["int64"]), self.device)
+    raise IndexError("only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
+                     f"(got {class_name(item)})")
+
+
+cdef tuple apply_views(object self, tuple index):
+    """The view that the ints, slices, None and Ellipsis of an index make, and the list of index tensors that remain (None where the
+    dimension is whole)."""
+    cdef int dim = 0
+    cdef int real_dim = 0
+    cdef RtTensor *t = RT_TENSOR(<void *>self)
+    cdef int ndim = t.ndim
+    cdef int used = dims_used(index)
+    cdef list tensors = []
+    cdef bint seen_ellipsis = False
+    if used > ndim:
+        raise IndexError(f"too many indices for tensor of dimension {ndim}")
+    result = self
+    for item in index:
+        if item is None:
+            result = call_view(RT_OP_aten_unsqueeze, result, dim, None, None, None, 2)
+            dim += 1
+        elif item is Ellipsis:
+            # A second Ellipsis stands for nothing.
+            if not seen_ellipsis:
+                dim += ndim - used
+                real_dim += ndim - used
+            seen_ellipsis = True
+        elif type(item) is slice:
+            result = take_slice(result, dim, item)
+            dim += 1
+            real_dim += 1
+        elif isinstance(item, bool):
+            result = call_view(RT_OP_aten_unsqueeze, result, dim, None, None, None, 2)
+            put_index(tensors, dim, tensor(item))
+            dim += 1
+        elif isinstance(item, int):
+            result = select(result, dim, int(item), real_dim)
+            real_dim += 1
+        elif rt_is_tensor(<PyObject *>item) and RT_TENSOR(<void *>item).ndim == 0:
+            if dtype_kind(RT_TENSOR(<void *>item).dtype) == KIND_BOOL or RT_TENSOR(<void *>item).dtype == 0:
+                result = call_view(RT_OP_aten_unsqueeze, result, dim, None, None, None, 2)
+                put_index(tensors, dim, item)
+                dim += 1
+            elif dtype_kind(RT_TENSOR(<void *>item).dtype) == KIND_INT and RT_TENSOR(<void *>item).device_type == DEVICE_CPU:
+                result = select(result, dim, int(item), real_dim)
+                real_dim += 1
+            else:
+                put_index(tensors, dim, item)
+                dim += 1
+                real_dim += 1
+        elif not isinstance(item, (list, tuple, range, Tensor)) and not cnp.PyArray_Check(item) and hasattr(item, "__index__"):
+            result = select(result, dim, item.__index__(), real_dim)
+            real_dim += 1
+        else:
+            item = index_tensor(item, self)
+            put_index(tensors, dim, item)
+            used = RT_TENSOR(<void *>item).ndim if RT_TENSOR(<void *>item).dtype in (CODE_BOOL, 0) else 1
+            dim += used
+            real_dim += used
+            used = dims_used(index)
+    return result, tensors
+
+
+cdef int put_index(list tensors, int dim, object item) except -1:
+    while len(tensors) < dim:
+        tensors.append(None)
+    tensors.append(item)
+    return 0
+
+
+cdef tuple as_index_tuple(object index):
+    """An index as a tuple. A short list that holds slices, None, Ellipsis, tensors or sequences stands for a tuple too."""
+    if isinstance(index, tuple):
+        return tuple(index)
+    if isinstance(index, list) and len(index) < 32:
+        for item in index:
+            if item is None or item is Ellipsis or isinstance(item, (slice, Tensor, list, tuple)):
+                return tuple(index)
+    return (index,)
+
+
+cdef int64_t index_number(object index) except? -1:
+    try:
+        return index
+    except OverflowError:
+        raise ValueError("Overflow when unpacking long long") from None
+
+
+cdef object alias_of(object self):
+    return call_view(RT_OP_aten_alias, self, None, None, None, None, 1)
+
+
+cdef object get_item(object self, object index):
+    cdef PyObject *args[3]
+    cdef RtTensor *t = RT_TENSOR(<void *>self)
+    cdef int64_t i
+    if is_plain_int(index):
+        if t.ndim == 0:
+            raise IndexError("invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
+                             "0-dim tensor to a number")
+        i = index_number(index)
+        if unlikely(not -t.sizes[0] <= i < t.sizes[0]):
+            raise IndexError(f"index {i} is out of bounds for dimension 0 with size {t.sizes[0]}")
+        args[0] = <PyObject *>self
+        args[1] = <PyObject *>ZERO
+        args[2] = <PyObject *>index
+        return steal(rt_call(rt_builtin_ops[RT_OP_aten_select_int], args, 3))
+    if index is Ellipsis:
+        return alias_of(self)
+    result, tensors = apply_views(self, as_index_tuple(index))
+    if not tensors:
+        return alias_of(self) if result is self else result
+    return call_view(RT_OP_aten_index_Tensor, result, tuple(tensors), None, None, None, 2)
+
+
+cdef object value_tensor(object value, object target):
+    """The right side of an assignment as a tensor of the target's dtype."""
+    cdef RtTensor *t = RT_TENSOR(<void *>target)
+    if rt_is_tensor(<PyObject *>value):
+        return value
+    if cnp.PyArray_Check(value):
+        return from_numpy(value)
+    if isinstance(value, (bool, int, float, complex)):
+        made = new_cpu_tensor([], t.dtype)
+        rt_store_element(RT_TENSOR(<void *>made).storage.data, t.dtype, <PyObject *>value)
+        return place_on(made, target.device)
+    raise TypeError(f"can't assign a {class_name(value)} to a torch.{scalar_type_name(t.dtype)}Tensor")
+
+
+cdef int copy_into(object target, object value) except -1:
+    """`target.copy_(value)`, with a value's leading dimensions of size one dropped and the value broadcast."""
+    cdef RtTensor *v
+    if isinstance(value, (bool, int, float, complex)) and not rt_is_tensor(<PyObject *>value):
+        call_view(RT_OP_aten_fill__Scalar, target, value, None, None, None, 2)
+        return 0
+    value = value_tensor(value, target)
+    v = RT_TENSOR(<void *>value)
+    while v.ndim > RT_TENSOR(<void *>target).ndim and v.sizes[0] == 1:
+        value = call_view(RT_OP_aten_select_int, value, 0, 0, None, None, 3)
+        v = RT_TENSOR(<void *>value)
+    call_view(RT_OP_aten_copy_, target, value, False, None, None, 3)
+    return 0
+
+
+cdef int set_item(object self, object index, object value) except -1:
+    if index is False:
+        return 0
+    if index is Ellipsis or index is True:
+        return copy_into(self, value)
+    result, tensors = apply_views(self, as_index_tuple(index))
+    if not tensors:
+        return copy_into(result, value)
+    value = value_tensor(value, result)
+    call_view(RT_OP_aten_index_put_, result, tuple(tensors), value, False, None, 4)
+    return 0

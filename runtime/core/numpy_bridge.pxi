@@ -1,0 +1,238 @@
+# NumPy arrays and DLPack: tensors on the memory of others, and arrays on the memory of tensors. Nothing is copied unless asked for.
+#
+# A tensor over an array holds the array (its storage's owner); an array over a tensor holds the storage, which may then no longer be
+# resized, so neither side can pull the memory away from the other.
+
+cimport numpy as cnp
+
+cnp.import_array()
+
+cdef extern from "numpy/arrayobject.h":
+    enum:
+        NPY_ARRAY_WRITEABLE
+        NPY_MAXDIMS
+    object PyArray_New(PyTypeObject *subtype, int nd, cnp.npy_intp *dims, int type_num, cnp.npy_intp *strides, void *data, int itemsize,
+                       int flags, PyObject *obj)
+    int PyArray_SetBaseObject(PyObject *array, PyObject *base) except -1
+    PyTypeObject PyArray_Type
+    bint PyArray_ISALIGNED(PyObject *array) noexcept
+    bint PyArray_ISWRITEABLE(PyObject *array) noexcept
+    bint PyArray_ISNOTSWAPPED(PyObject *array) noexcept
+    int PyArray_TYPE(PyObject *array) noexcept
+
+# By dtype code: NumPy's type number, -1 where NumPy has none.
+cdef int[46] numpy_types
+cdef dict codes_of_numpy_types = {}
+cdef dict codes_of_ml_types = {}
+
+
+cdef object fill_numpy_types():
+    cdef int code
+    for code in range(46):
+        numpy_types[code] = -1
+    for code, number in ((0, cnp.NPY_UINT8), (1, cnp.NPY_INT8), (2, cnp.NPY_INT16), (3, cnp.NPY_INT32), (4, cnp.NPY_INT64),
+                         (5, cnp.NPY_FLOAT16), (6, cnp.NPY_FLOAT32), (7, cnp.NPY_FLOAT64), (9, cnp.NPY_COMPLEX64),
+                         (10, cnp.NPY_COMPLEX128), (CODE_BOOL, cnp.NPY_BOOL), (27, cnp.NPY_UINT16), (28, cnp.NPY_UINT32),
+                         (29, cnp.NPY_UINT64)):
+        numpy_types[code] = number
+        codes_of_numpy_types[number] = code
+    # long and long long are distinct type numbers of the same size.
+    codes_of_numpy_types[cnp.NPY_LONGLONG] = 4
+    codes_of_numpy_types[cnp.NPY_ULONGLONG] = 29
+
+fill_numpy_types()
+
+cdef str SUPPORTED = ("The only supported types are: float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, "
+                      "uint32, uint16, uint8, and bool.")
+
+
+cdef int code_of_numpy_dtype(object np_dtype) except -1:
+    """The code of a NumPy dtype, ml_dtypes' included."""
+    found = codes_of_numpy_types.get(np_dtype.num)
+    if found is None:
+        found = codes_of_ml_types.get(np_dtype.type)
+    if found is None and np_dtype.type.__module__ == "ml_dtypes" and np_dtype.name in dtype_names:
+        found = (<dtype>dtype_names[np_dtype.name]).code
+        codes_of_ml_types[np_dtype.type] = found
+    if found is None:
+        name = np_dtype.type.__name__
+        raise TypeError(f"can't convert np.ndarray of type numpy.{name}. {SUPPORTED}")
+    return found
+
+
+cdef int check_numpy_array(object array) except -1:
+    """Refuse arrays that no tensor can describe."""
+    cdef int i
+    cdef cnp.npy_intp itemsize, stride
+    if cnp.PyArray_NDIM(array) > RT_MAX_DIM:
+        raise ValueError(f"tensors with more than {RT_MAX_DIM} dimensions are not supported")
+    if not PyArray_ISNOTSWAPPED(<PyObject *>array):
+        raise ValueError("given numpy array has byte order different from the native byte order. Conversion between byte orders is "
+                         "currently not supported.")
+    code_of_numpy_dtype(array.dtype)
+    itemsize = cnp.PyArray_ITEMSIZE(array)
+    for i in range(cnp.PyArray_NDIM(array)):
+        stride = cnp.PyArray_STRIDE(array, i)
+        if stride % itemsize:
+            raise ValueError("given numpy array strides not a multiple of the element byte size. Copy the numpy array to reallocate the "
+                             "memory.")
+        if stride < 0:
+            raise ValueError("At least one stride in the given numpy array is negative, and tensors with negative strides are not "
+                             "currently supported. (You can probably work around this by making a copy of your array  with array.copy().) ")
+    return 0
+
+
+cdef set read_only_warned = set()
+
+
+cdef int warn_read_only(str what) except -1:
+    """Say once that writing to a tensor over read-only memory is not defined."""
+    if what in read_only_warned:
+        return 0
+    read_only_warned.add(what)
+    import warnings
+    if what == "buffer":
+        text = "The given buffer is not writable, and PyTorch does not support non-writable tensors."
+    else:
+        text = "The given NumPy array is not writable, and PyTorch does not support non-writable tensors."
+    warnings.warn(text + " This means writing to this tensor will result in undefined behavior. You may want to copy the data to protect "
+                  "it or make it writable before converting it to a tensor.", UserWarning, stacklevel=1)
+    return 0
+
+
+def from_numpy(array):
+    """A tensor on the memory of a NumPy array.
+
+    Parameters
+    ----------
+    array : numpy.ndarray
+        The tensor keeps it alive. Its strides must be multiples of the element size and not negative.
+
+    Returns
+    -------
+    Tensor
+    """
+    if not cnp.PyArray_Check(array):
+        raise TypeError(f"expected np.ndarray (got {class_name(array)})")
+    check_numpy_array(array)
+    if not PyArray_ISALIGNED(<PyObject *>array):
+        raise ValueError("given numpy array is not aligned to its element size. Copy the numpy array to reallocate the memory.")
+    cdef bint read_only = not PyArray_ISWRITEABLE(<PyObject *>array)
+    if read_only:
+        warn_read_only("array")
+    return tensor_over_array(array, RT_STORAGE_READONLY if read_only else 0)
+
+
+cdef object tensor_over_array(object array, uint32_t flags):
+    cdef int64_t sizes[64]
+    cdef int64_t strides[64]
+    cdef int i, n = cnp.PyArray_NDIM(array)
+    cdef cnp.npy_intp itemsize = cnp.PyArray_ITEMSIZE(array)
+    for i in range(n):
+        sizes[i] = cnp.PyArray_DIM(array, i)
+        strides[i] = cnp.PyArray_STRIDE(array, i) // itemsize
+    return tensor_over_memory(<char *>cnp.PyArray_DATA(array), array, code_of_numpy_dtype(array.dtype), n, sizes, strides, flags)
+
+
+cdef object array_over(RtTensor *t, bint ml_dtypes):
+    """A NumPy array on the memory of a CPU tensor."""
+    cdef cnp.npy_intp sizes[64]
+    cdef cnp.npy_intp strides[64]
+    cdef int i
+    cdef int itemsize = rt_itemsize[t.dtype]
+    cdef int number = numpy_types[t.dtype]
+    cdef char *data
+    if number < 0 and ml_dtypes and t.dtype in (15, 23, 24, 25, 26, 44):
+        number = numpy_dtype(t.dtype).num
+    if number < 0:
+        raise TypeError(f"Got unsupported ScalarType {scalar_type_name(t.dtype)}")
+    data = NULL if t.numel == 0 else readable_data(t)
+    for i in range(t.ndim):
+        sizes[i] = t.sizes[i]
+        strides[i] = t.strides[i] * itemsize
+    flags = 0 if t.storage != NULL and t.storage.flags & RT_STORAGE_READONLY else NPY_ARRAY_WRITEABLE
+    if data == NULL:
+        return PyArray_New(&PyArray_Type, t.ndim, sizes, number, NULL, NULL, itemsize, 0, NULL)
+    array = PyArray_New(&PyArray_Type, t.ndim, sizes, number, strides, data, itemsize, flags, NULL)
+    base = storage_object(t.storage)
+    t.storage.flags &= ~<uint32_t>RT_STORAGE_RESIZABLE
+    PyArray_SetBaseObject(<PyObject *>array, owned(base))
+    return array
+
+
+cdef object tensor_to_numpy(object self, bint force):
+    cdef RtTensor *t = RT_TENSOR(<void *>self)
+    if force:
+        result = self.detach()
+        if not result.is_cpu:
+            result = result.cpu()
+        result = result.resolve_conj().resolve_neg() if has_key(t, RT_KEY_Conjugate) or has_key(t, RT_KEY_Negative) else result
+        return array_over(RT_TENSOR(<void *>result), False)
+    if t.device_type != DEVICE_CPU:
+        raise TypeError(f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory "
+                        "first.")
+    if t.flags & RT_T_REQUIRES_GRAD or self.requires_grad:
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+    if has_key(t, RT_KEY_Conjugate):
+        raise RuntimeError("Can't call numpy() on Tensor that has conjugate bit set. Use tensor.resolve_conj().numpy() instead.")
+    if has_key(t, RT_KEY_Negative):
+        raise RuntimeError("Can't call numpy() on Tensor that has negative bit set. Use tensor.resolve_neg().numpy() instead.")
+    return array_over(t, False)
+
+
+def _numpy_view(Tensor tensor not None):
+    """The elements in memory as an array, whatever the tensor's dtype (bfloat16 and float8 by ml_dtypes) and lazy bits."""
+    return array_over(RT_TENSOR(<void *>tensor), True)
+
+
+# ------------------------------------------------------------------------------------------------------------------------- DLPack
+
+cdef extern from "runtime/core/alloc.h":
+    PyObject *rt_to_dlpack(PyObject *tensor, int versioned) noexcept
+    PyObject *rt_from_dlpack(PyObject *capsule) noexcept
+
+cdef extern from "Python.h":
+    bint PyCapsule_CheckExact(PyObject *o) noexcept
+
+
+cdef object export_dlpack(object self, object max_version, object dl_device, object copy):
+    cdef RtTensor *t = RT_TENSOR(<void *>self)
+    if self.requires_grad:
+        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+    if has_key(t, RT_KEY_Conjugate):
+        raise BufferError("Can't export tensors with the conjugate bit set")
+    if has_key(t, RT_KEY_Negative):
+        raise BufferError("Can't export tensors with the negative bit set")
+    if dl_device is not None and tuple(dl_device) != tuple(self.__dlpack_device__()):
+        raise BufferError(f"cannot export to DLPack device {tuple(dl_device)}")
+    if copy:
+        self = self.clone()
+    return steal(rt_to_dlpack(<PyObject *>self, max_version is not None and max_version[0] >= 1))
+
+
+def from_dlpack(ext_tensor):
+    """A tensor on the memory of an object that speaks DLPack.
+
+    Parameters
+    ----------
+    ext_tensor : object
+        Anything with ``__dlpack__``, or a DLPack capsule, which is used up.
+
+    Returns
+    -------
+    Tensor
+    """
+    if PyCapsule_CheckExact(<PyObject *>ext_tensor):
+        return steal(rt_from_dlpack(<PyObject *>ext_tensor))
+    if not hasattr(ext_tensor, "__dlpack__"):
+        raise TypeError(f"expected an object with __dlpack__, but got {class_name(ext_tensor)}")
+    try:
+        capsule = ext_tensor.__dlpack__(max_version=(1, 0))
+    except TypeError:
+        capsule = ext_tensor.__dlpack__()  # a producer from before DLPack 1.0
+    return steal(rt_from_dlpack(<PyObject *>capsule))
+
+
+def to_dlpack(Tensor tensor not None):
+    """A DLPack capsule of a tensor, in the form without a version."""
+    return tensor.__dlpack__()

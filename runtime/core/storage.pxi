@@ -1,0 +1,256 @@
+# UntypedStorage: the Python face of an rt_storage.
+#
+# A storage knows its one Python object without owning it; the object owns a reference of the storage. So the object's identity is
+# stable as long as anybody holds it, weak references to it work, and it costs nothing until somebody asks for it.
+
+cdef extern from "runtime/core/alloc.h":
+    enum:
+        RT_STORAGE_RESIZABLE, RT_STORAGE_FROZEN, RT_STORAGE_INLINE, RT_STORAGE_READONLY
+    rt_storage *rt_storage_new(int64_t nbytes, int device_type, int device_index) noexcept
+    rt_storage *rt_storage_foreign(void *data, int64_t nbytes, PyObject *owner, int device_type, int device_index, uint32_t flags) noexcept
+    int rt_storage_resize(rt_storage *s, int64_t nbytes) except -1
+    void rt_storage_decref(rt_storage *s) noexcept
+    void rt_storage_incref(rt_storage *s) noexcept
+
+cdef str NO_STORAGE_DATA = "Attempted to access the data pointer on an invalid python storage."
+
+
+cdef char *storage_data(rt_storage *s) except? NULL:
+    """The memory of a storage that the CPU can read; NULL only for an empty one."""
+    if s.device_type != DEVICE_CPU:
+        raise RuntimeError(f"The memory of a {device_type_name(s.device_type)} storage cannot be read from Python")
+    if s.data == NULL and s.nbytes > 0:
+        raise RuntimeError(NO_STORAGE_DATA)
+    return s.data
+
+
+cdef class UntypedStorage:
+    """The bytes that one or more tensors share.
+
+    Parameters
+    ----------
+    size : int or sequence of int, optional
+        The number of bytes, or their values.
+    device : device or str, optional
+        Where the memory is.
+    """
+    cdef rt_storage *s
+    cdef object __weakref__
+
+    def __cinit__(self, size=0, *, device=None):
+        cdef Py_ssize_t i
+        cdef int64_t nbytes
+        where = as_device(device)
+        values = None
+        if not hasattr(size, "__index__"):
+            values = bytes([x & 0xFF for x in size])
+            nbytes = len(values)
+        else:
+            nbytes = size
+        self.s = rt_storage_new(nbytes, device_type_of(where), device_index_of(where))
+        if self.s == NULL:
+            raise_current()
+        self.s.pyobj = <PyObject *>self
+        if values is not None and self.s.data != NULL:
+            memcpy(self.s.data, <char *><bytes>values, nbytes)
+
+    def __dealloc__(self):
+        if self.s != NULL:
+            if self.s.pyobj == <PyObject *>self:
+                self.s.pyobj = NULL
+            rt_storage_decref(self.s)
+
+    def nbytes(self):
+        """The size in bytes."""
+        return self.s.nbytes
+
+    def size(self):
+        """The size in bytes."""
+        return self.s.nbytes
+
+    def __len__(self):
+        return self.s.nbytes
+
+    def element_size(self):
+        return 1
+
+    def data_ptr(self):
+        """The address of the first byte; 0 where there is no memory (meta, empty).
+
+        Raises
+        ------
+        RuntimeError
+            For a storage that has a size but no memory, such as a wrapper subclass's.
+        """
+        if self.s.data == NULL and self.s.nbytes > 0 and self.s.device_type != DEVICE_META:
+            raise RuntimeError(NO_STORAGE_DATA)
+        return <uintptr_t>self.s.data
+
+    @property
+    def _cdata(self):
+        return <uintptr_t>self.s
+
+    @property
+    def device(self):
+        return make_device(self.s.device_type, self.s.device_index)
+
+    def get_device(self):
+        """The index of the storage's device; -1 on the CPU."""
+        return self.s.device_index
+
+    @property
+    def is_cuda(self):
+        return self.s.device_type == DEVICE_CUDA
+
+    @property
+    def is_sparse(self):
+        return False
+
+    @property
+    def filename(self):
+        return None
+
+    def is_shared(self):
+        """Whether the memory is shared between processes."""
+        return False
+
+    def is_pinned(self, device="cuda"):
+        return False
+
+    def resizable(self):
+        """Whether `resize_` may change the size: not for memory that belongs to somebody else."""
+        return self.s.flags & RT_STORAGE_RESIZABLE != 0
+
+    def resize_(self, size):
+        """Change the size in bytes; contents are kept. Returns the storage."""
+        rt_storage_resize(self.s, size)
+        return self
+
+    def untyped(self):
+        return self
+
+    @property
+    def _untyped_storage(self):
+        return self
+
+    def __getitem__(self, index):
+        cdef char *data = storage_data(self.s)
+        cdef int64_t i
+        if isinstance(index, slice):
+            start, stop, step = index.indices(self.s.nbytes)
+            if step != 1:
+                raise RuntimeError(f"Trying to slice with a step of {step}, but only a step of 1 is supported")
+            return new_storage_object(rt_storage_foreign(data + <int64_t>start, max(stop - start, 0), <PyObject *>self, self.s.device_type,
+                                                         self.s.device_index, self.s.flags & RT_STORAGE_READONLY))
+        if not hasattr(index, "__index__"):
+            raise TypeError(f"can't index a torch.UntypedStorage with {class_name(index)}")
+        i = index
+        if i < 0:
+            i += self.s.nbytes
+        if not 0 <= i < self.s.nbytes:
+            raise IndexError(f"index {index} out of range for storage of size {self.s.nbytes}")
+        return <uint8_t>data[i]
+
+    def __setitem__(self, index, value):
+        cdef char *data = storage_data(self.s)
+        cdef int64_t i
+        cdef char byte = <char><uint8_t>(value & 0xFF)
+        if isinstance(index, slice):
+            start, stop, step = index.indices(self.s.nbytes)
+            if step != 1:
+                raise RuntimeError(f"Trying to slice with a step of {step}, but only a step of 1 is supported")
+            for i in range(start, stop):
+                data[i] = byte
+            return
+        if not hasattr(index, "__index__"):
+            raise TypeError(f"can't index a torch.UntypedStorage with {class_name(index)}")
+        i = index
+        if i < 0:
+            i += self.s.nbytes
+        if not 0 <= i < self.s.nbytes:
+            raise IndexError(f"index {index} out of range for storage of size {self.s.nbytes}")
+        data[i] = byte
+
+    def __iter__(self):
+        return iter(self.tolist())
+
+    def __bytes__(self):
+        return storage_data(self.s)[:self.s.nbytes] if self.s.nbytes else b""
+
+    def tolist(self):
+        """The bytes as a list of ints."""
+        return list(bytes(self))
+
+    def fill_(self, value):
+        """Set every byte."""
+        self[:] = value
+        return self
+
+    def clone(self):
+        """A copy with memory of its own."""
+        other = UntypedStorage(self.s.nbytes, device=self.device)
+        if self.s.data != NULL and self.s.nbytes:
+            memcpy((<UntypedStorage>other).s.data, self.s.data, self.s.nbytes)
+        return other
+
+    def copy_(self, UntypedStorage source not None, non_blocking=None):
+        """Copy the bytes of a storage of the same size into this one."""
+        if source.s.nbytes != self.s.nbytes:
+            raise RuntimeError("size does not match")
+        if self.s.nbytes:
+            memcpy(storage_data(self.s), storage_data(source.s), self.s.nbytes)
+        return self
+
+    def cpu(self):
+        """The storage itself where it is on the CPU."""
+        storage_data(self.s)
+        return self
+
+    def __copy__(self):
+        return self.clone()
+
+    def __deepcopy__(self, memo):
+        memo = memo.setdefault("torch", {})
+        key = <uintptr_t>self.s
+        if key not in memo:
+            memo[key] = self.clone()
+        return memo[key]
+
+    def __reduce__(self):
+        if self.s.device_type == DEVICE_META:
+            return _rebuild_storage, (self.s.nbytes, "meta")
+        return _rebuild_storage, (bytes(self), "cpu")
+
+    def __repr__(self):
+        where = f"[torch.storage.UntypedStorage(device={self.device}) of size {self.s.nbytes}]"
+        if self.s.device_type == DEVICE_META:
+            return "...\n" + where
+        return " " + "\n ".join([str(x) for x in self.tolist()]) + "\n" + where
+
+
+cdef object new_storage_object(rt_storage *s):
+    """A Python object for a storage that has none; takes over the caller's reference."""
+    cdef UntypedStorage self
+    if s == NULL:
+        raise_current()
+    self = UntypedStorage.__new__(UntypedStorage)
+    rt_storage_decref(self.s)
+    self.s = s
+    s.pyobj = <PyObject *>self
+    return self
+
+
+cdef object storage_object(rt_storage *s):
+    """The Python object of a storage."""
+    if s.pyobj != NULL:
+        return <object>s.pyobj
+    rt_storage_incref(s)
+    return new_storage_object(s)
+
+
+def _rebuild_storage(contents, where):
+    """A storage from its bytes, or of a size where there is no memory: what pickles call."""
+    return UntypedStorage(contents, device=where)
+
+
+rt_name_type(<PyTypeObject *>UntypedStorage, "runtime.UntypedStorage")

@@ -1,0 +1,684 @@
+# class Tensor: properties, small methods, conversions to Python. Operators become methods elsewhere, from the generated list.
+#
+# The object's C layout is struct RtTensor (core.h): `body` stands for its fields, and the module checks at import that it lies where
+# C code expects it. Life and death of tensors are in alloc.c; Cython's own tp_new only serves calls of the class and subclasses.
+
+cdef extern from "runtime/core/alloc.h":
+    ctypedef struct rt_tensor_body:
+        pass
+    enum:
+        RT_T_CHANNELS_LAST, RT_T_CHANNELS_LAST_3D, RT_T_NO_METADATA_CHANGE
+        RT_KEY_Conjugate, RT_KEY_Negative, RT_KEY_ADInplaceOrView, RT_KEY_Python
+    int rt_setup_tensor_type(PyTypeObject *type) except -1
+    void rt_tensor_emplace(RtTensor *t) noexcept
+    RtTensor *rt_tensor_of_type(PyTypeObject *type, int ndim) noexcept
+    int rt_tensor_copy_impl(RtTensor *t, const RtTensor *source) except -1
+    void rt_tensor_track(RtTensor *t) noexcept
+    void rt_version_decref(rt_version *v) noexcept
+    int64_t rt_storage_bytes(int ndim, const int64_t *sizes, const int64_t *strides, int64_t offset, int itemsize) except -1
+    int rt_set_geometry(RtTensor *t, int ndim, const int64_t *sizes, const int64_t *strides, int64_t offset) except -1
+    RtTensor *rt_empty_strided(int ndim, const int64_t *sizes, const int64_t *strides, int code, int device_type, int device_index) noexcept
+    rt_keyset rt_keyset_of_device(int device_type) noexcept
+    int64_t rt_wrap_dim(int64_t dim, int64_t ndim) except? -1
+    PyObject *rt_load_element(const char *p, int code) noexcept
+    int rt_store_element(char *p, int code, PyObject *number) except -1
+
+
+cdef inline RtTensor *tensor_struct(object o) noexcept:
+    return RT_TENSOR(<void *>o)
+
+
+cdef inline bint has_key(RtTensor *t, int functionality) noexcept:
+    return (t.keys & RT_FUNCTIONALITY_BIT(functionality)) != 0
+
+
+cdef char *readable_data(RtTensor *t) except? NULL:
+    """The first element of a tensor whose memory the CPU can read, checked to lie inside its storage."""
+    cdef int64_t nbytes
+    if t.device_type == DEVICE_META:
+        raise RuntimeError("Tensor.item() cannot be called on meta tensors")
+    if t.storage == NULL or t.device_type != DEVICE_CPU or (t.storage.data == NULL and t.numel > 0):
+        raise RuntimeError("Cannot access data pointer of Tensor that doesn't have storage")
+    nbytes = rt_storage_bytes(t.ndim, t.sizes, t.strides, t.offset, rt_itemsize[t.dtype])
+    if nbytes > t.storage.nbytes:
+        raise RuntimeError(f"the tensor needs {nbytes} bytes, but its storage has {t.storage.nbytes}")
+    return rt_data(t)
+
+
+cdef object resolve(RtTensor *t, object number):
+    """The value of an element after the tensor's lazy conjugation and negation."""
+    if has_key(t, RT_KEY_Conjugate):
+        number = number.conjugate()
+    if has_key(t, RT_KEY_Negative):
+        number = -number
+    return number
+
+
+cdef object only_element(RtTensor *t):
+    return resolve(t, steal(rt_load_element(readable_data(t), t.dtype)))
+
+
+cdef object nested_list(RtTensor *t, const char *p, int dim):
+    cdef int64_t i
+    cdef int64_t step
+    if dim == t.ndim:
+        return resolve(t, steal(rt_load_element(p, t.dtype)))
+    step = t.strides[dim] * rt_itemsize[t.dtype]
+    return [nested_list(t, p + i * step, dim + 1) for i in range(t.sizes[dim])]
+
+
+cdef object to_python_number(object self, str what):
+    cdef RtTensor *t = tensor_struct(self)
+    if t.numel != 1:
+        raise ValueError("only one element tensors can be converted to Python scalars")
+    value = self.item()
+    if isinstance(value, complex) and what != "complex":
+        if value.imag != 0:
+            raise RuntimeError(f"value cannot be converted to type {'double' if what == 'float' else 'int64_t'} without overflow")
+        value = value.real
+    return value
+
+
+cdef class Tensor(TensorBase):
+    """A multi-dimensional array of elements of one dtype, on one device.
+
+    Calling the class makes a tensor of the default dtype: of the given sizes, or from a sequence. Prefer `tensor`.
+    """
+    cdef rt_tensor_body body
+    cdef object gc_marker  # never used: makes Cython give the type a place in garbage collection
+    cdef object __weakref__
+
+    def __cinit__(self, *args, **kwargs):
+        rt_tensor_emplace(RT_TENSOR(<void *>self))
+        legacy_init(self, args, kwargs)
+
+    # -------------------------------------------------------------------------------------------------------------- geometry
+
+    @property
+    def shape(self):
+        """The size of every dimension, as a `Size`."""
+        cdef RtTensor *t = RT_TENSOR(<void *>self)
+        return steal(rt_size_new(t.ndim, t.sizes))
+
+    def size(self, dim=None):
+        """The sizes, or the size of one dimension."""
+        cdef RtTensor *t = RT_TENSOR(<void *>self)
+        if dim is None:
+            return steal(rt_size_new(t.ndim, t.sizes))
+        return t.sizes[checked_dim(t, dim, "size")]
+
+    def stride(self, dim=None):
+        """The strides in elements, or that of one dimension."""
+        cdef RtTensor *t = RT_TENSOR(<void *>self)
+        cdef int i
+        if dim is None:
+            return tuple([t.strides[i] for i in range(t.ndim)])
+        return t.strides[checked_dim(t, dim, "stride")]
+
+    def dim(self):
+        """The number of dimensions."""
+        return RT_TENSOR(<void *>self).ndim
+
+    def ndimension(self):
+        """The number of dimensions."""
+        return RT_TENSOR(<void *>self).ndim
+
+    @property
+    def ndim(self):
+        """The number of dimensions."""
+        return RT_TENSOR(<void *>self).ndim
+
+    def numel(self):
+        """The number of elements."""
+        return RT_TENSOR(<void *>self).numel
+
+    def nelement(self):
+        """The number of elements."""
+        return RT_TENSOR(<void *>self).numel
+
+    def storage_offset(self):
+        """Where the first element lies in the storage, in elements."""
+        return RT_TENSOR(<void *>self).offset
+
+    def element_size(self):
+        """Bytes per element."""
+        return rt_itemsize[RT_TENSOR(<void *>self).dtype]
+
+    @property
+    def itemsize(self):
+        """Bytes per element."""
+        return rt_itemsize[RT_TENSOR(<void *>self).dtype]
+
+    @property
+    def nbytes(self):
+        """Bytes of all elements."""
+        return RT_TENSOR(<void *>self).numel * rt_itemsize[RT_TENSOR(<void *>self).dtype]
+
+    def is_contiguous(self, memory_format=contiguous_format):
+        """Whether the elements lie one after another in the order of a memory format."""
+        cdef uint32_t flags = RT_TENSOR(<void *>self).flags
+        if memory_format is contiguous_format:
+            return flags & RT_T_CONTIGUOUS != 0
+        if memory_format is channels_last:
+            return flags & RT_T_CHANNELS_LAST != 0
+        if memory_format is channels_last_3d:
+            return flags & RT_T_CHANNELS_LAST_3D != 0
+        if memory_format is preserve_format:
+            raise RuntimeError("preserve memory format is unsupported by the contiguous operator")
+        raise TypeError(f"is_contiguous(): argument 'memory_format' must be torch.memory_format, not {class_name(memory_format)}")
+
+    def __len__(self):
+        if RT_TENSOR(<void *>self).ndim == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return RT_TENSOR(<void *>self).sizes[0]
+
+    # ------------------------------------------------------------------------------------------------------------------- kind
+
+    @property
+    def dtype(self):
+        return <object>rt_dtype_objects[RT_TENSOR(<void *>self).dtype]
+
+    @property
+    def device(self):
+        cdef RtTensor *t = RT_TENSOR(<void *>self)
+        return make_device(t.device_type, t.device_index)
+
+    def get_device(self):
+        """The index of the tensor's device; -1 on the CPU."""
+        return RT_TENSOR(<void *>self).device_index
+
+    @property
+    def layout(self):
+        return strided
+
+    @property
+    def is_cpu(self):
+        return RT_TENSOR(<void *>self).device_type == DEVICE_CPU
+
+    @property
+    def is_cuda(self):
+        return RT_TENSOR(<void *>self).device_type == DEVICE_CUDA
+
+    @property
+    def is_meta(self):
+        return RT_TENSOR(<void *>self).device_type == DEVICE_META
+
+    @property
+    def is_sparse(self):
+        return has_key(RT_TENSOR(<void *>self), RT_KEY_Sparse)
+
+    @property
+    def is_sparse_csr(self):
+        return has_key(RT_TENSOR(<void *>self), RT_KEY_SparseCsr)
+
+    @property
+    def is_quantized(self):
+        return has_key(RT_TENSOR(<void *>self), RT_KEY_Quantized)
+
+    @property
+    def is_nested(self):
+        return has_key(RT_TENSOR(<void *>self), RT_KEY_NestedTensor)
+
+    @property
+    def is_mkldnn(self):
+        return has_key(RT_TENSOR(<void *>self), RT_KEY_MkldnnCPU)
+
+    def is_floating_point(self):
+        """Whether the dtype is a floating-point dtype."""
+        return dtype_kind(RT_TENSOR(<void *>self).dtype) == KIND_FLOAT
+
+    def is_complex(self):
+        """Whether the dtype is complex."""
+        return dtype_kind(RT_TENSOR(<void *>self).dtype) == KIND_COMPLEX
+
+    def is_signed(self):
+        """Whether the dtype has negative values."""
+        return self.dtype.is_signed
+
+    def is_conj(self):
+        """Whether the tensor stands for the conjugate of what its memory holds."""
+        return has_key(RT_TENSOR(<void *>self), RT_KEY_Conjugate)
+
+    def is_neg(self):
+        """Whether the tensor stands for the negative of what its memory holds."""
+        return has_key(RT_TENSOR(<void *>self), RT_KEY_Negative)
+
+    def is_inference(self):
+        """Whether the tensor was made in inference mode: it has no version counter and takes no part in autograd."""
+        return not has_key(RT_TENSOR(<void *>self), RT_KEY_ADInplaceOrView)
+
+    # ---------------------------------------------------------------------------------------------------------------- storage
+
+    def untyped_storage(self):
+        """The storage: the same object every time, as long as somebody holds it."""
+        cdef RtTensor *t = RT_TENSOR(<void *>self)
+        if t.storage == NULL:
+            raise NotImplementedError(f"Cannot access storage of {class_name(self)}")
+        return storage_object(t.storage)
+
+    @property
+    def _untyped_storage(self):
+        return self.untyped_storage()
+
+    def data_ptr(self):
+        """The address of the first element; 0 where there is no memory (meta, empty)."""
+        cdef RtTensor *t = RT_TENSOR(<void *>self)
+        if t.storage == NULL or (t.storage.data == NULL and t.storage.nbytes > 0 and t.device_type != DEVICE_META):
+            raise RuntimeError("Cannot access data pointer of Tensor that doesn't have storage")
+        return 0 if t.numel == 0 or t.storage.data == NULL else <uintptr_t>rt_data(t)
+
+    @property
+    def _version(self):
+        """How often the tensor's memory was written in place."""
+        cdef RtTensor *t = RT_TENSOR(<void *>self)
+        if not has_key(t, RT_KEY_ADInplaceOrView):
+            raise RuntimeError("Inference tensors do not track version counter.")
+        return 0 if t.version == NULL else t.version.value
+
+    @property
+    def _base(self):
+        """The tensor that this one is a view of, or None."""
+        cdef PyObject *view = RT_TENSOR(<void *>self).view
+        return None if view == NULL else <object>view
+
+    def _is_view(self):
+        return RT_TENSOR(<void *>self).view != NULL
+
+    @property
+    def data(self):
+        """A tensor on the same memory, outside autograd and with a version counter of its own."""
+        return shallow_copy(self)
+
+    @data.setter
+    def data(self, value):
+        cdef RtTensor *t = RT_TENSOR(<void *>self)
+        if not rt_is_tensor(<PyObject *>value):
+            raise TypeError(f"Variable data has to be a tensor, but got {class_name(value)}")
+        if t.device_type != RT_TENSOR(<void *>value).device_type or t.storage == NULL or RT_TENSOR(<void *>value).storage == NULL:
+            raise RuntimeError("Attempted to call `variable.set_data(tensor)`, but `variable` and `tensor` have incompatible tensor type.")
+        rt_tensor_copy_impl(t, RT_TENSOR(<void *>value))
+
+    @data.deleter
+    def data(self):
+        raise RuntimeError("Deleting tensor data is not allowed. Delete tensor instead!")
+
+    # --------------------------------------------------------------------------------------------------------------- autograd
+
+    @property
+    def requires_grad(self):
+        return RT_TENSOR(<void *>self).flags & RT_T_REQUIRES_GRAD != 0
+
+    @requires_grad.setter
+    def requires_grad(self, value):
+        if value is not True and value is not False:
+            raise RuntimeError("requires_grad must be a bool")
+        set_requires_grad(RT_TENSOR(<void *>self), value)
+
+    def requires_grad_(self, requires_grad=True):
+        """Set `requires_grad`; returns the tensor."""
+        if requires_grad is not True and requires_grad is not False:
+            raise TypeError(f"requires_grad_(): argument 'requires_grad' (position 1) must be bool, not {class_name(requires_grad)}")
+        set_requires_grad(RT_TENSOR(<void *>self), requires_grad)
+        return self
+
+    @property
+    def is_leaf(self):
+        return self.grad_fn is None
+
+    @property
+    def grad(self):
+        return None
+
+    @property
+    def grad_fn(self):
+        return None
+
+    # ------------------------------------------------------------------------------------------------------- Python's protocols
+
+    def item(self):
+        """The only element as a Python number."""
+        cdef RtTensor *t = RT_TENSOR(<void *>self)
+        if t.numel != 1:
+            raise RuntimeError(f"a Tensor with {t.numel} elements cannot be converted to Scalar")
+        return only_element(t)
+
+    def tolist(self):
+        """The elements as nested lists of Python numbers; a number for a 0-d tensor."""
+        cdef RtTensor *t = RT_TENSOR(<void *>self)
+        if t.numel == 0:
+            return nested_list(t, NULL, 0)
+        return nested_list(t, readable_data(t), 0)
+
+    def __hash__(self):
+        return <Py_ssize_t>(<uintptr_t><PyObject *>self >> 4)
+
+    def __bool__(self):
+        cdef RtTensor *t = RT_TENSOR(<void *>self)
+        if t.numel != 1:
+            raise RuntimeError(f"Boolean value of Tensor with {'no values' if t.numel == 0 else 'more than one value'} is ambiguous")
+        return bool(self.item())
+
+    def __int__(self):
+        return int(to_python_number(self, "int"))
+
+    def __float__(self):
+        return float(to_python_number(self, "float"))
+
+    def __complex__(self):
+        return complex(to_python_number(self, "complex"))
+
+    def __index__(self):
+        cdef RtTensor *t = RT_TENSOR(<void *>self)
+        if t.numel != 1 or dtype_kind(t.dtype) > KIND_INT:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self.item())
+
+    def __getitem__(self, index):
+        return get_item(self, index)
+
+    def __setitem__(self, index, value):
+        set_item(self, index, value)
+
+    def __iter__(self):
+        if RT_TENSOR(<void *>self).ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(self.unbind(0))
+
+    def __reversed__(self):
+        return self if RT_TENSOR(<void *>self).ndim == 0 else self.flip(0)
+
+    def __contains__(self, element):
+        if not isinstance(element, (Tensor, int, float, complex)):
+            raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
+        return bool((element == self).any().item())
+
+    def __format__(self, spec):
+        if RT_TENSOR(<void *>self).ndim == 0 and not self.is_meta and type(self) is Tensor:
+            return self.item().__format__(spec)
+        return object.__format__(self, spec)
+
+    def __repr__(self):
+        from runtime._printing import tensor_str
+        return tensor_str(self)
+
+    def numpy(self, *, force=False):
+        """A NumPy array on the tensor's memory.
+
+        Parameters
+        ----------
+        force : bool
+            Detach, move to the CPU and resolve lazy conjugation first, where needed.
+        """
+        return tensor_to_numpy(self, force)
+
+    def __array__(self, dtype=None, copy=None):
+        array = tensor_to_numpy(self, False)
+        if dtype is not None and array.dtype != dtype:
+            if copy is False:
+                raise ValueError("a copy is needed to change the dtype")
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+        return export_dlpack(self, max_version, dl_device, copy)
+
+    def __dlpack_device__(self):
+        if RT_TENSOR(<void *>self).device_type != DEVICE_CPU:
+            raise ValueError(f"Unknown device type {self.device.type} for Dlpack")
+        return 1, 0
+
+    def __reduce_ex__(self, protocol):
+        return reduce_tensor(self)
+
+    def __deepcopy__(self, memo):
+        return deepcopy_tensor(self, memo)
+
+    # ------------------------------------------------------------------------------------------------------------ transposes
+
+    @property
+    def T(self):
+        """The tensor with its dimensions reversed."""
+        return self.permute(tuple(range(RT_TENSOR(<void *>self).ndim - 1, -1, -1)))
+
+    @property
+    def mT(self):
+        """The tensor with its last two dimensions exchanged."""
+        if RT_TENSOR(<void *>self).ndim < 2:
+            raise RuntimeError("tensor.mT is only supported on matrices or batches of matrices. "
+                               f"Got {RT_TENSOR(<void *>self).ndim}-D tensor.")
+        return self.transpose(-2, -1)
+
+    @property
+    def H(self):
+        """The conjugate transpose of a matrix."""
+        cdef int n = RT_TENSOR(<void *>self).ndim
+        if n != 2 and n != 0:
+            raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {n}-D tensor."
+                               + (" For batches of matrices, consider using tensor.mH" if n > 2 else ""))
+        return self if n == 0 else self.transpose(0, 1).conj()
+
+    @property
+    def mH(self):
+        """The tensor with its last two dimensions exchanged, conjugated."""
+        if RT_TENSOR(<void *>self).ndim < 2:
+            raise RuntimeError("tensor.mH is only supported on matrices or batches of matrices. "
+                               f"Got {RT_TENSOR(<void *>self).ndim}-D tensor.")
+        return self.transpose(-2, -1).conj()
+
+
+cdef enum:
+    KIND_BOOL, KIND_INT, KIND_FLOAT, KIND_COMPLEX
+
+cdef extern from "runtime/core/alloc.h":
+    enum:
+        RT_KEY_Sparse, RT_KEY_SparseCsr, RT_KEY_Quantized, RT_KEY_NestedTensor, RT_KEY_MkldnnCPU
+
+
+cdef int dtype_kind(int code) noexcept:
+    if code == CODE_BOOL:
+        return KIND_BOOL
+    if code <= 4 or 27 <= code <= 29:
+        return KIND_INT
+    if 8 <= code <= 10:
+        return KIND_COMPLEX
+    return KIND_FLOAT
+
+
+cdef int64_t checked_dim(RtTensor *t, object dim, str function) except -1:
+    if isinstance(dim, bool) or not hasattr(dim, "__index__"):
+        raise TypeError(f"{function}(): argument 'dim' (position 1) must be int, not {class_name(dim)}")
+    if t.ndim == 0:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
+    return rt_wrap_dim(dim, t.ndim)
+
+
+cdef int set_requires_grad(RtTensor *t, bint value) except -1:
+    if not value:
+        t.flags &= ~<uint32_t>RT_T_REQUIRES_GRAD
+        return 0
+    if dtype_kind(t.dtype) < KIND_FLOAT:
+        raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
+    t.flags |= RT_T_REQUIRES_GRAD
+    return 0
+
+
+cdef object shallow_copy(object self):
+    """A plain tensor on the same memory with a fresh version counter."""
+    cdef RtTensor *t = RT_TENSOR(<void *>self)
+    cdef RtTensor *r
+    result = steal(<PyObject *>rt_alias(t, t.ndim, t.sizes, t.strides, t.offset))
+    r = RT_TENSOR(<void *>result)
+    if r.version != NULL:
+        rt_version_decref(r.version)
+        r.version = NULL
+    return result
+
+
+def _rebuild_tensor(UntypedStorage storage not None, dtype element, int64_t offset, tuple sizes, tuple strides, bint requires_grad,
+                    lazy_bits=0):
+    """A tensor on a storage: what pickles call.
+
+    Parameters
+    ----------
+    storage : UntypedStorage
+        The memory.
+    element : dtype
+        The dtype of the elements.
+    offset : int
+        Where the first element lies, in elements.
+    sizes, strides : tuple of int
+        The geometry, in elements. It must lie inside the storage.
+    requires_grad : bool
+        Whether the tensor requires gradients.
+    lazy_bits : int
+        1: conjugated, 2: negated.
+    """
+    cdef int64_t c_sizes[64]
+    cdef int64_t c_strides[64]
+    cdef int64_t nbytes
+    cdef int i, n = len(sizes)
+    cdef RtTensor *t
+    if n != len(strides) or n > RT_MAX_DIM or offset < 0 or not rt_itemsize[element.code]:
+        raise ValueError("sizes, strides and offset do not describe a tensor")
+    for i in range(n):
+        c_sizes[i] = sizes[i]
+        c_strides[i] = strides[i]
+        if c_sizes[i] < 0 or c_strides[i] < 0:
+            raise ValueError("sizes, strides and offset do not describe a tensor")
+    if rt_check_sizes(n, c_sizes) < 0:
+        raise_current()
+    nbytes = rt_storage_bytes(n, c_sizes, c_strides, offset, rt_itemsize[element.code])
+    if nbytes > storage.s.nbytes:
+        raise ValueError(f"the tensor needs {nbytes} bytes, but its storage has {storage.s.nbytes}")
+    result = tensor_on(storage.s, element.code, n, c_sizes, c_strides, offset)
+    t = RT_TENSOR(<void *>result)
+    if lazy_bits & 1:
+        t.keys |= RT_FUNCTIONALITY_BIT(RT_KEY_Conjugate)
+    if lazy_bits & 2:
+        t.keys |= RT_FUNCTIONALITY_BIT(RT_KEY_Negative)
+    if requires_grad:
+        set_requires_grad(t, True)
+    return result
+
+cdef extern from "runtime/core/core.h":
+    int rt_check_sizes(int ndim, const int64_t *sizes) noexcept
+    RtTensor *rt_tensor_header(int ndim) noexcept
+
+
+cdef object tensor_on(rt_storage *s, int code, int ndim, const int64_t *sizes, const int64_t *strides, int64_t offset):
+    """A new tensor on a storage (a reference of it is taken)."""
+    cdef RtTensor *t
+    result = steal(<PyObject *>rt_tensor_header(0))
+    t = RT_TENSOR(<void *>result)
+    t.keys = rt_keyset_of_device(s.device_type)
+    t.dtype = code
+    t.device_type = s.device_type
+    t.device_index = s.device_index
+    rt_storage_incref(s)
+    t.storage = s
+    rt_set_geometry(t, ndim, sizes, strides, offset)
+    return result
+
+
+def _rebuild_from_type(rebuild, kind, args, state):
+    """A tensor of a subclass with its attributes: what pickles call."""
+    result = rebuild(*args)
+    if type(result) is not kind:
+        result = as_subclass(result, kind)
+    if state:
+        result.__dict__.update(state)
+    return result
+
+
+cdef object as_subclass(object self, object cls):
+    """A tensor of another class on the same memory."""
+    cdef RtTensor *t = RT_TENSOR(<void *>self)
+    cdef RtTensor *r
+    if not (isinstance(cls, type) and PyType_IsSubtype(<PyTypeObject *>cls, rt_TensorType)):
+        raise TypeError(f"expected a subclass of Tensor, but got {cls!r}")
+    result = steal(<PyObject *>rt_tensor_of_type(<PyTypeObject *>cls, 0))
+    r = RT_TENSOR(<void *>result)
+    rt_tensor_copy_impl(r, t)
+    r.flags |= t.flags & RT_T_REQUIRES_GRAD
+    if rt_version_of(t) == NULL:
+        raise_current()
+    t.version.refcount += 1
+    r.version = t.version
+    return result
+
+
+cdef object reduce_tensor(object self):
+    cdef RtTensor *t = RT_TENSOR(<void *>self)
+    if t.storage == NULL:
+        raise NotImplementedError(f"Cannot access storage of {class_name(self)}")
+    lazy_bits = has_key(t, RT_KEY_Conjugate) | has_key(t, RT_KEY_Negative) << 1
+    args = (self.untyped_storage(), self.dtype, t.offset, tuple(self.shape), self.stride(), self.requires_grad, lazy_bits)
+    state = dict(<object>t.dict) if t.dict != NULL else None
+    if type(self) is Tensor and not state:
+        return _rebuild_tensor, args
+    return _rebuild_from_type, (_rebuild_tensor, type(self), args, state)
+
+
+cdef object deepcopy_tensor(object self, dict memo):
+    cdef RtTensor *t = RT_TENSOR(<void *>self)
+    if id(self) in memo:
+        return memo[id(self)]
+    if self.grad_fn is not None:
+        raise RuntimeError("Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  "
+                           "If you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, "
+                           "see https://github.com/pytorch/pytorch/pull/103001")
+    from copy import deepcopy
+    if t.storage == NULL or (t.storage.data == NULL and t.storage.nbytes > 0 and t.device_type != DEVICE_META):
+        result = self.clone()  # a wrapper subclass: only its handler knows what is inside
+        if type(result) is not type(self):
+            raise RuntimeError(f"The default implementation of __deepcopy__() for wrapper subclasses only works for subclass types that "
+                               f"properly implement clone() and return the same type; clone() of {class_name(self)} returned "
+                               f"{class_name(result)}.")
+    else:
+        storage = self.untyped_storage().__deepcopy__(memo)
+        lazy_bits = has_key(t, RT_KEY_Conjugate) | has_key(t, RT_KEY_Negative) << 1
+        result = _rebuild_tensor(storage, self.dtype, t.offset, tuple(self.shape), self.stride(), self.requires_grad, lazy_bits)
+        if type(self) is not Tensor:
+            result = as_subclass(result, type(self))
+    memo[id(self)] = result
+    if t.dict != NULL:
+        result.__dict__.update(deepcopy(<object>t.dict, memo))
+    return result
+
+
+cdef object legacy_init(object self, tuple args, dict kwargs):
+    """`Tensor()`, `Tensor(2, 3)`, `Tensor([1, 2])`, `Tensor(other)`: fills an emplaced tensor."""
+    cdef int64_t sizes[64]
+    cdef int n = len(args), i
+    where = as_device(kwargs.pop("device", None))
+    if kwargs:
+        raise TypeError(f"new() received an invalid combination of arguments - got ({', '.join(kwargs)})")
+    if where.type != "cpu":
+        raise RuntimeError(f"legacy constructor expects device type: cpu but device type: {where.type} was passed")
+    if n == 0:
+        args = (0,)
+    elif n == 1 and rt_is_tensor(<PyObject *>args[0]):
+        rt_tensor_copy_impl(RT_TENSOR(<void *>self), RT_TENSOR(<void *>args[0]))
+        return None
+    elif n == 1 and type(args[0]) is Size:
+        args = tuple(args[0])
+    elif n == 1 and not hasattr(args[0], "__index__"):
+        if not hasattr(args[0], "__len__") or isinstance(args[0], str):
+            raise TypeError(f"new(): data must be a sequence (got {class_name(args[0])})")
+        data = tensor(args[0], dtype=get_default_dtype())
+        rt_tensor_copy_impl(RT_TENSOR(<void *>self), RT_TENSOR(<void *>data))
+        return None
+    n = len(args)
+    if n > RT_MAX_DIM:
+        raise RuntimeError(f"tensors with more than {RT_MAX_DIM} dimensions are not supported, but got {n}")
+    for i in range(n):
+        sizes[i] = args[i]
+    made = steal(<PyObject *>rt_empty(n, sizes, rt_default_dtype, DEVICE_CPU, -1))
+    rt_tensor_copy_impl(RT_TENSOR(<void *>self), RT_TENSOR(<void *>made))
+    return None
+
+
+if <uintptr_t>&(<Tensor>NULL).body != sizeof(PyObject):
+    raise SystemError("the layout of Tensor is not RtTensor's")
+rt_setup_tensor_type(<PyTypeObject *>Tensor)
+rt_name_type(<PyTypeObject *>Tensor, "runtime.Tensor")
