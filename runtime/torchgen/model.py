@@ -427,13 +427,13 @@ def read_operators(path: Path, keys: dict[str, str], tags: list[str]) -> list[Na
         places[f.name] = line
         functions.append(f)
     _add_delegated(reader, functions)
-    _check_variants(reader, functions)
+    _check_symbols(reader, functions)
     for f in functions:
         _add_generic(f)
     return functions
 
 
-def _check_variants(reader: _Reader, functions: list[NativeFunction]) -> None:
+def _check_symbols(reader: _Reader, functions: list[NativeFunction]) -> None:
     """A kernel's name stands for one C symbol, hence for one kind of thing."""
     kinds: dict[str, tuple[str, NativeFunction]] = {}
     for f in functions:
