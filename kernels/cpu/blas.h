@@ -1,0 +1,29 @@
+/* Products of strided matrices on the CPU (blas.c). */
+#ifndef KERNELS_CPU_BLAS_H
+#define KERNELS_CPU_BLAS_H
+
+#include "kernels/shared/boxed.h"
+
+/* A matrix in memory; steps in elements. */
+typedef struct rt_matrix {
+    char *data;
+    int64_t rows, cols, row_step, col_step;
+} rt_matrix;
+
+/* A number argument as a product needs it. */
+typedef struct rt_factor {
+    double re, im;
+    int64_t i;
+} rt_factor;
+
+int rt_read_factor(PyObject *number, rt_factor *out);
+/* Have the BLAS functions been fetched: 0, or -1 with an exception set. To be called with the GIL held, before rt_gemm. */
+int rt_blas_ready(void);
+/* 1 where the element type has a product, else 0. */
+int rt_has_gemm(int dtype);
+/* c = alpha * a @ b + beta * c (c is not read where beta is 0): 0, or -1 where memory ran out. Touches no Python. */
+int rt_gemm(int dtype, rt_matrix a, rt_matrix b, rt_matrix c, rt_factor alpha, rt_factor beta);
+/* Sum of the products of two vectors into *out. */
+void rt_dot(int dtype, int64_t n, const char *a, int64_t a_step, const char *b, int64_t b_step, int conjugate, char *out);
+
+#endif

@@ -1,0 +1,351 @@
+/* Where the extreme values are: argmax, argmin, and max and min along a dimension with their indices.
+ *
+ * The first of equal values counts, and a NaN counts as more extreme than any number. All forms walk lanes of one dimension; argmax
+ * without a dimension walks the elements of a contiguous copy (or of the tensor itself where it is contiguous).
+ */
+#pragma GCC optimize("O3", "no-trapping-math")
+#include "kernels/shared/reduce_rules.h"
+#include "kernels/shared/threads.h"
+#include "rt_builtins.h"
+
+typedef struct bfloat {
+    uint16_t bits;
+} bfloat;
+
+static inline float bfloat_value(bfloat b)
+{
+    uint32_t bits = (uint32_t)b.bits << 16;
+    float f;
+    memcpy(&f, &bits, 4);
+    return f;
+}
+
+/* One lane: the position of its most extreme element. Contiguous lanes are searched by blocks, whose extreme value vectorizes. */
+#define FIND(NAME, T, ACC, LOAD, BETTER)                                                                   \
+    static int64_t NAME(const char *at, int64_t n, int64_t step)                                           \
+    {                                                                                                      \
+        ACC best = LOAD(*(const T *)at);                                                                   \
+        int64_t where = 0, i = 1;                                                                          \
+        if (best != best)                                                                                  \
+            return 0;                                                                                      \
+        if (step == (int64_t)sizeof(T)) {                                                                  \
+            const T *p = (const T *)at;                                                                    \
+            for (; i + 64 <= n; i += 64) {                                                                 \
+                uint8_t any[16] = {0};                                                                     \
+                for (int r = 0; r < 64; r += 16)                                                           \
+                    for (int k = 0; k < 16; k++) {                                                         \
+                        ACC v = LOAD(p[i + r + k]);                                                        \
+                        any[k] |= (v BETTER best) | (v != v);                                              \
+                    }                                                                                      \
+                uint64_t found[2];                                                                         \
+                memcpy(found, any, 16);                                                                    \
+                if (found[0] | found[1]) {                                                                 \
+                    for (int64_t k = i; k < i + 64; k++) {                                                 \
+                        ACC v = LOAD(p[k]);                                                                \
+                        if (v != v)                                                                        \
+                            return k;                                                                      \
+                        if (v BETTER best) {                                                               \
+                            best = v;                                                                      \
+                            where = k;                                                                     \
+                        }                                                                                  \
+                    }                                                                                      \
+                }                                                                                          \
+            }                                                                                              \
+        }                                                                                                  \
+        for (; i < n; i++) {                                                                               \
+            ACC v = LOAD(*(const T *)(at + i * step));                                                     \
+            if (v != v)                                                                                    \
+                return i;                                                                                  \
+            if (v BETTER best) {                                                                           \
+                best = v;                                                                                  \
+                where = i;                                                                                 \
+            }                                                                                              \
+        }                                                                                                  \
+        return where;                                                                                      \
+    }
+
+/* Many adjacent lanes at once: rows of the dimension, each compared with the best so far. */
+#define FIND_ROWS(NAME, T, ACC, LOAD, BETTER)                                                              \
+    static void NAME(const char *at, int64_t n, int64_t step, int64_t cols, int64_t *where)                \
+    {                                                                                                      \
+        ACC best[256];                                                                                     \
+        for (int64_t c = 0; c < cols; c++) {                                                               \
+            best[c] = LOAD(((const T *)at)[c]);                                                            \
+            where[c] = 0;                                                                                  \
+        }                                                                                                  \
+        for (int64_t i = 1; i < n; i++) {                                                                  \
+            const T *row = (const T *)(at + i * step);                                                     \
+            for (int64_t c = 0; c < cols; c++) {                                                           \
+                ACC v = LOAD(row[c]);                                                                      \
+                int take = (v BETTER best[c]) | ((v != v) & (best[c] == best[c]));                         \
+                take &= best[c] == best[c];                                                                \
+                best[c] = take ? v : best[c];                                                              \
+                where[c] = take ? i : where[c];                                                            \
+            }                                                                                              \
+        }                                                                                                  \
+    }
+
+#define AS_IS(x) (x)
+#define BOTH(TYPE, T, ACC, LOAD)                  \
+    FIND(largest_##TYPE, T, ACC, LOAD, >)         \
+    FIND(smallest_##TYPE, T, ACC, LOAD, <)        \
+    FIND_ROWS(largest_rows_##TYPE, T, ACC, LOAD, >) \
+    FIND_ROWS(smallest_rows_##TYPE, T, ACC, LOAD, <)
+BOTH(f32, float, float, AS_IS)
+BOTH(f64, double, double, AS_IS)
+BOTH(f16, _Float16, float, (float))
+BOTH(bf16, bfloat, float, bfloat_value)
+BOTH(u8, uint8_t, uint8_t, AS_IS)
+BOTH(i8, int8_t, int8_t, AS_IS)
+BOTH(i16, int16_t, int16_t, AS_IS)
+BOTH(u16, uint16_t, uint16_t, AS_IS)
+BOTH(i32, int32_t, int32_t, AS_IS)
+BOTH(u32, uint32_t, uint32_t, AS_IS)
+BOTH(i64, int64_t, int64_t, AS_IS)
+BOTH(u64, uint64_t, uint64_t, AS_IS)
+
+typedef struct finder {
+    int64_t (*lane)(const char *at, int64_t n, int64_t step);
+    void (*rows)(const char *at, int64_t n, int64_t step, int64_t cols, int64_t *where);
+} finder;
+
+static int find_loop(int dtype, int largest, finder *f)
+{
+    switch (dtype) {
+#define CASE(CODE, TYPE)                                                       \
+    case CODE:                                                                 \
+        f->lane = largest ? largest_##TYPE : smallest_##TYPE;                  \
+        f->rows = largest ? largest_rows_##TYPE : smallest_rows_##TYPE;        \
+        return 1;
+        CASE(RT_FLOAT32, f32) CASE(RT_FLOAT64, f64) CASE(RT_FLOAT16, f16) CASE(RT_BFLOAT16, bf16) CASE(RT_BOOL, u8) CASE(RT_UINT8, u8)
+        CASE(RT_INT8, i8) CASE(RT_INT16, i16) CASE(RT_UINT16, u16) CASE(RT_INT32, i32) CASE(RT_UINT32, u32) CASE(RT_INT64, i64)
+        CASE(RT_UINT64, u64)
+#undef CASE
+    default: return 0;
+    }
+}
+
+/* The walk over all lanes: kept dimensions, with the strides of the input and of one or two outputs, in bytes. */
+typedef struct walk {
+    finder f;
+    const char *in;
+    char *values, *indices; /* either may be NULL */
+    int64_t n, step, itemsize;
+    int ndim;
+    int64_t sizes[RT_MAX_DIM], in_steps[RT_MAX_DIM], value_steps[RT_MAX_DIM], index_steps[RT_MAX_DIM];
+    int64_t cols; /* adjacent lanes that can go as rows: the innermost kept dimension; else 1 */
+} walk;
+
+static void put(const walk *w, const char *lane, char *values, char *indices, int64_t where)
+{
+    if (indices != NULL)
+        *(int64_t *)indices = where;
+    if (values != NULL)
+        memcpy(values, lane + where * w->step, w->itemsize);
+}
+
+static void walk_range(int64_t begin, int64_t end, void *ctx)
+{
+    const walk *w = ctx;
+    int64_t where[256];
+    while (begin < end) {
+        int64_t rest = begin, n = 1;
+        const char *in = w->in;
+        char *values = w->values, *indices = w->indices;
+        for (int d = w->ndim - 1; d >= 0; d--) {
+            int64_t i = rest % w->sizes[d];
+            rest /= w->sizes[d];
+            in += i * w->in_steps[d];
+            if (values)
+                values += i * w->value_steps[d];
+            if (indices)
+                indices += i * w->index_steps[d];
+        }
+        if (w->cols > 1) {
+            int last = w->ndim - 1;
+            n = w->cols - begin % w->cols;
+            n = n > 256 ? 256 : n;
+            n = n > end - begin ? end - begin : n;
+            w->f.rows(in, w->n, w->step, n, where);
+            for (int64_t c = 0; c < n; c++)
+                put(w, in + c * w->itemsize, values ? values + c * w->value_steps[last] : NULL,
+                    indices ? indices + c * w->index_steps[last] : NULL, where[c]);
+        } else {
+            put(w, in, values, indices, w->f.lane(in, w->n, w->step));
+        }
+        begin += n;
+    }
+}
+
+static int find_along(RtTensor *self, int64_t dim, int largest, RtTensor *values, RtTensor *indices, const char *kernel)
+{
+    walk w = {.in = rt_data(self), .itemsize = rt_itemsize[self->dtype], .n = 1, .cols = 1};
+    int64_t lanes = 1;
+    const RtTensor *any = values ? values : indices;
+    int same_rank = any->ndim == self->ndim, o = 0;
+    if (!find_loop(self->dtype, largest, &w.f)) {
+        PyErr_Format(PyExc_NotImplementedError, "\"%s\" not implemented for '%s'", kernel, rt_dtype_title(self->dtype));
+        return -1;
+    }
+    if (rt_check_cpu(self, kernel) < 0 || rt_check_cpu(any, kernel) < 0 || (indices && rt_check_cpu(indices, kernel) < 0))
+        return -1;
+    w.values = values ? rt_data(values) : NULL;
+    w.indices = indices ? rt_data(indices) : NULL;
+    for (int d = 0; d < self->ndim; d++) {
+        if (d == dim) {
+            w.n = self->sizes[d];
+            w.step = self->strides[d] * w.itemsize;
+            o += same_rank;
+            continue;
+        }
+        w.sizes[w.ndim] = self->sizes[d];
+        w.in_steps[w.ndim] = self->strides[d] * w.itemsize;
+        if (values)
+            w.value_steps[w.ndim] = values->strides[o] * w.itemsize;
+        if (indices)
+            w.index_steps[w.ndim] = indices->strides[o] * 8;
+        w.ndim++;
+        o++;
+        lanes *= self->sizes[d];
+    }
+    if (lanes == 0)
+        return 0;
+    if (w.ndim > 0 && w.in_steps[w.ndim - 1] == w.itemsize && w.step > w.itemsize)
+        w.cols = w.sizes[w.ndim - 1];
+    if (self->numel < RT_GRAIN) {
+        walk_range(0, lanes, &w);
+    } else {
+        Py_BEGIN_ALLOW_THREADS
+        rt_parallel_for(lanes, RT_GRAIN / w.n + 1, walk_range, &w);
+        Py_END_ALLOW_THREADS
+    }
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------------ argmax */
+
+static int arg_rule(rt_call_frame *c, const char *name)
+{
+    RtTensor *self = RT_TENSOR(c->args[0]);
+    reduce_dims dims;
+    if (rt_is_complex_dtype(self->dtype) || self->dtype == RT_BOOL) {
+        PyErr_Format(PyExc_RuntimeError, "%s(): does not support %s input", name, self->dtype == RT_BOOL ? "bool" : "complex");
+        return -1;
+    }
+    if (rt_reduce_dims(c, 1, &dims) < 0)
+        return -1;
+    if (c->args[1] == Py_None && self->numel == 0) {
+        PyErr_Format(PyExc_IndexError, "%s(): Expected reduction dim to be specified for input.numel() == 0.", name);
+        return -1;
+    }
+    if (rt_check_not_empty(self, dims.mask, name) < 0)
+        return -1;
+    rt_reduced_sizes(self, &dims, &c->specs[0]);
+    c->specs[0].dtype = RT_INT64;
+    return 0;
+}
+
+static int argmax_rule(rt_call_frame *c) { return arg_rule(c, "argmax"); }
+static int argmin_rule(rt_call_frame *c) { return arg_rule(c, "argmin"); }
+
+typedef struct piece_search {
+    finder f;
+    const char *in;
+    int64_t n, piece, itemsize;
+    int64_t where[64];
+} piece_search;
+
+static void search_pieces(int64_t begin, int64_t end, void *ctx)
+{
+    piece_search *s = ctx;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t from = i * s->piece, n = s->n - from < s->piece ? s->n - from : s->piece;
+        s->where[i] = from + s->f.lane(s->in + from * s->itemsize, n, s->itemsize);
+    }
+}
+
+static int arg_cpu(rt_call_frame *c, int largest, const char *kernel)
+{
+    RtTensor *self = RT_TENSOR(c->args[0]), *out = c->outs[0], *flat = self;
+    int64_t dim;
+    if (rt_check_cpu(self, kernel) < 0 || rt_check_cpu(out, kernel) < 0)
+        return -1;
+    if (c->args[1] != Py_None) {
+        if (rt_as_int64(c->args[1], &dim) < 0 || (dim = rt_wrap_dim_scalar(dim, self->ndim)) < 0)
+            return -1;
+        return find_along(self, self->ndim ? dim : -1, largest, NULL, out, kernel);
+    }
+    piece_search s = {.n = self->numel, .itemsize = rt_itemsize[self->dtype]};
+    if (!find_loop(self->dtype, largest, &s.f))
+        return 0;
+    if (!rt_is_contiguous(self)) {
+        flat = rt_empty_like(self, self->dtype);
+        if (flat == NULL)
+            return -1;
+        rt_copy_elements(self->ndim, self->sizes, rt_data(flat), flat->strides, rt_data(self), self->strides, (int)s.itemsize);
+    } else {
+        Py_INCREF((PyObject *)flat);
+    }
+    s.in = rt_data(flat);
+    s.piece = s.n < 2 * RT_GRAIN ? s.n : (s.n + 63) / 64;
+    int64_t count = (s.n + s.piece - 1) / s.piece, best = 0;
+    if (count == 1) {
+        search_pieces(0, 1, &s);
+    } else {
+        Py_BEGIN_ALLOW_THREADS
+        rt_parallel_for(count, RT_GRAIN / s.piece + 1, search_pieces, &s);
+        Py_END_ALLOW_THREADS
+    }
+    /* Two candidates are compared as the two elements of a lane. */
+    for (int64_t i = 1; i < count; i++) {
+        char *a = (char *)s.in + s.where[best] * s.itemsize, *b = (char *)s.in + s.where[i] * s.itemsize;
+        if (s.f.lane(a, 2, b - a) == 1)
+            best = i;
+    }
+    *(int64_t *)rt_data(out) = s.where[best];
+    Py_DECREF((PyObject *)flat);
+    return 0;
+}
+
+static int argmax_cpu(rt_call_frame *c) { return arg_cpu(c, 1, "argmax_cpu"); }
+static int argmin_cpu(rt_call_frame *c) { return arg_cpu(c, 0, "argmin_cpu"); }
+
+const rt_structured_def rt_k_argmax_out = {"argmax", argmax_rule, argmax_cpu, NULL, 1};
+const rt_structured_def rt_k_argmin_out = {"argmin", argmin_rule, argmin_cpu, NULL, 1};
+
+/* ------------------------------------------------------------------------------------------------------- max and min along a dimension */
+
+static int extreme_dim_rule(rt_call_frame *c, const char *name)
+{
+    RtTensor *self = RT_TENSOR(c->args[0]);
+    reduce_dims dims;
+    if (rt_is_complex_dtype(self->dtype)) {
+        PyErr_Format(PyExc_RuntimeError, "%s(): does not support complex input", name);
+        return -1;
+    }
+    if (rt_reduce_dims(c, 1, &dims) < 0 || rt_check_not_empty(self, dims.mask, name) < 0)
+        return -1;
+    rt_reduced_sizes(self, &dims, &c->specs[0]);
+    rt_reduced_sizes(self, &dims, &c->specs[1]);
+    c->specs[0].dtype = self->dtype;
+    c->specs[1].dtype = RT_INT64;
+    return 0;
+}
+
+static int max_rule(rt_call_frame *c) { return extreme_dim_rule(c, "max"); }
+static int min_rule(rt_call_frame *c) { return extreme_dim_rule(c, "min"); }
+
+static int extreme_dim_cpu(rt_call_frame *c, int largest, const char *kernel)
+{
+    RtTensor *self = RT_TENSOR(c->args[0]);
+    int64_t dim;
+    if (rt_as_int64(c->args[1], &dim) < 0 || (dim = rt_wrap_dim_scalar(dim, self->ndim)) < 0)
+        return -1;
+    return find_along(self, self->ndim ? dim : -1, largest, c->outs[0], c->outs[1], kernel);
+}
+
+static int max_cpu(rt_call_frame *c) { return extreme_dim_cpu(c, 1, "max_cpu"); }
+static int min_cpu(rt_call_frame *c) { return extreme_dim_cpu(c, 0, "min_cpu"); }
+
+const rt_structured_def rt_k_max_out = {"max", max_rule, max_cpu, NULL, 2};
+const rt_structured_def rt_k_min_out = {"min", min_rule, min_cpu, NULL, 2};

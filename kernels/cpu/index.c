@@ -1,0 +1,712 @@
+/* Indexing by tensors: index, index_put_, index_select, gather, masked_fill_ and nonzero.
+ *
+ * Index tensors are turned into arrays of offsets, checked against the bounds, before any element moves: an error leaves the output as
+ * it was.
+ */
+#include "kernels/shared/boxed.h"
+#include "kernels/shared/geometry.h"
+#include "kernels/shared/reduce_rules.h"
+#include "kernels/shared/structured.h"
+#include "rt_builtins.h"
+
+#include <complex.h>
+#include <stdlib.h>
+
+static int64_t index_value(const char *p, int dtype)
+{
+    switch (dtype) {
+    case RT_INT64: return *(const int64_t *)p;
+    case RT_INT32: return *(const int32_t *)p;
+    case RT_INT16: return *(const int16_t *)p;
+    case RT_INT8: return *(const int8_t *)p;
+    default: return *(const uint8_t *)p;
+    }
+}
+
+static int is_mask(int dtype) { return dtype == RT_BOOL || dtype == RT_UINT8; }
+
+/* Next element of an odometer over sizes with steps in bytes; 0 at the end. */
+static int next_element(int n, const int64_t *sizes, const int64_t *steps, int64_t *index, const char **at)
+{
+    for (int d = n - 1; d >= 0; d--) {
+        *at += steps[d];
+        if (++index[d] < sizes[d])
+            return 1;
+        *at -= index[d] * steps[d];
+        index[d] = 0;
+    }
+    return 0;
+}
+
+/* ----------------------------------------------------------------------------------------------------------------------- nonzero */
+
+static int is_true(const char *p, int dtype)
+{
+    switch (dtype) {
+    case RT_FLOAT32: return *(const float *)p != 0;
+    case RT_FLOAT64: return *(const double *)p != 0;
+    case RT_FLOAT16: case RT_BFLOAT16: return (*(const uint16_t *)p & 0x7fff) != 0;
+    case RT_COMPLEX64: return *(const float complex *)p != 0;
+    case RT_COMPLEX128: return *(const double complex *)p != 0;
+    default:
+        for (int i = 0; i < rt_itemsize[dtype]; i++)
+            if (p[i])
+                return 1;
+        return 0;
+    }
+}
+
+/* Coordinates of the true elements of a CPU tensor, as an int64 tensor of shape [count, ndim]; each dimension's lie together. */
+static RtTensor *nonzero(const RtTensor *self)
+{
+    int64_t steps[RT_MAX_DIM], index[RT_MAX_DIM] = {0}, count = 0;
+    const char *at = rt_data(self);
+    for (int d = 0; d < self->ndim; d++)
+        steps[d] = self->strides[d] * rt_itemsize[self->dtype];
+    if (self->numel > 0) {
+        do
+            count += is_true(at, self->dtype);
+        while (next_element(self->ndim, self->sizes, steps, index, &at));
+    }
+    int64_t sizes[2] = {count, self->ndim}, strides[2] = {1, count > 0 ? count : 1};
+    RtTensor *out = rt_empty_strided(2, sizes, strides, RT_INT64, self->device_type, self->device_index);
+    if (out == NULL || count == 0)
+        return out;
+    int64_t *to = (int64_t *)rt_data(out);
+    at = rt_data(self);
+    memset(index, 0, sizeof index);
+    do {
+        if (is_true(at, self->dtype)) {
+            for (int d = 0; d < self->ndim; d++)
+                to[d * count] = index[d];
+            to++;
+        }
+    } while (next_element(self->ndim, self->sizes, steps, index, &at));
+    return out;
+}
+
+RT_KERNEL(nonzero)
+{
+    RtTensor *self = RT_TENSOR(args[0]);
+    return rt_check_cpu(self, "nonzero") < 0 ? NULL : (PyObject *)nonzero(self);
+}
+
+RT_KERNEL(nonzero_out)
+{
+    return rt_write_out(rt_k_nonzero(op, ks, args, 1, ctx), args[1]);
+}
+
+/* ------------------------------------------------------------------------------------------------------------- index by many tensors */
+
+/* Index tensors after masks have become coordinates: one per indexed dimension, broadcast together. */
+typedef struct advanced {
+    RtTensor *index[RT_MAX_DIM]; /* owned; NULL where the dimension is not indexed */
+    int ndim;                    /* of the indexed tensor */
+    int rank;                    /* of the broadcast index shape */
+    int64_t shape[RT_MAX_DIM];
+    int64_t count;
+    int first;    /* where the index dimensions stand in the result */
+    int out_ndim;
+    int64_t out_sizes[RT_MAX_DIM];
+} advanced;
+
+static void release(advanced *a)
+{
+    for (int d = 0; d < RT_MAX_DIM; d++)
+        Py_CLEAR(a->index[d]);
+}
+
+static int shape_error(const char *format, PyObject *a, PyObject *b, int position)
+{
+    if (a != NULL && b != NULL)
+        PyErr_Format(PyExc_IndexError, format, a, position, b, position);
+    Py_XDECREF(a);
+    Py_XDECREF(b);
+    return -1;
+}
+
+static int add_index(advanced *a, RtTensor *self, int *dim, RtTensor *index)
+{
+    if (is_mask(index->dtype)) {
+        if (index->device_type == RT_DEVICE_META) {
+            PyErr_SetString(PyExc_NotImplementedError, "a mask on the meta device has no values: the size of the result depends on them");
+            return -1;
+        }
+        for (int j = 0; j < index->ndim; j++) {
+            if (*dim + j >= self->ndim || index->sizes[j] != self->sizes[*dim + j]) {
+                if (*dim + j >= self->ndim)
+                    break;
+                return shape_error("The shape of the mask %U at index %d does not match the shape of the indexed tensor %U at index %d",
+                                   rt_shape_text(index->ndim, index->sizes), rt_shape_text(self->ndim, self->sizes), *dim + j);
+            }
+        }
+        if (*dim + index->ndim > self->ndim) {
+            PyErr_Format(PyExc_IndexError, "too many indices for tensor of dimension %d", (int)self->ndim);
+            return -1;
+        }
+        if (rt_check_cpu(index, "index") < 0)
+            return -1;
+        RtTensor *where = nonzero(index);
+        if (where == NULL)
+            return -1;
+        for (int j = 0; j < index->ndim; j++) {
+            int64_t stride = where->strides[0];
+            a->index[*dim] = rt_alias(where, 1, where->sizes, &stride, where->offset + j * where->strides[1]);
+            if (a->index[(*dim)++] == NULL) {
+                Py_DECREF((PyObject *)where);
+                return -1;
+            }
+        }
+        Py_DECREF((PyObject *)where);
+        return 0;
+    }
+    if (index->dtype != RT_INT64 && index->dtype != RT_INT32) {
+        PyErr_SetString(PyExc_IndexError, "tensors used as indices must be long, int, byte or bool tensors");
+        return -1;
+    }
+    if (*dim >= self->ndim) {
+        PyErr_Format(PyExc_IndexError, "too many indices for tensor of dimension %d", (int)self->ndim);
+        return -1;
+    }
+    a->index[(*dim)++] = RT_TENSOR(Py_NewRef((PyObject *)index));
+    return 0;
+}
+
+static int read_indices(advanced *a, RtTensor *self, PyObject *list)
+{
+    int dim = 0, found = 0, last = -1, adjacent = 1;
+    memset(a->index, 0, sizeof a->index);
+    a->ndim = self->ndim;
+    a->rank = 0;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(list); i++) {
+        PyObject *entry = PyTuple_GET_ITEM(list, i);
+        if (entry == Py_None) {
+            if (dim++ >= self->ndim) {
+                PyErr_Format(PyExc_IndexError, "too many indices for tensor of dimension %d", (int)self->ndim);
+                goto fail;
+            }
+            continue;
+        }
+        if (add_index(a, self, &dim, RT_TENSOR(entry)) < 0)
+            goto fail;
+    }
+    a->first = 0;
+    for (int d = 0; d < self->ndim; d++) {
+        if (a->index[d] == NULL)
+            continue;
+        if (!found)
+            a->first = d;
+        else if (last != d - 1)
+            adjacent = 0;
+        found = 1;
+        last = d;
+        int rank = rt_broadcast_sizes(a->rank, a->shape, a->index[d]->ndim, a->index[d]->sizes, a->shape);
+        if (rank < 0) {
+            PyObject *text = PyUnicode_FromString("");
+            for (int e = 0; e < self->ndim && text != NULL; e++) {
+                if (a->index[e] == NULL)
+                    continue;
+                PyObject *shape = rt_shape_text(a->index[e]->ndim, a->index[e]->sizes);
+                PyObject *longer = shape ? PyUnicode_FromFormat(PyUnicode_GET_LENGTH(text) ? "%U, %U" : "%U%U", text, shape) : NULL;
+                Py_XDECREF(shape);
+                Py_DECREF(text);
+                text = longer;
+            }
+            if (text != NULL)
+                PyErr_Format(PyExc_IndexError, "shape mismatch: indexing tensors could not be broadcast together with shapes %U", text);
+            Py_XDECREF(text);
+            goto fail;
+        }
+        a->rank = rank;
+    }
+    if (!adjacent)
+        a->first = 0;
+    a->count = 1;
+    for (int d = 0; d < a->rank; d++)
+        a->count *= a->shape[d];
+    a->out_ndim = 0;
+    for (int d = 0, kept = 0; d <= self->ndim; d++) {
+        if (kept == a->first && found == 1) {
+            /* The index dimensions stand before the kept dimension that follows them. */
+            for (int r = 0; r < a->rank; r++)
+                a->out_sizes[a->out_ndim++] = a->shape[r];
+            found = 2;
+        }
+        if (d < self->ndim && a->index[d] == NULL) {
+            if (a->out_ndim >= RT_MAX_DIM) {
+                PyErr_SetString(PyExc_RuntimeError, "index: too many dimensions");
+                goto fail;
+            }
+            a->out_sizes[a->out_ndim++] = self->sizes[d];
+            kept++;
+        }
+    }
+    return 0;
+fail:
+    release(a);
+    return -1;
+}
+
+/* Byte offsets into self, one for each element of the broadcast index shape. */
+static int64_t *offsets_of(advanced *a, const RtTensor *self)
+{
+    int64_t *offsets = calloc((size_t)a->count + 1, sizeof(int64_t)), itemsize = rt_itemsize[self->dtype];
+    if (offsets == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    for (int d = 0; d < self->ndim && a->count > 0; d++) {
+        RtTensor *index = a->index[d];
+        if (index == NULL)
+            continue;
+        if (rt_check_cpu(index, "index") < 0) {
+            free(offsets);
+            return NULL;
+        }
+        int64_t steps[RT_MAX_DIM], at[RT_MAX_DIM] = {0}, size = self->sizes[d], stride = self->strides[d] * itemsize, i = 0;
+        for (int r = 0; r < a->rank; r++) {
+            int from = r - (a->rank - index->ndim);
+            steps[r] = from >= 0 && index->sizes[from] != 1 ? index->strides[from] * rt_itemsize[index->dtype] : 0;
+        }
+        const char *p = rt_data(index);
+        do {
+            int64_t value = index_value(p, index->dtype);
+            if (value < -size || value >= size) {
+                PyErr_Format(PyExc_IndexError, "index %lld is out of bounds for dimension %d with size %lld", (long long)value, d,
+                             (long long)size);
+                free(offsets);
+                return NULL;
+            }
+            offsets[i++] += (value < 0 ? value + size : value) * stride;
+        } while (next_element(a->rank, a->shape, steps, at, &p));
+    }
+    return offsets;
+}
+
+typedef void (*add_fn)(char *to, const char *from);
+#define ADD(NAME, T) static void NAME(char *to, const char *from) { *(T *)to += *(const T *)from; }
+ADD(add_f32, float)
+ADD(add_f64, double)
+ADD(add_f16, _Float16)
+ADD(add_c64, float complex)
+ADD(add_c128, double complex)
+ADD(add_i8, uint8_t)
+ADD(add_i16, uint16_t)
+ADD(add_i32, uint32_t)
+ADD(add_i64, uint64_t)
+static void add_bool(char *to, const char *from) { *to |= *from; }
+static void add_bf16(char *to, const char *from)
+{
+    uint32_t a = (uint32_t)*(uint16_t *)to << 16, b = (uint32_t)*(const uint16_t *)from << 16;
+    float x, y;
+    memcpy(&x, &a, 4);
+    memcpy(&y, &b, 4);
+    x += y;
+    memcpy(&a, &x, 4);
+    *(uint16_t *)to = x != x ? 0x7fc0 : (uint16_t)((a + 0x7fff + ((a >> 16) & 1)) >> 16);
+}
+
+static add_fn adder(int dtype)
+{
+    switch (dtype) {
+    case RT_FLOAT32: return add_f32;
+    case RT_FLOAT64: return add_f64;
+    case RT_FLOAT16: return add_f16;
+    case RT_BFLOAT16: return add_bf16;
+    case RT_COMPLEX64: return add_c64;
+    case RT_COMPLEX128: return add_c128;
+    case RT_BOOL: return add_bool;
+    case RT_UINT8: case RT_INT8: return add_i8;
+    case RT_INT16: case RT_UINT16: return add_i16;
+    case RT_INT32: case RT_UINT32: return add_i32;
+    case RT_INT64: case RT_UINT64: return add_i64;
+    default: return NULL;
+    }
+}
+
+/* Move elements between self's indexed places and `other`, whose shape is the result's (strides in elements): read from self, write to
+ * self, or add to self. */
+enum direction { READ, WRITE, ACCUMULATE };
+
+static void move(advanced *a, const int64_t *offsets, const RtTensor *self, char *other, const int64_t *other_strides, enum direction way)
+{
+    int64_t itemsize = rt_itemsize[self->dtype], steps[RT_MAX_DIM], at[RT_MAX_DIM] = {0};
+    int64_t kept_sizes[RT_MAX_DIM], kept_self[RT_MAX_DIM], kept_other[RT_MAX_DIM];
+    int kept = 0;
+    add_fn add = adder(self->dtype);
+    for (int d = 0; d < self->ndim; d++) {
+        if (a->index[d] != NULL)
+            continue;
+        if (self->sizes[d] == 0)
+            return;
+        kept_sizes[kept] = self->sizes[d];
+        kept_self[kept] = self->strides[d];
+        kept_other[kept] = other_strides[kept < a->first ? kept : kept + a->rank];
+        kept++;
+    }
+    for (int r = 0; r < a->rank; r++)
+        steps[r] = other_strides[a->first + r] * itemsize;
+    if (a->count == 0)
+        return;
+    const char *p = other;
+    int64_t i = 0;
+    do {
+        char *own = rt_data(self) + offsets[i++];
+        if (way == READ) {
+            if (kept == 0)
+                memcpy((char *)p, own, itemsize);
+            else
+                rt_copy_elements(kept, kept_sizes, (char *)p, kept_other, own, kept_self, (int)itemsize);
+        } else if (way == WRITE) {
+            if (kept == 0)
+                memcpy(own, p, itemsize);
+            else
+                rt_copy_elements(kept, kept_sizes, own, kept_self, p, kept_other, (int)itemsize);
+        } else {
+            int64_t inner[RT_MAX_DIM] = {0}, other_steps[RT_MAX_DIM];
+            const char *from = p;
+            for (int k = 0; k < kept; k++)
+                other_steps[k] = kept_other[k] * itemsize;
+            do {
+                char *to = own;
+                for (int k = 0; k < kept; k++)
+                    to += inner[k] * kept_self[k] * itemsize;
+                add(to, from);
+            } while (next_element(kept, kept_sizes, other_steps, inner, &from));
+        }
+    } while (next_element(a->rank, a->shape, steps, at, &p));
+}
+
+static int index_rule(rt_call_frame *c)
+{
+    RtTensor *self = RT_TENSOR(c->args[0]);
+    rt_out_spec *spec = &c->specs[0];
+    advanced a;
+    if (read_indices(&a, self, c->args[1]) < 0)
+        return -1;
+    for (int d = 0; d < self->ndim; d++) {
+        if (a.index[d] != NULL && self->sizes[d] == 0 && a.count > 0) {
+            PyErr_Format(PyExc_IndexError, "index is out of bounds for dimension with size 0");
+            release(&a);
+            return -1;
+        }
+    }
+    spec->dtype = self->dtype;
+    spec->device_type = self->device_type;
+    spec->device_index = self->device_index;
+    spec->has_strides = 0;
+    spec->ndim = a.out_ndim;
+    memcpy(spec->sizes, a.out_sizes, a.out_ndim * sizeof(int64_t));
+    release(&a);
+    return 0;
+}
+
+static int index_cpu(rt_call_frame *c)
+{
+    RtTensor *self = RT_TENSOR(c->args[0]), *out = c->outs[0];
+    advanced a;
+    if (rt_check_cpu(self, "index") < 0 || read_indices(&a, self, c->args[1]) < 0)
+        return -1;
+    int64_t *offsets = offsets_of(&a, self);
+    if (offsets != NULL && out->numel > 0)
+        move(&a, offsets, self, rt_data(out), out->strides, READ);
+    free(offsets);
+    release(&a);
+    return offsets == NULL ? -1 : 0;
+}
+
+const rt_structured_def rt_k_index_out = {"index", index_rule, index_cpu, NULL, 1};
+
+static int put(RtTensor *self, PyObject *indices, RtTensor *values, int accumulate)
+{
+    advanced a;
+    int64_t sizes[RT_MAX_DIM], strides[RT_MAX_DIM];
+    if (self->dtype != values->dtype) {
+        PyErr_Format(PyExc_RuntimeError, "Index put requires the source and destination dtypes match, got %s for the destination and %s for "
+                                         "the source.",
+                     rt_dtype_title(self->dtype), rt_dtype_title(values->dtype));
+        return -1;
+    }
+    if (read_indices(&a, self, indices) < 0)
+        return -1;
+    memcpy(sizes, a.out_sizes, a.out_ndim * sizeof(int64_t));
+    /* Leading dimensions of size 1 that the result lacks do not count. */
+    RtTensor narrow = *values;
+    while (narrow.ndim > a.out_ndim && narrow.sizes[0] == 1) {
+        narrow.ndim--;
+        narrow.sizes++;
+        narrow.strides++;
+    }
+    if (narrow.ndim > a.out_ndim || rt_expand_strides(&narrow, a.out_ndim, sizes, strides) < 0) {
+        PyErr_Clear();
+        PyObject *own = rt_shape_text(values->ndim, values->sizes), *target = rt_shape_text(a.out_ndim, a.out_sizes);
+        if (own != NULL && target != NULL)
+            PyErr_Format(PyExc_RuntimeError, "shape mismatch: value tensor of shape %U cannot be broadcast to indexing result of shape %U",
+                         own, target);
+        Py_XDECREF(own);
+        Py_XDECREF(target);
+        release(&a);
+        return -1;
+    }
+    int rc = 0;
+    if (self->device_type != RT_DEVICE_META) {
+        int64_t *offsets = NULL;
+        rc = rt_check_cpu(self, "index_put_") < 0 || rt_check_cpu(values, "index_put_") < 0 ||
+                     rt_check_no_internal_overlap(self) < 0 || (offsets = offsets_of(&a, self)) == NULL
+                 ? -1
+                 : 0;
+        if (rc == 0 && accumulate && adder(self->dtype) == NULL) {
+            PyErr_Format(PyExc_NotImplementedError, "\"index_put\" not implemented for '%s'", rt_dtype_title(self->dtype));
+            rc = -1;
+        }
+        if (rc == 0 && values->numel > 0)
+            move(&a, offsets, self, rt_data(values), strides, accumulate ? ACCUMULATE : WRITE);
+        free(offsets);
+    }
+    release(&a);
+    return rc;
+}
+
+RT_KERNEL(_index_put_impl_)
+{
+    RtTensor *self = RT_TENSOR(args[0]), *values = RT_TENSOR(args[2]);
+    /* Values that lie in the written tensor's own memory are copied first. */
+    PyObject *own = NULL;
+    if (values->storage == self->storage && values->storage != NULL && values->device_type == RT_DEVICE_CPU) {
+        own = (PyObject *)rt_empty_like(values, values->dtype);
+        if (own == NULL)
+            return NULL;
+        if (values->numel > 0)
+            rt_copy_elements(values->ndim, values->sizes, rt_data(RT_TENSOR(own)), RT_TENSOR(own)->strides, rt_data(values),
+                             values->strides, rt_itemsize[values->dtype]);
+        values = RT_TENSOR(own);
+    }
+    int rc = put(self, args[1], values, rt_as_bool(args[3]));
+    Py_XDECREF(own);
+    return rc < 0 ? NULL : Py_NewRef(args[0]);
+}
+
+RT_SAME_KERNEL(index_put_, _index_put_impl_)
+
+/* ------------------------------------------------------------------------------------------------------------ along one dimension */
+
+RT_KERNEL(index_select)
+{
+    RtTensor *self = RT_TENSOR(args[0]), *index = RT_TENSOR(args[2]);
+    int64_t dim, sizes[RT_MAX_DIM];
+    if (rt_as_int64(args[1], &dim) < 0 || (dim = rt_wrap_dim_scalar(dim, self->ndim)) < 0)
+        return NULL;
+    if (index->ndim > 1) {
+        PyErr_SetString(PyExc_IndexError, "index_select(): Index is supposed to be a vector");
+        return NULL;
+    }
+    if (index->dtype != RT_INT64 && index->dtype != RT_INT32) {
+        PyErr_SetString(PyExc_RuntimeError, "index_select(): Expected dtype int32 or int64 for index");
+        return NULL;
+    }
+    if (self->ndim == 0 && index->numel != 1) {
+        PyErr_SetString(PyExc_IndexError, "index_select(): Index to scalar can have only 1 value");
+        return NULL;
+    }
+    memcpy(sizes, self->sizes, self->ndim * sizeof(int64_t));
+    if (self->ndim > 0)
+        sizes[dim] = index->numel;
+    RtTensor *out = rt_empty(self->ndim, sizes, self->dtype, self->device_type, self->device_index);
+    if (out == NULL || self->device_type == RT_DEVICE_META)
+        return (PyObject *)out;
+    if (rt_check_cpu(self, "index_select") < 0 || rt_check_cpu(index, "index_select") < 0)
+        goto fail;
+    int64_t size = self->ndim ? self->sizes[dim] : 1, step = index->ndim ? index->strides[0] * rt_itemsize[index->dtype] : 0;
+    const char *p = rt_data(index);
+    int itemsize = rt_itemsize[self->dtype];
+    for (int64_t i = 0; i < index->numel; i++) {
+        int64_t value = index_value(p + i * step, index->dtype);
+        if (value < 0 || value >= size) {
+            PyErr_SetString(PyExc_IndexError, "index out of range in self");
+            goto fail;
+        }
+    }
+    if (out->numel == 0)
+        return (PyObject *)out;
+    if (self->ndim == 0) {
+        memcpy(rt_data(out), rt_data(self), itemsize);
+        return (PyObject *)out;
+    }
+    sizes[dim] = 1;
+    int64_t block = 1;
+    for (int d = (int)dim + 1; d < self->ndim; d++)
+        block *= self->sizes[d];
+    if (rt_is_contiguous(self)) {
+        int64_t outer = self->numel / (size * block), bytes = block * itemsize;
+        char *to = rt_data(out);
+        for (int64_t o = 0; o < outer; o++)
+            for (int64_t i = 0; i < index->numel; i++, to += bytes)
+                memcpy(to, rt_data(self) + (o * size + index_value(p + i * step, index->dtype)) * bytes, bytes);
+    } else {
+        for (int64_t i = 0; i < index->numel; i++)
+            rt_copy_elements(self->ndim, sizes, rt_data(out) + i * out->strides[dim] * itemsize, out->strides,
+                             rt_data(self) + index_value(p + i * step, index->dtype) * self->strides[dim] * itemsize, self->strides, itemsize);
+    }
+    return (PyObject *)out;
+fail:
+    Py_DECREF((PyObject *)out);
+    return NULL;
+}
+
+RT_KERNEL(index_select_out)
+{
+    return rt_write_out(rt_k_index_select(op, ks, args, 3, ctx), args[3]);
+}
+
+static int gather_rule(rt_call_frame *c)
+{
+    RtTensor *self = RT_TENSOR(c->args[0]), *index = RT_TENSOR(c->args[2]);
+    rt_out_spec *spec = &c->specs[0];
+    int64_t dim;
+    if (rt_as_int64(c->args[1], &dim) < 0 || (dim = rt_wrap_dim_scalar(dim, self->ndim)) < 0)
+        return -1;
+    if (index->numel > 0 || index->ndim == self->ndim) {
+        if (index->dtype != RT_INT64 && index->dtype != RT_INT32) {
+            PyErr_SetString(PyExc_RuntimeError, "gather(): Expected dtype int32/int64 for index");
+            return -1;
+        }
+    }
+    if (index->numel > 0) {
+        if ((index->ndim ? index->ndim : 1) != (self->ndim ? self->ndim : 1)) {
+            PyErr_SetString(PyExc_RuntimeError, "Index tensor must have the same number of dimensions as input tensor");
+            return -1;
+        }
+        for (int d = 0; d < self->ndim && d < index->ndim; d++) {
+            if (d != dim && index->sizes[d] > self->sizes[d]) {
+                PyObject *own = rt_shape_text(index->ndim, index->sizes), *target = rt_shape_text(self->ndim, self->sizes);
+                if (own != NULL && target != NULL)
+                    PyErr_Format(PyExc_RuntimeError,
+                                 "Size does not match at dimension %d expected index %U to be no larger than self %U apart from dimension "
+                                 "%lld",
+                                 d, own, target, (long long)dim);
+                Py_XDECREF(own);
+                Py_XDECREF(target);
+                return -1;
+            }
+        }
+    }
+    spec->dtype = self->dtype;
+    spec->device_type = self->device_type;
+    spec->device_index = self->device_index;
+    spec->has_strides = 0;
+    spec->ndim = index->ndim;
+    memcpy(spec->sizes, index->sizes, index->ndim * sizeof(int64_t));
+    return 0;
+}
+
+static int gather_cpu(rt_call_frame *c)
+{
+    RtTensor *self = RT_TENSOR(c->args[0]), *index = RT_TENSOR(c->args[2]), *out = c->outs[0];
+    int64_t dim, steps[RT_MAX_DIM], at[RT_MAX_DIM] = {0}, itemsize = rt_itemsize[self->dtype];
+    if (rt_check_cpu(self, "gather") < 0 || rt_check_cpu(index, "gather") < 0 || rt_as_int64(c->args[1], &dim) < 0)
+        return -1;
+    if (index->numel == 0)
+        return 0;
+    dim = rt_wrap_dim_scalar(dim, self->ndim);
+    int64_t size = self->ndim ? self->sizes[dim] : 1;
+    for (int d = 0; d < index->ndim; d++)
+        steps[d] = index->strides[d] * rt_itemsize[index->dtype];
+    const char *p = rt_data(index);
+    do {
+        int64_t value = index_value(p, index->dtype);
+        if (value < 0 || value >= size) {
+            PyErr_Format(PyExc_RuntimeError, "index %lld is out of bounds for dimension %lld with size %lld", (long long)value,
+                         (long long)dim, (long long)size);
+            return -1;
+        }
+        int64_t from = 0, to = 0;
+        for (int d = 0; d < index->ndim; d++) {
+            if (self->ndim)
+                from += (d == dim ? value : at[d]) * self->strides[d];
+            to += at[d] * out->strides[d];
+        }
+        memcpy(rt_data(out) + to * itemsize, rt_data(self) + from * itemsize, itemsize);
+    } while (next_element(index->ndim, index->sizes, steps, at, &p));
+    return 0;
+}
+
+const rt_structured_def rt_k_gather_out = {"gather", gather_rule, gather_cpu, NULL, 1};
+
+/* ------------------------------------------------------------------------------------------------------------------- masked_fill_ */
+
+static PyObject *masked_fill(PyObject *self_object, RtTensor *mask, PyObject *number)
+{
+    RtTensor *self = RT_TENSOR(self_object);
+    int64_t strides[RT_MAX_DIM], sizes[RT_MAX_DIM], steps[RT_MAX_DIM], at[RT_MAX_DIM] = {0}, itemsize = rt_itemsize[self->dtype];
+    char element[16];
+    if (mask->dtype != RT_BOOL) {
+        PyErr_Format(PyExc_RuntimeError, "masked_fill_ only supports boolean masks, but got mask with dtype %s",
+                     rt_dtype_cpp_title(mask->dtype));
+        return NULL;
+    }
+    int rank = rt_broadcast_sizes(self->ndim, self->sizes, mask->ndim, mask->sizes, sizes);
+    if (rank < 0)
+        return NULL;
+    if (rank != self->ndim || memcmp(sizes, self->sizes, rank * sizeof(int64_t)) != 0) {
+        PyObject *own = rt_shape_text(self->ndim, self->sizes), *wide = rt_shape_text(rank, sizes);
+        if (own != NULL && wide != NULL)
+            PyErr_Format(PyExc_RuntimeError, "output with shape %U doesn't match the broadcast shape %U", own, wide);
+        Py_XDECREF(own);
+        Py_XDECREF(wide);
+        return NULL;
+    }
+    int packed = rt_pack_number(number, self->dtype, element);
+    if (packed < 0)
+        return NULL;
+    if (packed == 0) {
+        PyErr_Format(PyExc_NotImplementedError, "\"masked_fill\" not implemented for '%s'", rt_dtype_title(self->dtype));
+        return NULL;
+    }
+    if (self->device_type == RT_DEVICE_META || self->numel == 0)
+        return Py_NewRef(self_object);
+    if (rt_check_cpu(self, "masked_fill_") < 0 || rt_check_cpu(mask, "masked_fill_") < 0 || rt_check_no_internal_overlap(self) < 0 ||
+        rt_expand_strides(mask, self->ndim, sizes, strides) < 0)
+        return NULL;
+    for (int d = 0; d < self->ndim; d++)
+        steps[d] = strides[d];
+    const char *p = rt_data(mask);
+    if (rt_is_contiguous(self) && rt_is_contiguous(mask) && mask->numel == self->numel) {
+        char *to = rt_data(self);
+        for (int64_t i = 0; i < self->numel; i++)
+            if (p[i])
+                memcpy(to + i * itemsize, element, itemsize);
+        return Py_NewRef(self_object);
+    }
+    do {
+        if (*p) {
+            int64_t to = 0;
+            for (int d = 0; d < self->ndim; d++)
+                to += at[d] * self->strides[d];
+            memcpy(rt_data(self) + to * itemsize, element, itemsize);
+        }
+    } while (next_element(self->ndim, self->sizes, steps, at, &p));
+    return Py_NewRef(self_object);
+}
+
+RT_KERNEL(masked_fill__Scalar)
+{
+    return masked_fill(args[0], RT_TENSOR(args[1]), args[2]);
+}
+
+RT_KERNEL(masked_fill__Tensor)
+{
+    RtTensor *value = RT_TENSOR(args[2]);
+    if (value->ndim != 0) {
+        PyErr_Format(PyExc_RuntimeError, "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with %d dimension(s).",
+                     (int)value->ndim);
+        return NULL;
+    }
+    if (RT_TENSOR(args[0])->device_type == RT_DEVICE_META)
+        return Py_NewRef(args[0]);
+    PyObject *number = rt_call_below_views(RT_OP_aten__local_scalar_dense, args + 2, 1);
+    if (number == NULL)
+        return NULL;
+    PyObject *result = masked_fill(args[0], RT_TENSOR(args[1]), number);
+    Py_DECREF(number);
+    return result;
+}

@@ -1,0 +1,391 @@
+/* mm, bmm, addmm, addmv, baddbmm, mv, dot and vdot: rules, and CPU kernels over rt_gemm.
+ */
+#include "kernels/cpu/blas.h"
+#include "kernels/shared/geometry.h"
+#include "kernels/shared/structured.h"
+
+enum { RELEASE = 100000 }; /* multiplications from which the GIL is released */
+
+static const rt_factor ZERO = {0, 0, 0}, ONE = {1, 0, 1};
+
+static int fail(const char *message)
+{
+    PyErr_SetString(PyExc_RuntimeError, message);
+    return -1;
+}
+
+static void same_device_spec(const RtTensor *t, int dtype, rt_out_spec *spec, int ndim)
+{
+    spec->dtype = dtype;
+    spec->device_type = t->device_type;
+    spec->device_index = t->device_index;
+    spec->has_strides = 0;
+    spec->ndim = ndim;
+}
+
+static rt_matrix matrix_of(const RtTensor *t, int64_t batch)
+{
+    int first = t->ndim - 2;
+    int64_t at = first > 0 ? batch * t->strides[0] : 0;
+    rt_matrix m = {rt_data(t) + at * rt_itemsize[t->dtype], t->sizes[first], t->sizes[first + 1], t->strides[first], t->strides[first + 1]};
+    return m;
+}
+
+/* Everything that stands before the loop of a product of matrices on the CPU. */
+static int ready(const char *kernel, const RtTensor *a, const RtTensor *b, const RtTensor *out)
+{
+    if (rt_check_cpu(a, kernel) < 0 || rt_check_cpu(b, kernel) < 0 || rt_check_cpu(out, kernel) < 0)
+        return -1;
+    if (!rt_has_gemm(out->dtype)) {
+        PyErr_Format(PyExc_NotImplementedError, "\"%s\" not implemented for '%s'", kernel, rt_dtype_title(out->dtype));
+        return -1;
+    }
+    return rt_blas_ready();
+}
+
+/* out = alpha * a @ b + beta * out, for every batch. */
+static int product(RtTensor *a, RtTensor *b, RtTensor *out, int64_t batches, rt_factor alpha, rt_factor beta)
+{
+    int64_t work = out->numel * a->sizes[a->ndim - 1];
+    int rc = 0;
+    if (work < RELEASE) {
+        for (int64_t i = 0; i < batches && rc == 0; i++)
+            rc = rt_gemm(out->dtype, matrix_of(a, i), matrix_of(b, i), matrix_of(out, i), alpha, beta);
+    } else {
+        Py_BEGIN_ALLOW_THREADS
+        for (int64_t i = 0; i < batches && rc == 0; i++)
+            rc = rt_gemm(out->dtype, matrix_of(a, i), matrix_of(b, i), matrix_of(out, i), alpha, beta);
+        Py_END_ALLOW_THREADS
+    }
+    if (rc < 0)
+        PyErr_NoMemory();
+    return rc;
+}
+
+/* out = the input, broadcast; nothing where they are the same tensor. */
+static int start_from(RtTensor *input, RtTensor *out)
+{
+    int64_t strides[RT_MAX_DIM], sizes[RT_MAX_DIM];
+    if (input == out)
+        return 0;
+    if (rt_check_cpu(input, "addmm") < 0)
+        return -1;
+    memcpy(sizes, out->sizes, out->ndim * sizeof(int64_t));
+    if (rt_expand_strides(input, out->ndim, sizes, strides) < 0)
+        return -1;
+    rt_copy_elements(out->ndim, sizes, rt_data(out), out->strides, rt_data(input), strides, rt_itemsize[out->dtype]);
+    return 0;
+}
+
+static int is_zero(rt_factor f) { return f.re == 0 && f.im == 0; }
+
+/* ---------------------------------------------------------------------------------------------------------------------------- mm */
+
+static int shapes_error(const RtTensor *a, const RtTensor *b)
+{
+    PyErr_Format(PyExc_RuntimeError, "mat1 and mat2 shapes cannot be multiplied (%lldx%lld and %lldx%lld)", (long long)a->sizes[0],
+                 (long long)a->sizes[1], (long long)b->sizes[0], (long long)b->sizes[1]);
+    return -1;
+}
+
+static int mm_rule(rt_call_frame *c)
+{
+    RtTensor *a = RT_TENSOR(c->args[0]), *b = RT_TENSOR(c->args[1]);
+    if (a->ndim != 2)
+        return fail("self must be a matrix");
+    if (b->ndim != 2)
+        return fail("mat2 must be a matrix");
+    if (a->sizes[1] != b->sizes[0])
+        return shapes_error(a, b);
+    if (a->dtype != b->dtype) {
+        PyErr_Format(PyExc_RuntimeError, "expected m1 and m2 to have the same dtype, but got: %s != %s", rt_dtype_cpp_title(a->dtype),
+                     rt_dtype_cpp_title(b->dtype));
+        return -1;
+    }
+    same_device_spec(a, a->dtype, &c->specs[0], 2);
+    c->specs[0].sizes[0] = a->sizes[0];
+    c->specs[0].sizes[1] = b->sizes[1];
+    return 0;
+}
+
+static int mm_cpu(rt_call_frame *c)
+{
+    RtTensor *a = RT_TENSOR(c->args[0]), *b = RT_TENSOR(c->args[1]);
+    return ready("addmm_impl_cpu_", a, b, c->outs[0]) < 0 ? -1 : product(a, b, c->outs[0], 1, ONE, ZERO);
+}
+
+/* Small matrices of one floating type, without rule and frame. */
+static PyObject *mm_fast(PyObject *const *args, Py_ssize_t nargs)
+{
+    RtTensor *a = RT_TENSOR(args[0]), *b = RT_TENSOR(args[1]);
+    if (a->ndim != 2 || b->ndim != 2 || a->sizes[1] != b->sizes[0] || a->dtype != b->dtype ||
+        (a->dtype != RT_FLOAT32 && a->dtype != RT_FLOAT64) || a->sizes[0] > 16 || b->sizes[1] > 16 || a->sizes[1] > 16 ||
+        a->device_type != RT_DEVICE_CPU || b->device_type != RT_DEVICE_CPU || a->storage->data == NULL || b->storage->data == NULL ||
+        b->strides[1] != 1)
+        return NULL;
+    int64_t sizes[2] = {a->sizes[0], b->sizes[1]};
+    RtTensor *out = rt_empty(2, sizes, a->dtype, RT_DEVICE_CPU, a->device_index);
+    if (out == NULL) {
+        PyErr_Clear();
+        return NULL;
+    }
+    rt_gemm(a->dtype, matrix_of(a, 0), matrix_of(b, 0), matrix_of(out, 0), ONE, ZERO);
+    return (PyObject *)out;
+}
+
+const rt_structured_def rt_k_mm_out = {"mm", mm_rule, mm_cpu, mm_fast, 1};
+
+/* ------------------------------------------------------------------------------------------------------------------------- addmm */
+
+static int addmm_rule(rt_call_frame *c)
+{
+    RtTensor *self = RT_TENSOR(c->args[0]), *a = RT_TENSOR(c->args[1]), *b = RT_TENSOR(c->args[2]);
+    int64_t strides[2];
+    rt_out_spec *spec = &c->specs[0];
+    if (self->dtype != b->dtype || a->dtype != b->dtype) {
+        PyErr_Format(PyExc_RuntimeError, "%s and mat2 must have the same dtype, but got %s and %s", self->dtype != b->dtype ? "self" : "mat1",
+                     rt_dtype_title(self->dtype != b->dtype ? self->dtype : a->dtype), rt_dtype_title(b->dtype));
+        return -1;
+    }
+    if (a->ndim != 2 || b->ndim != 2) {
+        PyErr_Format(PyExc_RuntimeError, "%s must be a matrix, got %d-D tensor", a->ndim != 2 ? "mat1" : "mat2",
+                     (int)(a->ndim != 2 ? a->ndim : b->ndim));
+        return -1;
+    }
+    if (a->sizes[1] != b->sizes[0])
+        return shapes_error(a, b);
+    same_device_spec(a, a->dtype, spec, 2);
+    spec->sizes[0] = a->sizes[0];
+    spec->sizes[1] = b->sizes[1];
+    if (self->ndim > 2) {
+        PyObject *own = rt_shape_text(self->ndim, self->sizes), *target = rt_shape_text(2, spec->sizes);
+        if (own != NULL && target != NULL)
+            PyErr_Format(PyExc_RuntimeError,
+                         "expand(torch.%sTensor{%U}, size=%U): the number of sizes provided (2) must be greater or equal to the number of "
+                         "dimensions in the tensor (%d)",
+                         rt_dtype_title(self->dtype), own, target, (int)self->ndim);
+        Py_XDECREF(own);
+        Py_XDECREF(target);
+        return -1;
+    }
+    return c->variant == RT_INPLACE ? 0 : rt_expand_strides(self, 2, spec->sizes, strides);
+}
+
+static int read_beta_alpha(rt_call_frame *c, rt_factor *beta, rt_factor *alpha)
+{
+    return rt_read_factor(c->args[3], beta) < 0 || rt_read_factor(c->args[4], alpha) < 0 ? -1 : 0;
+}
+
+static int addmm_cpu(rt_call_frame *c)
+{
+    RtTensor *self = RT_TENSOR(c->args[0]), *a = RT_TENSOR(c->args[1]), *b = RT_TENSOR(c->args[2]), *out = c->outs[0];
+    rt_factor alpha, beta;
+    if (ready("addmm_impl_cpu_", a, b, out) < 0 || read_beta_alpha(c, &beta, &alpha) < 0)
+        return -1;
+    if (!is_zero(beta) && start_from(self, out) < 0)
+        return -1;
+    return product(a, b, out, 1, alpha, beta);
+}
+
+const rt_structured_def rt_k_addmm_out = {"addmm", addmm_rule, addmm_cpu, NULL, 1};
+
+/* -------------------------------------------------------------------------------------------------------------- batches of matrices */
+
+static int batch_rule(rt_call_frame *c, const RtTensor *a, const RtTensor *b)
+{
+    if (a->ndim != 3)
+        return fail("batch1 must be a 3D tensor");
+    if (b->ndim != 3)
+        return fail("batch2 must be a 3D tensor");
+    if (b->sizes[0] != a->sizes[0] || b->sizes[1] != a->sizes[2]) {
+        PyErr_Format(PyExc_RuntimeError, "Expected size for first two dimensions of batch2 tensor to be: [%lld, %lld] but got: [%lld, %lld].",
+                     (long long)a->sizes[0], (long long)a->sizes[2], (long long)b->sizes[0], (long long)b->sizes[1]);
+        return -1;
+    }
+    same_device_spec(a, b->dtype, &c->specs[0], 3);
+    c->specs[0].sizes[0] = a->sizes[0];
+    c->specs[0].sizes[1] = a->sizes[1];
+    c->specs[0].sizes[2] = b->sizes[2];
+    return 0;
+}
+
+static int bmm_rule(rt_call_frame *c)
+{
+    return batch_rule(c, RT_TENSOR(c->args[0]), RT_TENSOR(c->args[1]));
+}
+
+static int bmm_cpu(rt_call_frame *c)
+{
+    RtTensor *a = RT_TENSOR(c->args[0]), *b = RT_TENSOR(c->args[1]);
+    if (a->dtype != b->dtype) {
+        PyErr_Format(PyExc_RuntimeError, "expected scalar type %s but found %s", rt_dtype_title(a->dtype), rt_dtype_title(b->dtype));
+        return -1;
+    }
+    return ready("bmm", a, b, c->outs[0]) < 0 ? -1 : product(a, b, c->outs[0], a->sizes[0], ONE, ZERO);
+}
+
+const rt_structured_def rt_k_bmm_out = {"bmm", bmm_rule, bmm_cpu, NULL, 1};
+
+static int baddbmm_rule(rt_call_frame *c)
+{
+    RtTensor *self = RT_TENSOR(c->args[0]), *a = RT_TENSOR(c->args[1]), *b = RT_TENSOR(c->args[2]);
+    int64_t sizes[3], strides[3];
+    if (batch_rule(c, a, b) < 0)
+        return -1;
+    memcpy(sizes, c->specs[0].sizes, sizeof sizes);
+    if (self->ndim > 3)
+        return fail("baddbmm: the input must have at most 3 dimensions");
+    if (rt_expand_strides(self, 3, sizes, strides) < 0)
+        return -1;
+    if (self->dtype != a->dtype || a->dtype != b->dtype) {
+        PyErr_Format(PyExc_RuntimeError, "Input dtypes must be the same, got: input %s, batch1: %s, batch2: %s",
+                     rt_dtype_cpp_title(self->dtype), rt_dtype_cpp_title(a->dtype), rt_dtype_cpp_title(b->dtype));
+        return -1;
+    }
+    return 0;
+}
+
+static int baddbmm_cpu(rt_call_frame *c)
+{
+    RtTensor *self = RT_TENSOR(c->args[0]), *a = RT_TENSOR(c->args[1]), *b = RT_TENSOR(c->args[2]), *out = c->outs[0];
+    rt_factor alpha, beta;
+    if (ready("baddbmm", a, b, out) < 0 || read_beta_alpha(c, &beta, &alpha) < 0)
+        return -1;
+    if (!is_zero(beta) && start_from(self, out) < 0)
+        return -1;
+    return product(a, b, out, a->sizes[0], alpha, beta);
+}
+
+const rt_structured_def rt_k_baddbmm_out = {"baddbmm", baddbmm_rule, baddbmm_cpu, NULL, 1};
+
+/* ------------------------------------------------------------------------------------------------------------------ matrix, vector */
+
+static int check_mv(const RtTensor *a, const RtTensor *v, int self_ndim, int64_t self_size, int self_dtype)
+{
+    if (a->ndim != 2 || v->ndim != 1 || self_ndim > 1) {
+        PyErr_Format(PyExc_RuntimeError, "vector + matrix @ vector expected, got %d, %d, %d", self_ndim, (int)a->ndim, (int)v->ndim);
+        return -1;
+    }
+    if (self_size < 0)
+        self_size = a->sizes[0];
+    if (a->sizes[1] != v->sizes[0] || (self_size != 1 && self_size != a->sizes[0])) {
+        PyErr_Format(PyExc_RuntimeError, "size mismatch, got input (%lld), mat (%lldx%lld), vec (%lld)", (long long)self_size,
+                     (long long)a->sizes[0], (long long)a->sizes[1], (long long)v->sizes[0]);
+        return -1;
+    }
+    if (self_dtype != a->dtype || a->dtype != v->dtype) {
+        PyErr_Format(PyExc_RuntimeError, "addmv input tensors must have the same dtype, but got %s, %s, and %s", rt_dtype_title(self_dtype),
+                     rt_dtype_title(a->dtype), rt_dtype_title(v->dtype));
+        return -1;
+    }
+    return 0;
+}
+
+static int vector_product(RtTensor *a, RtTensor *v, RtTensor *out, rt_factor alpha, rt_factor beta)
+{
+    if (ready("addmv_impl_cpu", a, v, out) < 0)
+        return -1;
+    rt_matrix column = {rt_data(v), v->sizes[0], 1, v->strides[0], 1}, result = {rt_data(out), out->sizes[0], 1, out->strides[0], 1};
+    rt_matrix mat = {rt_data(a), a->sizes[0], a->sizes[1], a->strides[0], a->strides[1]};
+    int rc;
+    if (a->numel < RELEASE) {
+        rc = rt_gemm(out->dtype, mat, column, result, alpha, beta);
+    } else {
+        Py_BEGIN_ALLOW_THREADS
+        rc = rt_gemm(out->dtype, mat, column, result, alpha, beta);
+        Py_END_ALLOW_THREADS
+    }
+    if (rc < 0)
+        PyErr_NoMemory();
+    return rc;
+}
+
+static int addmv_rule(rt_call_frame *c)
+{
+    RtTensor *self = RT_TENSOR(c->args[0]), *a = RT_TENSOR(c->args[1]), *v = RT_TENSOR(c->args[2]);
+    if (check_mv(a, v, self->ndim, self->ndim == 1 ? self->sizes[0] : 1, self->dtype) < 0)
+        return -1;
+    same_device_spec(a, a->dtype, &c->specs[0], 1);
+    c->specs[0].sizes[0] = a->sizes[0];
+    return 0;
+}
+
+static int addmv_cpu(rt_call_frame *c)
+{
+    RtTensor *out = c->outs[0];
+    rt_factor alpha, beta;
+    if (rt_check_cpu(out, "addmv_impl_cpu") < 0 || read_beta_alpha(c, &beta, &alpha) < 0)
+        return -1;
+    if (!is_zero(beta) && start_from(RT_TENSOR(c->args[0]), out) < 0)
+        return -1;
+    return vector_product(RT_TENSOR(c->args[1]), RT_TENSOR(c->args[2]), out, alpha, beta);
+}
+
+const rt_structured_def rt_k_addmv_out = {"addmv", addmv_rule, addmv_cpu, NULL, 1};
+
+RT_KERNEL(mv)
+{
+    RtTensor *a = RT_TENSOR(args[0]), *v = RT_TENSOR(args[1]);
+    if (check_mv(a, v, 1, -1, v->dtype) < 0)
+        return NULL;
+    RtTensor *out = rt_empty(1, a->sizes, v->dtype, a->device_type, a->device_index);
+    if (out != NULL && a->device_type != RT_DEVICE_META && vector_product(a, v, out, ONE, ZERO) < 0)
+        Py_CLEAR(out);
+    return (PyObject *)out;
+}
+
+RT_KERNEL(mv_out)
+{
+    return rt_write_out(rt_k_mv(op, ks, args, 2, ctx), args[2]);
+}
+
+static PyObject *dot_product(RtTensor *a, RtTensor *b, const char *name, int conjugate)
+{
+    if (a->ndim != 1 || b->ndim != 1) {
+        PyErr_Format(PyExc_RuntimeError, "1D tensors expected, but got %dD and %dD tensors", (int)a->ndim, (int)b->ndim);
+        return NULL;
+    }
+    if (a->dtype != b->dtype) {
+        PyErr_Format(PyExc_RuntimeError, "dot : expected both vectors to have same dtype, but found %s and %s", rt_dtype_title(a->dtype),
+                     rt_dtype_title(b->dtype));
+        return NULL;
+    }
+    if (a->numel != b->numel) {
+        PyErr_Format(PyExc_RuntimeError,
+                     "inconsistent tensor size, expected tensor [%lld] and src [%lld] to have the same number of elements, but got %lld and "
+                     "%lld elements respectively",
+                     (long long)a->numel, (long long)b->numel, (long long)a->numel, (long long)b->numel);
+        return NULL;
+    }
+    if (!rt_has_gemm(a->dtype)) {
+        PyErr_Format(PyExc_NotImplementedError, "\"%s\" not implemented for '%s'", name, rt_dtype_title(a->dtype));
+        return NULL;
+    }
+    RtTensor *out = rt_empty(0, NULL, a->dtype, a->device_type, a->device_index);
+    if (out == NULL || a->device_type == RT_DEVICE_META)
+        return (PyObject *)out;
+    if (rt_check_cpu(a, name) < 0 || rt_check_cpu(b, name) < 0) {
+        Py_DECREF(out);
+        return NULL;
+    }
+    if (a->numel == 0) {
+        memset(rt_data(out), 0, rt_itemsize[a->dtype]);
+    } else if (a->numel < RELEASE) {
+        rt_dot(a->dtype, a->numel, rt_data(a), a->strides[0], rt_data(b), b->strides[0], conjugate, rt_data(out));
+    } else {
+        Py_BEGIN_ALLOW_THREADS
+        rt_dot(a->dtype, a->numel, rt_data(a), a->strides[0], rt_data(b), b->strides[0], conjugate, rt_data(out));
+        Py_END_ALLOW_THREADS
+    }
+    return (PyObject *)out;
+}
+
+RT_KERNEL(dot)
+{
+    return dot_product(RT_TENSOR(args[0]), RT_TENSOR(args[1]), "dot", 0);
+}
+
+RT_KERNEL(vdot)
+{
+    return dot_product(RT_TENSOR(args[0]), RT_TENSOR(args[1]), "vdot", 1);
+}

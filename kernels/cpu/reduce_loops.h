@@ -1,0 +1,113 @@
+/* One family of reduction loops, included once per (operation, element type) by reduce.c.
+ *
+ * The including file defines NAME(part), IN (element type), ACC (accumulator), LOAD(x), INIT (neutral element), COMBINE(a, b) and
+ * CLONES (function attributes). Blocks are combined pairwise, so that the error of a sum grows with the logarithm of its length.
+ */
+
+enum { NAME(LANES) = 32, NAME(BLOCK) = 512 };
+
+CLONES static ACC NAME(block)(const IN *p, int64_t n)
+{
+    ACC lane[NAME(LANES)];
+    int64_t i = 0;
+    for (int k = 0; k < NAME(LANES); k++)
+        lane[k] = INIT;
+    for (; i + NAME(LANES) <= n; i += NAME(LANES))
+        for (int k = 0; k < NAME(LANES); k++)
+            lane[k] = COMBINE(lane[k], LOAD(p[i + k]));
+    for (int k = 0; i + k < n; k++)
+        lane[k] = COMBINE(lane[k], LOAD(p[i + k]));
+    for (int width = NAME(LANES) / 2; width > 0; width /= 2)
+        for (int k = 0; k < width; k++)
+            lane[k] = COMBINE(lane[k], lane[k + width]);
+    return lane[0];
+}
+
+static ACC NAME(strided_block)(const char *p, int64_t n, int64_t step)
+{
+    ACC lane[8];
+    int64_t i = 0;
+    for (int k = 0; k < 8; k++)
+        lane[k] = INIT;
+    for (; i + 8 <= n; i += 8, p += 8 * step)
+        for (int k = 0; k < 8; k++)
+            lane[k] = COMBINE(lane[k], LOAD(*(const IN *)(p + k * step)));
+    for (int k = 0; i + k < n; k++, p += step)
+        lane[k] = COMBINE(lane[k], LOAD(*(const IN *)p));
+    for (int width = 4; width > 0; width /= 2)
+        for (int k = 0; k < width; k++)
+            lane[k] = COMBINE(lane[k], lane[k + width]);
+    return lane[0];
+}
+
+/* Combine n elements, `step` bytes apart, into *out. */
+static void NAME(inner)(const char *p, int64_t n, int64_t step, void *out)
+{
+    ACC stack[56], total = INIT;
+    int depth = 0;
+    for (int64_t block = 0, i = 0; i < n; i += NAME(BLOCK), block++) {
+        int64_t length = n - i < NAME(BLOCK) ? n - i : NAME(BLOCK);
+        ACC value = step == (int64_t)sizeof(IN) ? NAME(block)((const IN *)p + i, length) : NAME(strided_block)(p + i * step, length, step);
+        /* A binary counter: two results of equal weight make one of the next. */
+        for (int64_t carry = block; carry & 1; carry >>= 1)
+            value = COMBINE(stack[--depth], value);
+        stack[depth++] = value;
+    }
+    while (depth > 0)
+        total = COMBINE(stack[--depth], total);
+    *(ACC *)out = COMBINE(*(ACC *)out, total);
+}
+
+CLONES static void NAME(add_rows)(const char *p, int64_t rows, int64_t row_step, int64_t cols, ACC *acc)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        const IN *row = (const IN *)(p + r * row_step);
+        for (int64_t c = 0; c < cols; c++)
+            acc[c] = COMBINE(acc[c], LOAD(row[c]));
+    }
+}
+
+CLONES static void NAME(add_columns)(ACC *into, ACC *from, int64_t cols)
+{
+    for (int64_t c = 0; c < cols; c++) {
+        into[c] = COMBINE(into[c], from[c]);
+        from[c] = INIT;
+    }
+}
+
+/* Combine `rows` rows of `cols` (at most COLUMNS) adjacent elements into acc[cols], through two levels of partial results. */
+static void NAME(outer)(const char *p, int64_t rows, int64_t row_step, int64_t cols, void *out)
+{
+    ACC level0[COLUMNS], level1[COLUMNS], *acc = out;
+    if (rows <= 16) {
+        NAME(add_rows)(p, rows, row_step, cols, acc);
+        return;
+    }
+    for (int64_t c = 0; c < cols; c++)
+        level0[c] = level1[c] = INIT;
+    for (int64_t r = 0, chunk = 1; r < rows; r += 16, chunk++) {
+        NAME(add_rows)(p + r * row_step, rows - r < 16 ? rows - r : 16, row_step, cols, level0);
+        NAME(add_columns)(level1, level0, cols);
+        if ((chunk & 63) == 0)
+            NAME(add_columns)(acc, level1, cols);
+    }
+    NAME(add_columns)(acc, level1, cols);
+}
+
+static void NAME(init)(void *out, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        ((ACC *)out)[i] = INIT;
+}
+
+static void NAME(merge)(void *into, const void *from)
+{
+    *(ACC *)into = COMBINE(*(ACC *)into, *(const ACC *)from);
+}
+
+static const reduce_ops NAME(ops) = {NAME(inner), NAME(outer), NAME(init), NAME(merge), sizeof(ACC), ACC_KIND};
+
+#undef IN
+#undef ACC
+#undef ACC_KIND
+#undef LOAD

@@ -1,0 +1,160 @@
+/* Running sums and products: cumsum and cumprod along one dimension.
+ *
+ * The running value is kept wider than the elements (double for float, float for half types, int64 for integers), as in PyTorch.
+ */
+#include "kernels/shared/reduce_rules.h"
+#include "kernels/shared/threads.h"
+
+#include <complex.h>
+
+typedef struct bfloat {
+    uint16_t bits;
+} bfloat;
+
+static inline float bfloat_value(bfloat b)
+{
+    uint32_t bits = (uint32_t)b.bits << 16;
+    float f;
+    memcpy(&f, &bits, 4);
+    return f;
+}
+
+static inline bfloat bfloat_of(float f)
+{
+    uint32_t bits;
+    memcpy(&bits, &f, 4);
+    bfloat b = {f != f ? 0x7fc0 : (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16)};
+    return b;
+}
+
+typedef void (*lane_fn)(const char *in, int64_t in_step, char *out, int64_t out_step, int64_t n);
+
+#define LANE(NAME, T, ACC, LOAD, STORE, START, OP)                                                             \
+    static void NAME(const char *in, int64_t in_step, char *out, int64_t out_step, int64_t n)                  \
+    {                                                                                                          \
+        ACC running = START;                                                                                   \
+        for (int64_t i = 0; i < n; i++, in += in_step, out += out_step) {                                      \
+            running = running OP LOAD(*(const T *)in);                                                         \
+            *(T *)out = STORE(running);                                                                        \
+        }                                                                                                      \
+    }
+#define BOTH(TYPE, T, ACC, LOAD, STORE)          \
+    LANE(sum_##TYPE, T, ACC, LOAD, STORE, 0, +)  \
+    LANE(prod_##TYPE, T, ACC, LOAD, STORE, 1, *)
+BOTH(f32, float, double, (double), (float))
+BOTH(f64, double, double, (double), (double))
+BOTH(f16, _Float16, float, (float), (_Float16))
+BOTH(bf16, bfloat, float, bfloat_value, bfloat_of)
+BOTH(c64, float complex, double complex, (double complex), (float complex))
+BOTH(c128, double complex, double complex, (double complex), (double complex))
+BOTH(u8, uint8_t, uint64_t, (uint64_t), (uint8_t))
+BOTH(i8, int8_t, uint64_t, (uint64_t), (int8_t))
+BOTH(i16, int16_t, uint64_t, (uint64_t), (int16_t))
+BOTH(i32, int32_t, uint64_t, (uint64_t), (int32_t))
+BOTH(i64, int64_t, uint64_t, (uint64_t), (int64_t))
+
+static lane_fn lane_of(int dtype, int product)
+{
+    switch (dtype) {
+#define CASE(CODE, TYPE) case CODE: return product ? prod_##TYPE : sum_##TYPE;
+        CASE(RT_FLOAT32, f32) CASE(RT_FLOAT64, f64) CASE(RT_FLOAT16, f16) CASE(RT_BFLOAT16, bf16) CASE(RT_COMPLEX64, c64)
+        CASE(RT_COMPLEX128, c128) CASE(RT_UINT8, u8) CASE(RT_INT8, i8) CASE(RT_INT16, i16) CASE(RT_INT32, i32) CASE(RT_INT64, i64)
+#undef CASE
+    default: return NULL;
+    }
+}
+
+typedef struct scan {
+    lane_fn lane;
+    const char *in;
+    char *out;
+    int64_t n, in_step, out_step;
+    int ndim;
+    int64_t sizes[RT_MAX_DIM], in_steps[RT_MAX_DIM], out_steps[RT_MAX_DIM];
+} scan;
+
+static void scan_range(int64_t begin, int64_t end, void *ctx)
+{
+    const scan *s = ctx;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t rest = i;
+        const char *in = s->in;
+        char *out = s->out;
+        for (int d = s->ndim - 1; d >= 0; d--) {
+            int64_t at = rest % s->sizes[d];
+            rest /= s->sizes[d];
+            in += at * s->in_steps[d];
+            out += at * s->out_steps[d];
+        }
+        s->lane(in, s->in_step, out, s->out_step, s->n);
+    }
+}
+
+static int scan_rule(rt_call_frame *c)
+{
+    RtTensor *self = RT_TENSOR(c->args[0]);
+    PyObject *dtype = c->args[2];
+    rt_out_spec *spec = &c->specs[0];
+    int64_t dim;
+    if (rt_as_int64(c->args[1], &dim) < 0 || rt_wrap_dim_scalar(dim, self->ndim) < 0)
+        return -1;
+    if (dtype != Py_None)
+        spec->dtype = ((RtDtype *)dtype)->code;
+    else if (c->outs[0] != NULL)
+        spec->dtype = c->outs[0]->dtype;
+    else
+        spec->dtype = rt_is_integral_dtype(self->dtype, 1) ? RT_INT64 : self->dtype;
+    spec->device_type = self->device_type;
+    spec->device_index = self->device_index;
+    spec->ndim = self->ndim;
+    spec->has_strides = 0;
+    memcpy(spec->sizes, self->sizes, self->ndim * sizeof(int64_t));
+    return 0;
+}
+
+static int scan_cpu(rt_call_frame *c, int product, const char *kernel)
+{
+    RtTensor *out = c->outs[0], *given = RT_TENSOR(c->args[0]);
+    int64_t dim, lanes = 1, itemsize = rt_itemsize[out->dtype];
+    scan s = {.lane = lane_of(out->dtype, product)};
+    if (rt_check_cpu(given, kernel) < 0 || rt_check_cpu(out, kernel) < 0 || rt_as_int64(c->args[1], &dim) < 0)
+        return -1;
+    if (s.lane == NULL) {
+        PyErr_Format(PyExc_NotImplementedError, "\"%s\" not implemented for '%s'", kernel, rt_dtype_title(out->dtype));
+        return -1;
+    }
+    if (out->numel == 0)
+        return 0;
+    RtTensor *self = rt_cast(given, out->dtype);
+    if (self == NULL)
+        return -1;
+    dim = rt_wrap_dim_scalar(dim, self->ndim);
+    s.in = rt_data(self);
+    s.out = rt_data(out);
+    s.n = self->ndim ? self->sizes[dim] : 1;
+    s.in_step = self->ndim ? self->strides[dim] * itemsize : 0;
+    s.out_step = self->ndim ? out->strides[dim] * itemsize : 0;
+    for (int d = 0; d < self->ndim; d++) {
+        if (d == dim)
+            continue;
+        s.sizes[s.ndim] = self->sizes[d];
+        s.in_steps[s.ndim] = self->strides[d] * itemsize;
+        s.out_steps[s.ndim++] = out->strides[d] * itemsize;
+        lanes *= self->sizes[d];
+    }
+    if (out->numel < RT_GRAIN) {
+        scan_range(0, lanes, &s);
+    } else {
+        Py_BEGIN_ALLOW_THREADS
+        rt_parallel_for(lanes, RT_GRAIN / s.n + 1, scan_range, &s);
+        Py_END_ALLOW_THREADS
+    }
+    Py_DECREF((PyObject *)self);
+    return 0;
+}
+
+static int cumsum_cpu(rt_call_frame *c) { return scan_cpu(c, 0, "cumsum_out_cpu"); }
+static int cumprod_cpu(rt_call_frame *c) { return scan_cpu(c, 1, "cumprod_out_cpu"); }
+
+const rt_structured_def rt_k_cumsum_out = {"cumsum", scan_rule, cumsum_cpu, NULL, 1};
+const rt_structured_def rt_k_cumprod_out = {"cumprod", scan_rule, cumprod_cpu, NULL, 1};

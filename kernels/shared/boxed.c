@@ -1,0 +1,363 @@
+/* Texts, checks and element packing behind boxed.h. */
+#include "kernels/shared/boxed.h"
+
+#include "kernels/shared/structured.h"
+#include "rt_builtins.h"
+
+#include <math.h>
+
+PyObject *rt_shape_text(int64_t n, const int64_t *values)
+{
+    char buffer[RT_MAX_DIM * 22 + 3];
+    int at = 0;
+    buffer[at++] = '[';
+    for (int64_t i = 0; i < n && i < RT_MAX_DIM; i++)
+        at += snprintf(buffer + at, sizeof buffer - at, i ? ", %lld" : "%lld", (long long)values[i]);
+    buffer[at++] = ']';
+    return PyUnicode_FromStringAndSize(buffer, at);
+}
+
+const char *rt_dtype_title(int dtype)
+{
+    switch (dtype) {
+    case RT_UINT8: return "Byte";
+    case RT_INT8: return "Char";
+    case RT_INT16: return "Short";
+    case RT_INT32: return "Int";
+    case RT_INT64: return "Long";
+    case RT_FLOAT16: return "Half";
+    case RT_FLOAT32: return "Float";
+    case RT_FLOAT64: return "Double";
+    case RT_COMPLEX32: return "ComplexHalf";
+    case RT_COMPLEX64: return "ComplexFloat";
+    case RT_COMPLEX128: return "ComplexDouble";
+    case RT_BOOL: return "Bool";
+    case RT_BFLOAT16: return "BFloat16";
+    case RT_FLOAT8_E5M2: return "Float8_e5m2";
+    case RT_FLOAT8_E4M3FN: return "Float8_e4m3fn";
+    case RT_FLOAT8_E5M2FNUZ: return "Float8_e5m2fnuz";
+    case RT_FLOAT8_E4M3FNUZ: return "Float8_e4m3fnuz";
+    case RT_UINT16: return "UInt16";
+    case RT_UINT32: return "UInt32";
+    case RT_UINT64: return "UInt64";
+    case RT_FLOAT8_E8M0FNU: return "Float8_e8m0fnu";
+    default: return "Undefined";
+    }
+}
+
+int rt_refuse_cpu_access(const RtTensor *t, const char *what)
+{
+    if (t->device_type != RT_DEVICE_CPU)
+        PyErr_Format(PyExc_RuntimeError, "%s: expected a tensor on the CPU, but got one on another device (device type %d)", what,
+                     (int)t->device_type);
+    else
+        PyErr_Format(PyExc_RuntimeError, "%s: Cannot access data pointer of Tensor that doesn't have storage", what);
+    return -1;
+}
+
+/* f16 and bf16 are stored with one rounding from double, through float only where that cannot round twice. */
+static uint16_t half_bits(double x)
+{
+    _Float16 h = (_Float16)x;
+    uint16_t bits;
+    memcpy(&bits, &h, 2);
+    return bits;
+}
+
+static uint16_t bfloat_bits(double x)
+{
+    float f = (float)x;
+    uint32_t bits;
+    memcpy(&bits, &f, 4);
+    if (f != f)
+        return 0x7fc0;
+    return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+static int overflow(const char *type)
+{
+    PyErr_Format(PyExc_RuntimeError, "value cannot be converted to type %s without overflow", type);
+    return -1;
+}
+
+static const char *c_type_name(int dtype)
+{
+    switch (dtype) {
+    case RT_UINT8: return "uint8_t";
+    case RT_INT8: return "int8_t";
+    case RT_INT16: return "int16_t";
+    case RT_INT32: return "int";
+    case RT_INT64: return "int64_t";
+    case RT_UINT16: return "uint16_t";
+    case RT_UINT32: return "uint32_t";
+    case RT_UINT64: return "uint64_t";
+    case RT_FLOAT16: return "c10::Half";
+    case RT_BFLOAT16: return "c10::BFloat16";
+    case RT_FLOAT32: return "float";
+    case RT_FLOAT64: return "double";
+    default: return "bool";
+    }
+}
+
+static int pack_integer(int dtype, int64_t low, int64_t high, PyObject *number, int64_t *out)
+{
+    int64_t value;
+    if (PyFloat_Check(number)) {
+        double d = PyFloat_AS_DOUBLE(number);
+        if (!(d >= (double)low && d <= (double)high) || d >= 9223372036854775808.0)
+            return overflow(c_type_name(dtype));
+        value = (int64_t)d;
+    } else {
+        if (rt_as_int64(number, &value) < 0)
+            return -1;
+        /* Unsigned types take negative numbers that wrap, as PyTorch's conversions do. */
+        if (value > high || value < (low == 0 ? -high - 1 : low))
+            return overflow(c_type_name(dtype));
+    }
+    *out = value;
+    return 1;
+}
+
+int rt_pack_number(PyObject *number, int dtype, void *element)
+{
+    Py_complex z = {0, 0};
+    int64_t i;
+    int rc;
+    if (PyComplex_Check(number)) {
+        z = PyComplex_AsCComplex(number);
+        if (!rt_is_complex_dtype(dtype)) {
+            if (z.imag != 0 || z.imag != z.imag)
+                return overflow(c_type_name(dtype));
+            PyObject *real = PyFloat_FromDouble(z.real);
+            if (real == NULL)
+                return -1;
+            rc = rt_pack_number(real, dtype, element);
+            Py_DECREF(real);
+            return rc;
+        }
+    } else if (rt_is_float_dtype(dtype) || rt_is_complex_dtype(dtype)) {
+        if (rt_as_double(number, &z.real) < 0)
+            return -1;
+    }
+    switch (dtype) {
+    case RT_FLOAT32:
+        if (fabs(z.real) > 3.40282346638528859812e38 && !isinf(z.real))
+            return overflow("float");
+        *(float *)element = (float)z.real;
+        return 1;
+    case RT_FLOAT64: *(double *)element = z.real; return 1;
+    case RT_FLOAT16:
+        if (fabs(z.real) > 65504.0 && !isinf(z.real))
+            return overflow("c10::Half");
+        *(uint16_t *)element = half_bits(z.real);
+        return 1;
+    case RT_BFLOAT16:
+        if (fabs(z.real) > 3.38953138925153547590e38 && !isinf(z.real))
+            return overflow("c10::BFloat16");
+        *(uint16_t *)element = bfloat_bits(z.real);
+        return 1;
+    case RT_COMPLEX64:
+        ((float *)element)[0] = (float)z.real;
+        ((float *)element)[1] = (float)z.imag;
+        return 1;
+    case RT_COMPLEX128:
+        ((double *)element)[0] = z.real;
+        ((double *)element)[1] = z.imag;
+        return 1;
+    case RT_BOOL:
+        rc = PyObject_IsTrue(number);
+        if (rc < 0)
+            return -1;
+        *(uint8_t *)element = (uint8_t)rc;
+        return 1;
+#define INTEGER(code, type, low, high)                          \
+    case code:                                                  \
+        rc = pack_integer(dtype, low, high, number, &i);        \
+        if (rc > 0)                                             \
+            *(type *)element = (type)i;                         \
+        return rc;
+    INTEGER(RT_UINT8, uint8_t, 0, UINT8_MAX)
+    INTEGER(RT_INT8, int8_t, INT8_MIN, INT8_MAX)
+    INTEGER(RT_INT16, int16_t, INT16_MIN, INT16_MAX)
+    INTEGER(RT_INT32, int32_t, INT32_MIN, INT32_MAX)
+    INTEGER(RT_INT64, int64_t, INT64_MIN, INT64_MAX)
+    INTEGER(RT_UINT16, uint16_t, 0, UINT16_MAX)
+    INTEGER(RT_UINT32, uint32_t, 0, UINT32_MAX)
+#undef INTEGER
+    case RT_UINT64:
+        if (PyLong_Check(number)) {
+            unsigned long long u = PyLong_AsUnsignedLongLongMask(number);
+            if (u == (unsigned long long)-1 && PyErr_Occurred())
+                return -1;
+            *(uint64_t *)element = u;
+            return 1;
+        }
+        rc = pack_integer(dtype, 0, INT64_MAX, number, &i);
+        if (rc > 0)
+            *(uint64_t *)element = (uint64_t)i;
+        return rc;
+    default: return 0;
+    }
+}
+
+void rt_fill_elements(char *data, int64_t n, const void *element, int itemsize)
+{
+    const unsigned char *bytes = element;
+    int uniform = 1;
+    for (int i = 1; i < itemsize; i++)
+        uniform &= bytes[i] == bytes[0];
+    if (uniform) {
+        if (n > 0)
+            memset(data, bytes[0], (size_t)n * itemsize);
+        return;
+    }
+    switch (itemsize) {
+    case 2: {
+        uint16_t v;
+        memcpy(&v, element, 2);
+        for (int64_t i = 0; i < n; i++)
+            ((uint16_t *)data)[i] = v;
+        break;
+    }
+    case 4: {
+        uint32_t v;
+        memcpy(&v, element, 4);
+        for (int64_t i = 0; i < n; i++)
+            ((uint32_t *)data)[i] = v;
+        break;
+    }
+    case 8: {
+        uint64_t v;
+        memcpy(&v, element, 8);
+        for (int64_t i = 0; i < n; i++)
+            ((uint64_t *)data)[i] = v;
+        break;
+    }
+    default:
+        for (int64_t i = 0; i < n; i++)
+            memcpy(data + i * itemsize, element, itemsize);
+    }
+}
+
+PyObject *rt_call_below_views(int builtin, PyObject *const *args, Py_ssize_t nargs)
+{
+    rt_keyset saved = rt_tls_state.exclude;
+    rt_tls_state.exclude |= RT_FUNCTIONALITY_BIT(RT_KEY_ADInplaceOrView) | RT_FUNCTIONALITY_BIT(RT_KEY_AutogradFunctionality) |
+                            RT_FUNCTIONALITY_BIT(RT_KEY_AutogradOther) | RT_FUNCTIONALITY_BIT(RT_KEY_AutogradNestedTensor);
+    PyObject *result = rt_call(rt_builtin_ops[builtin], args, nargs);
+    rt_tls_state.exclude = saved;
+    return result;
+}
+
+static void copy_row(char *to, int64_t to_step, const char *from, int64_t from_step, int64_t n, int itemsize)
+{
+    if (to_step == itemsize && from_step == itemsize) {
+        memcpy(to, from, (size_t)n * itemsize);
+        return;
+    }
+    switch (itemsize) {
+#define ROW(bytes, type)                                                \
+    case bytes:                                                         \
+        for (int64_t i = 0; i < n; i++, to += to_step, from += from_step) \
+            *(type *)to = *(const type *)from;                          \
+        return;
+    ROW(1, uint8_t)
+    ROW(2, uint16_t)
+    ROW(4, uint32_t)
+    ROW(8, uint64_t)
+#undef ROW
+    default:
+        for (int64_t i = 0; i < n; i++, to += to_step, from += from_step)
+            memcpy(to, from, itemsize);
+    }
+}
+
+void rt_copy_elements(int ndim, const int64_t *sizes, char *to, const int64_t *to_strides, const char *from, const int64_t *from_strides,
+                      int itemsize)
+{
+    int64_t size[RT_MAX_DIM], ts[RT_MAX_DIM], fs[RT_MAX_DIM], index[RT_MAX_DIM];
+    int n = 0;
+    for (int d = 0; d < ndim; d++) {
+        if (sizes[d] == 0)
+            return;
+        if (sizes[d] == 1)
+            continue;
+        int64_t t = to_strides[d] * itemsize, f = from_strides[d] * itemsize;
+        if (n > 0 && ts[n - 1] == t * sizes[d] && fs[n - 1] == f * sizes[d]) {
+            size[n - 1] *= sizes[d];
+        } else {
+            size[n] = sizes[d];
+            index[n++] = 0;
+        }
+        ts[n - 1] = t;
+        fs[n - 1] = f;
+    }
+    if (n == 0) {
+        memcpy(to, from, itemsize);
+        return;
+    }
+    for (;;) {
+        copy_row(to, ts[n - 1], from, fs[n - 1], size[n - 1], itemsize);
+        int d = n - 2;
+        for (; d >= 0; d--) {
+            to += ts[d];
+            from += fs[d];
+            if (++index[d] < size[d])
+                break;
+            to -= index[d] * ts[d];
+            from -= index[d] * fs[d];
+            index[d] = 0;
+        }
+        if (d < 0)
+            return;
+    }
+}
+
+const char *rt_dtype_cpp_title(int dtype)
+{
+    switch (dtype) {
+    case RT_UINT8: return "unsigned char";
+    case RT_INT8: return "signed char";
+    case RT_INT16: return "short";
+    case RT_INT32: return "int";
+    case RT_INT64: return "long";
+    case RT_UINT16: return "unsigned short";
+    case RT_UINT32: return "unsigned int";
+    case RT_UINT64: return "unsigned long";
+    case RT_FLOAT16: return "c10::Half";
+    case RT_BFLOAT16: return "c10::BFloat16";
+    case RT_FLOAT32: return "float";
+    case RT_FLOAT64: return "double";
+    case RT_COMPLEX32: return "c10::complex<c10::Half>";
+    case RT_COMPLEX64: return "c10::complex<float>";
+    case RT_COMPLEX128: return "c10::complex<double>";
+    case RT_BOOL: return "bool";
+    default: return rt_dtype_title(dtype);
+    }
+}
+
+PyObject *rt_write_out(PyObject *result, PyObject *out)
+{
+    if (result == NULL)
+        return NULL;
+    RtTensor *r = RT_TENSOR(result), *o = RT_TENSOR(out);
+    rt_out_spec spec = {.dtype = r->dtype, .device_type = r->device_type, .device_index = r->device_index, .ndim = r->ndim};
+    memcpy(spec.sizes, r->sizes, r->ndim * sizeof(int64_t));
+    int rc = rt_resize_output(o, &spec);
+    if (rc == 0 && o->device_type != RT_DEVICE_META) {
+        PyObject *call[3] = {out, result, Py_False};
+        PyObject *done = rt_call_below_views(RT_OP_aten_copy_, call, 3);
+        Py_XDECREF(done);
+        rc = done == NULL ? -1 : 0;
+    }
+    Py_DECREF(result);
+    return rc < 0 ? NULL : Py_NewRef(out);
+}
+
+const char *rt_device_title(int device_type)
+{
+    static const char *const names[RT_NUM_DEVICE_TYPES] = {"cpu", "cuda", "mkldnn", "opengl", "opencl", "ideep", "hip", "fpga", "maia", "xla",
+                                                           "vulkan", "metal", "xpu", "mps", "meta", "hpu", "ve", "lazy", "ipu", "mtia",
+                                                           "privateuseone"};
+    return device_type >= 0 && device_type < RT_NUM_DEVICE_TYPES && names[device_type] ? names[device_type] : "unknown";
+}

@@ -1,0 +1,84 @@
+/* What the boxed kernels of views, factories, reductions and products share: their signature, readers of size lists, and the checks
+ * that every CPU kernel makes before it touches memory.
+ */
+#ifndef KERNELS_BOXED_H
+#define KERNELS_BOXED_H
+
+#include "runtime/core/core.h"
+
+#define RT_KERNEL(name) \
+    PyObject *rt_k_##name(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx)
+
+/* The kernel of one overload that another overload's kernel serves: that one tells them apart by their arguments. */
+#define RT_SAME_KERNEL(name, other) \
+    RT_KERNEL(name) { return rt_k_##other(op, ks, args, nargs, ctx); }
+
+extern int rt_default_dtype;
+
+/* "[2, 3]" as a new str. */
+PyObject *rt_shape_text(int64_t n, const int64_t *values);
+/* PyTorch's name of an element type in messages: "Float", "Long", ... */
+const char *rt_dtype_title(int dtype);
+
+static inline int rt_is_float_dtype(int dtype)
+{
+    return (dtype >= RT_FLOAT16 && dtype <= RT_FLOAT64) || dtype == RT_BFLOAT16 || (dtype >= RT_FLOAT8_E5M2 && dtype <= RT_FLOAT8_E4M3FNUZ) ||
+           dtype == RT_FLOAT8_E8M0FNU;
+}
+static inline int rt_is_complex_dtype(int dtype) { return dtype >= RT_COMPLEX32 && dtype <= RT_COMPLEX128; }
+static inline int rt_is_integral_dtype(int dtype, int with_bool)
+{
+    return dtype <= RT_INT64 || (dtype >= RT_UINT16 && dtype <= RT_UINT64) || (with_bool && dtype == RT_BOOL);
+}
+static inline int rt_is_contiguous(const RtTensor *t) { return (t->flags & RT_T_CONTIGUOUS) != 0; }
+
+/* A dimension number of a tensor, where a 0-d tensor counts as having one dimension: -1 with IndexError. */
+static inline int64_t rt_wrap_dim_scalar(int64_t dim, int64_t ndim)
+{
+    return rt_wrap_dim(dim, ndim ? ndim : 1);
+}
+
+/* Whether the elements of a tensor can be read (or written) by a CPU kernel: 0, or -1 with an exception set. */
+int rt_refuse_cpu_access(const RtTensor *t, const char *what);
+static inline int rt_check_cpu(const RtTensor *t, const char *what)
+{
+    if (RT_LIKELY(t->device_type == RT_DEVICE_CPU && t->storage != NULL && (t->storage->data != NULL || t->numel == 0)))
+        return 0;
+    return rt_refuse_cpu_access(t, what);
+}
+
+/* Contiguous strides of a shape. */
+static inline void rt_contiguous_strides(int ndim, const int64_t *sizes, int64_t *strides)
+{
+    int64_t step = 1;
+    for (int d = ndim - 1; d >= 0; d--) {
+        strides[d] = step;
+        step *= sizes[d] > 1 ? sizes[d] : 1;
+    }
+}
+
+/* Store a Python number as one element of a dtype: 1, 0 where the dtype has no packing here (the caller dispatches to fill_), or -1
+ * with an exception set (overflow, complex into real). */
+int rt_pack_number(PyObject *number, int dtype, void *element);
+/* n copies of one element of `itemsize` bytes. */
+void rt_fill_elements(char *data, int64_t n, const void *element, int itemsize);
+
+/* A tensor for new results beside `t`: CPU and Meta directly, other devices through aten::empty.memory_format. */
+PyObject *rt_new_tensor(int ndim, const int64_t *sizes, int dtype, int device_type, int device_index);
+
+/* Write a computed result into an out= argument: resize it, copy. Steals `result`; the out argument is returned. */
+PyObject *rt_write_out(PyObject *result, PyObject *out);
+
+const char *rt_device_title(int device_type); /* "cpu", "meta", ... */
+
+/* Dispatch to an operator from inside a kernel of a factory or a backend, below autograd and the in-place-or-view bookkeeping: a tensor
+ * that the kernel made itself starts its life at version 0. */
+PyObject *rt_call_below_views(int builtin, PyObject *const *args, Py_ssize_t nargs);
+
+/* Copy elements of one dtype between two strided places of the same sizes; strides in elements. */
+void rt_copy_elements(int ndim, const int64_t *sizes, char *to, const int64_t *to_strides, const char *from, const int64_t *from_strides,
+                      int itemsize);
+/* PyTorch's C++ spelling of an element type in messages about mismatched dtypes: "float", "long", "c10::Half", ... */
+const char *rt_dtype_cpp_title(int dtype);
+
+#endif

@@ -1,0 +1,81 @@
+/* Operators that only ask: sizes, strides, contiguity, kinds of dtype. One kernel serves every backend.
+ *
+ * The symbolic forms (sym_size and the like) give plain integers here: tensors with symbolic sizes answer in a kernel above.
+ */
+#include "kernels/shared/boxed.h"
+
+#define SELF RtTensor *self = RT_TENSOR(args[0])
+
+static PyObject *numbers(int n, const int64_t *values)
+{
+    PyObject *tuple = PyTuple_New(n);
+    for (int i = 0; tuple != NULL && i < n; i++) {
+        PyObject *value = PyLong_FromLongLong(values[i]);
+        if (value == NULL) {
+            Py_DECREF(tuple);
+            return NULL;
+        }
+        PyTuple_SET_ITEM(tuple, i, value);
+    }
+    return tuple;
+}
+
+static PyObject *number_of_dim(const RtTensor *self, PyObject *dim_object, const int64_t *values)
+{
+    int64_t dim;
+    if (rt_as_int64(dim_object, &dim) < 0)
+        return NULL;
+    if (self->ndim == 0) {
+        PyErr_Format(PyExc_IndexError, "Dimension specified as %lld but tensor has no dimensions", (long long)dim);
+        return NULL;
+    }
+    dim = rt_wrap_dim(dim, self->ndim);
+    return dim < 0 ? NULL : PyLong_FromLongLong(values[dim]);
+}
+
+RT_KERNEL(size) { SELF; return numbers(self->ndim, self->sizes); }
+RT_KERNEL(stride) { SELF; return numbers(self->ndim, self->strides); }
+RT_KERNEL(size_int) { SELF; return number_of_dim(self, args[1], self->sizes); }
+RT_KERNEL(stride_int) { SELF; return number_of_dim(self, args[1], self->strides); }
+RT_KERNEL(numel) { SELF; return PyLong_FromLongLong(self->numel); }
+RT_KERNEL(dim) { SELF; return PyLong_FromLong(self->ndim); }
+RT_KERNEL(storage_offset) { SELF; return PyLong_FromLongLong(self->offset); }
+RT_SAME_KERNEL(sym_size, size)
+RT_SAME_KERNEL(sym_stride, stride)
+RT_SAME_KERNEL(sym_size_int, size_int)
+RT_SAME_KERNEL(sym_stride_int, stride_int)
+RT_SAME_KERNEL(sym_numel, numel)
+RT_SAME_KERNEL(sym_storage_offset, storage_offset)
+
+RT_KERNEL(is_contiguous) { SELF; return PyBool_FromLong(rt_is_contiguous(self)); }
+
+RT_KERNEL(is_contiguous_memory_format)
+{
+    SELF;
+    switch (((RtMemoryFormat *)args[1])->code) {
+    case RT_CONTIGUOUS_FORMAT: return PyBool_FromLong(rt_is_contiguous(self));
+    case RT_CHANNELS_LAST_FORMAT: return PyBool_FromLong((self->flags & RT_T_CHANNELS_LAST) != 0);
+    case RT_CHANNELS_LAST_3D_FORMAT: return PyBool_FromLong((self->flags & RT_T_CHANNELS_LAST_3D) != 0);
+    default:
+        PyErr_SetString(PyExc_RuntimeError, "preserve memory format is unsupported by the contiguous operator");
+        return NULL;
+    }
+}
+
+RT_KERNEL(is_non_overlapping_and_dense) { SELF; return PyBool_FromLong((self->flags & RT_T_DENSE) != 0); }
+RT_KERNEL(is_floating_point) { SELF; return PyBool_FromLong(rt_is_float_dtype(self->dtype)); }
+RT_KERNEL(is_complex) { SELF; return PyBool_FromLong(rt_is_complex_dtype(self->dtype)); }
+
+RT_KERNEL(is_signed)
+{
+    SELF;
+    int d = self->dtype;
+    return PyBool_FromLong(d != RT_BOOL && d != RT_UINT8 && d != RT_UINT16 && d != RT_UINT32 && d != RT_UINT64);
+}
+
+RT_KERNEL(is_same_size)
+{
+    SELF;
+    RtTensor *other = RT_TENSOR(args[1]);
+    return PyBool_FromLong(self->ndim == other->ndim && memcmp(self->sizes, other->sizes, self->ndim * sizeof(int64_t)) == 0);
+}

@@ -1,0 +1,233 @@
+"""Writes the static tables of the built-in operators as C, for setup.py.
+
+`generate` reads the operator list and writes two files: ``rt_builtins.h``, the numbers by which C code names operators, and ``operators.c``,
+the tables that runtime/core/core.h declares.  Everything is read and rendered before the first byte is written.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from runtime.schema import Argument, Return
+from runtime.torchgen.model import PYTHON_KERNELS, EntryError, NativeFunction, dispatch_keys, read_operators, read_tags
+from runtime.torchgen.signatures import PublicFunction, public_functions
+
+__all__ = ["generate"]
+
+_HEADER = "/* Written by runtime/torchgen/build.py from kernels/native_functions.yaml. */\n"
+
+_KINDS = {
+    "Tensor": "TENSOR", "int": "INT", "SymInt": "INT", "float": "FLOAT", "bool": "BOOL", "SymBool": "BOOL", "str": "STR", "Scalar": "SCALAR",
+    "ScalarType": "DTYPE", "Layout": "LAYOUT", "Device": "DEVICE", "MemoryFormat": "MEMORY_FORMAT", "Generator": "GENERATOR",
+    "Storage": "STORAGE", "Stream": "STREAM",
+}  # fmt: skip
+
+_CODES = {"DTYPE": "RT_D_DTYPE", "LAYOUT": "RT_D_LAYOUT", "MEMORY_FORMAT": "RT_D_MEMORY_FORMAT"}
+
+_LISTS = {
+    "INT": ("int64_t", "RT_D_INT_LIST", "INT64_C({})"),
+    "FLOAT": ("double", "RT_D_FLOAT_LIST", "{!r}"),
+    "BOOL": ("uint8_t", "RT_D_BOOL_LIST", "{:d}"),
+}
+
+
+def _c_string(text: str) -> str:
+    # JSON escapes are C escapes as long as the text is ASCII, which schemas of this list are.
+    return json.dumps(text)
+
+
+class _Tables:
+    """The text of operators.c while it grows; arrays that several operators need are written once."""
+
+    def __init__(self, path: Path, keys: dict[str, str], tags: list[str]):
+        self.path, self.keys, self.tags = path, keys, tags
+        self.shared: dict[tuple[str, str], str] = {}
+        self.definitions: list[str] = []
+        self.symbols: dict[str, str] = {}
+
+    def array(self, kind: str, body: str) -> str:
+        """The name of a static const array of `kind` with these elements."""
+        name = self.shared.get((kind, body))
+        if name is None:
+            name = self.shared[kind, body] = f"a{len(self.shared)}"
+            self.definitions.append(f"static const {kind} {name}[] = {{{body}}};")
+        return name
+
+    def default(self, f: NativeFunction, a: Argument, kind: str) -> str:
+        """The fields dflt, i, d, p of an argument."""
+        if not a.has_default:
+            return "RT_D_REQUIRED, 0, 0, NULL"
+        value = a.default
+        if value is None:
+            return "RT_D_NONE, 0, 0, NULL"
+        if a.type.info.is_list:
+            if not isinstance(value, tuple):
+                value = (value,) * (a.type.info.list_size or 1)
+            if kind in _LISTS:
+                element, tag, form = _LISTS[kind]
+                values = [float(v) if kind == "FLOAT" else int(v) for v in value]
+                data = self.array(element, ", ".join(form.format(v) for v in values)) if values else "NULL"
+                return f"{tag}, {len(values)}, 0, {data}"
+        elif kind in _CODES:
+            return f"{_CODES[kind]}, {int(value)}, 0, NULL"
+        elif isinstance(value, bool):
+            return f"RT_D_{'TRUE' if value else 'FALSE'}, 0, 0, NULL"
+        elif kind == "FLOAT" or isinstance(value, float):
+            return f"RT_D_FLOAT, 0, {float(value)!r}, NULL"
+        elif isinstance(value, int) and -(2**63) < value < 2**63:
+            return f"RT_D_INT, INT64_C({value}), 0, NULL"
+        elif isinstance(value, str) and kind == "STR":
+            return f"RT_D_STR, 0, 0, {_c_string(value)}"
+        raise EntryError(self.path, f.line, f"the default of `{a.name}` has no static form", f.entry)
+
+    def argument(self, f: NativeFunction, a: Argument | Return) -> str:
+        info = Argument(a.name, a.real_type).real_type.info
+        kind = _KINDS.get(info.kind, "OBJECT")
+        flags = []
+        if info.is_optional:
+            flags.append("OPTIONAL")
+        if info.is_list:
+            flags.append("LIST")
+        if info.elem_is_optional:
+            flags.append("OPTIONAL_ELEM")
+        if a.kwarg_only:
+            flags.append("KWARG_ONLY")
+        if a.is_write:
+            flags.append("WRITE")
+        if a.annotation is not None:
+            flags.append("ALIAS")
+        if a.is_out:
+            flags.append("OUT")
+        if info.kind in ("SymInt", "SymBool"):
+            flags.append("SYMBOLIC")
+        default = self.default(f, a, kind) if isinstance(a, Argument) else "RT_D_REQUIRED, 0, 0, NULL"
+        flag_text = " | ".join(f"RT_ARGF_{flag}" for flag in flags) or "0"
+        return f"{{{_c_string(a.name)}, RT_ARG_{kind}, {flag_text}, {info.list_size or 0}, {default}}}"
+
+    def symbol(self, name: str, declaration: str) -> None:
+        self.symbols.setdefault(name, declaration)
+
+    def kernels(self, f: NativeFunction) -> str:
+        debug = _c_string(f"{self.path.name}:{f.line}")
+        rows = []
+        for key, how, name in f.kernels:
+            number = self.keys[key]
+            if how == "py":
+                rows.append(f"{{{number}, NULL, {_c_string(f'{PYTHON_KERNELS}:{name}')}, {debug}}}")
+            elif how == "generic":
+                rows.append(f"{{{number}, {name}, NULL, {debug}}}")
+            elif how == "structured":
+                self.symbol(name, f"extern const rt_structured_def rt_k_{name};")
+                context = self.array("rt_structured", f"{{&rt_k_{name}, {f.variant}}}")
+                rows.append(f"{{{number}, rt_structured_{'cpu' if key == 'CPU' else 'meta'}, {context}, {debug}}}")
+            else:
+                self.symbol(
+                    name,
+                    f"PyObject *rt_k_{name}(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);",
+                )
+                rows.append(f"{{{number}, rt_k_{name}, NULL, {debug}}}")
+        return self.array("rt_static_kernel", ", ".join(rows))
+
+    def operator(self, f: NativeFunction) -> str:
+        arguments, returns = f.schema.arguments, f.schema.returns
+        flags = ["HAS_SCHEMA"]
+        if f.numbers_as_tensors:
+            flags.append("NUMBERS_AS_TENSORS")
+        if any(r.type.info.is_list for r in returns):
+            flags.append("RETURNS_LIST")
+        if f.schema.is_mutable:
+            flags.append("MUTABLE")
+        if f.is_view:
+            flags.append("VIEW")
+        args = self.array("rt_static_arg", ", ".join(self.argument(f, a) for a in arguments)) if arguments else "NULL"
+        rets = self.array("rt_static_arg", ", ".join(self.argument(f, r) for r in returns)) if returns else "NULL"
+        positional = sum(not a.kwarg_only for a in arguments)
+        bits = sum(1 << self.tags.index(tag) for tag in f.tags)
+        name = f.schema.operator_name
+        return (
+            f"    {{{_c_string(name.qualified_name)}, {_c_string(name.overload)}, {_c_string(f.text)},\n"
+            f"     {args}, {rets}, {self.kernels(f)}, {len(arguments)}, {positional}, {len(returns)}, {len(f.kernels)},\n"
+            f"     {' | '.join(f'RT_OPF_{flag}' for flag in flags)}, {bits:#x}}},"
+        )
+
+    def function(self, p: PublicFunction, numbers: dict[NativeFunction, int]) -> str:
+        ops = self.array("int16_t", ", ".join(str(numbers[f]) for f, _ in p.signatures))
+        outs = self.array("int16_t", ", ".join("-1" if out is None else str(numbers[out]) for _, out in p.signatures))
+        flags = " | ".join(flag for flag, on in (("RT_FN_FUNCTION", p.function), ("RT_FN_METHOD", p.method)) if on)
+        return f"    {{{_c_string(p.module)}, {_c_string(p.name)}, {ops}, {outs}, {len(p.signatures)}, {flags}}},"
+
+
+def _builtins(path: Path, functions: list[NativeFunction]) -> str:
+    names: dict[str, NativeFunction] = {}
+    for f in functions:
+        number = (
+            "RT_OP_"
+            + f.schema.name.replace("::", "_")
+            + (f"_{f.schema.overload_name}" if f.schema.overload_name else "")
+        )
+        if number in names:
+            raise EntryError(
+                path,
+                f.line,
+                f"it would share the C name {number} with {names[number].name}, line {names[number].line}",
+                f.entry,
+            )
+        names[number] = f
+    rows = "".join(f"    {name},\n" for name in names)
+    return f"{_HEADER}#ifndef RT_BUILTINS_H\n#define RT_BUILTINS_H\n\n/* Indices into rt_builtin_ops. */\nenum rt_builtin {{\n{rows}    RT_NUM_BUILTINS\n}};\n\n#endif\n"
+
+
+def _operators(path: Path, keys: dict[str, str], tags: list[str], functions: list[NativeFunction]) -> str:
+    tables = _Tables(path, keys, tags)
+    operators = [tables.operator(f) for f in functions]
+    numbers = {f: i for i, f in enumerate(functions)}
+    public = [tables.function(p, numbers) for p in public_functions(functions)]
+    parts = [
+        _HEADER + '#include "runtime/core/core.h"\n#include "shared/structured.h"\n',
+        "\n".join(tables.symbols[name] for name in sorted(tables.symbols)),
+        "\n".join(tables.definitions),
+        "const rt_static_op rt_static_ops[] = {\n" + "\n".join(operators) + "\n};",
+        f"const int rt_num_static_ops = {len(operators)};\n",
+        "const rt_static_function rt_static_functions[] = {\n" + "\n".join(public) + "\n};",
+        f"const int rt_num_static_functions = {len(public)};\n",
+        "const char *const rt_tag_names[] = {" + ", ".join(map(_c_string, tags)) + "};",
+        f"const int rt_num_tags = {len(tags)};",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def generate(root: Path, out: Path) -> list[Path]:
+    """Write the generated C files.
+
+    A file whose content would not change is left alone, so that nothing is recompiled for it.
+
+    Parameters
+    ----------
+    root : Path
+        The root of the sources: kernels/native_functions.yaml, kernels/tags.yaml and include/runtime/keys.h are read.
+    out : Path
+        An existing folder to write into.
+
+    Returns
+    -------
+    list of Path
+        All files that belong to the output, written just now or not.
+
+    Raises
+    ------
+    EntryError
+        If an entry breaks a rule; nothing has been written then.
+    """
+    keys = dispatch_keys(root / "include" / "runtime" / "keys.h")
+    tags = read_tags(root / "kernels" / "tags.yaml")
+    path = root / "kernels" / "native_functions.yaml"
+    functions = read_operators(path, keys, tags)
+    texts = {"rt_builtins.h": _builtins(path, functions), "operators.c": _operators(path, keys, tags, functions)}
+    paths = []
+    for name, text in texts.items():
+        target = out / name
+        if not target.exists() or target.read_text() != text:
+            target.write_text(text)
+        paths.append(target)
+    return paths
