@@ -241,11 +241,11 @@ void rt_fill_elements(char *data, int64_t n, const void *element, int itemsize)
 
 PyObject *rt_call_below_views(int builtin, PyObject *const *args, Py_ssize_t nargs)
 {
-    rt_keyset saved = rt_tls_state.exclude;
-    rt_tls_state.exclude |= RT_FUNCTIONALITY_BIT(RT_KEY_ADInplaceOrView) | RT_FUNCTIONALITY_BIT(RT_KEY_AutogradFunctionality) |
+    rt_keyset saved = rt_tls_state.excluded;
+    rt_tls_state.excluded |= RT_FUNCTIONALITY_BIT(RT_KEY_ADInplaceOrView) | RT_FUNCTIONALITY_BIT(RT_KEY_AutogradFunctionality) |
                             RT_FUNCTIONALITY_BIT(RT_KEY_AutogradOther) | RT_FUNCTIONALITY_BIT(RT_KEY_AutogradNestedTensor);
     PyObject *result = rt_call(rt_builtin_ops[builtin], args, nargs);
-    rt_tls_state.exclude = saved;
+    rt_tls_state.excluded = saved;
     return result;
 }
 
