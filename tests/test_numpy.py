@@ -10,7 +10,9 @@ import pytest
 import runtime
 from runtime import _core
 
-NUMPY_DTYPES = "bool uint8 int8 int16 int32 int64 uint16 uint32 uint64 float16 float32 float64 complex64 complex128".split()
+NUMPY_DTYPES = (
+    "bool uint8 int8 int16 int32 int64 uint16 uint32 uint64 float16 float32 float64 complex64 complex128".split()
+)
 
 
 @pytest.mark.parametrize("name", NUMPY_DTYPES)
@@ -24,7 +26,9 @@ def test_arrays_and_tensors_share_memory(name):
     assert t.tolist()[0][0] == back[0, 0] == 1
 
 
-@pytest.mark.parametrize("make", [lambda a: a.T, lambda a: a[::2], lambda a: a[:, 1:], lambda a: a[1, 1], lambda a: a[:0], np.squeeze])
+@pytest.mark.parametrize(
+    "make", [lambda a: a.T, lambda a: a[::2], lambda a: a[:, 1:], lambda a: a[1, 1], lambda a: a[:0], np.squeeze]
+)
 def test_strides_and_offsets_pass_both_ways(make):
     array = make(np.arange(12.0).reshape(4, 3))
     array = np.asarray(array)

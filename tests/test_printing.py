@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import runtime
-from runtime import _printing
+import runtime._printing as _printing
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,20 @@ NUMBERS = {
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_every_dtype_and_shape_prints_as_in_pytorch(dtype, kind):
     rng = np.random.default_rng(0)
-    for shape in ((), (0,), (1,), (30,), (2, 3), (0, 3), (3, 0), (2, 2, 2), (1001,), (40, 40), (7, 7, 30), (2, 1, 3, 2)):
+    for shape in (
+        (),
+        (0,),
+        (1,),
+        (30,),
+        (2, 3),
+        (0, 3),
+        (3, 0),
+        (2, 2, 2),
+        (1001,),
+        (40, 40),
+        (7, 7, 30),
+        (2, 1, 3, 2),
+    ):
         numbers = NUMBERS[kind](rng, int(np.prod(shape)))
         if dtype.startswith("c"):
             numbers = numbers + 1j * rng.permutation(numbers)
@@ -98,7 +111,16 @@ def test_every_dtype_and_shape_prints_as_in_pytorch(dtype, kind):
         st.sampled_from([np.float32, np.float64, np.float16, np.int32, np.complex64]),
         hnp.array_shapes(min_dims=0, max_dims=3, max_side=9),
     ),
-    st.sampled_from([{}, {"precision": 2}, {"linewidth": 30}, {"threshold": 5, "edgeitems": 1}, {"sci_mode": True}, {"profile": "short"}]),
+    st.sampled_from(
+        [
+            {},
+            {"precision": 2},
+            {"linewidth": 30},
+            {"threshold": 5, "edgeitems": 1},
+            {"sci_mode": True},
+            {"profile": "short"},
+        ]
+    ),
 )
 def test_any_array_prints_as_in_pytorch_under_any_options(array, changes):
     torch = pytest.importorskip("torch")

@@ -47,7 +47,9 @@ def test_bytes_are_read_and_written_in_place():
     assert part.tolist() == [9, 1]  # a slice keeps the memory alive
 
 
-@pytest.mark.parametrize("index, error", [(4, IndexError), (-5, IndexError), ("a", TypeError), (slice(0, 4, 2), RuntimeError)])
+@pytest.mark.parametrize(
+    "index, error", [(4, IndexError), (-5, IndexError), ("a", TypeError), (slice(0, 4, 2), RuntimeError)]
+)
 def test_indices_outside_a_storage_are_refused(index, error):
     storage = runtime.UntypedStorage(4)
     with pytest.raises(error):

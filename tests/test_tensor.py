@@ -172,7 +172,9 @@ def test_a_tensor_describes_itself():
     assert t.is_cpu and not (t.is_cuda or t.is_meta or t.is_sparse or t.is_quantized or t.is_conj() or t.is_neg())
     assert t.is_floating_point() and t.is_signed() and not t.is_complex() and not t.is_inference()
     assert t.get_device() == -1 and t.data_ptr() == t.untyped_storage().data_ptr() != 0
-    assert t._version == 0 and t._base is None and not t._is_view() and t.is_leaf and t.grad is None and t.grad_fn is None
+    assert (
+        t._version == 0 and t._base is None and not t._is_view() and t.is_leaf and t.grad is None and t.grad_fn is None
+    )
 
 
 @pytest.mark.parametrize("call", [lambda t: t.size(2), lambda t: t.stride(-3), lambda t: t.size(10**9)])
@@ -193,7 +195,15 @@ def test_contiguity_in_every_memory_format_is_pytorchs():
     torch = pytest.importorskip("torch")
     formats = ("contiguous_format", "channels_last", "channels_last_3d")
     base = np.zeros((2, 3, 4, 5))
-    arrays = [base, base.transpose(0, 3, 1, 2), base.transpose(0, 2, 3, 1), base[:, :1], base[:, :0], base[:1, :1, :1, :1], base[0]]
+    arrays = [
+        base,
+        base.transpose(0, 3, 1, 2),
+        base.transpose(0, 2, 3, 1),
+        base[:, :1],
+        base[:, :0],
+        base[:1, :1, :1, :1],
+        base[0],
+    ]
     arrays += [np.zeros((2, 4, 5, 6, 3)).transpose(0, 4, 1, 2, 3), np.zeros((1, 1, 1, 1, 1)), np.zeros(())]
     for array in arrays:
         ours, theirs = runtime.from_numpy(array), torch.from_numpy(array)
@@ -226,7 +236,12 @@ def test_only_floats_can_require_gradients():
 def test_data_is_the_same_memory_with_a_version_of_its_own():
     t = runtime.tensor([1.0, 2.0], requires_grad=True)
     d = t.data
-    assert d.data_ptr() == t.data_ptr() and not d.requires_grad and d._version == 0 and type(Sub([1]).data) is runtime.Tensor
+    assert (
+        d.data_ptr() == t.data_ptr()
+        and not d.requires_grad
+        and d._version == 0
+        and type(Sub([1]).data) is runtime.Tensor
+    )
 
 
 def test_assigning_data_takes_over_memory_and_geometry():
@@ -245,7 +260,9 @@ def test_assigning_data_takes_over_memory_and_geometry():
 
 
 def test_single_elements_are_python_numbers():
-    assert runtime.tensor([[2.5]]).item() == 2.5 and float(runtime.tensor(2.5)) == 2.5 and int(runtime.tensor([2.7])) == 2
+    assert (
+        runtime.tensor([[2.5]]).item() == 2.5 and float(runtime.tensor(2.5)) == 2.5 and int(runtime.tensor([2.7])) == 2
+    )
     assert complex(runtime.tensor(1)) == 1 and bool(runtime.tensor(0.0)) is False and bool(runtime.tensor([3])) is True
     assert [1, 2][runtime.tensor(1)] == 2 and runtime.tensor(True).__index__() == 1
 
@@ -299,7 +316,9 @@ def test_iteration_reversal_and_membership():
 def test_transposes():
     t = runtime.tensor([[1, 2, 3], [4, 5, 6]])
     assert t.T.tolist() == t.mT.tolist() == t.H.tolist() == t.mH.tolist() == [[1, 4], [2, 5], [3, 6]]
-    with pytest.raises(RuntimeError, match="tensor.mT is only supported on matrices or batches of matrices. Got 1-D tensor."):
+    with pytest.raises(
+        RuntimeError, match="tensor.mT is only supported on matrices or batches of matrices. Got 1-D tensor."
+    ):
         runtime.tensor([1]).mT  # noqa: B018
     with pytest.raises(RuntimeError, match="tensor.H is only supported on matrices"):
         runtime.tensor([1]).H  # noqa: B018
@@ -321,7 +340,9 @@ def test_indices_make_the_views_that_pytorch_makes(index):
         x = module.tensor([[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]])
         try:
             y = x[eval(index)]
-            results.append((y.tolist(), tuple(y.shape), y.stride(), y.storage_offset() if index not in ("True", "False") else 0))
+            results.append(
+                (y.tolist(), tuple(y.shape), y.stride(), y.storage_offset() if index not in ("True", "False") else 0)
+            )
         except Exception as error:
             results.append((type(error).__name__, str(error).splitlines()[0]))
     assert results[0] == results[1]
@@ -360,7 +381,11 @@ def test_an_index_makes_a_view_that_knows_its_base():
 @pytest.mark.parametrize("make", [lambda t: pickle.loads(pickle.dumps(t)), copy.deepcopy])
 def test_copies_keep_geometry_dtype_attributes_and_class(make):
     array = np.arange(12.0).reshape(3, 4).T[1:]
-    for t in (runtime.from_numpy(array), runtime.tensor([1.5], dtype=runtime.bfloat16), runtime.tensor([1.0], requires_grad=True)):
+    for t in (
+        runtime.from_numpy(array),
+        runtime.tensor([1.5], dtype=runtime.bfloat16),
+        runtime.tensor([1.0], requires_grad=True),
+    ):
         t.note = ["x"]
         other = make(t)
         assert other.tolist() == t.tolist() and other.stride() == t.stride() and other.dtype is t.dtype
@@ -389,7 +414,14 @@ def test_a_forged_pickle_cannot_reach_outside_its_storage():
     from runtime import _core
 
     storage = runtime.UntypedStorage(8)
-    for offset, sizes, strides in ((0, (3,), (1,)), (2, (1,), (1,)), (-1, (1,), (1,)), (0, (2,), (-1,)), (0, (2,), (2**62,)), (0, (2,), ())):
+    for offset, sizes, strides in (
+        (0, (3,), (1,)),
+        (2, (1,), (1,)),
+        (-1, (1,), (1,)),
+        (0, (2,), (-1,)),
+        (0, (2,), (2**62,)),
+        (0, (2,), ()),
+    ):
         with pytest.raises((ValueError, RuntimeError)):
             _core._rebuild_tensor(storage, runtime.float32, offset, sizes, strides, False)
 

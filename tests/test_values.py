@@ -19,7 +19,14 @@ def test_dtypes_are_singletons_under_all_their_names():
 
 
 def test_values_survive_pickling_and_copying_as_themselves():
-    for value in (runtime.float32, runtime.bool, runtime.strided, runtime.sparse_csr, runtime.channels_last, runtime.preserve_format):
+    for value in (
+        runtime.float32,
+        runtime.bool,
+        runtime.strided,
+        runtime.sparse_csr,
+        runtime.channels_last,
+        runtime.preserve_format,
+    ):
         assert pickle.loads(pickle.dumps(value)) is value
         assert copy.deepcopy(value) is value and copy.copy(value) is value
 
@@ -178,7 +185,8 @@ def test_dtype_attributes_are_pytorchs(name):
 
 @pytest.mark.oracle
 @pytest.mark.parametrize(
-    "name", "float32 float64 float16 bfloat16 float8_e5m2 float8_e4m3fn float8_e4m3fnuz float8_e8m0fnu complex64".split()
+    "name",
+    "float32 float64 float16 bfloat16 float8_e5m2 float8_e4m3fn float8_e4m3fnuz float8_e8m0fnu complex64".split(),
 )
 def test_float_limits_are_pytorchs(name):
     torch = pytest.importorskip("torch")

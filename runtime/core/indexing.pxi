@@ -96,6 +96,11 @@ cdef object index_tensor(object item, object self):
                      f"(got {class_name(item)})")
 
 
+cdef object bool_index(bint take, object self):
+    """The index of a dimension of size one that a bool stands for: all of it or nothing."""
+    return place_on(tensor([0] if take else [], dtype=dtype_names["int64"]), self.device)
+
+
 cdef tuple apply_views(object self, tuple index):
     """The view that the ints, slices, None and Ellipsis of an index make, and the list of index tensors that remain (None where the
     dimension is whole)."""
@@ -125,7 +130,7 @@ cdef tuple apply_views(object self, tuple index):
             real_dim += 1
         elif isinstance(item, bool):
             result = call_view(RT_OP_aten_unsqueeze, result, dim, None, None, None, 2)
-            put_index(tensors, dim, tensor(item))
+            put_index(tensors, dim, bool_index(item, self))
             dim += 1
         elif isinstance(item, int):
             result = select(result, dim, int(item), real_dim)
@@ -133,7 +138,7 @@ cdef tuple apply_views(object self, tuple index):
         elif rt_is_tensor(<PyObject *>item) and RT_TENSOR(<void *>item).ndim == 0:
             if dtype_kind(RT_TENSOR(<void *>item).dtype) == KIND_BOOL or RT_TENSOR(<void *>item).dtype == 0:
                 result = call_view(RT_OP_aten_unsqueeze, result, dim, None, None, None, 2)
-                put_index(tensors, dim, item)
+                put_index(tensors, dim, bool_index(bool(item), self))
                 dim += 1
             elif dtype_kind(RT_TENSOR(<void *>item).dtype) == KIND_INT and RT_TENSOR(<void *>item).device_type == DEVICE_CPU:
                 result = select(result, dim, int(item), real_dim)
