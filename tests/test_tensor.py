@@ -16,7 +16,7 @@ class Sub(runtime.Tensor):
     """A subclass without handlers."""
 
 
-# ------------------------------------------------------------------------------------------------------------------------ making
+# --------------------------------------------------------------------------------------------------------------- making
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_impossible_sizes_are_refused(sizes, message):
         runtime.Tensor(*sizes)
 
 
-# -------------------------------------------------------------------------------------------------------------------- properties
+# ----------------------------------------------------------------------------------------------------------- properties
 
 
 def test_a_tensor_describes_itself():
@@ -256,7 +256,7 @@ def test_assigning_data_takes_over_memory_and_geometry():
         del t.data
 
 
-# --------------------------------------------------------------------------------------------------------------------- protocols
+# ------------------------------------------------------------------------------------------------------------ protocols
 
 
 def test_single_elements_are_python_numbers():
@@ -324,11 +324,18 @@ def test_transposes():
         runtime.tensor([1]).H  # noqa: B018
 
 
-# ---------------------------------------------------------------------------------------------------------------------- indexing
+# ------------------------------------------------------------------------------------------------------------- indexing
 
-INDICES = """0|-1|2|(0,1)|True|False|(slice(None),None)|(...,0)|(0,...)|(0,...,...)|(0,1,2)|5|(0,7)|None|slice(None,None,2)
-slice(None,None,-1)|slice(None,None,0)|slice(100,None)|slice(-100,2)|()|1.5|2**70|slice(0,2**70)|slice('a',None)|...|(...,None)
-{}|(slice(1,3),slice(0,2))|-4|(0,-5)|'a'""".replace("\n", "|").split("|")
+INDICES = (
+    """
+0|-1|2|(0,1)|True|False|(slice(None),None)|(...,0)|(0,...)|(0,...,...)|(0,1,2)|5|(0,7)|None|slice(None,None,2)
+slice(None,None,-1)|slice(None,None,0)
+slice(100,None)|slice(-100,2)|()|1.5|2**70|slice(0,2**70)|slice('a',None)|...|(...,None)
+{}|(slice(1,3),slice(0,2))|-4|(0,-5)|'a'
+""".strip()
+    .replace("\n", "|")
+    .split("|")
+)
 
 
 @pytest.mark.oracle
@@ -348,8 +355,8 @@ def test_indices_make_the_views_that_pytorch_makes(index):
     assert results[0] == results[1]
 
 
-ASSIGNMENTS = """y[0]=1|y[0]=t([1,2,3,4])|y[0]=t([[1,2,3,4]])|y[0]=1.5|y[0]='a'|y[0]=[1,2,3,4]|y[0]=None|y[...]=3|y[0,0]=True|y[9]=1
-y[:,1]=t([7,8,9])|y[False]=3|y[1:,::2]=0|y[None]=5""".replace("\n", "|").split("|")
+ASSIGNMENTS = """y[0]=1|y[0]=t([1,2,3,4])|y[0]=t([[1,2,3,4]])|y[0]=1.5|y[0]='a'|y[0]=[1,2,3,4]|y[0]=None|y[...]=3
+y[0,0]=True|y[9]=1|y[0]=2**70|y[:,1]=t([7,8,9])|y[False]=3|y[1:,::2]=0|y[None]=5""".replace("\n", "|").split("|")
 
 
 @pytest.mark.oracle
@@ -375,7 +382,7 @@ def test_an_index_makes_a_view_that_knows_its_base():
     assert t.tolist() == [[1, 2], [9, 4]] and t._version == row._version == 1
 
 
-# -------------------------------------------------------------------------------------------------------------- copies and pickles
+# --------------------------------------------------------------------------------------------------- copies and pickles
 
 
 @pytest.mark.parametrize("make", [lambda t: pickle.loads(pickle.dumps(t)), copy.deepcopy])
@@ -426,7 +433,7 @@ def test_a_forged_pickle_cannot_reach_outside_its_storage():
             _core._rebuild_tensor(storage, runtime.float32, offset, sizes, strides, False)
 
 
-# -------------------------------------------------------------------------------------------------------------------- life cycle
+# ----------------------------------------------------------------------------------------------------------- life cycle
 
 
 @pytest.mark.parametrize("cls", [runtime.Tensor, Sub])
@@ -441,13 +448,16 @@ def test_tensors_in_cycles_are_collected(cls):
 
 
 def test_a_cycle_through_the_attributes_dictionary_is_collected():
-    t = runtime.tensor([1.0])
-    attributes = t.__dict__
-    attributes["me"] = t
-    reference = weakref.ref(t)
-    del t, attributes
-    gc.collect()
-    assert reference() is None
+    for assign in (False, True):
+        t = runtime.tensor([1.0])
+        attributes = {} if assign else t.__dict__
+        if assign:
+            t.__dict__ = attributes
+        attributes["me"] = t
+        reference = weakref.ref(t)
+        del t, attributes
+        gc.collect()
+        assert reference() is None
 
 
 def test_a_cycle_through_a_view_is_collected():

@@ -33,8 +33,9 @@ def test_values_survive_pickling_and_copying_as_themselves():
 
 @pytest.mark.parametrize("cls", [runtime.dtype, runtime.layout, runtime.memory_format])
 def test_closed_sets_of_values_cannot_be_added_to(cls):
-    with pytest.raises(TypeError, match="cannot create"):
-        cls()
+    for make in (cls, lambda: cls.__new__(cls)):
+        with pytest.raises(TypeError, match="cannot create"):
+            make()
 
 
 def test_an_inference_of_complex_needs_a_float():
@@ -92,7 +93,7 @@ def test_devices_compare_by_value_and_have_no_order():
     assert runtime.device("cpu") != "cpu"
     assert pickle.loads(pickle.dumps(runtime.device("cuda:3"))) == runtime.device("cuda:3")
     with pytest.raises(TypeError):
-        runtime.device("cpu") < runtime.device("cuda")
+        sorted([runtime.device("cpu"), runtime.device("cuda")])
 
 
 def test_sizes_stay_sizes_under_slicing_sums_and_products():

@@ -23,6 +23,9 @@ cdef str class_name(object o):
     return type(o).__name__
 
 
+cdef bint values_are_complete = False  # from then on the classes with fixed instances make no more
+
+
 cdef object no_instances(object cls):
     raise TypeError(f"cannot create 'torch.{cls.__name__}' instances")
 
@@ -59,8 +62,9 @@ cdef class dtype:
     cdef int32_t code
     cdef str name
 
-    def __init__(self):
-        no_instances(dtype)
+    def __cinit__(self):
+        if values_are_complete:
+            no_instances(dtype)
 
     def __repr__(self):
         return f"torch.{self.name}"
@@ -171,8 +175,9 @@ cdef class layout:
     cdef int32_t code
     cdef str name
 
-    def __init__(self):
-        no_instances(layout)
+    def __cinit__(self):
+        if values_are_complete:
+            no_instances(layout)
 
     def __repr__(self):
         return f"torch.{self.name}"
@@ -194,8 +199,9 @@ cdef class memory_format:
     cdef int32_t code
     cdef str name
 
-    def __init__(self):
-        no_instances(memory_format)
+    def __cinit__(self):
+        if values_are_complete:
+            no_instances(memory_format)
 
     def __repr__(self):
         return f"torch.{self.name}"
@@ -236,6 +242,7 @@ cdef tuple memory_formats = tuple([new_memory_format(i, name) for i, name in enu
 
 strided, sparse_coo, sparse_csr, _mkldnn, sparse_csc, sparse_bsr, sparse_bsc, jagged = layouts
 contiguous_format, preserve_format, channels_last, channels_last_3d = memory_formats
+values_are_complete = True
 format_names = {**{(<layout>x).name: x for x in layouts}, **{(<memory_format>x).name: x for x in memory_formats}}
 
 
@@ -570,12 +577,14 @@ cdef class Generator:
     cdef int32_t device_type
     cdef object __weakref__
 
+    def __cinit__(self, *args, **kwargs):
+        self.device_type = DEVICE_CPU
+        self.reseed(DEFAULT_SEED)
+
     def __init__(self, device=None):
         where = as_device(device)
         if where.type != "cpu":
             raise RuntimeError(f"Device type {where.type} is not supported for torch.Generator() api.")
-        self.device_type = DEVICE_CPU
-        self.reseed(DEFAULT_SEED)
 
     cdef object reseed(self, uint64_t seed):
         cdef uint64_t x = seed, z
