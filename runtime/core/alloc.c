@@ -420,7 +420,15 @@ static PyObject *tensor_get_dict(PyObject *o, void *context)
     return dict;
 }
 
-static PyGetSetDef dict_getset = {"__dict__", tensor_get_dict, PyObject_GenericSetDict, NULL, NULL};
+static int tensor_set_dict(PyObject *o, PyObject *dict, void *context)
+{
+    int result = PyObject_GenericSetDict(o, dict, context);
+    if (RT_TENSOR(o)->dict != NULL)
+        rt_tensor_track(RT_TENSOR(o));
+    return result;
+}
+
+static PyGetSetDef dict_getset = {"__dict__", tensor_get_dict, tensor_set_dict, NULL, NULL};
 
 int rt_setup_tensor_type(PyTypeObject *type)
 {
