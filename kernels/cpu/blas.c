@@ -377,8 +377,8 @@ int rt_gemm(int dtype, rt_matrix a, rt_matrix b, rt_matrix c, rt_factor alpha, r
             for (int q = 0; q < w; q++)                                                    \
                 lane[q] += lane[q + w];                                                    \
         *(T *)out = (T)lane[0];                                                            \
-    }                                                                                      \
-    break;
+        break;                                                                             \
+    }
 #define SAME(x) (x)
 
 __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default"))) void

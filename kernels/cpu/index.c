@@ -125,7 +125,17 @@ static int shape_error(const char *format, PyObject *a, PyObject *b, int positio
     return -1;
 }
 
-static int add_index(advanced *a, RtTensor *self, int *dim, RtTensor *index)
+static void too_many(const RtTensor *self, PyObject *list)
+{
+    Py_ssize_t dims = 0;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(list); i++) {
+        PyObject *entry = PyTuple_GET_ITEM(list, i);
+        dims += entry != Py_None && is_mask(RT_TENSOR(entry)->dtype) ? RT_TENSOR(entry)->ndim : 1;
+    }
+    PyErr_Format(PyExc_IndexError, "too many indices for tensor of dimension %d (got %zd)", (int)self->ndim, dims);
+}
+
+static int add_index(advanced *a, RtTensor *self, int *dim, RtTensor *index, PyObject *list)
 {
     if (is_mask(index->dtype)) {
         if (index->device_type == RT_DEVICE_META) {
@@ -141,7 +151,7 @@ static int add_index(advanced *a, RtTensor *self, int *dim, RtTensor *index)
             }
         }
         if (*dim + index->ndim > self->ndim) {
-            PyErr_Format(PyExc_IndexError, "too many indices for tensor of dimension %d", (int)self->ndim);
+            too_many(self, list);
             return -1;
         }
         if (rt_check_cpu(index, "index") < 0)
@@ -165,7 +175,7 @@ static int add_index(advanced *a, RtTensor *self, int *dim, RtTensor *index)
         return -1;
     }
     if (*dim >= self->ndim) {
-        PyErr_Format(PyExc_IndexError, "too many indices for tensor of dimension %d", (int)self->ndim);
+        too_many(self, list);
         return -1;
     }
     a->index[(*dim)++] = RT_TENSOR(Py_NewRef((PyObject *)index));
@@ -182,12 +192,12 @@ static int read_indices(advanced *a, RtTensor *self, PyObject *list)
         PyObject *entry = PyTuple_GET_ITEM(list, i);
         if (entry == Py_None) {
             if (dim++ >= self->ndim) {
-                PyErr_Format(PyExc_IndexError, "too many indices for tensor of dimension %d", (int)self->ndim);
+                too_many(self, list);
                 goto fail;
             }
             continue;
         }
-        if (add_index(a, self, &dim, RT_TENSOR(entry)) < 0)
+        if (add_index(a, self, &dim, RT_TENSOR(entry), list) < 0)
             goto fail;
     }
     a->first = 0;
@@ -255,10 +265,12 @@ static int64_t *offsets_of(advanced *a, const RtTensor *self)
         PyErr_NoMemory();
         return NULL;
     }
+    int number = -1; /* of the index tensor, which is what the message names */
     for (int d = 0; d < self->ndim && a->count > 0; d++) {
         RtTensor *index = a->index[d];
         if (index == NULL)
             continue;
+        number++;
         if (rt_check_cpu(index, "index") < 0) {
             free(offsets);
             return NULL;
@@ -272,7 +284,7 @@ static int64_t *offsets_of(advanced *a, const RtTensor *self)
         do {
             int64_t value = index_value(p, index->dtype);
             if (value < -size || value >= size) {
-                PyErr_Format(PyExc_IndexError, "index %lld is out of bounds for dimension %d with size %lld", (long long)value, d,
+                PyErr_Format(PyExc_IndexError, "index %lld is out of bounds for dimension %d with size %lld", (long long)value, number,
                              (long long)size);
                 free(offsets);
                 return NULL;
@@ -421,12 +433,6 @@ static int put(RtTensor *self, PyObject *indices, RtTensor *values, int accumula
 {
     advanced a;
     int64_t sizes[RT_MAX_DIM], strides[RT_MAX_DIM];
-    if (self->dtype != values->dtype) {
-        PyErr_Format(PyExc_RuntimeError, "Index put requires the source and destination dtypes match, got %s for the destination and %s for "
-                                         "the source.",
-                     rt_dtype_title(self->dtype), rt_dtype_title(values->dtype));
-        return -1;
-    }
     if (read_indices(&a, self, indices) < 0)
         return -1;
     memcpy(sizes, a.out_sizes, a.out_ndim * sizeof(int64_t));
@@ -445,6 +451,13 @@ static int put(RtTensor *self, PyObject *indices, RtTensor *values, int accumula
                          own, target);
         Py_XDECREF(own);
         Py_XDECREF(target);
+        release(&a);
+        return -1;
+    }
+    if (self->dtype != values->dtype) {
+        PyErr_Format(PyExc_RuntimeError, "Index put requires the source and destination dtypes match, got %s for the destination and %s for "
+                                         "the source.",
+                     rt_dtype_title(self->dtype), rt_dtype_title(values->dtype));
         release(&a);
         return -1;
     }
@@ -565,7 +578,7 @@ static int gather_rule(rt_call_frame *c)
     int64_t dim;
     if (rt_as_int64(c->args[1], &dim) < 0 || (dim = rt_wrap_dim_scalar(dim, self->ndim)) < 0)
         return -1;
-    if (index->numel > 0 || index->ndim == self->ndim) {
+    if (index->numel > 0) {
         if (index->dtype != RT_INT64 && index->dtype != RT_INT32) {
             PyErr_SetString(PyExc_RuntimeError, "gather(): Expected dtype int32/int64 for index");
             return -1;
