@@ -113,7 +113,7 @@ int rt_has_gemm(int dtype)
 SMALL_GEMM(small_f32, float)
 SMALL_GEMM(small_f64, double)
 
-enum { SMALL = 24 };
+enum { SMALL = 16 };
 
 /* -------------------------------------------------------------------------------------------------------------------------- BLAS */
 

@@ -3,6 +3,7 @@
  * Index tensors are turned into arrays of offsets, checked against the bounds, before any element moves: an error leaves the output as
  * it was.
  */
+#pragma GCC optimize("O3")
 #include "kernels/shared/boxed.h"
 #include "kernels/shared/geometry.h"
 #include "kernels/shared/reduce_rules.h"
@@ -340,6 +341,34 @@ static add_fn adder(int dtype)
  * self, or add to self. */
 enum direction { READ, WRITE, ACCUMULATE };
 
+/* Single elements between a line of memory and scattered places. */
+static void move_elements(char *own, const int64_t *offsets, int64_t n, char *other, int64_t step, int64_t itemsize, int read)
+{
+    switch (itemsize) {
+#define LINE(BYTES, T)                                                  \
+    case BYTES:                                                         \
+        if (read)                                                       \
+            for (int64_t i = 0; i < n; i++)                             \
+                *(T *)(other + i * step) = *(const T *)(own + offsets[i]); \
+        else                                                            \
+            for (int64_t i = 0; i < n; i++)                             \
+                *(T *)(own + offsets[i]) = *(const T *)(other + i * step); \
+        break;
+        LINE(1, uint8_t)
+        LINE(2, uint16_t)
+        LINE(4, uint32_t)
+        LINE(8, uint64_t)
+#undef LINE
+    default:
+        for (int64_t i = 0; i < n; i++) {
+            if (read)
+                memcpy(other + i * step, own + offsets[i], itemsize);
+            else
+                memcpy(own + offsets[i], other + i * step, itemsize);
+        }
+    }
+}
+
 static void move(advanced *a, const int64_t *offsets, const RtTensor *self, char *other, const int64_t *other_strides, enum direction way)
 {
     int64_t itemsize = rt_itemsize[self->dtype], steps[RT_MAX_DIM], at[RT_MAX_DIM] = {0};
@@ -360,6 +389,10 @@ static void move(advanced *a, const int64_t *offsets, const RtTensor *self, char
         steps[r] = other_strides[a->first + r] * itemsize;
     if (a->count == 0)
         return;
+    if (kept == 0 && way != ACCUMULATE && a->rank == 1) {
+        move_elements(rt_data(self), offsets, a->count, other, steps[0], itemsize, way == READ);
+        return;
+    }
     const char *p = other;
     int64_t i = 0;
     do {
@@ -552,9 +585,25 @@ RT_KERNEL(index_select)
     if (rt_is_contiguous(self)) {
         int64_t outer = self->numel / (size * block), bytes = block * itemsize;
         char *to = rt_data(out);
-        for (int64_t o = 0; o < outer; o++)
-            for (int64_t i = 0; i < index->numel; i++, to += bytes)
-                memcpy(to, rt_data(self) + (o * size + index_value(p + i * step, index->dtype)) * bytes, bytes);
+        for (int64_t o = 0; o < outer; o++) {
+            const char *from = rt_data(self) + o * size * bytes;
+            int wide = index->dtype == RT_INT64;
+            switch (bytes) {
+#define LINE(BYTES, T)                                                                                                      \
+    case BYTES:                                                                                                             \
+        for (int64_t i = 0; i < index->numel; i++, to += bytes)                                                             \
+            *(T *)to = ((const T *)from)[wide ? *(const int64_t *)(p + i * step) : *(const int32_t *)(p + i * step)];       \
+        break;
+                LINE(1, uint8_t)
+                LINE(2, uint16_t)
+                LINE(4, uint32_t)
+                LINE(8, uint64_t)
+#undef LINE
+            default:
+                for (int64_t i = 0; i < index->numel; i++, to += bytes)
+                    memcpy(to, from + index_value(p + i * step, index->dtype) * bytes, bytes);
+            }
+        }
     } else {
         for (int64_t i = 0; i < index->numel; i++)
             rt_copy_elements(self->ndim, sizes, rt_data(out) + i * out->strides[dim] * itemsize, out->strides,

@@ -1,4 +1,5 @@
 /* Texts, checks and element packing behind boxed.h. */
+#pragma GCC optimize("O3")
 #include "kernels/shared/boxed.h"
 
 #include "kernels/shared/structured.h"
