@@ -41,10 +41,7 @@ globals().update({name: function for name, function in _core.functions.items() i
 globals().update(_core.dtype_names)
 globals().update(_core.format_names)
 
-inf = float("inf")
-nan = float("nan")
-pi = 3.141592653589793
-e = 2.718281828459045
+from math import e, inf, nan, pi  # noqa: E402  (after the dtype names, which shadow `float`)
 
 
 def get_include():

@@ -10,7 +10,7 @@ import pytest
 
 from runtime.torchgen.build import generate
 from runtime.torchgen.model import NUMBERS_AS_TENSORS, EntryError, dispatch_keys, read_operators, read_tags
-from runtime.torchgen.signatures import public_functions
+from runtime.torchgen.signatures import OWN_METHODS, public_functions
 
 ROOT = Path(__file__).resolve().parent.parent
 YAML = ROOT / "kernels" / "native_functions.yaml"
@@ -315,6 +315,10 @@ def test_a_tensor_is_tried_before_a_number(operators):
     assert order(operators, "narrow") == ["narrow.Tensor", "narrow"]
 
 
+def test_every_public_function_has_a_signature(operators):
+    assert all(p.signatures and (p.function or p.method) for p in public_functions(list(operators.values())))
+
+
 def test_scalar_overloads_that_the_tensor_overload_shadows_are_not_public(operators):
     assert order(operators, "add") == ["add.Tensor"]
 
@@ -323,9 +327,15 @@ def test_an_out_overload_belongs_to_the_signature_with_the_same_inputs(operators
     public = {p.name: p for p in public_functions(list(operators.values())) if p.function}
     pairs = {f.name: out and out.name for p in public.values() for f, out in p.signatures}
     expected = {
-        "sum": None, "sum.dim_IntList": "sum.IntList_out", "max.dim": "max.dim_max", "empty.memory_format": "empty.out", "rand.generator": "rand.generator_out",
-        "arange.start": None, "arange.start_step": "arange.start_out", "mean": "mean.dtype_out",
-    }  # fmt: skip
+        "sum": None,
+        "sum.dim_IntList": "sum.IntList_out",
+        "max.dim": "max.dim_max",
+        "empty.memory_format": "empty.out",
+        "rand.generator": "rand.generator_out",
+        "arange.start": None,
+        "arange.start_step": "arange.start_out",
+        "mean": "mean.dtype_out",
+    }
     assert {name: pairs[name] for name in expected} == expected
 
 
@@ -406,19 +416,11 @@ def test_functions_and_methods_exist_where_pytorchs_do(torch, operators):
     assert {n for n in methods if not hasattr(torch.Tensor, n)} == set()
     bases = {f.base for f in operators.values()}
     offered = {n for n in bases if hasattr(torch, n)} - functions
-    # `torch.numel` and `torch.detach_copy`-like helpers written by hand in PyTorch come from the namespace, not from this list.
+    # A function of the namespace, not of this list.
     assert offered <= {"numel"}, offered
-    # What Tensor reads from its fields, or takes in another form than the schemas' (`index` is indexing by dimension objects).
-    assert {n for n in bases if hasattr(torch.Tensor, n)} - methods <= {
-        "dim",
-        "index",
-        "is_contiguous",
-        "numel",
-        "size",
-        "storage_offset",
-        "stride",
-        "to",
-    }
+    # What Tensor reads from its fields, or takes in another form than the schemas'.
+    fields = {"dim", "index", "is_contiguous", "numel", "size", "storage_offset", "stride"}
+    assert {n for n in bases if hasattr(torch.Tensor, n)} - methods <= fields | OWN_METHODS
 
 
 def words_of_theirs(line):
@@ -458,6 +460,8 @@ def test_signatures_are_tried_in_pytorchs_order(torch, operators):
     different = {}
     compared = 0
     for p in public_functions(list(operators.values())):
+        if p.name == "to":  # PyTorch parses its arguments by hand, and lists other signatures than the schemas'
+            continue
         for method in [m for m, on in ((False, p.function), (True, p.method)) if on]:
             try:
                 getattr(torch.ones(1) if method else torch, p.name)(*[object()] * 9)

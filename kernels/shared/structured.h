@@ -10,7 +10,7 @@
 #include "runtime/core/core.h"
 
 enum rt_variant { RT_FUNCTIONAL = 0, RT_INPLACE = 1, RT_OUT = 2 };
-enum { RT_MAX_OUTS = 4 };
+enum { RT_MAX_OUTS = 4, RT_ITER_ROOM = 512 };
 
 /* What the rule says of one output. */
 typedef struct rt_out_spec {
@@ -32,7 +32,7 @@ typedef struct rt_call_frame {
     int nouts;
     RtTensor *outs[RT_MAX_OUTS]; /* before the rule: the given outputs, NULL where functional; after allocation: all of them */
     rt_out_spec *specs;          /* nouts of them, filled by the rule */
-    void *iter;                  /* what the rule prepared for the inner kernel; lives on the caller's stack */
+    void *iter;                  /* RT_ITER_ROOM bytes, aligned, on the caller's stack: what the rule prepares for the inner kernel */
 } rt_call_frame;
 
 typedef struct rt_structured_def {
@@ -49,6 +49,17 @@ typedef struct rt_structured {
     const rt_structured_def *def;
     enum rt_variant variant;
 } rt_structured;
+
+/* Checks that operators outside this scheme use as well: 0, or -1 with PyTorch's error. */
+int rt_check_no_internal_overlap(const RtTensor *written);
+int rt_check_no_partial_overlap(const RtTensor *written, const RtTensor *read);
+int rt_check_cpu_memory(const RtTensor *t); /* CPU storage that C code can address */
+
+/* Give an out= tensor the shape of a spec, with PyTorch's warning where it had elements. */
+int rt_resize_output(RtTensor *out, const rt_out_spec *spec);
+
+PyObject *rt_format_sizes(int ndim, const int64_t *sizes);  /* "[2, 3]" */
+PyObject *rt_format_device(int device_type, int device_index); /* "cuda:0" */
 
 PyObject *rt_structured_cpu(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
 PyObject *rt_structured_meta(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);

@@ -4,6 +4,9 @@
 # Beyond the operators' schemas they know: `out=` among the keywords, sizes given as separate numbers (`view(2, 2)`), NumPy's names
 # for arguments (`axis`, `keepdims`), and for factories `requires_grad` and the explicit device.
 
+cdef object default_device = make_device(0, -1)
+
+
 cdef struct Signature:
     rt_operator *op
     rt_operator *out      # the out= sibling, or NULL

@@ -6,8 +6,6 @@ cdef extern from "rt_builtins.h":
         RT_OP_aten_select_int, RT_OP_aten_slice_Tensor, RT_OP_aten_unsqueeze, RT_OP_aten_alias, RT_OP_aten_copy_
         RT_OP_aten_index_Tensor, RT_OP_aten_index_put_, RT_OP_aten_fill__Scalar, RT_OP_aten_fill__Tensor
 
-cdef extern from "runtime/core/core.h":
-    PyObject *rt_call(rt_operator *op, PyObject *const *args, Py_ssize_t nargs) noexcept
 
 cdef object ZERO = 0
 cdef object STEP_ONE = 1

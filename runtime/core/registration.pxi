@@ -293,9 +293,9 @@ cdef Kernel native_kernel(object func, str debug, uint32_t flags):
         return (<TypedKernel>func).kernel(debug, flags)
     if isinstance(func, _FunctionPointer):
         return new_kernel(<rt_kernel_fn><uintptr_t>func.address, <void *><uintptr_t>func.context, func.keep, debug, flags)
-    if PyCapsule_CheckExact(func):
-        fn = PyCapsule_GetPointer(func, b"rt_kernel_fn")
-        return new_kernel(<rt_kernel_fn>fn, PyCapsule_GetContext(func), func, debug, flags)
+    if is_capsule(func):
+        fn = capsule_pointer(func, b"rt_kernel_fn")
+        return new_kernel(<rt_kernel_fn>fn, capsule_context(func), func, debug, flags)
     address = address_of(func)
     if address is None:
         return None
@@ -304,9 +304,9 @@ cdef Kernel native_kernel(object func, str debug, uint32_t flags):
     return new_kernel(<rt_kernel_fn><uintptr_t>address, NULL, func, debug, flags)
 
 cdef extern from "Python.h":
-    bint PyCapsule_CheckExact(object o) noexcept
-    void *PyCapsule_GetPointer(object o, const char *name) except? NULL
-    void *PyCapsule_GetContext(object o) except? NULL
+    bint is_capsule "PyCapsule_CheckExact"(object o) noexcept
+    void *capsule_pointer "PyCapsule_GetPointer"(object o, const char *name) except? NULL
+    void *capsule_context "PyCapsule_GetContext"(object o) except? NULL
 
 
 cdef object address_of(object func):

@@ -69,8 +69,8 @@ cdef class TypedKernel:
     def __cinit__(self, fn, outputs, errors=None, context=0):
         if isinstance(fn, int):
             self.fn = <rt_typed_fn><uintptr_t>fn
-        elif PyCapsule_CheckExact(fn):
-            self.fn = <rt_typed_fn>PyCapsule_GetPointer(fn, b"rt_typed_fn")
+        elif is_capsule(fn):
+            self.fn = <rt_typed_fn>capsule_pointer(fn, b"rt_typed_fn")
         else:
             address = address_of(fn)
             if address is None:

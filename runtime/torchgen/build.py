@@ -1,7 +1,8 @@
 """Writes the static tables of the built-in operators as C, for setup.py.
 
-`generate` reads the operator list and writes two files: ``rt_builtins.h``, the numbers by which C code names operators, and ``operators.c``,
-the tables that runtime/core/core.h declares.  Everything is read and rendered before the first byte is written.
+`generate` reads the operator list and writes two files: ``rt_builtins.h``, the numbers by which C code names
+operators, and ``operators.c``, the tables that runtime/core/core.h declares. Everything is read and rendered before
+the first byte is written.
 """
 
 from __future__ import annotations
@@ -18,10 +19,36 @@ __all__ = ["generate"]
 _HEADER = "/* Written by runtime/torchgen/build.py from kernels/native_functions.yaml. */\n"
 
 _KINDS = {
-    "Tensor": "TENSOR", "int": "INT", "SymInt": "INT", "float": "FLOAT", "bool": "BOOL", "SymBool": "BOOL", "str": "STR", "Scalar": "SCALAR",
-    "ScalarType": "DTYPE", "Layout": "LAYOUT", "Device": "DEVICE", "MemoryFormat": "MEMORY_FORMAT", "Generator": "GENERATOR",
-    "Storage": "STORAGE", "Stream": "STREAM",
-}  # fmt: skip
+    "Tensor": "TENSOR",
+    "int": "INT",
+    "SymInt": "INT",
+    "float": "FLOAT",
+    "bool": "BOOL",
+    "SymBool": "BOOL",
+    "str": "STR",
+    "Scalar": "SCALAR",
+    "ScalarType": "DTYPE",
+    "Layout": "LAYOUT",
+    "Device": "DEVICE",
+    "MemoryFormat": "MEMORY_FORMAT",
+    "Generator": "GENERATOR",
+    "Storage": "STORAGE",
+    "Stream": "STREAM",
+}
+
+_PARAMETERS = "rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx"
+
+_BUILTINS = """\
+#ifndef RT_BUILTINS_H
+#define RT_BUILTINS_H
+
+/* Indices into rt_builtin_ops. */
+enum rt_builtin {{
+{rows}    RT_NUM_BUILTINS
+}};
+
+#endif
+"""
 
 _CODES = {"DTYPE": "RT_D_DTYPE", "LAYOUT": "RT_D_LAYOUT", "MEMORY_FORMAT": "RT_D_MEMORY_FORMAT"}
 
@@ -124,7 +151,7 @@ class _Tables:
             else:
                 self.symbol(
                     name,
-                    f"PyObject *rt_k_{name}(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);",
+                    f"PyObject *rt_k_{name}({_PARAMETERS});",
                 )
                 rows.append(f"{{{number}, rt_k_{name}, NULL, {debug}}}")
         return self.array("rt_static_kernel", ", ".join(rows))
@@ -145,9 +172,10 @@ class _Tables:
         positional = sum(not a.kwarg_only for a in arguments)
         bits = sum(1 << self.tags.index(tag) for tag in f.tags)
         name = f.schema.operator_name
+        counts = f"{len(arguments)}, {positional}, {len(returns)}, {len(f.kernels)}"
         return (
             f"    {{{_c_string(name.qualified_name)}, {_c_string(name.overload)}, {_c_string(f.text)},\n"
-            f"     {args}, {rets}, {self.kernels(f)}, {len(arguments)}, {positional}, {len(returns)}, {len(f.kernels)},\n"
+            f"     {args}, {rets}, {self.kernels(f)}, {counts},\n"
             f"     {' | '.join(f'RT_OPF_{flag}' for flag in flags)}, {bits:#x}}},"
         )
 
@@ -175,7 +203,7 @@ def _builtins(path: Path, functions: list[NativeFunction]) -> str:
             )
         names[number] = f
     rows = "".join(f"    {name},\n" for name in names)
-    return f"{_HEADER}#ifndef RT_BUILTINS_H\n#define RT_BUILTINS_H\n\n/* Indices into rt_builtin_ops. */\nenum rt_builtin {{\n{rows}    RT_NUM_BUILTINS\n}};\n\n#endif\n"
+    return _HEADER + _BUILTINS.format(rows=rows)
 
 
 def _operators(path: Path, keys: dict[str, str], tags: list[str], functions: list[NativeFunction]) -> str:

@@ -1,8 +1,9 @@
 """The entries of kernels/native_functions.yaml, read and checked.
 
-`read_operators` turns the file into `NativeFunction` objects or fails with the place, the rule that was broken and the entry.  What an entry
-implies (the Meta kernel of a structured definition, the kernels of the entries that delegate to it, tags that follow from the kind,
-registrations at ADInplaceOrView) is worked out here, so that writers of tables only copy.
+`read_operators` turns the file into `NativeFunction` objects or fails with the place, the rule that was broken and
+the entry. What an entry implies (the Meta kernel of a structured definition, the kernels of the entries that delegate
+to it, tags that follow from the kind, registrations at ADInplaceOrView) is worked out here, so that writers of tables
+only copy.
 """
 
 from __future__ import annotations
@@ -24,19 +25,30 @@ PYTHON_KERNELS = "runtime.ops.composite"
 NAMESPACE = "aten"
 
 _KEYS = frozenset(
-    ["func", "variants", "structured", "structured_delegate", "python_module", "device_check", "manual_cpp_binding", "dispatch", "autogen", "tags"]
-)  # fmt: skip
+    [
+        "func",
+        "variants",
+        "structured",
+        "structured_delegate",
+        "python_module",
+        "device_check",
+        "manual_cpp_binding",
+        "dispatch",
+        "autogen",
+        "tags",
+    ]
+)
 _IMPLIED_TAGS = frozenset(["inplace", "out", "pt2_compliant_tag"])
 _STRUCTURED_KEYS = ("CPU", "Meta")
 _COMPOSITES = frozenset(
     ["CompositeImplicitAutograd", "CompositeExplicitAutograd", "CompositeExplicitAutogradNonFunctional"]
 )
-#: `lift_fresh` returns its very argument, and `detach_` changes neither elements nor geometry: there is nothing to record.
+#: Nothing to record: `lift_fresh` returns its very argument, `detach_` changes neither elements nor geometry.
 _UNRECORDED = frozenset(["detach_", "lift_fresh"])
 _KERNEL = re.compile(r"(?:(py|structured)::)?([A-Za-z_][A-Za-z0-9_]*)")
 
-#: Base names of the operators that take a Python number where a Tensor is declared, in-place forms included.  PyTorch keeps this list
-#: in the binder of `torch.ops`; nothing in a schema tells.
+#: Base names of the operators that take a Python number where a Tensor is declared, in-place forms included. PyTorch
+#: keeps this list in the binder of `torch.ops`; nothing in a schema tells.
 NUMBERS_AS_TENSORS = frozenset(["_to_copy", "add", "copy", "div", "floor_divide", "mul", "sub", "to", "true_divide"])
 
 
@@ -60,8 +72,8 @@ class EntryError(ValueError):
 class Kernel(NamedTuple):
     """One registration: a key and what runs there.
 
-    `how` is "c" (a C function), "py" (a Python function), "structured" (a structured definition, run as the entry's variant) or
-    "generic" (one of the core's own kernels); `name` is written as in the YAML, without prefix.
+    `how` is "c" (a C function), "py" (a Python function), "structured" (a structured definition, run as the entry's
+    variant) or "generic" (one of the core's own kernels); `name` is written as in the YAML, without prefix.
     """
 
     key: str
@@ -156,7 +168,7 @@ def dispatch_keys(header: Path) -> dict[str, str]:
 
 
 def _load(path: Path) -> list[tuple[int, object]]:
-    """The items of a YAML list with the lines where they start; duplicate keys are errors, which YAML itself lets pass."""
+    """The items of a YAML list with their lines. Duplicate keys are errors, though the loader lets them pass."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(path.read_text())
     try:
         root = loader.get_single_node()
@@ -255,8 +267,15 @@ class _Reader:
         if not variants <= {"function", "method"}:
             self.fail("`variants` are of function and method")
         f = NativeFunction(
-            schema, schema.source(), line, entry, variants, self.text("python_module"), self.flag("structured"), self.text("structured_delegate")
-        )  # fmt: skip
+            schema,
+            schema.source(),
+            line,
+            entry,
+            variants,
+            self.text("python_module"),
+            self.flag("structured"),
+            self.text("structured_delegate"),
+        )
         self.flag("manual_cpp_binding")
         self.check_kind(f)
         f.tags = self.read_tags(f)
@@ -408,13 +427,13 @@ def read_operators(path: Path, keys: dict[str, str], tags: list[str]) -> list[Na
         places[f.name] = line
         functions.append(f)
     _add_delegated(reader, functions)
-    _check_variants(reader, functions)
+    _check_symbols(reader, functions)
     for f in functions:
         _add_generic(f)
     return functions
 
 
-def _check_variants(reader: _Reader, functions: list[NativeFunction]) -> None:
+def _check_symbols(reader: _Reader, functions: list[NativeFunction]) -> None:
     """A kernel's name stands for one C symbol, hence for one kind of thing."""
     kinds: dict[str, tuple[str, NativeFunction]] = {}
     for f in functions:
@@ -424,5 +443,6 @@ def _check_variants(reader: _Reader, functions: list[NativeFunction]) -> None:
                 if how != kernel.how:
                     reader.line, reader.entry = f.line, f.entry
                     reader.fail(
-                        f"{kernel.name!r} is a structured definition in one entry and a function in another ({first.name}, line {first.line})"
+                        f"{kernel.name!r} is a structured definition in one entry and a function in another"
+                        f" ({first.name}, line {first.line})"
                     )

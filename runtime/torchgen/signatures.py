@@ -1,8 +1,8 @@
 """The public functions and Tensor methods: which overloads each tries, in which order, and where `out=` leads.
 
-Order matters twice: a call takes the first signature that accepts its arguments, and errors list the signatures as they were tried.  Where
-two signatures accept the same arguments, the rules of `_precedes` decide; all else stands in the order of the signatures' texts in the
-spelling of PyTorch's argument parser, because users see the list.
+Order matters twice: a call takes the first signature that accepts its arguments, and errors list the signatures as
+they were tried. Where two signatures accept the same arguments, the rules of `_precedes` decide; all else stands in
+the order of the signatures' texts in the spelling of PyTorch's argument parser, because users see the list.
 """
 
 from __future__ import annotations
@@ -14,14 +14,35 @@ from runtime.torchgen.model import NativeFunction
 
 __all__ = ["PublicFunction", "public_functions"]
 
-#: Operators without a public function: seen only below the dispatcher, or offered by Tensor and the namespace in another form
-#: (`Tensor.size` reads a field, `Tensor.to` takes a dtype or a device first).
+#: Operators without a public function: seen only below the dispatcher, or offered by Tensor and the namespace in
+#: another form (`Tensor.size` reads a field).
 UNBOUND = frozenset(
     [
-        "_local_scalar_dense", "_reshape_alias", "_to_copy", "_unsafe_view", "alias", "copy", "dim", "index", "is_contiguous", "lift_fresh", "lift_fresh_copy",
-        "numel", "size", "slice", "storage_offset", "stride", "sym_numel", "sym_size", "sym_storage_offset", "sym_stride", "to",
+        "_local_scalar_dense",
+        "_reshape_alias",
+        "_to_copy",
+        "_unsafe_view",
+        "alias",
+        "copy",
+        "dim",
+        "index",
+        "is_contiguous",
+        "lift_fresh",
+        "lift_fresh_copy",
+        "numel",
+        "size",
+        "slice",
+        "storage_offset",
+        "stride",
+        "sym_numel",
+        "sym_size",
+        "sym_storage_offset",
+        "sym_stride",
     ]
-)  # fmt: skip
+)
+
+#: Methods that class Tensor has by itself, because they read a field or leave the world of tensors.
+OWN_METHODS = frozenset(["is_complex", "is_floating_point", "is_signed", "item"])
 
 #: Overloads that no call can reach: the Tensor overload before them takes numbers.
 SHADOWED = frozenset(f"{base}{inplace}.Scalar" for base in ("add", "sub", "mul", "div") for inplace in ("", "_"))
@@ -29,9 +50,13 @@ SHADOWED = frozenset(f"{base}{inplace}.Scalar" for base in ("add", "sub", "mul",
 _TENSOR_OPTIONS = frozenset(["dtype", "layout", "device", "pin_memory"])
 
 _SPELLING = {
-    "int": "int64_t", "float": "double", "str": "c10::string_view", "Tensor[]": "TensorList", "int[]": "IntArrayRef",
+    "int": "int64_t",
+    "float": "double",
+    "str": "c10::string_view",
+    "Tensor[]": "TensorList",
+    "int[]": "IntArrayRef",
     "SymInt[]": "SymIntArrayRef",
-}  # fmt: skip
+}
 
 
 class PublicFunction(NamedTuple):
@@ -100,8 +125,8 @@ def _spell(f: NativeFunction, has_out: bool) -> str:
 def _wider(a: str, b: str) -> bool:
     """Whether type `a` must be tried before type `b`, because values meant for `a` pass as `b` too.
 
-    A tensor with one element passes as a number, so that Tensor goes before Scalar and int; a number passes as a list of sizes, so that
-    int goes before int[]; symbolic lists take what plain ones take.
+    A tensor with one element passes as a number, so that Tensor goes before Scalar and int; a number passes as a list
+    of sizes, so that int goes before int[]; symbolic lists take what plain ones take.
     """
     return (
         (a, b)
@@ -128,7 +153,7 @@ def _precedes(f: NativeFunction, g: NativeFunction) -> bool:
 def _ordered(
     signatures: list[tuple[NativeFunction, NativeFunction | None]],
 ) -> list[tuple[NativeFunction, NativeFunction | None]]:
-    """Those that nothing left must precede, in the order of their texts; then the rest as soon as what precedes them is out."""
+    """Those that nothing must precede, in the order of their texts; then the rest, each as soon as it may."""
     left = sorted(signatures, key=lambda s: _spell(s[0], s[1] is not None))
     before = {f.name: {g.name for g, _ in left if _precedes(g, f)} for f, _ in left}
     result = [s for s in left if not before[s[0].name]]
@@ -156,11 +181,12 @@ def public_functions(functions: list[NativeFunction]) -> list[PublicFunction]:
     for (module, name), overloads in groups.items():
         by_variant = {}
         for variant in ("function", "method"):
-            found = [f for f in overloads if variant in f.variants]
+            own = variant == "method" and name in OWN_METHODS
+            found = [] if own else [f for f in overloads if variant in f.variants]
             paired = [(f, outs.get((f.base, module, _call(f))) if variant == "function" else None) for f in found]
             by_variant[variant] = _ordered(paired)
         function, method = by_variant["function"], by_variant["method"]
-        if [f for f, _ in function] == [f for f, _ in method]:
+        if function and [f for f, _ in function] == [f for f, _ in method]:
             result.append(PublicFunction(module, name, True, True, function))
             continue
         if function:

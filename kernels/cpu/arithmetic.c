@@ -1,0 +1,311 @@
+/* Arithmetic of two operands: add, sub, mul, div, floor division, remainders, powers, maximum, minimum.
+ *
+ * The loops are NumPy's where NumPy means the same. Own loops stand in for alpha, for integer division (which reports zero divisors)
+ * and for the float divisions and integer powers that PyTorch defines otherwise.
+ */
+#include "kernels/cpu/element.h"
+#include "kernels/cpu/pointwise_cpu.h"
+
+typedef float _Complex c64;
+typedef double _Complex c128;
+
+#define FORALL_SIGNED(_) _(i8, int8_t, uint8_t) _(i16, int16_t, uint16_t) _(i32, int32_t, uint32_t) _(i64, int64_t, uint64_t)
+#define FORALL_UNSIGNED(_) _(u8, uint8_t, uint8_t) _(u16, uint16_t, uint16_t) _(u32, uint32_t, uint32_t) _(u64, uint64_t, uint64_t)
+#define FORALL_FLOATS(_) _(f32, float, f) _(f64, double, )
+#define INT_LOOPS(f)                                                                                                     \
+    {RT_UINT8, f##_u8}, {RT_INT8, f##_i8}, {RT_INT16, f##_i16}, {RT_INT32, f##_i32}, {RT_INT64, f##_i64}, {RT_UINT16, f##_u16}, \
+        {RT_UINT32, f##_u32}, {RT_UINT64, f##_u64}
+#define FLOAT_LOOPS(f) {RT_FLOAT32, f##_f32}, {RT_FLOAT64, f##_f64}
+
+#define NUMERIC_DTYPES (RT_INTEGRAL_DTYPES | RT_FLOATING_DTYPES)
+#define ALL_COMPLEX_DTYPES (RT_COMPLEX_DTYPES | RT_COMPLEX32_DTYPE)
+
+/* ----------------------------------------------------------------------------------------------------------------- add and sub */
+
+static rt_pointwise_op add_op = {.stub = "add_stub", .ufunc = "add", .nin = 2, .flags = RT_PW_EXACT_NUMBER,
+                                 .dtypes = NUMERIC_DTYPES | RT_BOOL_DTYPE | ALL_COMPLEX_DTYPES};
+static rt_pointwise_op sub_op = {.stub = "sub_stub", .ufunc = "subtract", .nin = 2, .flags = RT_PW_EXACT_NUMBER,
+                                 .dtypes = NUMERIC_DTYPES | ALL_COMPLEX_DTYPES};
+
+#define ALPHA_INT(suffix, T, U) RT_CLONES RT_LOOP2(add_alpha_##suffix, T, T, (U)((U)a + (U)((uint64_t)*(T *)data * (uint64_t)b)))
+#define ALPHA_FLOAT(suffix, T, f) RT_CLONES RT_LOOP2(add_alpha_##suffix, T, T, a + *(T *)data * b)
+FORALL_SIGNED(ALPHA_INT)
+FORALL_UNSIGNED(ALPHA_INT)
+FORALL_FLOATS(ALPHA_FLOAT)
+RT_LOOP2(add_alpha_c64, c64, c64, a + *(c64 *)data * b)
+RT_LOOP2(add_alpha_c128, c128, c128, a + *(c128 *)data * b)
+RT_LOOP2(add_alpha_b8, uint8_t, uint8_t, (a != 0) | ((b != 0) & (*(uint8_t *)data != 0)))
+
+static const rt_own_loop add_alpha_loops[] = {INT_LOOPS(add_alpha), FLOAT_LOOPS(add_alpha), {RT_COMPLEX64, add_alpha_c64},
+                                              {RT_COMPLEX128, add_alpha_c128}, {RT_BOOL, add_alpha_b8}, {0, NULL}};
+
+static int check_alpha(const rt_number *alpha, int common)
+{
+    const char *text = NULL;
+    if (alpha->dtype == RT_BOOL && common != RT_BOOL)
+        text = "Boolean alpha only supported for Boolean results.";
+    else if (alpha->dtype == RT_FLOAT64 && rt_is_integral(common, 1))
+        text = "For integral input tensors, argument alpha must not be a floating point number.";
+    else if (alpha->dtype == RT_COMPLEX128 && !rt_is_complex(common))
+        text = "For non-complex input tensors, argument alpha must not be a complex number.";
+    if (text == NULL)
+        return 0;
+    PyErr_SetString(PyExc_RuntimeError, text);
+    return -1;
+}
+
+static int add_sub_rule(rt_call_frame *c, rt_pointwise_op *op)
+{
+    rt_pointwise *p = rt_pointwise_of(c);
+    if (rt_pointwise_rule(c, op, op->flags, 2, c->args) < 0 || rt_read_number(c->args[2], &p->param) < 0)
+        return -1;
+    return check_alpha(&p->param, p->common);
+}
+
+static int add_rule(rt_call_frame *c) { return add_sub_rule(c, &add_op); }
+
+static int is_bool_operand(PyObject *o) { return rt_is_tensor(o) ? RT_TENSOR(o)->dtype == RT_BOOL : PyBool_Check(o); }
+
+static int sub_rule(rt_call_frame *c)
+{
+    int first = is_bool_operand(c->args[0]), second = is_bool_operand(c->args[1]);
+    if (first && second)
+        PyErr_SetString(PyExc_RuntimeError, "Subtraction, the `-` operator, with two bool tensors is not supported. "
+                                            "Use the `^` or `logical_xor()` operator instead.");
+    else if (first || second)
+        PyErr_SetString(PyExc_RuntimeError, "Subtraction, the `-` operator, with a bool tensor is not supported. "
+                                            "If you are trying to invert a mask, use the `~` or `logical_not()` operator instead.");
+    if (first || second)
+        return -1;
+    return add_sub_rule(c, &sub_op);
+}
+
+static int is_one(const rt_number *n)
+{
+    return n->dtype == RT_COMPLEX128 ? n->value.c[0] == 1.0 && n->value.c[1] == 0.0 : rt_number_as_double(n) == 1.0;
+}
+
+static int add_sub_cpu(rt_call_frame *c)
+{
+    rt_pointwise *p = rt_pointwise_of(c);
+    rt_loop loop;
+    if (rt_pointwise_loop(p->op, p->common, &loop) < 0)
+        return -1;
+    if (is_one(&p->param))
+        return rt_pointwise_run(c, loop);
+    rt_number alpha = p->param;
+    if (p->op == &sub_op) {
+        if (alpha.dtype == RT_INT64)
+            alpha.value.i = (int64_t)(0 - (uint64_t)alpha.value.i);
+        else if (alpha.dtype == RT_FLOAT64)
+            alpha.value.d = -alpha.value.d;
+        else if (alpha.dtype == RT_COMPLEX128)
+            alpha.value.c[0] = -alpha.value.c[0], alpha.value.c[1] = -alpha.value.c[1];
+    }
+    int computed = rt_loop_dtype(p->common);
+    _Alignas(16) char value[16];
+    rt_cast cast;
+    rt_cast_between(&cast, alpha.dtype, computed);
+    if (cast.nhops)
+        rt_cast_run(&cast, (char *)&alpha.value, 0, value, 0, 1);
+    else
+        memcpy(value, &alpha.value, rt_itemsize[computed]);
+    for (const rt_own_loop *own = add_alpha_loops; own->fn != NULL; own++)
+        if (own->dtype == computed)
+            return rt_pointwise_run(c, (rt_loop){own->fn, value});
+    PyErr_BadInternalCall();
+    return -1;
+}
+
+static PyObject *add_sub_fast(const rt_pointwise_op *op, PyObject *const *args)
+{
+    if (!PyLong_CheckExact(args[2]) || PyLong_AsLong(args[2]) != 1) {
+        PyErr_Clear();
+        return NULL;
+    }
+    return rt_pointwise_fast2(op, args[0], args[1]);
+}
+static PyObject *add_fast(PyObject *const *args, Py_ssize_t n) { (void)n; return add_sub_fast(&add_op, args); }
+static PyObject *sub_fast(PyObject *const *args, Py_ssize_t n) { (void)n; return add_sub_fast(&sub_op, args); }
+
+RT_STRUCTURED(add_out, add_rule, add_sub_cpu, add_fast)
+RT_STRUCTURED(sub_out, sub_rule, add_sub_cpu, sub_fast)
+
+/* ------------------------------------------------------------------------------------------------------------------------- mul */
+
+static rt_pointwise_op mul_op = {.stub = "mul_stub", .ufunc = "multiply", .nin = 2, .flags = RT_PW_EXACT_NUMBER,
+                                 .dtypes = NUMERIC_DTYPES | RT_BAREBONES_UNSIGNED_DTYPES | RT_BOOL_DTYPE | ALL_COMPLEX_DTYPES};
+RT_POINTWISE2(mul_out, mul_op)
+
+/* --------------------------------------------------------------------------------------------------------------------- division */
+
+/* Loops of integer division get a flag as data and set it at a zero divisor. Division by -1 is negation: the smallest number has no
+ * quotient and would trap. */
+#define CHECKED(SIGNED_CASE, EXPR) (b == 0 ? (*(volatile int *)data = 1, 0) : SIGNED_CASE (EXPR))
+#define NEGATED(T, U) b == (T)-1 ? (T)(0 - (U)a) :
+#define ZEROED(T) b == (T)-1 ? 0 :
+#define DIVIDE_SIGNED(suffix, T, U)                                                                                      \
+    RT_LOOP2(div_floor_##suffix, T, T, CHECKED(NEGATED(T, U), a / b - ((a % b != 0) & ((a < 0) != (b < 0)))))            \
+    RT_LOOP2(div_trunc_##suffix, T, T, CHECKED(NEGATED(T, U), a / b))                                                    \
+    RT_LOOP2(remainder_##suffix, T, T, CHECKED(ZEROED(T), a % b + ((a % b != 0) & ((a < 0) != (b < 0)) ? b : 0)))        \
+    RT_LOOP2(fmod_##suffix, T, T, CHECKED(ZEROED(T), a % b))
+#define DIVIDE_UNSIGNED(suffix, T, U)                                                                                    \
+    RT_LOOP2(div_floor_##suffix, T, T, CHECKED(, a / b))                                                                 \
+    RT_LOOP2(div_trunc_##suffix, T, T, CHECKED(, a / b))                                                                 \
+    RT_LOOP2(remainder_##suffix, T, T, CHECKED(, a % b))                                                                 \
+    RT_LOOP2(fmod_##suffix, T, T, CHECKED(, a % b))
+FORALL_SIGNED(DIVIDE_SIGNED)
+FORALL_UNSIGNED(DIVIDE_UNSIGNED)
+
+/* floor(a / b) exactly, by way of the remainder: a quotient that rounds up to an integer would floor to one too many. */
+#define DIVIDE_FLOAT(suffix, T, f)                                                                                       \
+    static inline T floor_quotient_##suffix(T a, T b)                                                                    \
+    {                                                                                                                    \
+        if (b == 0)                                                                                                      \
+            return a / b;                                                                                                \
+        T remainder = fmod##f(a, b), quotient = (a - remainder) / b;                                                     \
+        if (remainder != 0 && (b < 0) != (remainder < 0))                                                                \
+            quotient -= 1;                                                                                               \
+        if (quotient == 0)                                                                                               \
+            return copysign##f(0, a / b);                                                                                \
+        T floored = floor##f(quotient);                                                                                  \
+        return quotient - floored > (T)0.5 ? floored + 1 : floored;                                                      \
+    }                                                                                                                    \
+    static inline T floor_remainder_##suffix(T a, T b)                                                                   \
+    {                                                                                                                    \
+        T remainder = fmod##f(a, b);                                                                                     \
+        return remainder != 0 && (b < 0) != (remainder < 0) ? remainder + b : remainder;                                 \
+    }                                                                                                                    \
+    RT_LOOP2(div_floor_##suffix, T, T, floor_quotient_##suffix(a, b))                                                    \
+    RT_CLONES RT_LOOP2(div_trunc_##suffix, T, T, trunc##f(a / b))                                                        \
+    RT_LOOP2(remainder_##suffix, T, T, floor_remainder_##suffix(a, b))                                                   \
+    RT_LOOP2(fmod_##suffix, T, T, fmod##f(a, b))
+FORALL_FLOATS(DIVIDE_FLOAT)
+
+static const rt_own_loop div_floor_loops[] = {INT_LOOPS(div_floor), FLOAT_LOOPS(div_floor), {0, NULL}};
+static const rt_own_loop div_trunc_loops[] = {INT_LOOPS(div_trunc), FLOAT_LOOPS(div_trunc), {0, NULL}};
+static const rt_own_loop remainder_loops[] = {INT_LOOPS(remainder), FLOAT_LOOPS(remainder), {0, NULL}};
+static const rt_own_loop fmod_loops[] = {INT_LOOPS(fmod), FLOAT_LOOPS(fmod), {0, NULL}};
+
+static rt_pointwise_op div_op = {.stub = "div_cpu", .ufunc = "divide", .nin = 2, .flags = RT_PW_INT_TO_FLOAT | RT_PW_EXACT_NUMBER,
+                                 .dtypes = RT_FLOATING_DTYPES | ALL_COMPLEX_DTYPES};
+static rt_pointwise_op div_floor_op = {.stub = "div_floor_cpu", .own = div_floor_loops, .nin = 2, .dtypes = NUMERIC_DTYPES};
+static rt_pointwise_op div_trunc_op = {.stub = "div_trunc_cpu", .own = div_trunc_loops, .nin = 2, .dtypes = NUMERIC_DTYPES};
+static rt_pointwise_op remainder_op = {.stub = "remainder_cpu", .own = remainder_loops, .nin = 2, .dtypes = NUMERIC_DTYPES};
+static rt_pointwise_op fmod_op = {.stub = "fmod_cpu", .own = fmod_loops, .nin = 2, .dtypes = NUMERIC_DTYPES};
+
+static int integer_division_cpu(rt_call_frame *c)
+{
+    const rt_pointwise *p = rt_pointwise_of(c);
+    rt_loop loop;
+    int zero_divisor = 0;
+    if (rt_pointwise_loop(p->op, p->common, &loop) < 0)
+        return -1;
+    if (p->op != &div_op)
+        loop.data = &zero_divisor;
+    if (rt_pointwise_run(c, loop) < 0)
+        return -1;
+    if (zero_divisor) {
+        PyErr_SetString(PyExc_RuntimeError, "ZeroDivisionError");
+        return -1;
+    }
+    return 0;
+}
+
+/* The short cuts of these operators serve floats, whose loops need no flag. */
+static PyObject *float_division_fast(const rt_pointwise_op *op, PyObject *const *args)
+{
+    if (!rt_is_tensor(args[0]) || !rt_is_floating(RT_TENSOR(args[0])->dtype))
+        return NULL;
+    return rt_pointwise_fast2(op, args[0], args[1]);
+}
+
+#define DIVISION(kernel, op)                                                                                             \
+    RT_POINTWISE_RULE(kernel, op, 2)                                                                                     \
+    static PyObject *kernel##_fast(PyObject *const *args, Py_ssize_t n) { (void)n; return float_division_fast(&op, args); } \
+    RT_STRUCTURED(kernel, kernel##_rule, integer_division_cpu, kernel##_fast)
+RT_POINTWISE2(div_out, div_op)
+DIVISION(floor_divide_out, div_floor_op)
+DIVISION(remainder_out, remainder_op)
+DIVISION(fmod_out, fmod_op)
+
+/* The operator of a rounding mode; NULL with an exception where there is no such mode. */
+static rt_pointwise_op *division_of_mode(PyObject *mode)
+{
+    if (mode == Py_None)
+        return &div_op;
+    if (PyUnicode_CompareWithASCIIString(mode, "floor") == 0)
+        return &div_floor_op;
+    if (PyUnicode_CompareWithASCIIString(mode, "trunc") == 0)
+        return &div_trunc_op;
+    PyErr_Format(PyExc_RuntimeError, "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '%U'", mode);
+    return NULL;
+}
+
+static int div_out_mode_rule(rt_call_frame *c)
+{
+    rt_pointwise_op *op = division_of_mode(c->args[2]);
+    return op == NULL ? -1 : rt_pointwise_rule(c, op, op->flags, 2, c->args);
+}
+RT_STRUCTURED(div_out_mode, div_out_mode_rule, integer_division_cpu, NULL)
+
+/* ----------------------------------------------------------------------------------------------------------- maximum and minimum */
+
+static int refuse_complex(const rt_call_frame *c, const char *text)
+{
+    if (!rt_is_complex(rt_pointwise_of(c)->common))
+        return 0;
+    PyErr_SetString(PyExc_RuntimeError, text);
+    return -1;
+}
+
+#define EXTREMUM(name)                                                                                                   \
+    static rt_pointwise_op name##_op = {.stub = #name "_cpu", .ufunc = #name, .nin = 2, .dtypes = NUMERIC_DTYPES | RT_BOOL_DTYPE}; \
+    static int name##_rule(rt_call_frame *c)                                                                             \
+    {                                                                                                                    \
+        if (rt_pointwise_rule(c, &name##_op, 0, 2, c->args) < 0)                                                         \
+            return -1;                                                                                                   \
+        return refuse_complex(c, #name " not implemented for complex tensors.");                                         \
+    }                                                                                                                    \
+    static PyObject *name##_fast(PyObject *const *args, Py_ssize_t n) { (void)n; return rt_pointwise_fast2(&name##_op, args[0], args[1]); } \
+    RT_STRUCTURED(name##_out, name##_rule, rt_pointwise_cpu, name##_fast)
+EXTREMUM(maximum)
+EXTREMUM(minimum)
+
+/* ------------------------------------------------------------------------------------------------------------------------ powers */
+
+/* Wrapping powers by squaring; a negative exponent leaves 0 except for bases 1 and -1. */
+#define POWER_SIGNED(suffix, T, U)                                                                                       \
+    static inline T power_of_##suffix(T base, T exponent)                                                                \
+    {                                                                                                                    \
+        if (exponent < 0)                                                                                                \
+            return base == 1 ? 1 : base == -1 ? (exponent & 1 ? -1 : 1) : 0;                                             \
+        uint64_t result = 1, factor = (uint64_t)base;                                                                    \
+        for (uint64_t rest = (uint64_t)exponent; rest; rest >>= 1, factor *= factor)                                     \
+            if (rest & 1)                                                                                                \
+                result *= factor;                                                                                        \
+        return (T)result;                                                                                                \
+    }                                                                                                                    \
+    RT_LOOP2(power_##suffix, T, T, power_of_##suffix(a, b))
+#define POWER_UNSIGNED(suffix, T, U)                                                                                     \
+    static inline T power_of_##suffix(T base, T exponent)                                                                \
+    {                                                                                                                    \
+        uint64_t result = 1, factor = base;                                                                              \
+        for (uint64_t rest = exponent; rest; rest >>= 1, factor *= factor)                                               \
+            if (rest & 1)                                                                                                \
+                result *= factor;                                                                                        \
+        return (T)result;                                                                                                \
+    }                                                                                                                    \
+    RT_LOOP2(power_##suffix, T, T, power_of_##suffix(a, b))
+FORALL_SIGNED(POWER_SIGNED)
+FORALL_UNSIGNED(POWER_UNSIGNED)
+static const rt_own_loop power_loops[] = {INT_LOOPS(power), {0, NULL}};
+static rt_pointwise_op pow_op = {.stub = "pow", .ufunc = "power", .own = power_loops, .nin = 2,
+                                 .dtypes = NUMERIC_DTYPES | RT_COMPLEX_DTYPES};
+RT_POINTWISE2(pow_Tensor_Tensor_out, pow_op)
+
+/* Exponents that need no power function; the loops leave the second operand unread. */
+#define SMALL_POWERS(suffix, T, f)                                                                                       \
+    RT_CLONES RT_LOOP2(cube_##suffix, T, T, (a + 0 * sizeof(b)) * a * a)                                                 \
+    RT_CLONES RT_LOOP2(square_##suffix, T, T, (a + 0 * sizeof(b)) * a)                                                   \
+    RT_CLONES RT_LOOP2(root_##suffix, T, T, sqrt##f(a + 0 * sizeof(b)))

@@ -1,0 +1,273 @@
+/* The generic boxed kernels of structured operators, and the checks that every written tensor goes through.
+ *
+ * Each call runs in the same order: the rule (argument checks, output specs), then allocation or checks of the given outputs, then, on
+ * CPU, the inner kernel. The generated registrations name rt_structured_cpu and rt_structured_meta with an rt_structured as context.
+ */
+#include "kernels/shared/structured.h"
+
+#include "kernels/shared/promotion.h"
+
+static const char *const device_names[RT_NUM_DEVICE_TYPES] = {
+    "cpu", "cuda", "mkldnn", "opengl", "opencl", "ideep", "hip", "fpga", "maia", "xla", "vulkan",
+    "metal", "xpu", "mps", "meta", "hpu", "ve", "lazy", "ipu", "mtia", "privateuseone", "",
+};
+
+PyObject *rt_format_device(int device_type, int device_index)
+{
+    const char *name = device_type >= 0 && device_type < RT_NUM_DEVICE_TYPES ? device_names[device_type] : "unknown";
+    return device_index >= 0 ? PyUnicode_FromFormat("%s:%d", name, device_index) : PyUnicode_FromString(name);
+}
+
+PyObject *rt_format_sizes(int ndim, const int64_t *sizes)
+{
+    char text[RT_MAX_DIM * 22 + 3];
+    size_t length = 0;
+    text[length++] = '[';
+    for (int i = 0; i < ndim; i++)
+        length += (size_t)snprintf(text + length, sizeof text - length, i ? ", %lld" : "%lld", (long long)sizes[i]);
+    text[length++] = ']';
+    return PyUnicode_FromStringAndSize(text, (Py_ssize_t)length);
+}
+
+/* Raise RuntimeError with two objects in the text, which this function releases. */
+static int raise_with_two(const char *format, PyObject *a, PyObject *b)
+{
+    if (a != NULL && b != NULL)
+        PyErr_Format(PyExc_RuntimeError, format, a, b);
+    Py_XDECREF(a);
+    Py_XDECREF(b);
+    return -1;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- memory checks */
+
+int rt_check_no_internal_overlap(const RtTensor *written)
+{
+    if (written->flags & (RT_T_DENSE | RT_T_CONTIGUOUS))
+        return 0;
+    for (int i = 0; i < written->ndim; i++) {
+        if (written->strides[i] == 0 && written->sizes[i] > 1) {
+            PyErr_SetString(PyExc_RuntimeError,
+                            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+                            "Please clone() the tensor before performing the operation.");
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Only tensors without holes can be compared exactly; others pass, as in PyTorch. */
+int rt_check_no_partial_overlap(const RtTensor *written, const RtTensor *read)
+{
+    if (written == read || written->numel == 0 || read->numel == 0 || written->storage != read->storage)
+        return 0;
+    if (!(written->flags & (RT_T_DENSE | RT_T_CONTIGUOUS)) || !(read->flags & (RT_T_DENSE | RT_T_CONTIGUOUS)))
+        return 0;
+    int64_t written_begin = written->offset * rt_itemsize[written->dtype];
+    int64_t written_end = written_begin + written->numel * rt_itemsize[written->dtype];
+    int64_t read_begin = read->offset * rt_itemsize[read->dtype];
+    int64_t read_end = read_begin + read->numel * rt_itemsize[read->dtype];
+    int partial;
+    if (written_begin == read_begin && written_end == read_end)
+        partial = written->ndim != read->ndim || memcmp(written->strides, read->strides, sizeof(int64_t) * read->ndim) != 0;
+    else
+        partial = written_begin < read_end && read_begin < written_end;
+    if (!partial)
+        return 0;
+    PyErr_SetString(PyExc_RuntimeError,
+                    "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory location. "
+                    "Please clone() the tensor before performing the operation.");
+    return -1;
+}
+
+int rt_check_cpu_memory(const RtTensor *t)
+{
+    if (RT_LIKELY(t->device_type == RT_DEVICE_CPU && t->storage != NULL && (t->storage->data != NULL || t->numel == 0)))
+        return 0;
+    if (t->device_type != RT_DEVICE_CPU) {
+        PyObject *device = rt_format_device(t->device_type, t->device_index);
+        if (device != NULL)
+            PyErr_Format(PyExc_RuntimeError, "a CPU kernel was given a tensor on device %U", device);
+        Py_XDECREF(device);
+    } else {
+        PyErr_SetString(PyExc_RuntimeError, "Cannot access data pointer of Tensor that doesn't have storage");
+    }
+    return -1;
+}
+
+/* --------------------------------------------------------------------------------------------------------------------- outputs */
+
+static int has_sizes(const RtTensor *t, const rt_out_spec *spec)
+{
+    return t->ndim == spec->ndim && memcmp(t->sizes, spec->sizes, sizeof(int64_t) * spec->ndim) == 0;
+}
+
+static void contiguous_strides(int ndim, const int64_t *sizes, int64_t *strides)
+{
+    int64_t stride = 1;
+    for (int i = ndim - 1; i >= 0; i--) {
+        strides[i] = stride;
+        stride *= sizes[i] > 1 ? sizes[i] : 1;
+    }
+}
+
+int rt_resize_output(RtTensor *out, const rt_out_spec *spec)
+{
+    if (has_sizes(out, spec))
+        return 0;
+    if (out->numel != 0) {
+        PyObject *had = rt_format_sizes(out->ndim, out->sizes), *required = rt_format_sizes(spec->ndim, spec->sizes);
+        int failed = had == NULL || required == NULL ||
+                     PyErr_WarnFormat(PyExc_UserWarning, 1,
+                                      "An output with one or more elements was resized since it had shape %U, which does not match the "
+                                      "required output shape %U. This behavior is deprecated, and in a future PyTorch release outputs "
+                                      "will not be resized unless they have zero elements. You can explicitly reuse an out tensor t by "
+                                      "resizing it, inplace, to zero elements with t.resize_(0).",
+                                      had, required) < 0;
+        Py_XDECREF(had);
+        Py_XDECREF(required);
+        if (failed)
+            return -1;
+    }
+    if (rt_check_sizes(spec->ndim, spec->sizes) < 0)
+        return -1;
+    int64_t strides[RT_MAX_DIM];
+    if (spec->has_strides)
+        memcpy(strides, spec->strides, sizeof(int64_t) * spec->ndim);
+    else
+        contiguous_strides(spec->ndim, spec->sizes, strides);
+    int64_t last = 0;
+    int empty = 0;
+    for (int i = 0; i < spec->ndim; i++) {
+        empty |= spec->sizes[i] == 0;
+        last += (spec->sizes[i] - 1) * strides[i];
+    }
+    int64_t needed = empty ? 0 : (out->offset + last + 1) * rt_itemsize[out->dtype];
+    if (out->storage == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "Cannot resize a Tensor that doesn't have storage");
+        return -1;
+    }
+    if (needed > out->storage->nbytes) {
+        if (!(out->storage->flags & RT_STORAGE_RESIZABLE)) {
+            PyErr_SetString(PyExc_RuntimeError, "Trying to resize storage that is not resizable");
+            return -1;
+        }
+        if (rt_storage_resize(out->storage, needed) < 0)
+            return -1;
+    }
+    return rt_set_geometry(out, spec->ndim, spec->sizes, strides, out->offset);
+}
+
+static const char *dtype_spelling(int dtype)
+{
+    switch (dtype) {
+    case RT_UINT8: return "unsigned char";
+    case RT_INT8: return "signed char";
+    case RT_INT16: return "short";
+    case RT_INT64: return "long int";
+    case RT_FLOAT16: return "c10::Half";
+    case RT_BFLOAT16: return "c10::BFloat16";
+    default: return rt_dtype_cpp_name(dtype);
+    }
+}
+
+static int check_given_output(RtTensor *out, const rt_out_spec *spec, enum rt_variant variant)
+{
+    if (out->dtype != spec->dtype) {
+        PyErr_Format(PyExc_RuntimeError, "Expected out tensor to have dtype %s, but got %s instead", dtype_spelling(spec->dtype),
+                     dtype_spelling(out->dtype));
+        return -1;
+    }
+    if (out->device_type != spec->device_type || out->device_index != spec->device_index)
+        return raise_with_two("Expected out tensor to have device %U, but got %U instead",
+                              rt_format_device(spec->device_type, spec->device_index),
+                              rt_format_device(out->device_type, out->device_index));
+    if (variant == RT_INPLACE && !has_sizes(out, spec))
+        return raise_with_two("Bad in-place call: input tensor size %U and output tensor size %U should match",
+                              rt_format_sizes(spec->ndim, spec->sizes), rt_format_sizes(out->ndim, out->sizes));
+    if (variant == RT_OUT && rt_resize_output(out, spec) < 0)
+        return -1;
+    return rt_check_no_internal_overlap(out);
+}
+
+static RtTensor *allocate_output(const rt_out_spec *spec)
+{
+    if (spec->has_strides)
+        return rt_empty_strided(spec->ndim, spec->sizes, spec->strides, spec->dtype, spec->device_type, spec->device_index);
+    return rt_empty(spec->ndim, spec->sizes, spec->dtype, spec->device_type, spec->device_index);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------------- run */
+
+static PyObject *take_outputs(const rt_call_frame *c)
+{
+    if (c->nouts == 1)
+        return (PyObject *)c->outs[0];
+    PyObject *result = PyTuple_New(c->nouts);
+    for (int i = 0; i < c->nouts; i++) {
+        if (result != NULL)
+            PyTuple_SET_ITEM(result, i, (PyObject *)c->outs[i]);
+        else
+            Py_DECREF(c->outs[i]);
+    }
+    return result;
+}
+
+static PyObject *run(rt_operator *op, PyObject *const *args, Py_ssize_t nargs, const rt_structured *s, int compute)
+{
+    const rt_structured_def *def = s->def;
+    rt_out_spec specs[RT_MAX_OUTS];
+    _Alignas(16) char room[RT_ITER_ROOM];
+    rt_call_frame c = {.op = op, .args = args, .nargs = nargs, .variant = s->variant, .nouts = def->nouts, .specs = specs, .iter = room};
+    if (s->variant == RT_INPLACE) {
+        c.outs[0] = RT_TENSOR(args[0]);
+    } else if (s->variant == RT_OUT) {
+        c.nargs -= c.nouts;
+        for (int i = 0; i < c.nouts; i++)
+            c.outs[i] = RT_TENSOR(args[c.nargs + i]);
+    }
+    if (def->rule(&c) < 0)
+        return NULL;
+    int ready = 0; /* outputs that this function owns a reference of */
+    for (; ready < c.nouts; ready++) {
+        if (s->variant == RT_FUNCTIONAL) {
+            c.outs[ready] = allocate_output(&specs[ready]);
+            if (c.outs[ready] == NULL)
+                goto fail;
+        } else {
+            if (check_given_output(c.outs[ready], &specs[ready], s->variant) < 0)
+                goto fail;
+            Py_INCREF(c.outs[ready]);
+        }
+    }
+    if (compute) {
+        for (int i = 0; i < c.nouts; i++)
+            if (rt_check_cpu_memory(c.outs[i]) < 0)
+                goto fail;
+        if (def->cpu(&c) < 0)
+            goto fail;
+    }
+    return take_outputs(&c);
+fail:
+    for (int i = 0; i < ready; i++)
+        Py_DECREF(c.outs[i]);
+    return NULL;
+}
+
+PyObject *rt_structured_cpu(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx)
+{
+    const rt_structured *s = ctx;
+    (void)ks;
+    if (s->variant == RT_FUNCTIONAL && s->def->fast != NULL) {
+        PyObject *result = s->def->fast(args, nargs);
+        if (result != NULL || RT_UNLIKELY(PyErr_Occurred() != NULL))
+            return result;
+    }
+    return run(op, args, nargs, s, 1);
+}
+
+PyObject *rt_structured_meta(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx)
+{
+    (void)ks;
+    return run(op, args, nargs, ctx, 0);
+}
