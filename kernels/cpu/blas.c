@@ -113,7 +113,7 @@ int rt_has_gemm(int dtype)
 SMALL_GEMM(small_f32, float)
 SMALL_GEMM(small_f64, double)
 
-enum { SMALL = 24 };
+enum { SMALL = 16 };
 
 /* -------------------------------------------------------------------------------------------------------------------------- BLAS */
 
@@ -377,8 +377,8 @@ int rt_gemm(int dtype, rt_matrix a, rt_matrix b, rt_matrix c, rt_factor alpha, r
             for (int q = 0; q < w; q++)                                                    \
                 lane[q] += lane[q + w];                                                    \
         *(T *)out = (T)lane[0];                                                            \
-    }                                                                                      \
-    break;
+        break;                                                                             \
+    }
 #define SAME(x) (x)
 
 __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default"))) void

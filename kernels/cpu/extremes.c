@@ -319,12 +319,12 @@ static int extreme_dim_rule(rt_call_frame *c, const char *name)
 {
     RtTensor *self = RT_TENSOR(c->args[0]);
     reduce_dims dims;
+    if (rt_reduce_dims(c, 1, &dims) < 0 || rt_check_not_empty(self, dims.mask, name) < 0)
+        return -1;
     if (rt_is_complex_dtype(self->dtype)) {
         PyErr_Format(PyExc_RuntimeError, "%s(): does not support complex input", name);
         return -1;
     }
-    if (rt_reduce_dims(c, 1, &dims) < 0 || rt_check_not_empty(self, dims.mask, name) < 0)
-        return -1;
     rt_reduced_sizes(self, &dims, &c->specs[0]);
     rt_reduced_sizes(self, &dims, &c->specs[1]);
     c->specs[0].dtype = self->dtype;

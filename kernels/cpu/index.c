@@ -3,6 +3,7 @@
  * Index tensors are turned into arrays of offsets, checked against the bounds, before any element moves: an error leaves the output as
  * it was.
  */
+#pragma GCC optimize("O3")
 #include "kernels/shared/boxed.h"
 #include "kernels/shared/geometry.h"
 #include "kernels/shared/reduce_rules.h"
@@ -125,7 +126,17 @@ static int shape_error(const char *format, PyObject *a, PyObject *b, int positio
     return -1;
 }
 
-static int add_index(advanced *a, RtTensor *self, int *dim, RtTensor *index)
+static void too_many(const RtTensor *self, PyObject *list)
+{
+    Py_ssize_t dims = 0;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(list); i++) {
+        PyObject *entry = PyTuple_GET_ITEM(list, i);
+        dims += entry != Py_None && is_mask(RT_TENSOR(entry)->dtype) ? RT_TENSOR(entry)->ndim : 1;
+    }
+    PyErr_Format(PyExc_IndexError, "too many indices for tensor of dimension %d (got %zd)", (int)self->ndim, dims);
+}
+
+static int add_index(advanced *a, RtTensor *self, int *dim, RtTensor *index, PyObject *list)
 {
     if (is_mask(index->dtype)) {
         if (index->device_type == RT_DEVICE_META) {
@@ -141,7 +152,7 @@ static int add_index(advanced *a, RtTensor *self, int *dim, RtTensor *index)
             }
         }
         if (*dim + index->ndim > self->ndim) {
-            PyErr_Format(PyExc_IndexError, "too many indices for tensor of dimension %d", (int)self->ndim);
+            too_many(self, list);
             return -1;
         }
         if (rt_check_cpu(index, "index") < 0)
@@ -165,7 +176,7 @@ static int add_index(advanced *a, RtTensor *self, int *dim, RtTensor *index)
         return -1;
     }
     if (*dim >= self->ndim) {
-        PyErr_Format(PyExc_IndexError, "too many indices for tensor of dimension %d", (int)self->ndim);
+        too_many(self, list);
         return -1;
     }
     a->index[(*dim)++] = RT_TENSOR(Py_NewRef((PyObject *)index));
@@ -182,12 +193,12 @@ static int read_indices(advanced *a, RtTensor *self, PyObject *list)
         PyObject *entry = PyTuple_GET_ITEM(list, i);
         if (entry == Py_None) {
             if (dim++ >= self->ndim) {
-                PyErr_Format(PyExc_IndexError, "too many indices for tensor of dimension %d", (int)self->ndim);
+                too_many(self, list);
                 goto fail;
             }
             continue;
         }
-        if (add_index(a, self, &dim, RT_TENSOR(entry)) < 0)
+        if (add_index(a, self, &dim, RT_TENSOR(entry), list) < 0)
             goto fail;
     }
     a->first = 0;
@@ -255,10 +266,12 @@ static int64_t *offsets_of(advanced *a, const RtTensor *self)
         PyErr_NoMemory();
         return NULL;
     }
+    int number = -1; /* of the index tensor, which is what the message names */
     for (int d = 0; d < self->ndim && a->count > 0; d++) {
         RtTensor *index = a->index[d];
         if (index == NULL)
             continue;
+        number++;
         if (rt_check_cpu(index, "index") < 0) {
             free(offsets);
             return NULL;
@@ -272,7 +285,7 @@ static int64_t *offsets_of(advanced *a, const RtTensor *self)
         do {
             int64_t value = index_value(p, index->dtype);
             if (value < -size || value >= size) {
-                PyErr_Format(PyExc_IndexError, "index %lld is out of bounds for dimension %d with size %lld", (long long)value, d,
+                PyErr_Format(PyExc_IndexError, "index %lld is out of bounds for dimension %d with size %lld", (long long)value, number,
                              (long long)size);
                 free(offsets);
                 return NULL;
@@ -328,6 +341,34 @@ static add_fn adder(int dtype)
  * self, or add to self. */
 enum direction { READ, WRITE, ACCUMULATE };
 
+/* Single elements between a line of memory and scattered places. */
+static void move_elements(char *own, const int64_t *offsets, int64_t n, char *other, int64_t step, int64_t itemsize, int read)
+{
+    switch (itemsize) {
+#define LINE(BYTES, T)                                                  \
+    case BYTES:                                                         \
+        if (read)                                                       \
+            for (int64_t i = 0; i < n; i++)                             \
+                *(T *)(other + i * step) = *(const T *)(own + offsets[i]); \
+        else                                                            \
+            for (int64_t i = 0; i < n; i++)                             \
+                *(T *)(own + offsets[i]) = *(const T *)(other + i * step); \
+        break;
+        LINE(1, uint8_t)
+        LINE(2, uint16_t)
+        LINE(4, uint32_t)
+        LINE(8, uint64_t)
+#undef LINE
+    default:
+        for (int64_t i = 0; i < n; i++) {
+            if (read)
+                memcpy(other + i * step, own + offsets[i], itemsize);
+            else
+                memcpy(own + offsets[i], other + i * step, itemsize);
+        }
+    }
+}
+
 static void move(advanced *a, const int64_t *offsets, const RtTensor *self, char *other, const int64_t *other_strides, enum direction way)
 {
     int64_t itemsize = rt_itemsize[self->dtype], steps[RT_MAX_DIM], at[RT_MAX_DIM] = {0};
@@ -348,6 +389,10 @@ static void move(advanced *a, const int64_t *offsets, const RtTensor *self, char
         steps[r] = other_strides[a->first + r] * itemsize;
     if (a->count == 0)
         return;
+    if (kept == 0 && way != ACCUMULATE && a->rank == 1) {
+        move_elements(rt_data(self), offsets, a->count, other, steps[0], itemsize, way == READ);
+        return;
+    }
     const char *p = other;
     int64_t i = 0;
     do {
@@ -421,12 +466,6 @@ static int put(RtTensor *self, PyObject *indices, RtTensor *values, int accumula
 {
     advanced a;
     int64_t sizes[RT_MAX_DIM], strides[RT_MAX_DIM];
-    if (self->dtype != values->dtype) {
-        PyErr_Format(PyExc_RuntimeError, "Index put requires the source and destination dtypes match, got %s for the destination and %s for "
-                                         "the source.",
-                     rt_dtype_title(self->dtype), rt_dtype_title(values->dtype));
-        return -1;
-    }
     if (read_indices(&a, self, indices) < 0)
         return -1;
     memcpy(sizes, a.out_sizes, a.out_ndim * sizeof(int64_t));
@@ -445,6 +484,13 @@ static int put(RtTensor *self, PyObject *indices, RtTensor *values, int accumula
                          own, target);
         Py_XDECREF(own);
         Py_XDECREF(target);
+        release(&a);
+        return -1;
+    }
+    if (self->dtype != values->dtype) {
+        PyErr_Format(PyExc_RuntimeError, "Index put requires the source and destination dtypes match, got %s for the destination and %s for "
+                                         "the source.",
+                     rt_dtype_title(self->dtype), rt_dtype_title(values->dtype));
         release(&a);
         return -1;
     }
@@ -539,9 +585,25 @@ RT_KERNEL(index_select)
     if (rt_is_contiguous(self)) {
         int64_t outer = self->numel / (size * block), bytes = block * itemsize;
         char *to = rt_data(out);
-        for (int64_t o = 0; o < outer; o++)
-            for (int64_t i = 0; i < index->numel; i++, to += bytes)
-                memcpy(to, rt_data(self) + (o * size + index_value(p + i * step, index->dtype)) * bytes, bytes);
+        for (int64_t o = 0; o < outer; o++) {
+            const char *from = rt_data(self) + o * size * bytes;
+            int wide = index->dtype == RT_INT64;
+            switch (bytes) {
+#define LINE(BYTES, T)                                                                                                      \
+    case BYTES:                                                                                                             \
+        for (int64_t i = 0; i < index->numel; i++, to += bytes)                                                             \
+            *(T *)to = ((const T *)from)[wide ? *(const int64_t *)(p + i * step) : *(const int32_t *)(p + i * step)];       \
+        break;
+                LINE(1, uint8_t)
+                LINE(2, uint16_t)
+                LINE(4, uint32_t)
+                LINE(8, uint64_t)
+#undef LINE
+            default:
+                for (int64_t i = 0; i < index->numel; i++, to += bytes)
+                    memcpy(to, from + index_value(p + i * step, index->dtype) * bytes, bytes);
+            }
+        }
     } else {
         for (int64_t i = 0; i < index->numel; i++)
             rt_copy_elements(self->ndim, sizes, rt_data(out) + i * out->strides[dim] * itemsize, out->strides,
@@ -565,7 +627,7 @@ static int gather_rule(rt_call_frame *c)
     int64_t dim;
     if (rt_as_int64(c->args[1], &dim) < 0 || (dim = rt_wrap_dim_scalar(dim, self->ndim)) < 0)
         return -1;
-    if (index->numel > 0 || index->ndim == self->ndim) {
+    if (index->numel > 0) {
         if (index->dtype != RT_INT64 && index->dtype != RT_INT32) {
             PyErr_SetString(PyExc_RuntimeError, "gather(): Expected dtype int32/int64 for index");
             return -1;

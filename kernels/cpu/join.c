@@ -49,7 +49,7 @@ static int cat_rule(rt_call_frame *c)
             return -1;
     }
     const RtTensor *first = first_joined(list), *any = RT_TENSOR(PyTuple_GET_ITEM(list, 0));
-    if (cat_dim(c, first, &dim) < 0)
+    if (first != NULL && cat_dim(c, first, &dim) < 0)
         return -1;
     int dtype = rt_result_type(&types);
     if (dtype < 0)

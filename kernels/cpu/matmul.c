@@ -36,7 +36,7 @@ static int ready(const char *kernel, const RtTensor *a, const RtTensor *b, const
 {
     if (rt_check_cpu(a, kernel) < 0 || rt_check_cpu(b, kernel) < 0 || rt_check_cpu(out, kernel) < 0)
         return -1;
-    if (!rt_has_gemm(out->dtype)) {
+    if (!rt_has_gemm(out->dtype) && out->numel > 0) {
         PyErr_Format(PyExc_NotImplementedError, "\"%s\" not implemented for '%s'", kernel, rt_dtype_title(out->dtype));
         return -1;
     }
@@ -387,5 +387,5 @@ RT_KERNEL(dot)
 
 RT_KERNEL(vdot)
 {
-    return dot_product(RT_TENSOR(args[0]), RT_TENSOR(args[1]), "vdot", 1);
+    return dot_product(RT_TENSOR(args[0]), RT_TENSOR(args[1]), "dot", 1);
 }

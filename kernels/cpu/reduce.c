@@ -480,14 +480,14 @@ static int any_cpu(rt_call_frame *c)
 {
     reduce_dims dims;
     RtTensor *self = RT_TENSOR(c->args[0]);
-    return rt_reduce_dims(c, 1, &dims) < 0 ? -1 : reduce_in(any_loop, self, self->dtype, dims.mask, c->outs[0], 0);
+    return rt_reduce_dims(c, 0, &dims) < 0 ? -1 : reduce_in(any_loop, self, self->dtype, dims.mask, c->outs[0], 0);
 }
 
 static int all_cpu(rt_call_frame *c)
 {
     reduce_dims dims;
     RtTensor *self = RT_TENSOR(c->args[0]);
-    return rt_reduce_dims(c, 1, &dims) < 0 ? -1 : reduce_in(all_loop, self, self->dtype, dims.mask, c->outs[0], 0);
+    return rt_reduce_dims(c, 0, &dims) < 0 ? -1 : reduce_in(all_loop, self, self->dtype, dims.mask, c->outs[0], 0);
 }
 
 const rt_structured_def rt_k_sum_out = {"sum", rt_rule_sum, sum_cpu, NULL, 1};

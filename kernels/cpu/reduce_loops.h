@@ -49,12 +49,14 @@ static void NAME(inner)(const char *p, int64_t n, int64_t step, void *out)
         int64_t length = n - i < NAME(BLOCK) ? n - i : NAME(BLOCK);
         ACC value = step == (int64_t)sizeof(IN) ? NAME(block)((const IN *)p + i, length) : NAME(strided_block)(p + i * step, length, step);
         /* A binary counter: two results of equal weight make one of the next. */
-        for (int64_t carry = block; carry & 1; carry >>= 1)
-            value = COMBINE(stack[--depth], value);
+        for (int64_t carry = block; carry & 1; carry >>= 1) {
+            depth--;
+            value = COMBINE(stack[depth], value);
+        }
         stack[depth++] = value;
     }
-    while (depth > 0)
-        total = COMBINE(stack[--depth], total);
+    while (depth-- > 0)
+        total = COMBINE(stack[depth], total);
     *(ACC *)out = COMBINE(*(ACC *)out, total);
 }
 
@@ -75,23 +77,31 @@ CLONES static void NAME(add_columns)(ACC *into, ACC *from, int64_t cols)
     }
 }
 
-/* Combine `rows` rows of `cols` (at most COLUMNS) adjacent elements into acc[cols], through two levels of partial results. */
+/* Combine `rows` rows of `cols` (at most COLUMNS) adjacent elements into acc[cols]. Sixteen partial results of one level make one of the
+ * next. */
 static void NAME(outer)(const char *p, int64_t rows, int64_t row_step, int64_t cols, void *out)
 {
-    ACC level0[COLUMNS], level1[COLUMNS], *acc = out;
+    enum { LEVELS = 4 };
+    ACC level[LEVELS][COLUMNS], *acc = out;
     if (rows <= 16) {
         NAME(add_rows)(p, rows, row_step, cols, acc);
         return;
     }
-    for (int64_t c = 0; c < cols; c++)
-        level0[c] = level1[c] = INIT;
+    for (int l = 0; l < LEVELS; l++)
+        for (int64_t c = 0; c < cols; c++)
+            level[l][c] = INIT;
     for (int64_t r = 0, chunk = 1; r < rows; r += 16, chunk++) {
-        NAME(add_rows)(p + r * row_step, rows - r < 16 ? rows - r : 16, row_step, cols, level0);
-        NAME(add_columns)(level1, level0, cols);
-        if ((chunk & 63) == 0)
-            NAME(add_columns)(acc, level1, cols);
+        NAME(add_rows)(p + r * row_step, rows - r < 16 ? rows - r : 16, row_step, cols, level[0]);
+        NAME(add_columns)(level[1], level[0], cols);
+        if ((chunk & 0xf) == 0)
+            NAME(add_columns)(level[2], level[1], cols);
+        if ((chunk & 0xff) == 0)
+            NAME(add_columns)(level[3], level[2], cols);
+        if ((chunk & 0xfff) == 0)
+            NAME(add_columns)(acc, level[3], cols);
     }
-    NAME(add_columns)(acc, level1, cols);
+    for (int l = 1; l < LEVELS; l++)
+        NAME(add_columns)(l + 1 < LEVELS ? level[l + 1] : acc, level[l], cols);
 }
 
 static void NAME(init)(void *out, int64_t n)

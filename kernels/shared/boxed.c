@@ -1,9 +1,11 @@
 /* Texts, checks and element packing behind boxed.h. */
+#pragma GCC optimize("O3")
 #include "kernels/shared/boxed.h"
 
 #include "kernels/shared/structured.h"
 #include "rt_builtins.h"
 
+#include <float.h>
 #include <math.h>
 
 PyObject *rt_shape_text(int64_t n, const int64_t *values)
@@ -125,6 +127,10 @@ int rt_pack_number(PyObject *number, int dtype, void *element)
     int rc;
     if (PyComplex_Check(number)) {
         z = PyComplex_AsCComplex(number);
+        if (dtype == RT_BOOL) {
+            *(uint8_t *)element = z.real != 0 || z.imag != 0;
+            return 1;
+        }
         if (!rt_is_complex_dtype(dtype)) {
             if (z.imag != 0 || z.imag != z.imag)
                 return overflow(c_type_name(dtype));
@@ -141,7 +147,7 @@ int rt_pack_number(PyObject *number, int dtype, void *element)
     }
     switch (dtype) {
     case RT_FLOAT32:
-        if (fabs(z.real) > 3.40282346638528859812e38 && !isinf(z.real))
+        if (fabs(z.real) > FLT_MAX && !isinf(z.real))
             return overflow("float");
         *(float *)element = (float)z.real;
         return 1;
@@ -157,6 +163,8 @@ int rt_pack_number(PyObject *number, int dtype, void *element)
         *(uint16_t *)element = bfloat_bits(z.real);
         return 1;
     case RT_COMPLEX64:
+        if ((fabs(z.real) > FLT_MAX && !isinf(z.real)) || (fabs(z.imag) > FLT_MAX && !isinf(z.imag)))
+            return overflow("c10::complex<float>");
         ((float *)element)[0] = (float)z.real;
         ((float *)element)[1] = (float)z.imag;
         return 1;

@@ -386,6 +386,15 @@ static PyObject *new_with(PyObject *size, PyObject *const *four, int default_dty
 
 RT_KERNEL(zeros)
 {
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args[0]); i++) {
+        int64_t size;
+        if (rt_as_int64(PyTuple_GET_ITEM(args[0], i), &size) < 0)
+            return NULL;
+        if (size < 0) {
+            PyErr_SetString(PyExc_RuntimeError, "zeros: Dimension size must be non-negative.");
+            return NULL;
+        }
+    }
     return zeroed(new_with(args[0], args + 1, rt_default_dtype));
 }
 
@@ -535,6 +544,10 @@ RT_KERNEL(arange)
         PyErr_SetString(PyExc_RuntimeError, "value cannot be converted to type double without overflow");
         return NULL;
     }
+    if (o.dtype == RT_BOOL || rt_is_complex_dtype(o.dtype)) {
+        PyErr_Format(PyExc_NotImplementedError, "\"arange_cpu\" not implemented for '%s'", rt_dtype_title(o.dtype));
+        return NULL;
+    }
     double start = 0, end, step = 1, size;
     int64_t istart = 0, istep = 1;
     if ((start_object != NULL && rt_as_double(start_object, &start) < 0) || rt_as_double(end_object, &end) < 0 ||
@@ -570,10 +583,14 @@ RT_KERNEL(arange)
                 return NULL;
         }
     }
-    if (integral && o.dtype == RT_INT64) {
-        int64_t iend;
-        if (rt_as_int64(end_object, &iend) < 0)
+    if (o.dtype == RT_INT64) {
+        int64_t iend = (int64_t)end;
+        if (!PyFloat_Check(end_object) && rt_as_int64(end_object, &iend) < 0)
             return NULL;
+        if (istep == 0) {
+            PyErr_SetString(PyExc_ValueError, "step must be nonzero");
+            return NULL;
+        }
         __int128 span = (__int128)iend - istart;
         size = (double)((span + istep + (istep > 0 ? -1 : 1)) / istep);
     } else {
@@ -613,8 +630,8 @@ static int store_linspace(void *data, int dtype, int64_t n, Py_complex z0, Py_co
     if (dtype == RT_COMPLEX64 || dtype == RT_COMPLEX128) {
         Py_complex zstep = {n > 1 ? (z1.real - z0.real) / (double)(n - 1) : 0, n > 1 ? (z1.imag - z0.imag) / (double)(n - 1) : 0};
         for (int64_t i = 0; i < n; i++) {
-            double k = i < n / 2 ? (double)i : -(double)(n - i - 1);
-            Py_complex from = i < n / 2 ? z0 : z1;
+            double k = i < n / 2 || n == 1 ? (double)i : -(double)(n - i - 1);
+            Py_complex from = i < n / 2 || n == 1 ? z0 : z1;
             double re = from.real + zstep.real * k, im = from.imag + zstep.imag * k;
             if (dtype == RT_COMPLEX64) {
                 ((float *)data)[2 * i] = (float)re;
@@ -628,7 +645,7 @@ static int store_linspace(void *data, int dtype, int64_t n, Py_complex z0, Py_co
     }
     double step = n > 1 ? (end - start) / (double)(n - 1) : 0;
     float fstart = (float)start, fend = (float)end, fstep = n > 1 ? (fend - fstart) / (float)(n - 1) : 0;
-    int64_t half = n / 2;
+    int64_t half = n == 1 ? 1 : n / 2;
     if (dtype == RT_FLOAT64) {
         for (int64_t i = 0; i < n; i++)
             ((double *)data)[i] = i < half ? start + step * (double)i : end - step * (double)(n - i - 1);

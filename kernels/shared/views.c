@@ -223,18 +223,14 @@ RT_KERNEL(view_dtype)
             return NULL;
         }
         int last = self->ndim - 1;
-        if (g.strides[last] != 1) {
-            PyErr_Format(PyExc_RuntimeError, "self.stride(-1) must be 1 to view %s as %s (different element sizes), but got %lld",
-                         from_name, to_name, (long long)g.strides[last]);
-            return NULL;
-        }
-        if (from > to) {
+        int64_t last_stride = g.strides[last];
+        if (from > to && last_stride == 1) {
             int64_t ratio = from / to;
             for (int d = 0; d < last; d++)
                 g.strides[d] *= ratio;
             g.sizes[last] *= ratio;
             g.offset *= ratio;
-        } else {
+        } else if (from < to) {
             int64_t ratio = to / from;
             if (g.sizes[last] % ratio) {
                 PyErr_Format(PyExc_RuntimeError,
@@ -248,7 +244,7 @@ RT_KERNEL(view_dtype)
                              (long long)ratio, from_name, to_name, (long long)g.offset);
                 return NULL;
             }
-            for (int d = 0; d < last; d++) {
+            for (int d = 0; d < last && last_stride == 1; d++) {
                 if (g.strides[d] % ratio) {
                     PyErr_Format(PyExc_RuntimeError,
                                  "self.stride(%d) must be divisible by %lld to view %s as %s (different element sizes), but got %lld", d,
@@ -259,6 +255,11 @@ RT_KERNEL(view_dtype)
             }
             g.sizes[last] /= ratio;
             g.offset /= ratio;
+        }
+        if (last_stride != 1) {
+            PyErr_Format(PyExc_RuntimeError, "self.stride(-1) must be 1 to view %s as %s (different element sizes), but got %lld",
+                         from_name, to_name, (long long)last_stride);
+            return NULL;
         }
     }
     RtTensor *result = rt_alias(self, g.ndim, g.sizes, g.strides, g.offset);
@@ -504,7 +505,8 @@ static PyObject *slice_of(RtTensor *self, int64_t dim, int64_t start, int64_t en
     end = end < start ? start : end > size ? size : end;
     int64_t length = end - start;
     g.sizes[dim] = length / step + (length % step != 0);
-    g.strides[dim] = self->strides[dim] * step;
+    /* A step so large that this wraps leaves at most one element: any stride describes it. */
+    g.strides[dim] = (int64_t)((uint64_t)self->strides[dim] * (uint64_t)step);
     g.offset += start * self->strides[dim];
     return alias(self, &g);
 }
@@ -526,10 +528,6 @@ RT_KERNEL(slice)
     if (step <= 0) {
         PyErr_SetString(PyExc_RuntimeError, "slice step must be positive");
         return NULL;
-    }
-    if (__builtin_mul_overflow(self->strides[dim], step, &(int64_t){0})) {
-        /* A step this large leaves at most one element: any stride describes it. */
-        step = self->sizes[dim] > 0 ? self->sizes[dim] : 1;
     }
     return slice_of(self, dim, start, end, step);
 }
@@ -689,15 +687,15 @@ RT_KERNEL(split)
 RT_KERNEL(split_with_sizes)
 {
     SELF;
-    int64_t dim, length, sum = 0, start = 0;
+    int64_t dim, given, length, sum = 0, start = 0;
     Py_ssize_t count = PyTuple_GET_SIZE(args[1]);
-    if (rt_as_int64(args[2], &dim) < 0)
+    if (rt_as_int64(args[2], &given) < 0)
         return NULL;
     if (self->ndim == 0) {
         PyErr_SetString(PyExc_RuntimeError, "split expects at least a 1-dimensional tensor");
         return NULL;
     }
-    dim = rt_wrap_dim(dim, self->ndim);
+    dim = rt_wrap_dim(given, self->ndim);
     if (dim < 0)
         return NULL;
     int64_t size = self->sizes[dim];
@@ -720,7 +718,7 @@ RT_KERNEL(split_with_sizes)
             PyErr_Format(PyExc_RuntimeError,
                          "split_with_sizes expects split_sizes to sum exactly to %lld (input tensor's size at dimension %lld), but got "
                          "split_sizes=%R",
-                         (long long)size, (long long)dim, list);
+                         (long long)size, (long long)given, list);
         Py_DECREF(list);
         return NULL;
     }
@@ -741,6 +739,12 @@ RT_KERNEL(split_with_sizes)
 
 int rt_expand_strides(const RtTensor *t, int ndim, int64_t *sizes, int64_t *strides)
 {
+    int64_t given[RT_MAX_DIM];
+    memcpy(given, sizes, ndim * sizeof(int64_t));
+    if (t->ndim == 0) {
+        memset(strides, 0, ndim * sizeof(int64_t));
+        return 0;
+    }
     for (int d = ndim - 1; d >= 0; d--) {
         int from = d - (ndim - t->ndim);
         int64_t size = from >= 0 ? t->sizes[from] : 1;
@@ -756,7 +760,7 @@ int rt_expand_strides(const RtTensor *t, int ndim, int64_t *sizes, int64_t *stri
         }
         if (size != sizes[d]) {
             if (size != 1) {
-                PyObject *target = rt_shape_text(ndim, sizes), *own = rt_shape_text(t->ndim, t->sizes);
+                PyObject *target = rt_shape_text(ndim, given), *own = rt_shape_text(t->ndim, t->sizes);
                 if (target != NULL && own != NULL)
                     PyErr_Format(PyExc_RuntimeError,
                                  "The expanded size of the tensor (%lld) must match the existing size (%lld) at non-singleton dimension "
