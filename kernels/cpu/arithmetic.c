@@ -119,17 +119,32 @@ static int add_sub_cpu(rt_call_frame *c)
 
 static PyObject *add_sub_fast(const rt_pointwise_op *op, PyObject *const *args)
 {
-    if (!PyLong_CheckExact(args[2]) || PyLong_AsLong(args[2]) != 1) {
-        PyErr_Clear();
+    int overflow = 0;
+    long alpha = PyLong_CheckExact(args[2]) ? PyLong_AsLongAndOverflow(args[2], &overflow) : 0;
+    if (RT_LIKELY(alpha == 1))
+        return rt_pointwise_fast2(op, args[0], args[1]);
+    if (alpha == 0 || overflow || !rt_is_tensor(args[0]) || RT_TENSOR(args[0])->dtype != RT_FLOAT32)
         return NULL;
-    }
-    return rt_pointwise_fast2(op, args[0], args[1]);
+    float factor = op == &sub_op ? -(float)alpha : (float)alpha;
+    return rt_pointwise_fast2_loop((rt_loop){add_alpha_f32, &factor}, RT_FLOAT32, args[0], args[1]);
 }
 static PyObject *add_fast(PyObject *const *args, Py_ssize_t n) { (void)n; return add_sub_fast(&add_op, args); }
 static PyObject *sub_fast(PyObject *const *args, Py_ssize_t n) { (void)n; return add_sub_fast(&sub_op, args); }
 
 RT_STRUCTURED(add_out, add_rule, add_sub_cpu, add_fast)
 RT_STRUCTURED(sub_out, sub_rule, add_sub_cpu, sub_fast)
+
+/* other - alpha * self: sub with its operands swapped. */
+static int rsub_rule(rt_call_frame *c)
+{
+    PyObject *swapped[3] = {c->args[1], c->args[0], c->args[2]};
+    PyObject *const *args = c->args;
+    c->args = swapped;
+    int status = sub_rule(c);
+    c->args = args;
+    return status;
+}
+RT_STRUCTURED(rsub_out, rsub_rule, add_sub_cpu, NULL)
 
 /* ------------------------------------------------------------------------------------------------------------------------- mul */
 
@@ -304,8 +319,41 @@ static rt_pointwise_op pow_op = {.stub = "pow", .ufunc = "power", .own = power_l
                                  .dtypes = NUMERIC_DTYPES | RT_COMPLEX_DTYPES};
 RT_POINTWISE2(pow_Tensor_Tensor_out, pow_op)
 
+RT_POINTWISE2(pow_Scalar_out, pow_op)
+
 /* Exponents that need no power function; the loops leave the second operand unread. */
 #define SMALL_POWERS(suffix, T, f)                                                                                       \
     RT_CLONES RT_LOOP2(cube_##suffix, T, T, (a + 0 * sizeof(b)) * a * a)                                                 \
     RT_CLONES RT_LOOP2(square_##suffix, T, T, (a + 0 * sizeof(b)) * a)                                                   \
     RT_CLONES RT_LOOP2(root_##suffix, T, T, sqrt##f(a + 0 * sizeof(b)))
+FORALL_FLOATS(SMALL_POWERS)
+
+static rt_loop_fn small_power(double exponent, int dtype)
+{
+    int single = dtype == RT_FLOAT32;
+    if (!single && dtype != RT_FLOAT64)
+        return NULL;
+    return exponent == 2 ? (single ? square_f32 : square_f64) : exponent == 3 ? (single ? cube_f32 : cube_f64)
+           : exponent == 0.5                                  ? (single ? root_f32 : root_f64)
+                                                              : NULL;
+}
+
+static int pow_number_rule(rt_call_frame *c)
+{
+    rt_pointwise *p = rt_pointwise_of(c);
+    if (rt_pointwise_rule(c, &pow_op, pow_op.flags, 2, c->args) < 0 || rt_read_number(c->args[1], &p->param) < 0)
+        return -1;
+    if (rt_is_integral(p->common, 0) && rt_is_integral(p->param.dtype, 0) && p->param.value.i < 0) {
+        PyErr_SetString(PyExc_RuntimeError, "Integers to negative integer powers are not allowed.");
+        return -1;
+    }
+    return 0;
+}
+
+static int pow_number_cpu(rt_call_frame *c)
+{
+    const rt_pointwise *p = rt_pointwise_of(c);
+    rt_loop_fn fn = p->param.dtype == RT_COMPLEX128 ? NULL : small_power(rt_number_as_double(&p->param), rt_loop_dtype(p->common));
+    return fn != NULL ? rt_pointwise_run(c, (rt_loop){fn, NULL}) : rt_pointwise_cpu(c);
+}
+RT_STRUCTURED(pow_Tensor_Scalar_out, pow_number_rule, pow_number_cpu, NULL)

@@ -136,12 +136,17 @@ PyObject *rt_pointwise_fast2(const rt_pointwise_op *op, PyObject *first, PyObjec
 {
     if (RT_UNLIKELY(!rt_is_tensor(first)))
         return NULL;
+    int dtype = RT_TENSOR(first)->dtype;
+    return rt_pointwise_fast2_loop(op->loops[dtype], result_dtype(op, dtype), first, second);
+}
+
+PyObject *rt_pointwise_fast2_loop(rt_loop loop, int dtype, PyObject *first, PyObject *second)
+{
     const RtTensor *a = RT_TENSOR(first);
-    rt_loop loop = op->loops[a->dtype];
     if (loop.fn == NULL || !is_small_and_dense(a) || a->flags & RT_T_WRAPPED_NUMBER)
         return NULL;
     _Alignas(16) char value[16];
-    int itemsize = rt_itemsize[a->dtype], dtype = result_dtype(op, a->dtype), second_step = itemsize;
+    int itemsize = rt_itemsize[a->dtype], second_step = itemsize;
     char *second_data;
     if (rt_is_tensor(second) && !(RT_TENSOR(second)->flags & RT_T_WRAPPED_NUMBER)) {
         const RtTensor *b = RT_TENSOR(second);

@@ -38,6 +38,7 @@ int rt_pointwise_cpu(rt_call_frame *c);                                /* the sa
 /* Short cuts: NULL without an exception where they do not apply. */
 PyObject *rt_pointwise_fast1(const rt_pointwise_op *op, PyObject *a);
 PyObject *rt_pointwise_fast2(const rt_pointwise_op *op, PyObject *a, PyObject *b);
+PyObject *rt_pointwise_fast2_loop(rt_loop loop, int result_dtype, PyObject *a, PyObject *b); /* `a` is a Tensor */
 
 /* A structured definition from its parts. */
 #define RT_STRUCTURED(kernel, rule_fn, cpu_fn, fast_fn) \

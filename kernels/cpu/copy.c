@@ -1,0 +1,196 @@
+/* Copies and fills: copy_, clone, _to_copy, fill_, zero_. Conversions between dtypes go block by block through the iterator. */
+#include "kernels/cpu/iterator.h"
+#include "kernels/shared/boxed.h"
+#include "kernels/shared/pointwise.h"
+
+/* Write `from` (broadcast) into `to`; both have CPU memory and were checked. */
+static void copy_elements(RtTensor *to, const RtTensor *from)
+{
+    if (to->dtype == from->dtype && to->flags & RT_T_CONTIGUOUS && from->flags & RT_T_CONTIGUOUS && to->numel == from->numel) {
+        if (to->numel)
+            memmove(rt_data(to), rt_data(from), (size_t)to->numel * rt_itemsize[to->dtype]);
+        return;
+    }
+    rt_iter it;
+    rt_iter_begin(&it, to->ndim, to->sizes);
+    rt_iter_tensor(&it, from, 2, (int[]){from->dtype, to->dtype});
+    rt_iter_tensor(&it, to, 1, (int[]){to->dtype});
+    rt_iter_run(&it, (rt_loop){rt_copy_loop(rt_itemsize[to->dtype]), NULL});
+}
+
+static int copy_into(RtTensor *to, const RtTensor *from)
+{
+    int ndim = to->ndim;
+    int64_t sizes[RT_MAX_DIM];
+    memcpy(sizes, to->sizes, (size_t)ndim * sizeof *sizes);
+    if (rt_broadcast_into(&ndim, sizes, from->ndim, from->sizes) < 0)
+        return -1;
+    if (ndim != to->ndim || memcmp(sizes, to->sizes, (size_t)ndim * sizeof *sizes) != 0) {
+        PyObject *mine = rt_shape_text(to->ndim, to->sizes), *theirs = rt_shape_text(ndim, sizes);
+        if (mine != NULL && theirs != NULL)
+            PyErr_Format(PyExc_RuntimeError, "output with shape %U doesn't match the broadcast shape %U", mine, theirs);
+        Py_XDECREF(mine);
+        Py_XDECREF(theirs);
+        return -1;
+    }
+    if (to->device_type == RT_DEVICE_META)
+        return 0;
+    if (from->device_type == RT_DEVICE_META) {
+        PyErr_SetString(PyExc_NotImplementedError, "Cannot copy out of meta tensor; no data!");
+        return -1;
+    }
+    if (rt_check_cpu(to, "copy_") < 0 || rt_check_cpu(from, "copy_") < 0)
+        return -1;
+    if (to->storage == from->storage && (rt_check_no_partial_overlap(to, from) < 0))
+        return -1;
+    if (rt_check_no_internal_overlap(to) < 0)
+        return -1;
+    if (rt_is_complex(from->dtype) && !rt_is_complex(to->dtype) &&
+        PyErr_WarnEx(PyExc_UserWarning, "Casting complex values to real discards the imaginary part", 1) < 0)
+        return -1;
+    if (to->numel)
+        copy_elements(to, from);
+    return 0;
+}
+
+RT_KERNEL(copy_)
+{
+    RtTensor *to = RT_TENSOR(args[0]);
+    if (args[0] != args[1] && copy_into(to, RT_TENSOR(args[1])) < 0)
+        return NULL;
+    return Py_NewRef(args[0]);
+}
+
+/* Strides of a copy in a memory format; 0 where it is contiguous, -1 with an exception. */
+static int copy_strides(const RtTensor *t, PyObject *format, int64_t *strides)
+{
+    int code = format == Py_None ? RT_PRESERVE_FORMAT : ((RtMemoryFormat *)format)->code;
+    if (code == RT_PRESERVE_FORMAT) {
+        if (t->flags & RT_T_CONTIGUOUS)
+            return 0;
+        if (t->flags & RT_T_DENSE)
+            memcpy(strides, t->strides, (size_t)t->ndim * sizeof *strides);
+        else
+            return rt_result_strides(t->ndim, t->sizes, 1, (RtTensor *[]){(RtTensor *)t}, strides);
+        return 1;
+    }
+    if (code == RT_CONTIGUOUS_FORMAT)
+        return 0;
+    int last = code == RT_CHANNELS_LAST_FORMAT ? 4 : 5;
+    if (t->ndim != last) {
+        PyErr_Format(PyExc_RuntimeError, "required rank %d tensor to use channels_last%s format", last, last == 5 ? "_3d" : "");
+        return -1;
+    }
+    int64_t step = 1;
+    int order[5] = {1, last - 1, last - 2, last - 3, 0};
+    if (last == 5)
+        order[4] = 0, order[3] = 2;
+    for (int i = 0; i < last; i++) {
+        strides[order[i]] = step;
+        step *= t->sizes[order[i]] > 1 ? t->sizes[order[i]] : 1;
+    }
+    return 1;
+}
+
+static RtTensor *copy_of(const RtTensor *t, int dtype, int device_type, int device_index, PyObject *format)
+{
+    int64_t strides[RT_MAX_DIM];
+    int strided = copy_strides(t, format, strides);
+    if (strided < 0)
+        return NULL;
+    RtTensor *r = strided ? rt_empty_strided(t->ndim, t->sizes, strides, dtype, device_type, device_index)
+                          : rt_empty(t->ndim, t->sizes, dtype, device_type, device_index);
+    if (r != NULL && copy_into(r, t) < 0) {
+        Py_DECREF(r);
+        return NULL;
+    }
+    return r;
+}
+
+RT_KERNEL(clone)
+{
+    const RtTensor *t = RT_TENSOR(args[0]);
+    if (RT_LIKELY(args[1] == Py_None && t->flags & RT_T_CONTIGUOUS && t->device_type == RT_DEVICE_CPU && t->storage != NULL &&
+                  t->storage->data != NULL)) {
+        RtTensor *r = rt_empty_like(t, t->dtype);
+        if (r != NULL)
+            memcpy(rt_data(r), rt_data(t), (size_t)t->numel * rt_itemsize[t->dtype]);
+        return (PyObject *)r;
+    }
+    return (PyObject *)copy_of(t, t->dtype, t->device_type, t->device_index, args[1]);
+}
+
+RT_KERNEL(_to_copy)
+{
+    const RtTensor *t = RT_TENSOR(args[0]);
+    int device_type = t->device_type, device_index = t->device_index;
+    if (args[2] != Py_None && ((RtLayout *)args[2])->code != RT_STRIDED) {
+        PyErr_SetString(PyExc_RuntimeError, "to(): only the strided layout is supported here");
+        return NULL;
+    }
+    if (args[3] != Py_None)
+        device_type = ((RtDevice *)args[3])->type, device_index = ((RtDevice *)args[3])->index;
+    if (t->device_type == RT_DEVICE_META && device_type != RT_DEVICE_META) {
+        PyErr_SetString(PyExc_NotImplementedError,
+                        "Cannot copy out of meta tensor; no data! Please use torch.nn.Module.to_empty() instead of torch.nn.Module.to() when "
+                        "moving module from meta to a different device.");
+        return NULL;
+    }
+    return (PyObject *)copy_of(t, rt_as_dtype(args[1], t->dtype), device_type, device_index, args[6]);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------- fills */
+
+static int fill_with(RtTensor *t, PyObject *number)
+{
+    _Alignas(16) char element[16];
+    int packed = rt_pack_number(number, t->dtype, element);
+    if (packed < 0)
+        return -1;
+    if (t->device_type == RT_DEVICE_META)
+        return 0;
+    if (rt_check_cpu(t, "fill_") < 0 || rt_check_no_internal_overlap(t) < 0)
+        return -1;
+    if (t->numel == 0)
+        return 0;
+    if (packed && t->flags & RT_T_CONTIGUOUS) {
+        rt_fill_elements(rt_data(t), t->numel, element, rt_itemsize[t->dtype]);
+        return 0;
+    }
+    rt_iter it;
+    rt_iter_begin(&it, t->ndim, t->sizes);
+    if (packed) {
+        rt_iter_value(&it, element, 1, (int[]){t->dtype});
+    } else {
+        rt_number value;
+        if (rt_read_number(number, &value) < 0)
+            return -1;
+        rt_iter_value(&it, &value.value, 2, (int[]){value.dtype, t->dtype});
+    }
+    rt_iter_tensor(&it, t, 1, (int[]){t->dtype});
+    rt_iter_run(&it, (rt_loop){rt_copy_loop(rt_itemsize[t->dtype]), NULL});
+    return 0;
+}
+
+RT_KERNEL(fill__Scalar)
+{
+    return fill_with(RT_TENSOR(args[0]), args[1]) < 0 ? NULL : Py_NewRef(args[0]);
+}
+
+RT_KERNEL(fill__Tensor)
+{
+    const RtTensor *value = RT_TENSOR(args[1]);
+    if (value->ndim != 0) {
+        PyErr_Format(PyExc_RuntimeError, "fill_ only supports 0-dimension value tensor but got tensor with %d dimensions.", value->ndim);
+        return NULL;
+    }
+    return copy_into(RT_TENSOR(args[0]), value) < 0 ? NULL : Py_NewRef(args[0]);
+}
+
+RT_KERNEL(zero_)
+{
+    PyObject *zero = PyLong_FromLong(0);
+    int status = zero == NULL ? -1 : fill_with(RT_TENSOR(args[0]), zero);
+    Py_XDECREF(zero);
+    return status < 0 ? NULL : Py_NewRef(args[0]);
+}

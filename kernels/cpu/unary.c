@@ -1,0 +1,208 @@
+/* Pointwise operators of one operand: signs, rounding, exponentials, trigonometry, predicates, relu, sigmoid.
+ *
+ * NumPy's loops wherever they mean the same; own loops for what NumPy lacks (rsqrt, relu, sigmoid, erf, logarithms of complex numbers)
+ * and for rounding integers, which leaves them as they are.
+ */
+#include "kernels/cpu/element.h"
+#include "kernels/cpu/pointwise_cpu.h"
+
+typedef float _Complex c64;
+typedef double _Complex c128;
+
+#define NUMERIC_DTYPES (RT_INTEGRAL_DTYPES | RT_FLOATING_DTYPES)
+#define ALL_DTYPES (NUMERIC_DTYPES | RT_BOOL_DTYPE | RT_COMPLEX_DTYPES | RT_BAREBONES_UNSIGNED_DTYPES)
+
+/* ------------------------------------------------------------------------------------------------- functions of floats: int to float */
+
+#define FLOAT_UNARY(name, numpy, own_loops)                                                                              \
+    static rt_pointwise_op name##_op = {.stub = #name "_vml_cpu", .ufunc = numpy, .own = own_loops, .nin = 1,            \
+                                        .flags = RT_PW_INT_TO_FLOAT, .dtypes = RT_FLOATING_DTYPES | RT_COMPLEX_DTYPES};  \
+    RT_POINTWISE1(name##_out, name##_op)
+
+FLOAT_UNARY(exp, "exp", NULL)
+FLOAT_UNARY(expm1, "expm1", NULL)
+FLOAT_UNARY(log, "log", NULL)
+FLOAT_UNARY(log10, "log10", NULL)
+FLOAT_UNARY(log1p, "log1p", NULL)
+FLOAT_UNARY(sin, "sin", NULL)
+FLOAT_UNARY(cos, "cos", NULL)
+FLOAT_UNARY(tan, "tan", NULL)
+FLOAT_UNARY(asin, "arcsin", NULL)
+FLOAT_UNARY(acos, "arccos", NULL)
+FLOAT_UNARY(atan, "arctan", NULL)
+FLOAT_UNARY(sinh, "sinh", NULL)
+FLOAT_UNARY(cosh, "cosh", NULL)
+FLOAT_UNARY(tanh, "tanh", NULL)
+FLOAT_UNARY(sqrt, "sqrt", NULL)
+
+RT_LOOP1(log2_c64, c64, c64, clogf(a) / (float)M_LN2)
+RT_LOOP1(log2_c128, c128, c128, clog(a) / M_LN2)
+static const rt_own_loop log2_loops[] = {{RT_COMPLEX64, log2_c64}, {RT_COMPLEX128, log2_c128}, {0, NULL}};
+FLOAT_UNARY(log2, "log2", log2_loops)
+
+RT_CLONES RT_LOOP1(rsqrt_f32, float, float, 1.0f / sqrtf(a))
+RT_CLONES RT_LOOP1(rsqrt_f64, double, double, 1.0 / sqrt(a))
+RT_LOOP1(rsqrt_c64, c64, c64, 1.0f / csqrtf(a))
+RT_LOOP1(rsqrt_c128, c128, c128, 1.0 / csqrt(a))
+static const rt_own_loop rsqrt_loops[] = {{RT_FLOAT32, rsqrt_f32}, {RT_FLOAT64, rsqrt_f64}, {RT_COMPLEX64, rsqrt_c64},
+                                          {RT_COMPLEX128, rsqrt_c128}, {0, NULL}};
+FLOAT_UNARY(rsqrt, NULL, rsqrt_loops)
+
+RT_CLONES RT_LOOP1(reciprocal_f32, float, float, 1.0f / a)
+RT_CLONES RT_LOOP1(reciprocal_f64, double, double, 1.0 / a)
+RT_LOOP1(reciprocal_c64, c64, c64, 1.0f / a)
+RT_LOOP1(reciprocal_c128, c128, c128, 1.0 / a)
+static const rt_own_loop reciprocal_loops[] = {{RT_FLOAT32, reciprocal_f32}, {RT_FLOAT64, reciprocal_f64},
+                                               {RT_COMPLEX64, reciprocal_c64}, {RT_COMPLEX128, reciprocal_c128}, {0, NULL}};
+FLOAT_UNARY(reciprocal, NULL, reciprocal_loops)
+
+RT_LOOP1(erf_f32, float, float, erff(a))
+RT_LOOP1(erf_f64, double, double, erf(a))
+static const rt_own_loop erf_loops[] = {{RT_FLOAT32, erf_f32}, {RT_FLOAT64, erf_f64}, {0, NULL}};
+static rt_pointwise_op erf_op = {.stub = "erf_vml_cpu", .own = erf_loops, .nin = 1, .flags = RT_PW_INT_TO_FLOAT,
+                                 .dtypes = RT_FLOATING_DTYPES};
+RT_POINTWISE1(erf_out, erf_op)
+
+/* sigmoid by NumPy's vectorized exp, block by block. */
+static rt_loop exp_f32, exp_f64;
+enum { SIGMOID_BLOCK = 256 };
+
+#define SIGMOID(suffix, T)                                                                                               \
+    static void sigmoid_##suffix(char **args, const Py_ssize_t *n, const Py_ssize_t *steps, void *data)                  \
+    {                                                                                                                    \
+        T block[SIGMOID_BLOCK];                                                                                          \
+        (void)data;                                                                                                      \
+        for (Py_ssize_t done = 0; done < *n; done += SIGMOID_BLOCK) {                                                    \
+            Py_ssize_t length = *n - done < SIGMOID_BLOCK ? *n - done : SIGMOID_BLOCK;                                   \
+            Py_ssize_t unit[2] = {sizeof(T), sizeof(T)};                                                                 \
+            char *both[2] = {(char *)block, (char *)block};                                                              \
+            for (Py_ssize_t i = 0; i < length; i++)                                                                      \
+                block[i] = -*(T *)(args[0] + (done + i) * steps[0]);                                                     \
+            exp_##suffix.fn(both, &length, unit, exp_##suffix.data);                                                     \
+            for (Py_ssize_t i = 0; i < length; i++)                                                                      \
+                *(T *)(args[1] + (done + i) * steps[1]) = 1 / (1 + block[i]);                                            \
+        }                                                                                                                \
+    }
+SIGMOID(f32, float)
+SIGMOID(f64, double)
+RT_LOOP1(sigmoid_c64, c64, c64, 1.0f / (1.0f + cexpf(-a)))
+RT_LOOP1(sigmoid_c128, c128, c128, 1.0 / (1.0 + cexp(-a)))
+static const rt_own_loop sigmoid_loops[] = {{RT_FLOAT32, sigmoid_f32}, {RT_FLOAT64, sigmoid_f64}, {RT_COMPLEX64, sigmoid_c64},
+                                            {RT_COMPLEX128, sigmoid_c128}, {0, NULL}};
+static rt_pointwise_op sigmoid_op = {.stub = "sigmoid_cpu", .own = sigmoid_loops, .nin = 1, .flags = RT_PW_INT_TO_FLOAT,
+                                     .dtypes = RT_FLOATING_DTYPES | RT_COMPLEX_DTYPES};
+RT_POINTWISE_RULE(sigmoid_out, sigmoid_op, 1)
+
+static int sigmoid_cpu(rt_call_frame *c)
+{
+    /* Before the operator's own loops are made ready, so that the short cut never finds these missing. */
+    if (exp_f64.fn == NULL && (rt_pointwise_loop(&exp_op, RT_FLOAT32, &exp_f32) < 0 || rt_pointwise_loop(&exp_op, RT_FLOAT64, &exp_f64) < 0))
+        return -1;
+    return rt_pointwise_cpu(c);
+}
+static PyObject *sigmoid_fast(PyObject *const *args, Py_ssize_t n) { (void)n; return rt_pointwise_fast1(&sigmoid_op, args[0]); }
+RT_STRUCTURED(sigmoid_out, sigmoid_out_rule, sigmoid_cpu, sigmoid_fast)
+
+/* ---------------------------------------------------------------------------------------------------------------------- signs */
+
+static rt_pointwise_op neg_op = {.stub = "neg_cpu", .ufunc = "negative", .nin = 1, .dtypes = NUMERIC_DTYPES | RT_COMPLEX_DTYPES};
+static int neg_rule(rt_call_frame *c)
+{
+    if (rt_is_tensor(c->args[0]) && RT_TENSOR(c->args[0])->dtype == RT_BOOL) {
+        PyErr_SetString(PyExc_RuntimeError, "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a "
+                                            "mask, use the `~` or `logical_not()` operator instead.");
+        return -1;
+    }
+    return rt_pointwise_rule(c, &neg_op, 0, 1, c->args);
+}
+static PyObject *neg_fast(PyObject *const *args, Py_ssize_t n) { (void)n; return rt_pointwise_fast1(&neg_op, args[0]); }
+RT_STRUCTURED(neg_out, neg_rule, rt_pointwise_cpu, neg_fast)
+
+static rt_pointwise_op abs_op = {.stub = "abs_cpu", .ufunc = "absolute", .nin = 1, .flags = RT_PW_REAL_RESULT,
+                                 .dtypes = NUMERIC_DTYPES | RT_COMPLEX_DTYPES};
+RT_POINTWISE1(abs_out, abs_op)
+
+#define SIGN(suffix, T) RT_CLONES RT_LOOP1(sign_##suffix, T, T, (T)((a > 0) - (a < 0)))
+SIGN(u8, uint8_t) SIGN(i8, int8_t) SIGN(i16, int16_t) SIGN(i32, int32_t) SIGN(i64, int64_t) SIGN(f32, float) SIGN(f64, double)
+RT_LOOP1(sign_b8, uint8_t, uint8_t, a != 0)
+static const rt_own_loop sign_loops[] = {{RT_UINT8, sign_u8}, {RT_INT8, sign_i8}, {RT_INT16, sign_i16}, {RT_INT32, sign_i32},
+                                         {RT_INT64, sign_i64}, {RT_FLOAT32, sign_f32}, {RT_FLOAT64, sign_f64}, {RT_BOOL, sign_b8}, {0, NULL}};
+static rt_pointwise_op sign_op = {.stub = "sign_cpu", .own = sign_loops, .nin = 1, .dtypes = NUMERIC_DTYPES | RT_BOOL_DTYPE};
+static int sign_rule(rt_call_frame *c)
+{
+    if (rt_is_tensor(c->args[0]) && rt_is_complex(RT_TENSOR(c->args[0])->dtype)) {
+        PyErr_SetString(PyExc_RuntimeError, "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead.");
+        return -1;
+    }
+    return rt_pointwise_rule(c, &sign_op, 0, 1, c->args);
+}
+RT_STRUCTURED(sign_out, sign_rule, rt_pointwise_cpu, NULL)
+
+#define RELU(suffix, T) RT_CLONES RT_LOOP1(relu_##suffix, T, T, a <= 0 ? 0 : a)
+RELU(u8, uint8_t) RELU(i8, int8_t) RELU(i16, int16_t) RELU(i32, int32_t) RELU(i64, int64_t) RELU(f32, float) RELU(f64, double)
+static const rt_own_loop relu_loops[] = {{RT_UINT8, relu_u8}, {RT_INT8, relu_i8}, {RT_INT16, relu_i16}, {RT_INT32, relu_i32},
+                                         {RT_INT64, relu_i64}, {RT_FLOAT32, relu_f32}, {RT_FLOAT64, relu_f64}, {0, NULL}};
+static rt_pointwise_op relu_op = {.stub = "clamp_min_scalar_cpu", .own = relu_loops, .nin = 1, .dtypes = NUMERIC_DTYPES};
+static int relu_rule(rt_call_frame *c)
+{
+    if (rt_is_tensor(c->args[0]) && RT_TENSOR(c->args[0])->dtype == RT_BOOL) {
+        PyErr_SetString(PyExc_RuntimeError, "Boolean inputs not supported for relu");
+        return -1;
+    }
+    return rt_pointwise_rule(c, &relu_op, 0, 1, c->args);
+}
+static PyObject *relu_fast(PyObject *const *args, Py_ssize_t n) { (void)n; return rt_pointwise_fast1(&relu_op, args[0]); }
+RT_STRUCTURED(relu_out, relu_rule, rt_pointwise_cpu, relu_fast)
+
+/* ------------------------------------------------------------------------------------------------------------------- rounding */
+
+#define SAME(suffix, T) RT_LOOP1(same_##suffix, T, T, a)
+SAME(u8, uint8_t) SAME(i8, int8_t) SAME(i16, int16_t) SAME(i32, int32_t) SAME(i64, int64_t)
+static const rt_own_loop same_loops[] = {{RT_UINT8, same_u8}, {RT_INT8, same_i8}, {RT_INT16, same_i16}, {RT_INT32, same_i32},
+                                         {RT_INT64, same_i64}, {0, NULL}};
+#define ROUNDING(name, numpy)                                                                                            \
+    static rt_pointwise_op name##_op = {.stub = #name "_vml_cpu", .ufunc = numpy, .own = same_loops, .nin = 1, .dtypes = NUMERIC_DTYPES}; \
+    RT_POINTWISE1(name##_out, name##_op)
+ROUNDING(floor, "floor")
+ROUNDING(ceil, "ceil")
+ROUNDING(trunc, "trunc")
+ROUNDING(round, "rint")
+
+typedef struct decimals { double scale; int negative; } decimals;
+#define ROUND_DECIMALS(suffix, T, f)                                                                                     \
+    static inline T decimal_##suffix(T a, const decimals *d)                                                             \
+    {                                                                                                                    \
+        T scale = (T)d->scale;                                                                                           \
+        return d->negative ? nearbyint##f(a / scale) * scale : nearbyint##f(a * scale) / scale;                          \
+    }                                                                                                                    \
+    RT_LOOP1(round_decimals_##suffix, T, T, decimal_##suffix(a, data))
+ROUND_DECIMALS(f32, float, f)
+ROUND_DECIMALS(f64, double, )
+static const rt_own_loop round_decimals_loops[] = {{RT_FLOAT32, round_decimals_f32}, {RT_FLOAT64, round_decimals_f64}, {0, NULL}};
+static rt_pointwise_op round_decimals_op = {.stub = "round_decimals", .own = round_decimals_loops, .nin = 1, .dtypes = RT_FLOATING_DTYPES};
+RT_POINTWISE_RULE(round_decimals_out, round_decimals_op, 1)
+
+static int round_decimals_cpu(rt_call_frame *c)
+{
+    rt_loop loop;
+    int64_t places;
+    if (rt_pointwise_loop(&round_decimals_op, rt_pointwise_of(c)->common, &loop) < 0 || rt_as_int64(c->args[1], &places) < 0)
+        return -1;
+    decimals d = {pow(10.0, (double)(places < 0 ? -places : places)), places < 0};
+    loop.data = &d;
+    return rt_pointwise_run(c, loop);
+}
+RT_STRUCTURED(round_decimals_out, round_decimals_out_rule, round_decimals_cpu, NULL)
+
+/* ----------------------------------------------------------------------------------------------------------------- predicates */
+
+static rt_pointwise_op isnan_op = {.stub = "isnan", .ufunc = "isnan", .nin = 1, .flags = RT_PW_BOOL_RESULT, .dtypes = ALL_DTYPES};
+RT_POINTWISE1(isnan_out, isnan_op)
+static rt_pointwise_op isinf_op = {.stub = "isinf", .ufunc = "isinf", .nin = 1, .flags = RT_PW_BOOL_RESULT, .dtypes = ALL_DTYPES};
+RT_POINTWISE1(isinf_out, isinf_op)
+static rt_pointwise_op logical_not_op = {.stub = "logical_not_cpu", .ufunc = "logical_not", .nin = 1, .flags = RT_PW_BOOL_RESULT,
+                                         .dtypes = ALL_DTYPES};
+RT_POINTWISE1(logical_not_out, logical_not_op)
+static rt_pointwise_op bitwise_not_op = {.stub = "bitwise_not_cpu", .ufunc = "invert", .nin = 1,
+                                         .dtypes = RT_INTEGRAL_DTYPES | RT_BAREBONES_UNSIGNED_DTYPES | RT_BOOL_DTYPE};
+RT_POINTWISE1(bitwise_not_out, bitwise_not_op)
