@@ -1,7 +1,7 @@
 """How tensors print: PyTorch's format, digit for digit.
 
-`Tensor.__repr__` calls `tensor_str`. Printing reads the elements as Python numbers and dispatches no operators, so it works inside
-modes and kernels. The options are module state, changed by `set_printoptions`.
+`Tensor.__repr__` calls `tensor_str`. Printing reads the elements as Python numbers and dispatches no operators, so it
+works inside modes and kernels. The options are module state, changed by `set_printoptions`.
 """
 
 import contextlib
@@ -191,7 +191,7 @@ def body(data, ndim, indent, number):
 
 
 def elements(tensor):
-    """The elements of a tensor as a NumPy array of a dtype that NumPy itself knows, lazy conjugation and negation applied."""
+    """The elements as a NumPy array of a dtype that NumPy itself knows, lazy conjugation and negation applied."""
     array = _core._numpy_view(tensor)
     if array.dtype.kind == "V" or array.dtype.char not in "?bBhHiIlLqQefdFD":
         array = array.astype("float32")  # ml_dtypes' elements all fit

@@ -63,3 +63,4 @@ cdef inline void make_view(PyObject *view, PyObject *base) noexcept:
         base = RT_TENSOR(base).view
     RT_INC(base)
     v.view = base
+    rt_tensor_track(v)  # the base may hold the view in its attributes

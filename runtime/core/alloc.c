@@ -420,7 +420,15 @@ static PyObject *tensor_get_dict(PyObject *o, void *context)
     return dict;
 }
 
-static PyGetSetDef dict_getset = {"__dict__", tensor_get_dict, PyObject_GenericSetDict, NULL, NULL};
+static int tensor_set_dict(PyObject *o, PyObject *dict, void *context)
+{
+    int result = PyObject_GenericSetDict(o, dict, context);
+    if (RT_TENSOR(o)->dict != NULL)
+        rt_tensor_track(RT_TENSOR(o));
+    return result;
+}
+
+static PyGetSetDef dict_getset = {"__dict__", tensor_get_dict, tensor_set_dict, NULL, NULL};
 
 int rt_setup_tensor_type(PyTypeObject *type)
 {
@@ -697,6 +705,25 @@ RtTensor *rt_empty_strided(int ndim, const int64_t *sizes, const int64_t *stride
 
 RtTensor *rt_empty_like(const RtTensor *t, int dtype)
 {
+    /* The sizes of a tensor need no checks, and a contiguous one's strides no computation. */
+    if (RT_LIKELY(t->flags & RT_T_CONTIGUOUS && t->ndim <= RT_INLINE_DIM && t->device_type == RT_DEVICE_CPU &&
+                  t->numel < (int64_t)1 << 40)) {
+        RtTensor *r = plain_header(t->ndim, dtype, RT_DEVICE_CPU, -1);
+        if (RT_UNLIKELY(r == NULL))
+            return NULL;
+        for (int i = 0; i < t->ndim; i++) {
+            r->sizes[i] = t->sizes[i];
+            r->strides[i] = t->strides[i];
+        }
+        r->numel = t->numel;
+        r->flags |= t->flags & (RT_T_CONTIGUOUS | RT_T_DENSE | RT_T_CHANNELS_LAST | RT_T_CHANNELS_LAST_3D);
+        r->storage = rt_storage_new(t->numel * rt_itemsize[dtype], RT_DEVICE_CPU, -1);
+        if (RT_UNLIKELY(r->storage == NULL)) {
+            Py_DECREF(r);
+            return NULL;
+        }
+        return r;
+    }
     return rt_empty(t->ndim, t->sizes, dtype, t->device_type, t->device_index);
 }
 

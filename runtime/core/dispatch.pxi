@@ -106,8 +106,6 @@ cdef inline bint misfit(rt_operator *op, rt_arg *spec, PyObject *value, int how)
 cdef inline int bind(rt_operator *op, PyObject *const *args, Py_ssize_t n, PyObject *kwnames, int how, Binding *b) noexcept:
     """Fill a Binding: 1 done; 0 misfit (QUIET only); -1 an exception is set. After 0 and -1 nothing is held."""
     cdef int i
-    cdef rt_arg *spec
-    cdef PyObject *value
     b.converted = 0
     b.heap = NULL
     b.keys = 0
@@ -118,6 +116,14 @@ cdef inline int bind(rt_operator *op, PyObject *const *args, Py_ssize_t n, PyObj
         i = arrange(op, args, n, kwnames, how, b)
         if i <= 0:
             return i
+    return make_canonical(op, how, b)
+
+
+cdef inline int make_canonical(rt_operator *op, int how, Binding *b) noexcept:
+    """Convert the arranged arguments that are not canonical, and gather the tensors' keys; answers as `bind`."""
+    cdef int i
+    cdef rt_arg *spec
+    cdef PyObject *value
     for i in range(op.nargs):
         spec = &op.args[i]
         value = b.args[i]
@@ -130,7 +136,7 @@ cdef inline int bind(rt_operator *op, PyObject *const *args, Py_ssize_t n, PyObj
             return 0
         if unlikely(op.flags & OPF_HAS_FOREIGN) and spec.kind == RT_ARG_TENSOR and bind_foreign(op, b):
             return 1
-        i = convert_argument(op, b, i, how, args, n)
+        i = convert_argument(op, b, i, how)
         if i < 0:
             unbind(op, b)
             if how & QUIET and (PyErr_GivenExceptionMatches(c_err_occurred(), <PyObject *>RuntimeError)
@@ -162,6 +168,15 @@ cdef int arrange(rt_operator *op, PyObject *const *args, Py_ssize_t n, PyObject 
         return bind_failed(op, args, n, kwnames, how, b)
     for i in range(n):
         out[i] = args[i]
+    if nk == 0:
+        if unlikely(n < op.nreq):
+            return bind_failed(op, args, n, kwnames, how, b)
+        for i in range(n, op.nargs):
+            out[i] = op.args[i].dflt
+        if unlikely(b.heap != NULL):
+            for i in range(op.nargs):
+                RT_INC(out[i])
+        return 1
     for i in range(n, op.nargs):
         out[i] = NULL
     for j in range(nk):
@@ -201,7 +216,7 @@ cdef int bind_failed(rt_operator *op, PyObject *const *args, Py_ssize_t n, PyObj
     return -1
 
 
-cdef int convert_argument(rt_operator *op, Binding *b, int i, int how, PyObject *const *args, Py_ssize_t n) noexcept:
+cdef int convert_argument(rt_operator *op, Binding *b, int i, int how) noexcept:
     """Make argument i canonical: i, or -1 with an exception set."""
     cdef int j
     cdef object value = None
@@ -218,6 +233,8 @@ cdef int convert_argument(rt_operator *op, Binding *b, int i, int how, PyObject 
     RT_INC(<void *>value)
     if b.heap != NULL:
         RT_DEC(b.heap[i])
+    elif (b.converted >> i) & 1:
+        RT_DEC(b.buffer[i])
     else:
         b.converted |= 1ULL << i
     b.args[i] = <PyObject *>value

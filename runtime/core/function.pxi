@@ -5,11 +5,14 @@
 # for arguments (`axis`, `keepdims`), and for factories `requires_grad` and the explicit device.
 
 cdef object default_device = make_device(0, -1)
+cdef object out_object = intern_name("out")
+cdef PyObject *out_name = <PyObject *>out_object
 
 
 cdef struct Signature:
     rt_operator *op
     rt_operator *out      # the out= sibling, or NULL
+    int n_outs            # its outputs
     int varargs           # index of the integer list that may be given as separate numbers, or -1
     int device            # indices of the tensor options of a factory without tensor arguments, or -1
     int pin_memory
@@ -31,15 +34,16 @@ cdef class Function:
     def __dealloc__(self):
         free(self.signatures)
 
-    cdef bint special_keywords(self, PyObject *kwnames) noexcept:
-        """Whether a call has keywords that the schemas do not know."""
+    cdef int special_keywords(self, PyObject *kwnames) noexcept:
+        """0 for keywords that the schemas know; 1 if `out` is among them; 2 for others that need function_slow."""
         cdef Py_ssize_t i
+        cdef int special = 0
         for i in range(RT_SIZE(kwnames)):
-            if rt_name_is(RT_TUPLE_ITEMS(kwnames)[i], b"out"):
-                return True
-            if self.is_factory and rt_name_is(RT_TUPLE_ITEMS(kwnames)[i], b"requires_grad"):
-                return True
-        return False
+            if RT_TUPLE_ITEMS(kwnames)[i] == out_name:
+                special = 1
+            elif self.is_factory and rt_name_is(RT_TUPLE_ITEMS(kwnames)[i], b"requires_grad"):
+                return 2
+        return special
 
     @property
     def __doc__(self):
@@ -92,10 +96,21 @@ cdef PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size_t
     cdef Py_ssize_t n = PyVectorcall_NARGS(nargsf)
     cdef Binding b
     cdef Signature *s
-    cdef int i, status
-    if kwnames == NULL or not f.special_keywords(kwnames):
+    cdef Signature out
+    cdef int i, status, special = 0 if kwnames == NULL else f.special_keywords(kwnames)
+    if special <= 1:
         for i in range(f.n):
             s = &f.signatures[i]
+            if n > s.op.npos and s.varargs < 0:
+                continue
+            if special:
+                # One output, given by keyword: the out= schema takes the call as it is.
+                if s.out == NULL or s.n_outs != 1:
+                    continue
+                out = s[0]
+                out.op = s.out
+                out.device = out.pin_memory = -1
+                s = &out
             status = bind_signature(s, args, n, kwnames, &b)
             if status < 0:
                 return NULL
@@ -118,35 +133,41 @@ cdef int bind_varargs(Signature *s, PyObject *const *args, Py_ssize_t n, PyObjec
     """Pack the separate numbers of `view(2, 2)` into the tuple that the schema wants."""
     cdef PyObject *packed[BUFFER]
     cdef PyObject *sizes
-    cdef Py_ssize_t i, nk = 0 if kwnames == NULL else RT_SIZE(kwnames)
+    cdef Py_ssize_t i, first = s.varargs, nk = 0 if kwnames == NULL else RT_SIZE(kwnames)
     cdef int status
-    if s.varargs + 1 + nk > BUFFER:
+    if first + 1 + nk > BUFFER or s.op.nargs > BUFFER:
         return 0
-    sizes = c_tuple_new(n - s.varargs)
+    sizes = c_tuple_new(n - first)
     if sizes == NULL:
         return -1
-    for i in range(s.varargs, n):
+    for i in range(first, n):
         RT_INC(args[i])
-        RT_TUPLE_ITEMS(sizes)[i - s.varargs] = args[i]
-    for i in range(s.varargs):
-        packed[i] = args[i]
-    packed[s.varargs] = sizes
-    for i in range(nk):
-        packed[s.varargs + 1 + i] = args[n + i]
-    status = bind(s.op, packed, s.varargs + 1, kwnames, QUIET | PYARG, b)
-    if status <= 0:
-        RT_DEC(sizes)
-        return status
-    if b.args != b.buffer and b.heap == NULL:
-        # `packed` dies with this function.
-        for i in range(s.op.nargs):
-            b.buffer[i] = packed[i]
+        RT_TUPLE_ITEMS(sizes)[i - first] = args[i]
+    b.heap = NULL
+    b.keys = 0
+    b.foreign = False
+    if nk == 0:
         b.args = b.buffer
-    if b.heap == NULL and not (b.converted >> s.varargs) & 1:
-        b.converted |= 1ULL << s.varargs
+        for i in range(first):
+            b.buffer[i] = args[i]
+        b.buffer[first] = sizes
+        for i in range(first + 1, s.op.nargs):
+            b.buffer[i] = s.op.args[i].dflt
+            if b.buffer[i] == NULL:
+                RT_DEC(sizes)
+                return 0
     else:
-        RT_DEC(sizes)
-    return status
+        for i in range(first):
+            packed[i] = args[i]
+        packed[first] = sizes
+        for i in range(nk):
+            packed[first + 1 + i] = args[n + i]
+        status = arrange(s.op, packed, first + 1, kwnames, QUIET | PYARG, b)
+        if status <= 0:
+            RT_DEC(sizes)
+            return status
+    b.converted = 1ULL << first   # the tuple is released with the Binding
+    return make_canonical(s.op, QUIET | PYARG, b)
 
 
 cdef inline PyObject *run_signature(Function f, Signature *s, Binding *b) noexcept:
@@ -307,6 +328,9 @@ cdef int fill_signature(Signature *s, int index, int out, bint method) except -1
     cdef int i, first = 1 if method else 0
     s.op = op
     s.out = rt_builtin_ops[out] if out >= 0 else NULL
+    s.n_outs = 0
+    if s.out != NULL:
+        s.n_outs = len([i for i in range(s.out.nargs) if s.out.args[i].flags & RT_ARGF_OUT])
     s.varargs = -1
     s.device = -1
     s.pin_memory = -1

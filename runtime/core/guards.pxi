@@ -21,7 +21,7 @@ cdef class _ForceDispatchKeyGuard:
     cdef bint keep
     cdef list outer
 
-    def __cinit__(self, DispatchKeySet included=None, DispatchKeySet excluded=None):
+    def __init__(self, DispatchKeySet included=None, DispatchKeySet excluded=None):
         if included is None or excluded is None:
             if included is not excluded:
                 raise TypeError("_ForceDispatchKeyGuard() takes both an include and an exclude set, or neither")
@@ -68,7 +68,7 @@ cdef class _IncludeDispatchKeyGuard:
     cdef rt_keyset keys, added
     cdef int depth
 
-    def __cinit__(self, keys not None):
+    def __init__(self, keys not None):
         self.keys = guard_bits(keys)
 
     def __enter__(self):
@@ -93,7 +93,7 @@ cdef class _ExcludeDispatchKeyGuard:
     cdef rt_keyset keys, added
     cdef int depth
 
-    def __cinit__(self, keys not None):
+    def __init__(self, keys not None):
         self.keys = guard_bits(keys)
 
     def __enter__(self):
@@ -209,3 +209,80 @@ cdef class _PreserveDispatchKeyGuard:
     def __exit__(self, kind, value, traceback):
         rt_tls_state.included = self.included
         rt_tls_state.excluded = self.excluded
+
+
+# Guards are made at every use, so their types are called by vectorcall: `type.__call__` would build a tuple and a dict first.
+
+cdef extern from *:
+    """
+    static void rt_type_vectorcall(PyTypeObject *type, void *call)
+    {
+        type->tp_vectorcall = (vectorcallfunc)call;
+        PyType_Modified(type);
+    }
+    """
+    void rt_type_vectorcall(PyTypeObject *type, void *call)
+
+
+cdef PyObject *by_init(PyObject *cls, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) noexcept:
+    """Make an instance the general way: keywords, wrong arguments."""
+    cdef Py_ssize_t i, nk = 0 if kwnames == NULL else RT_SIZE(kwnames)
+    try:
+        made = (<object>cls).__new__(<object>cls)
+        made.__init__(*[<object>args[i] for i in range(n)], **{<object>RT_TUPLE_ITEMS(kwnames)[i]: <object>args[n + i] for i in range(nk)})
+        RT_INC(<void *>made)
+        return <PyObject *>made
+    except BaseException as e:
+        set_current(e)
+        return NULL
+
+
+cdef PyObject *force_guard_call(PyObject *cls, PyObject *const *args, size_t nargsf, PyObject *kwnames) noexcept:
+    cdef _ForceDispatchKeyGuard guard
+    if kwnames != NULL or PyVectorcall_NARGS(nargsf) != 2 or RT_TYPE(args[0]) != <PyTypeObject *>DispatchKeySet \
+            or RT_TYPE(args[1]) != <PyTypeObject *>DispatchKeySet:
+        return by_init(cls, args, PyVectorcall_NARGS(nargsf), kwnames)
+    guard = _ForceDispatchKeyGuard.__new__(_ForceDispatchKeyGuard)
+    guard.included = (<DispatchKeySet>args[0]).bits
+    guard.excluded = (<DispatchKeySet>args[1]).bits
+    RT_INC(<void *>guard)
+    return <PyObject *>guard
+
+
+cdef inline bint one_key(PyObject *const *args, size_t nargsf, PyObject *kwnames, rt_keyset *bits) noexcept:
+    """The bits of the one argument, where it is a key set or a key."""
+    if kwnames != NULL or PyVectorcall_NARGS(nargsf) != 1:
+        return False
+    if RT_TYPE(args[0]) == <PyTypeObject *>DispatchKeySet:
+        bits[0] = (<DispatchKeySet>args[0]).bits
+        return True
+    if RT_TYPE(args[0]) == <PyTypeObject *>DispatchKey:
+        bits[0] = (<DispatchKey>args[0]).bits
+        return True
+    return False
+
+
+cdef PyObject *include_guard_call(PyObject *cls, PyObject *const *args, size_t nargsf, PyObject *kwnames) noexcept:
+    cdef rt_keyset bits
+    cdef _IncludeDispatchKeyGuard guard
+    if not one_key(args, nargsf, kwnames, &bits):
+        return by_init(cls, args, PyVectorcall_NARGS(nargsf), kwnames)
+    guard = _IncludeDispatchKeyGuard.__new__(_IncludeDispatchKeyGuard)
+    guard.keys = bits
+    RT_INC(<void *>guard)
+    return <PyObject *>guard
+
+
+cdef PyObject *exclude_guard_call(PyObject *cls, PyObject *const *args, size_t nargsf, PyObject *kwnames) noexcept:
+    cdef rt_keyset bits
+    cdef _ExcludeDispatchKeyGuard guard
+    if not one_key(args, nargsf, kwnames, &bits):
+        return by_init(cls, args, PyVectorcall_NARGS(nargsf), kwnames)
+    guard = _ExcludeDispatchKeyGuard.__new__(_ExcludeDispatchKeyGuard)
+    guard.keys = bits
+    RT_INC(<void *>guard)
+    return <PyObject *>guard
+
+rt_type_vectorcall(<PyTypeObject *>_ForceDispatchKeyGuard, <void *>force_guard_call)
+rt_type_vectorcall(<PyTypeObject *>_IncludeDispatchKeyGuard, <void *>include_guard_call)
+rt_type_vectorcall(<PyTypeObject *>_ExcludeDispatchKeyGuard, <void *>exclude_guard_call)

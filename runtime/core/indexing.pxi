@@ -9,6 +9,7 @@ cdef extern from "rt_builtins.h":
 
 cdef object ZERO = 0
 cdef object STEP_ONE = 1
+cdef object FAR = 0x7fffffffffffffff  # the end of a slice that has none
 
 
 cdef object call_view(int which, object self, object a, object b, object c, object d, int n):
@@ -35,8 +36,13 @@ cdef object select(object self, int dim, object index, int real_dim):
 
 cdef object slice_bound(object value):
     """A bound of a slice as an int or None; far-away bounds are cut to what an int64 holds."""
+    cdef int overflow = 0
     if value is None:
         return None
+    if type(value) is int:
+        c_long_fits(<PyObject *>value, &overflow)
+        if not overflow:
+            return value
     if not hasattr(value, "__index__"):
         raise TypeError("slice indices must be integers or None or have an __index__ method")
     number = value.__index__()
@@ -53,7 +59,8 @@ cdef object take_slice(object self, int dim, slice index):
         return self
     start = slice_bound(index.start)
     stop = slice_bound(index.stop)
-    return call_view(RT_OP_aten_slice_Tensor, self, dim, ZERO if start is None else start, 0x7fffffffffffffff if stop is None else stop, step, 5)
+    return call_view(RT_OP_aten_slice_Tensor, self, dim, ZERO if start is None else start,
+                     FAR if stop is None else stop, step, 5)
 
 
 cdef bint is_plain_int(object index) noexcept:
@@ -96,6 +103,11 @@ cdef object index_tensor(object item, object self):
                      f"(got {class_name(item)})")
 
 
+cdef object bool_index(bint take, object self):
+    """The index of a dimension of size one that a bool stands for: all of it or nothing."""
+    return place_on(tensor([0] if take else [], dtype=dtype_names["int64"]), self.device)
+
+
 cdef tuple apply_views(object self, tuple index):
     """The view that the ints, slices, None and Ellipsis of an index make, and the list of index tensors that remain (None where the
     dimension is whole)."""
@@ -125,7 +137,7 @@ cdef tuple apply_views(object self, tuple index):
             real_dim += 1
         elif isinstance(item, bool):
             result = call_view(RT_OP_aten_unsqueeze, result, dim, None, None, None, 2)
-            put_index(tensors, dim, tensor(item))
+            put_index(tensors, dim, bool_index(item, self))
             dim += 1
         elif isinstance(item, int):
             result = select(result, dim, int(item), real_dim)
@@ -133,7 +145,7 @@ cdef tuple apply_views(object self, tuple index):
         elif rt_is_tensor(<PyObject *>item) and RT_TENSOR(<void *>item).ndim == 0:
             if dtype_kind(RT_TENSOR(<void *>item).dtype) == KIND_BOOL or RT_TENSOR(<void *>item).dtype == 0:
                 result = call_view(RT_OP_aten_unsqueeze, result, dim, None, None, None, 2)
-                put_index(tensors, dim, item)
+                put_index(tensors, dim, bool_index(bool(item), self))
                 dim += 1
             elif dtype_kind(RT_TENSOR(<void *>item).dtype) == KIND_INT and RT_TENSOR(<void *>item).device_type == DEVICE_CPU:
                 result = select(result, dim, int(item), real_dim)
@@ -207,6 +219,20 @@ cdef object get_item(object self, object index):
     return call_view(RT_OP_aten_index_Tensor, result, tuple(tensors), None, None, None, 2)
 
 
+cdef bint is_python_number(object value) noexcept:
+    return isinstance(value, (int, float, complex))
+
+
+cdef object exact_number(object value):
+    """A number without what a subclass adds, in the range of a Scalar."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        index_number(value)
+        return int(value)
+    return float(value) if isinstance(value, float) else complex(value)
+
+
 cdef object value_tensor(object value, object target):
     """The right side of an assignment as a tensor of the target's dtype."""
     cdef RtTensor *t = RT_TENSOR(<void *>target)
@@ -214,7 +240,7 @@ cdef object value_tensor(object value, object target):
         return value
     if cnp.PyArray_Check(value):
         return from_numpy(value)
-    if isinstance(value, (bool, int, float, complex)):
+    if is_python_number(value):
         made = new_cpu_tensor([], t.dtype)
         rt_store_element(RT_TENSOR(<void *>made).storage.data, t.dtype, <PyObject *>value)
         return place_on(made, target.device)
@@ -224,8 +250,10 @@ cdef object value_tensor(object value, object target):
 cdef int copy_into(object target, object value) except -1:
     """`target.copy_(value)`, with a value's leading dimensions of size one dropped and the value broadcast."""
     cdef RtTensor *v
-    if isinstance(value, (bool, int, float, complex)) and not rt_is_tensor(<PyObject *>value):
-        call_view(RT_OP_aten_fill__Scalar, target, value, None, None, None, 2)
+    if cnp.PyArray_CheckScalar(value):
+        value = value.item()
+    if is_python_number(value):
+        call_view(RT_OP_aten_fill__Scalar, target, exact_number(value), None, None, None, 2)
         return 0
     value = value_tensor(value, target)
     v = RT_TENSOR(<void *>value)

@@ -10,15 +10,13 @@ cnp.import_array()
 cdef extern from "numpy/arrayobject.h":
     enum:
         NPY_ARRAY_WRITEABLE
-        NPY_MAXDIMS
     object PyArray_New(PyTypeObject *subtype, int nd, cnp.npy_intp *dims, int type_num, cnp.npy_intp *strides, void *data, int itemsize,
                        int flags, PyObject *obj)
-    int PyArray_SetBaseObject(PyObject *array, PyObject *base) except -1
+    int PyArray_SetBaseObject(void *array, PyObject *base) except -1
     PyTypeObject PyArray_Type
-    bint PyArray_ISALIGNED(PyObject *array) noexcept
-    bint PyArray_ISWRITEABLE(PyObject *array) noexcept
-    bint PyArray_ISNOTSWAPPED(PyObject *array) noexcept
-    int PyArray_TYPE(PyObject *array) noexcept
+    bint PyArray_ISALIGNED(void *array) noexcept
+    bint PyArray_ISWRITEABLE(void *array) noexcept
+    bint PyArray_ISNOTSWAPPED(void *array) noexcept
 
 # By dtype code: NumPy's type number, -1 where NumPy has none.
 cdef int[46] numpy_types
@@ -66,7 +64,7 @@ cdef int check_numpy_array(object array) except -1:
     cdef cnp.npy_intp itemsize, stride
     if cnp.PyArray_NDIM(array) > RT_MAX_DIM:
         raise ValueError(f"tensors with more than {RT_MAX_DIM} dimensions are not supported")
-    if not PyArray_ISNOTSWAPPED(<PyObject *>array):
+    if not PyArray_ISNOTSWAPPED(<void *>array):
         raise ValueError("given numpy array has byte order different from the native byte order. Conversion between byte orders is "
                          "currently not supported.")
     code_of_numpy_dtype(array.dtype)
@@ -115,9 +113,9 @@ def from_numpy(array):
     if not cnp.PyArray_Check(array):
         raise TypeError(f"expected np.ndarray (got {class_name(array)})")
     check_numpy_array(array)
-    if not PyArray_ISALIGNED(<PyObject *>array):
+    if not PyArray_ISALIGNED(<void *>array):
         raise ValueError("given numpy array is not aligned to its element size. Copy the numpy array to reallocate the memory.")
-    cdef bint read_only = not PyArray_ISWRITEABLE(<PyObject *>array)
+    cdef bint read_only = not PyArray_ISWRITEABLE(<void *>array)
     if read_only:
         warn_read_only("array")
     return tensor_over_array(array, RT_STORAGE_READONLY if read_only else 0)
@@ -156,7 +154,7 @@ cdef object array_over(RtTensor *t, bint ml_dtypes):
     array = PyArray_New(&PyArray_Type, t.ndim, sizes, number, strides, data, itemsize, flags, NULL)
     base = storage_object(t.storage)
     t.storage.flags &= ~<uint32_t>RT_STORAGE_RESIZABLE
-    PyArray_SetBaseObject(<PyObject *>array, owned(base))
+    PyArray_SetBaseObject(<void *>array, owned(base))
     return array
 
 

@@ -21,6 +21,7 @@
 
 cdef dict operators = {}          # (qualified name, overload) -> Operator, with a schema or dangling
 cdef dict definitions = {}        # qualified name -> overload names in order of definition, with a schema only
+cdef long definitions_generation = 0   # changes with `definitions`: packets cache what they looked up
 cdef list fallbacks = [None] * RT_NUM_KEYS   # enum value of a run-time key -> Kernel or None
 cdef int slot_keys[137]           # table slot -> enum value
 cdef uint8_t alias_members[6][160]  # [alias - first alias][key]
@@ -349,6 +350,8 @@ cdef int set_schema(Operator o, object schema, str debug, str alias_analysis, tu
     o.alias_analysis = alias_analysis
     o.tag_names = tags
     finish_schema(o)
+    global definitions_generation
+    definitions_generation += 1
     names = definitions.setdefault(o.name, [])
     if o.overload not in names:
         names.append(o.overload)
@@ -381,6 +384,8 @@ cdef int finish_schema(Operator o) except -1:
 
 cdef int clear_schema(Operator o) except -1:
     """Undo a definition. Kernels that still run keep their argument arrays: they are freed with the operator."""
+    global definitions_generation
+    definitions_generation += 1
     names = definitions.get(o.name)
     if names is not None and o.overload in names:
         names.remove(o.overload)

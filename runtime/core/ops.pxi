@@ -16,6 +16,30 @@ cdef class OpOverloadPacket:
     cdef dict __dict__
     cdef object __weakref__
     cdef list touched
+    cdef rt_operator **cached    # the overloads in order of definition, as of `generation`
+    cdef Py_ssize_t n_cached
+    cdef long generation
+
+    def __dealloc__(self):
+        free(self.cached)
+
+    cdef int refresh(self) except -1:
+        """Look the overloads up again after definitions have changed."""
+        cdef Py_ssize_t i
+        names = definitions.get(self._qualified_op_name)
+        if names is None:
+            raise RuntimeError(f"{self._qualified_op_name} has no definition any more (the library that made it is gone)")
+        free(self.cached)
+        self.n_cached = 0
+        self.generation = -1
+        self.cached = <rt_operator **>malloc(len(names) * sizeof(rt_operator *))
+        if self.cached == NULL:
+            raise MemoryError()
+        for i, overload in enumerate(names):
+            self.cached[i] = &(<Operator>operators[self._qualified_op_name, overload]).op
+        self.n_cached = len(names)
+        self.generation = definitions_generation
+        return 0
 
     def __init__(self):
         raise TypeError("OpOverloadPacket objects come from ops.<namespace>.<name>")
@@ -94,47 +118,48 @@ cdef OpOverloadPacket packet_of(str name):
         p._qualified_op_name = name
         vars(p)["__module__"] = f"torch.ops.{ns}"
         p.touched = []
+        p.generation = -1
         packets[name] = p
     return p
 
 
+cdef int refresh_packet(OpOverloadPacket p) noexcept:
+    try:
+        return p.refresh()
+    except BaseException as e:
+        set_current(e)
+        return -1
+
+
 cdef PyObject *packet_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames) noexcept:
     cdef Py_ssize_t n = PyVectorcall_NARGS(nargsf), i
-    cdef PyObject *names = PyDict_GetItem_(<PyObject *>definitions, <PyObject *>(<OpOverloadPacket>self)._qualified_op_name)
     cdef PyObject *result
+    cdef PyObject *held
     cdef rt_operator *op
     cdef Binding b
-    cdef int status
-    if names == NULL:
-        set_error(RuntimeError, f"{(<OpOverloadPacket>self)._qualified_op_name} has no definition any more (the library that made it is gone)", NULL)
+    cdef int status, how
+    if unlikely((<OpOverloadPacket>self).generation != definitions_generation) and refresh_packet(<OpOverloadPacket>self) < 0:
         return NULL
-    for i in range(RT_SIZE(names)):
-        op = find_operator((<OpOverloadPacket>self)._qualified_op_name, RT_LIST_ITEMS(names)[i])
-        if op == NULL:
-            return NULL
-        status = bind(op, args, n, kwnames, QUIET if RT_SIZE(names) > 1 else 0, &b)
+    how = QUIET if (<OpOverloadPacket>self).n_cached > 1 else 0
+    for i in range((<OpOverloadPacket>self).n_cached):
+        op = (<OpOverloadPacket>self).cached[i]
+        status = bind(op, args, n, kwnames, how, &b)
         if status < 0:
             return NULL
         if status:
+            # The call may undefine the operator: nothing else may hold it.
+            held = op.self
+            RT_INC(held)
             result = rt_redispatch(op, rt_effective_keyset(op, b.keys), b.args, op.nargs)
             unbind(op, &b)
-            return finish(op, result)
+            result = finish(op, result)
+            RT_DEC(held)
+            return result
     try:
         no_overload_matches((<OpOverloadPacket>self)._qualified_op_name, args, n, kwnames)
     except BaseException as e:
         set_current(e)
     return NULL
-
-cdef extern from "Python.h":
-    PyObject *PyDict_GetItem_ "PyDict_GetItem"(PyObject *d, PyObject *k) noexcept
-
-
-cdef rt_operator *find_operator(str name, PyObject *overload) noexcept:
-    try:
-        return &(<Operator>operators[name, <object>overload]).op
-    except BaseException as e:
-        set_current(e)
-        return NULL
 
 
 cdef object no_overload_matches(str name, PyObject *const *args, Py_ssize_t n, PyObject *kwnames):

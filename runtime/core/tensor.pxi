@@ -395,7 +395,9 @@ cdef class Tensor(TensorBase):
     def __format__(self, spec):
         if RT_TENSOR(<void *>self).ndim == 0 and not self.is_meta and type(self) is Tensor:
             return self.item().__format__(spec)
-        return object.__format__(self, spec)
+        if spec:
+            raise TypeError(f"unsupported format string passed to {class_name(self)}.__format__")
+        return str(self)
 
     def __repr__(self):
         from runtime._printing import tensor_str
@@ -455,7 +457,7 @@ cdef class Tensor(TensorBase):
         if n != 2 and n != 0:
             raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {n}-D tensor."
                                + (" For batches of matrices, consider using tensor.mH" if n > 2 else ""))
-        return self if n == 0 else self.transpose(0, 1).conj()
+        return self if n == 0 else conjugate(self.transpose(0, 1))
 
     @property
     def mH(self):
@@ -463,7 +465,7 @@ cdef class Tensor(TensorBase):
         if RT_TENSOR(<void *>self).ndim < 2:
             raise RuntimeError("tensor.mH is only supported on matrices or batches of matrices. "
                                f"Got {RT_TENSOR(<void *>self).ndim}-D tensor.")
-        return self.transpose(-2, -1).conj()
+        return conjugate(self.transpose(-2, -1))
 
 
 cdef enum:
@@ -482,6 +484,10 @@ cdef int dtype_kind(int code) noexcept:
     if 8 <= code <= 10:
         return KIND_COMPLEX
     return KIND_FLOAT
+
+
+cdef object conjugate(object self):
+    return self.conj() if dtype_kind(RT_TENSOR(<void *>self).dtype) == KIND_COMPLEX else self
 
 
 cdef int64_t checked_dim(RtTensor *t, object dim, str function) except -1:

@@ -23,25 +23,28 @@ cdef str class_name(object o):
     return type(o).__name__
 
 
+cdef bint values_are_complete = False  # from then on the classes with fixed instances make no more
+
+
 cdef object no_instances(object cls):
     raise TypeError(f"cannot create 'torch.{cls.__name__}' instances")
 
 
 # ------------------------------------------------------------------------------------------------------------------------- dtypes
 
-# By code: name, PyTorch's name of the scalar type, short name, code of the complex (for floats) or real (for complex) partner.
+# By code: name, PyTorch's name of the scalar type, short name.
 cdef tuple dtype_table = (
     ("uint8", "Byte", "u8"), ("int8", "Char", "i8"), ("int16", "Short", "i16"), ("int32", "Int", "i32"), ("int64", "Long", "i64"),
     ("float16", "Half", "f16"), ("float32", "Float", "f32"), ("float64", "Double", "f64"), ("complex32", "ComplexHalf", "c32"),
-    ("complex64", "ComplexFloat", "c64"), ("complex128", "ComplexDouble", "c128"), ("bool", "Bool", "b8"), ("qint8", "QInt8", "qi8"),
-    ("quint8", "QUInt8", "qu8"), ("qint32", "QInt32", "qi32"), ("bfloat16", "BFloat16", "bf16"), ("quint4x2", "QUInt4x2", "qu4x2"),
-    ("quint2x4", "QUInt2x4", "qu2x4"), ("bits1x8", "Bits1x8", "b1x8"), ("bits2x4", "Bits2x4", "b2x4"), ("bits4x2", "Bits4x2", "b4x2"),
-    ("bits8", "Bits8", "b8"), ("bits16", "Bits16", "b16"), ("float8_e5m2", "Float8_e5m2", "f8e5m2"),
+    ("complex64", "ComplexFloat", "c64"), ("complex128", "ComplexDouble", "c128"), ("bool", "Bool", "b8"), ("qint8", "QInt8", "qint8"),
+    ("quint8", "QUInt8", "quint8"), ("qint32", "QInt32", "qint32"), ("bfloat16", "BFloat16", "bf16"), ("quint4x2", "QUInt4x2", "quint4x2"),
+    ("quint2x4", "QUInt2x4", "quint2x4"), ("bits1x8", "Bits1x8", "b1x8"), ("bits2x4", "Bits2x4", "b2x4"), ("bits4x2", "Bits4x2", "b4x2"),
+    ("bits8", "Bits8", "b8x1"), ("bits16", "Bits16", "b16x1"), ("float8_e5m2", "Float8_e5m2", "f8e5m2"),
     ("float8_e4m3fn", "Float8_e4m3fn", "f8e4m3fn"), ("float8_e5m2fnuz", "Float8_e5m2fnuz", "f8e5m2fnuz"),
     ("float8_e4m3fnuz", "Float8_e4m3fnuz", "f8e4m3fnuz"), ("uint16", "UInt16", "u16"), ("uint32", "UInt32", "u32"),
-    ("uint64", "UInt64", "u64"), ("uint1", "UInt1", "u1"), ("uint2", "UInt2", "u2"), ("uint3", "UInt3", "u3"), ("uint4", "UInt4", "u4"),
-    ("uint5", "UInt5", "u5"), ("uint6", "UInt6", "u6"), ("uint7", "UInt7", "u7"), ("int1", "Int1", "i1"), ("int2", "Int2", "i2"),
-    ("int3", "Int3", "i3"), ("int4", "Int4", "i4"), ("int5", "Int5", "i5"), ("int6", "Int6", "i6"), ("int7", "Int7", "i7"),
+    ("uint64", "UInt64", "u64"), ("uint1", "UInt1", "uint1"), ("uint2", "UInt2", "uint2"), ("uint3", "UInt3", "uint3"), ("uint4", "UInt4", "uint4"),
+    ("uint5", "UInt5", "uint5"), ("uint6", "UInt6", "uint6"), ("uint7", "UInt7", "uint7"), ("int1", "Int1", "int1"), ("int2", "Int2", "int2"),
+    ("int3", "Int3", "int3"), ("int4", "Int4", "int4"), ("int5", "Int5", "int5"), ("int6", "Int6", "int6"), ("int7", "Int7", "int7"),
     ("float8_e8m0fnu", "Float8_e8m0fnu", "f8e8m0fnu"), ("float4_e2m1fn_x2", "Float4_e2m1fn_x2", "f4e2m1fnx2"),
 )
 cdef dict dtype_aliases = {
@@ -59,8 +62,9 @@ cdef class dtype:
     cdef int32_t code
     cdef str name
 
-    def __init__(self):
-        no_instances(dtype)
+    def __cinit__(self):
+        if values_are_complete:
+            no_instances(dtype)
 
     def __repr__(self):
         return f"torch.{self.name}"
@@ -171,8 +175,9 @@ cdef class layout:
     cdef int32_t code
     cdef str name
 
-    def __init__(self):
-        no_instances(layout)
+    def __cinit__(self):
+        if values_are_complete:
+            no_instances(layout)
 
     def __repr__(self):
         return f"torch.{self.name}"
@@ -194,8 +199,9 @@ cdef class memory_format:
     cdef int32_t code
     cdef str name
 
-    def __init__(self):
-        no_instances(memory_format)
+    def __cinit__(self):
+        if values_are_complete:
+            no_instances(memory_format)
 
     def __repr__(self):
         return f"torch.{self.name}"
@@ -236,6 +242,7 @@ cdef tuple memory_formats = tuple([new_memory_format(i, name) for i, name in enu
 
 strided, sparse_coo, sparse_csr, _mkldnn, sparse_csc, sparse_bsr, sparse_bsc, jagged = layouts
 contiguous_format, preserve_format, channels_last, channels_last_3d = memory_formats
+values_are_complete = True
 format_names = {**{(<layout>x).name: x for x in layouts}, **{(<memory_format>x).name: x for x in memory_formats}}
 
 
@@ -476,7 +483,7 @@ cdef class finfo:
             raise TypeError("torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'")
         d = d.to_real()
         np_dtype = numpy_dtype(d.code)
-        if np_dtype.kind == "f":
+        if d.code <= 7:
             import numpy
             info = numpy.finfo(np_dtype)
         else:
@@ -524,10 +531,11 @@ cdef class iinfo:
             raise TypeError("torch.bool is not supported by torch.iinfo")
         if d.is_floating_point or d.is_complex or not rt_itemsize[d.code]:
             raise TypeError("torch.iinfo() requires an integer input type. Use torch.finfo to handle 'torch.iinfo'")
-        self.bits = d.itemsize * 8
+        cdef object bits = d.itemsize * 8  # a Python int: C shifts would overflow
+        self.bits = bits
         self.dtype = d.name
-        self.min = -(1 << (self.bits - 1)) if d.is_signed else 0
-        self.max = (1 << (self.bits - d.is_signed)) - 1
+        self.min = -(2 ** (bits - 1)) if d.is_signed else 0
+        self.max = 2 ** (bits - int(d.is_signed)) - 1
 
     def __repr__(self):
         return f"iinfo(min={float(self.min):.6g}, max={float(self.max):.6g}, dtype={self.dtype})"
@@ -569,12 +577,14 @@ cdef class Generator:
     cdef int32_t device_type
     cdef object __weakref__
 
+    def __cinit__(self, *args, **kwargs):
+        self.device_type = DEVICE_CPU
+        self.reseed(DEFAULT_SEED)
+
     def __init__(self, device=None):
         where = as_device(device)
         if where.type != "cpu":
             raise RuntimeError(f"Device type {where.type} is not supported for torch.Generator() api.")
-        self.device_type = DEVICE_CPU
-        self.reseed(DEFAULT_SEED)
 
     cdef object reseed(self, uint64_t seed):
         cdef uint64_t x = seed, z

@@ -1,0 +1,150 @@
+"""UntypedStorage: identity, size, bytes, who owns the memory."""
+
+import copy
+import gc
+import pickle
+import weakref
+
+import numpy as np
+import pytest
+
+import runtime
+
+
+def test_a_storage_has_one_python_object_as_long_as_somebody_holds_it():
+    t = runtime.tensor([1.0, 2.0])
+    storage = t.untyped_storage()
+    assert t.untyped_storage() is storage is t.data.untyped_storage()
+    assert storage._cdata == t.data.untyped_storage()._cdata
+    assert runtime.tensor([1.0]).untyped_storage() != storage
+
+
+def test_weak_references_to_a_storage_die_with_its_object():
+    t = runtime.tensor([1.0])
+    reference = weakref.ref(t.untyped_storage())
+    assert reference() is None
+    storage = t.untyped_storage()
+    reference = weakref.ref(storage)
+    del t
+    assert reference() is storage
+    del storage
+    gc.collect()
+    assert reference() is None
+
+
+def test_bytes_are_read_and_written_in_place():
+    t = runtime.tensor([1, 2], dtype=runtime.int16)
+    storage = t.untyped_storage()
+    assert storage.tolist() == [1, 0, 2, 0] and len(storage) == storage.nbytes() == storage.size() == 4
+    storage[0] = 7
+    storage[-1] = 1
+    assert t.tolist() == [7, 258] and storage[-2] == 2
+    part = storage[2:]
+    part[0] = 9
+    assert t.tolist() == [7, 265]
+    del t, storage
+    gc.collect()
+    assert part.tolist() == [9, 1]  # a slice keeps the memory alive
+
+
+@pytest.mark.parametrize(
+    "index, error", [(4, IndexError), (-5, IndexError), ("a", TypeError), (slice(0, 4, 2), RuntimeError)]
+)
+def test_indices_outside_a_storage_are_refused(index, error):
+    storage = runtime.UntypedStorage(4)
+    with pytest.raises(error):
+        storage[index]
+    with pytest.raises(error):
+        storage[index] = 0
+
+
+def test_resizing_keeps_contents_and_moves_between_small_and_large_memory():
+    storage = runtime.UntypedStorage([1, 2, 3])
+    for size in (3, 1000, 5000, 10, 0, 2):
+        kept = storage.tolist()[:size]
+        assert storage.resize_(size) is storage
+        assert storage.nbytes() == size and storage.tolist()[: len(kept)] == kept
+    with pytest.raises(RuntimeError, match="negative"):
+        storage.resize_(-1)
+    with pytest.raises(RuntimeError, match="can't allocate memory"):
+        storage.resize_(2**46)
+    assert storage.nbytes() == 2
+
+
+def test_a_tensor_beyond_its_storage_is_an_error_not_a_crash():
+    t = runtime.tensor([1.0, 2.0])
+    t.untyped_storage().resize_(0)
+    for read in (t.tolist, t.numpy, lambda: t.data[:1].item()):
+        with pytest.raises(RuntimeError):
+            read()
+
+
+def test_memory_of_others_is_not_resizable():
+    array = np.ones(2)
+    storage = runtime.from_numpy(array).untyped_storage()
+    assert not storage.resizable()
+    with pytest.raises(RuntimeError, match="Trying to resize storage that is not resizable"):
+        storage.resize_(100)
+
+
+def test_an_array_over_a_tensor_forbids_resizing_its_storage():
+    t = runtime.tensor([1.0])
+    assert t.untyped_storage().resizable()
+    array = t.numpy()
+    assert not t.untyped_storage().resizable() and array[0] == 1
+
+
+def test_memory_on_meta_has_a_size_and_no_address():
+    storage = runtime.UntypedStorage(8, device="meta")
+    assert storage.nbytes() == 8 and storage.data_ptr() == 0 and storage.device == runtime.device("meta")
+    with pytest.raises(RuntimeError):
+        storage[0]
+    with pytest.raises(RuntimeError):
+        storage.tolist()
+    assert repr(storage) == "...\n[torch.storage.UntypedStorage(device=meta) of size 8]"
+    storage.resize_(2**60)
+    assert storage.nbytes() == 2**60
+    assert pickle.loads(pickle.dumps(storage)).nbytes() == 2**60
+
+
+def test_copies_have_memory_of_their_own():
+    storage = runtime.UntypedStorage([1, 2, 3])
+    for other in (storage.clone(), copy.copy(storage), copy.deepcopy(storage), pickle.loads(pickle.dumps(storage))):
+        assert other.tolist() == [1, 2, 3] and other.data_ptr() != storage.data_ptr()
+        other.fill_(0)
+    assert storage.tolist() == [1, 2, 3]
+    with pytest.raises(RuntimeError, match="size does not match"):
+        storage.copy_(runtime.UntypedStorage(2))
+
+
+def test_sharing_survives_pickling_and_deep_copying():
+    t = runtime.tensor([1.0, 2.0])
+    for make in (lambda x: pickle.loads(pickle.dumps(x)), copy.deepcopy):
+        a, b = make([t, t.data])
+        assert a.untyped_storage() is b.untyped_storage() is not t.untyped_storage()
+
+
+@pytest.mark.parametrize("size", [-1, 2**46, 2**63 - 1])
+def test_impossible_sizes_are_refused(size):
+    with pytest.raises(RuntimeError):
+        runtime.UntypedStorage(size)
+
+
+@pytest.mark.parametrize("size", [2**64, -(2**70)])
+def test_sizes_that_no_machine_has_are_overflow_errors(size):
+    with pytest.raises(OverflowError):
+        runtime.UntypedStorage(size)
+
+
+@pytest.mark.parametrize("nbytes", [1, 4, 64, 256, 257, 4096])
+def test_memory_is_aligned_to_cache_lines(nbytes):
+    storages = [runtime.UntypedStorage(nbytes) for _ in range(20)]
+    assert all(s.data_ptr() % 64 == 0 for s in storages)
+    assert len({s.data_ptr() for s in storages}) == 20
+
+
+@pytest.mark.oracle
+def test_storages_print_as_pytorchs():
+    torch = pytest.importorskip("torch")
+    for values in ([], [1, 2, 255]):
+        assert repr(runtime.UntypedStorage(values)) == repr(torch.UntypedStorage(values)).replace(" \n", " \n")
