@@ -374,6 +374,9 @@ RT_KERNEL(random_)
     return fill_random(args[0], generator, "random_", draw_integer, &d);
 }
 
+RT_SAME_KERNEL(random__from, random_)
+RT_SAME_KERNEL(random__to, random_)
+
 static int check_probability(double p)
 {
     if (p >= 0 && p <= 1)

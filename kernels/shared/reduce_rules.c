@@ -114,11 +114,6 @@ static int extreme_rule(rt_call_frame *c, const char *name)
 {
     RtTensor *self = RT_TENSOR(c->args[0]);
     reduce_dims dims;
-    if (rt_is_complex_dtype(self->dtype)) {
-        PyErr_Format(PyExc_NotImplementedError, "\"%s\" not implemented for '%s'", strcmp(name, "amax") == 0 ? "max_values_cpu" : "min_values_cpu",
-                     rt_dtype_title(self->dtype));
-        return -1;
-    }
     if (c->outs[0] != NULL && c->outs[0]->dtype != self->dtype) {
         PyErr_Format(PyExc_RuntimeError,
                      "Expected the dtype for input and out to match, but got %s for input's dtype and %s for out's dtype.",
@@ -137,6 +132,11 @@ static int extreme_rule(rt_call_frame *c, const char *name)
         }
         if (rt_check_not_empty(self, dims.mask, name) < 0)
             return -1;
+    }
+    if (rt_is_complex_dtype(self->dtype)) {
+        PyErr_Format(PyExc_NotImplementedError, "\"%s\" not implemented for '%s'", strcmp(name, "amax") == 0 ? "max_values_cpu" : "min_values_cpu",
+                     rt_dtype_title(self->dtype));
+        return -1;
     }
     rt_reduced_sizes(self, &dims, &c->specs[0]);
     c->specs[0].dtype = self->dtype;

@@ -519,7 +519,7 @@ RT_KERNEL(slice)
         (args[3] != Py_None && rt_as_int64(args[3], &end) < 0) || rt_as_int64(args[4], &step) < 0)
         return NULL;
     if (self->ndim == 0) {
-        PyErr_SetString(PyExc_RuntimeError, "slice() cannot be applied to a 0-dim tensor.");
+        PyErr_SetString(PyExc_IndexError, "slice() cannot be applied to a 0-dim tensor.");
         return NULL;
     }
     dim = rt_wrap_dim(dim, self->ndim);

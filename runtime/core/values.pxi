@@ -579,25 +579,12 @@ cdef class Generator:
 
     def __cinit__(self, *args, **kwargs):
         self.device_type = DEVICE_CPU
-        self.reseed(DEFAULT_SEED)
+        reseed(self, DEFAULT_SEED)
 
     def __init__(self, device=None):
         where = as_device(device)
         if where.type != "cpu":
             raise RuntimeError(f"Device type {where.type} is not supported for torch.Generator() api.")
-
-    cdef object reseed(self, uint64_t seed):
-        cdef uint64_t x = seed, z
-        cdef int i
-        self.seed_value = seed
-        for i in range(4):
-            x += <uint64_t>0x9E3779B97F4A7C15
-            z = x
-            z = (z ^ (z >> 30)) * <uint64_t>0xBF58476D1CE4E5B9
-            z = (z ^ (z >> 27)) * <uint64_t>0x94D049BB133111EB
-            self.state[i] = z ^ (z >> 31)
-        self.has_next_normal = 0
-        self.next_normal = 0
 
     @property
     def device(self):
@@ -616,13 +603,13 @@ cdef class Generator:
         number = seed.__index__()
         if not -(1 << 63) <= number < 1 << 64:
             raise ValueError("Overflow when unpacking long long")
-        self.reseed(<uint64_t>(number & 0xFFFFFFFFFFFFFFFF))
+        reseed(self, <uint64_t>(number & 0xFFFFFFFFFFFFFFFF))
         return self
 
     def seed(self):
         """Seed from the operating system's randomness and return the seed."""
         import os
-        self.reseed(int.from_bytes(os.urandom(8), "little"))
+        reseed(self, int.from_bytes(os.urandom(8), "little"))
         return self.seed_value
 
     def initial_seed(self):
@@ -677,6 +664,21 @@ def _rebuild_generator(state):
 
 rt_GeneratorType = <PyTypeObject *>Generator
 rt_name_type(<PyTypeObject *>Generator, "runtime.Generator")
+# Not a method: a class with C methods has a table pointer before its fields, and RtGenerator has none.
+cdef object reseed(Generator self, uint64_t seed):
+    cdef uint64_t x = seed, z
+    cdef int i
+    self.seed_value = seed
+    for i in range(4):
+        x += <uint64_t>0x9E3779B97F4A7C15
+        z = x
+        z = (z ^ (z >> 30)) * <uint64_t>0xBF58476D1CE4E5B9
+        z = (z ^ (z >> 27)) * <uint64_t>0x94D049BB133111EB
+        self.state[i] = z ^ (z >> 31)
+    self.has_next_normal = 0
+    self.next_normal = 0
+
+
 default_generator = Generator()
 default_generator.seed()
 rt_default_generator = owned(default_generator)

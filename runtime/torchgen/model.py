@@ -20,7 +20,7 @@ from runtime.schema import FunctionSchema, SchemaError, parse_name, parse_schema
 __all__ = ["EntryError", "Kernel", "NativeFunction", "dispatch_keys", "read_operators", "read_tags"]
 
 #: Composite kernels and other kernels written in Python live here.
-PYTHON_KERNELS = "runtime.ops.composite"
+PYTHON_KERNELS = "runtime.composite"
 
 NAMESPACE = "aten"
 

@@ -1,0 +1,42 @@
+"""Products of matrices and vectors."""
+
+import pytest
+
+import runtime as rt
+
+RTOL = {"float32": 1e-3, "complex64": 1e-3, "float16": 2e-2}
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "complex64", "complex128", "int64", "int32", "uint8"])
+def test_products_agree_with_torch_for_all_orders_of_memory(dtype):
+    oracle = pytest.importorskip("oracle")
+    rtol, new = RTOL.get(dtype, 1e-9), oracle.random_tensor
+    for m, k, n in [(1, 1, 1), (2, 3, 4), (16, 16, 16), (17, 5, 33), (0, 3, 4), (3, 0, 4), (40, 50, 60), (1, 7, 1)]:
+        for a in (new((m, k), dtype), new((k, m), dtype).t(), new((2 * m, 2 * k), dtype)[::2, ::2]):
+            for b in (new((k, n), dtype), new((n, k), dtype).t(), new((2 * k, 2 * n), dtype)[::2, ::2]):
+                oracle.compare("mm", a, b, rtol=rtol)
+                oracle.compare("addmm", new((n,), dtype), a, b, beta=2, alpha=3, rtol=3 * rtol)
+            oracle.compare("mv", a, new((k,), dtype), rtol=rtol)
+        oracle.compare("bmm", new((3, m, k), dtype), new((3, k, n), dtype), rtol=rtol)
+        oracle.compare("baddbmm", new((n,), dtype), new((3, m, k), dtype), new((3, k, n), dtype), rtol=rtol)
+        oracle.compare("dot", new((k,), dtype), new((2 * k,), dtype)[::2], rtol=rtol)
+
+
+@pytest.mark.oracle
+def test_matmul_agrees_with_torch_for_all_ranks():
+    oracle = pytest.importorskip("oracle")
+    shapes = [(), (4,), (3, 4), (4, 5), (2, 3, 4), (2, 4, 5), (5, 1, 3, 4), (1, 4, 2), (3,), (2, 1, 4, 3)]
+    for s in shapes:
+        for u in shapes:
+            oracle.compare("matmul", oracle.random_tensor(s, "float32"), oracle.random_tensor(u, "float32"), rtol=1e-4)
+
+
+def test_a_zero_beta_ignores_what_the_input_holds():
+    nan = rt.full((2, 2), float("nan"))
+    assert rt.addmm(nan, rt.ones(2, 3), rt.ones(3, 2), beta=0).tolist() == [[3.0, 3.0], [3.0, 3.0]]
+
+
+def test_mismatched_shapes_are_named():
+    with pytest.raises(RuntimeError, match=r"mat1 and mat2 shapes cannot be multiplied \(3x4 and 5x6\)"):
+        rt.ones(3, 4) @ rt.ones(5, 6)
