@@ -474,3 +474,9 @@ def register_array_type(type cls not None, keyset_fn not None, wrap=None):
         raise TypeError(f"register_array_type(): keyset_fn must be a DispatchKeySet or a callable, not {type(keyset_fn).__name__}")
     constant = keyset_fn if isinstance(keyset_fn, DispatchKeySet) else None
     foreign_types[cls] = (keyset_fn, wrap, constant)
+
+
+def _set_strict_arrays(bint strict):
+    """Whether foreign arrays are refused where a schema says Tensor, as in PyTorch; the compat door sets it."""
+    global strict_arrays
+    strict_arrays = strict
