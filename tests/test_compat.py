@@ -123,8 +123,10 @@ else:
 @pytest.mark.oracle
 def test_install_refuses_to_shadow_an_imported_torch():
     pytest.importorskip("torch")
-    done = run("import torch\nfrom runtime import compat\ntry:\n    compat.install()\nexcept RuntimeError as e:\n    assert 'imported already' in str(e)\n"
-               "else:\n    raise SystemExit('must refuse')")
+    done = run(
+        "import torch\nfrom runtime import compat\ntry:\n    compat.install()\nexcept RuntimeError as e:\n    assert 'imported already' in str(e)\n"
+        "else:\n    raise SystemExit('must refuse')"
+    )
     assert done.returncode == 0, done.stderr
 
 
