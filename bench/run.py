@@ -6,6 +6,7 @@ import platform
 import time
 
 import numpy
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -48,7 +49,7 @@ def run(console, only="", quick=False, json_file=None, rows=None):
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=len(chosen))
         for row in chosen:
-            progress.update(task, description=f"{row.group}: {row.name}"[:48].ljust(48))
+            progress.update(task, description=escape(f"{row.group}: {row.name}"[:48].ljust(48)))
             results.append(result(row, present, quick))
             progress.advance(task)
     report(console, results)
@@ -115,12 +116,12 @@ def report(console, results):
         for r in rows:
             beside = ", ".join(f"{name} {_cell(r, name)}" for name in r["values"] if name not in ("ours", "torch", "numpy"))
             cells = [_cell(r, name) for name in ("ours", "torch", "numpy")]
-            table.add_row(r["name"], *cells, beside, ", ".join(r["goals"]), _verdict(r))
+            table.add_row(escape(r["name"]), *cells, beside, ", ".join(r["goals"]), _verdict(r))
         console.print(table)
     notes = Table.grid("", padding=(0, 2))
     for r in results:
         if r["note"] and r["verdict"] != "pending":
-            notes.add_row(r["name"], r["note"])
+            notes.add_row(escape(r["name"]), escape(r["note"]))
     console.print(notes)
     counts = {v: sum(r["verdict"] == v for r in results) for v in dict.fromkeys(r["verdict"] for r in results)}
     console.print(", ".join(f"{n} {verdict}" for verdict, n in counts.items()), highlight=False)
