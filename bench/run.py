@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import platform
 import time
 
@@ -55,13 +56,24 @@ def run(console, only="", quick=False, json_file=None, rows=None):
     report(console, results)
     if json_file:
         with open(json_file, "w") as out:
-            json.dump({"machine": machine(present), "date": time.strftime("%Y-%m-%d %H:%M"), "quick": quick, "rows": results}, out, indent=1)
+            json.dump(
+                {"machine": machine(present), "date": time.strftime("%Y-%m-%d %H:%M"), "quick": quick, "rows": results},
+                out,
+                indent=1,
+            )
     return 0
 
 
 def result(row, present, quick):
     """Measure one row: a dict with what the JSON file holds of it."""
-    found = {"group": row.group, "name": row.name, "unit": row.unit, "goals": [str(g) for g in row.goals], "values": {}, "note": ""}
+    found = {
+        "group": row.group,
+        "name": row.name,
+        "unit": row.unit,
+        "goals": [str(g) for g in row.goals],
+        "values": {},
+        "note": "",
+    }
     absent = [name for name in row.requires if not _has_operator(name)]
     if absent:
         return found | {"verdict": "pending", "score": None, "note": f"there is no {', '.join(absent)} yet"}
@@ -90,8 +102,15 @@ def _has_operator(name):
 
 def machine(present):
     """What the figures were measured on."""
-    facts = {"processor": _processor(), "system": f"{platform.system()} {platform.machine()}", "python": platform.python_version()}
+    facts = {
+        "processor": _processor(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
     facts |= {"runtime": __version__, "numpy": numpy.__version__}
+    if hasattr(os, "getloadavg"):
+        # A busy machine shows in the rows that use threads.
+        facts["load"] = round(os.getloadavg()[0], 2)
     if "torch" in present:
         facts["torch"] = present["torch"].lib.__version__
     return facts
@@ -114,7 +133,9 @@ def report(console, results):
             column.no_wrap = column.header != "target"
             column.justify = "right" if column.header in ("ours", "torch", "numpy") else "left"
         for r in rows:
-            beside = ", ".join(f"{name} {_cell(r, name)}" for name in r["values"] if name not in ("ours", "torch", "numpy"))
+            beside = ", ".join(
+                f"{name} {_cell(r, name)}" for name in r["values"] if name not in ("ours", "torch", "numpy")
+            )
             cells = [_cell(r, name) for name in ("ours", "torch", "numpy")]
             table.add_row(escape(r["name"]), *cells, beside, ", ".join(r["goals"]), _verdict(r))
         console.print(table)
@@ -127,7 +148,11 @@ def report(console, results):
     console.print(", ".join(f"{n} {verdict}" for verdict, n in counts.items()), highlight=False)
     missed = sorted((r for r in results if r["verdict"] == "missed"), key=lambda r: r["score"])
     for r in missed:
-        console.print(f"missed by {1 / r['score']:.2f}x: {r['group']}: {r['name']} ({', '.join(r['goals'])})", highlight=False, markup=False)
+        console.print(
+            f"missed by {1 / r['score']:.2f}x: {r['group']}: {r['name']} ({', '.join(r['goals'])})",
+            highlight=False,
+            markup=False,
+        )
 
 
 def _cell(r, name):

@@ -142,9 +142,7 @@ def _find(name):
         from difflib import get_close_matches
 
         close = get_close_matches(base, sorted({n.partition(".")[0] for n in names}))
-        raise CommandError(
-            f"there is no operator {base}" + (f"; did you mean {' or '.join(close)}?" if close else "")
-        )
+        raise CommandError(f"there is no operator {base}" + (f"; did you mean {' or '.join(close)}?" if close else ""))
     if overload == "default":
         overload = ""
     elif not dot and "" not in overloads:
@@ -178,9 +176,7 @@ def _explain(args):
         console.print(f"{name}: {', '.join(key.name for key in key_set)}")
     if explanation.key is not None:
         chosen = explanation.chosen
-        where = (
-            f"{chosen['kernel']} ({chosen['rule']})" if chosen else "no kernel: the call raises NotImplementedError"
-        )
+        where = f"{chosen['kernel']} ({chosen['rule']})" if chosen else "no kernel: the call raises NotImplementedError"
         console.print(f"runs: {explanation.key.name}: {escape(where)}")
     table = Table("key", "rule", "kernel")
     for row in explanation.table:

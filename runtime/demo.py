@@ -96,7 +96,9 @@ def run(console, quick=False):
         _layers(steps, library, x)
         console.print(steps.table)
         _explanation(console, x)
-    console.print(f"The library is gone, and with it its operators: hasattr(ops.demo, 'scale') is {hasattr(runtime.ops.demo, 'scale')}.")
+    console.print(
+        f"The library is gone, and with it its operators: hasattr(ops.demo, 'scale') is {hasattr(runtime.ops.demo, 'scale')}."
+    )
     console.print()
     _latencies(console, quick)
     return 0
@@ -191,14 +193,22 @@ def _layers(steps, library, x):
 
 def _explanation(console, x):
     why = explain(runtime.ops.demo.scale.default, x)
-    table = Table("set", "keys", title="Why ops.demo.scale(x) runs what it runs: runtime.explain(op, x)", title_justify="left")
+    table = Table(
+        "set", "keys", title="Why ops.demo.scale(x) runs what it runs: runtime.explain(op, x)", title_justify="left"
+    )
     for name, keys in why.steps:
         table.add_row(name, ", ".join(k.name for k in keys))
     table.add_row("runs", f"{why.key.name}: {why.chosen['rule']}")
     console.print(table)
     with trace_dispatch() as trace:
         runtime.ops.demo.shift_scale(x, 1.0)
-    table = Table("operator", "key", "rule", title="What ran in ops.demo.shift_scale(x, 1): runtime.trace_dispatch()", title_justify="left")
+    table = Table(
+        "operator",
+        "key",
+        "rule",
+        title="What ran in ops.demo.shift_scale(x, 1): runtime.trace_dispatch()",
+        title_justify="left",
+    )
     for _, _, depth, operator, key, rule, _ in trace.events:
         table.add_row("  " * depth + operator, key, rule)
     console.print(table)

@@ -21,7 +21,9 @@ def run(capsys, *args):
 
 
 def command(*args, env=None):
-    return subprocess.run([sys.executable, "-m", "runtime", *args], capture_output=True, text=True, cwd=CHECKOUT, env=env)
+    return subprocess.run(
+        [sys.executable, "-m", "runtime", *args], capture_output=True, text=True, cwd=CHECKOUT, env=env
+    )
 
 
 def test_info_names_the_version_and_the_extension(capsys):
@@ -94,7 +96,9 @@ def test_a_wrong_command_is_a_usage_error(capsys):
 
 def test_ops_lists_schemas(capsys):
     _, out, _ = run(capsys, "ops", "::add.")
-    assert "aten::add.out(Tensor self, Tensor other, *, Scalar alpha=1, Tensor(a!) out) -> Tensor(a!)" in out.splitlines()
+    assert (
+        "aten::add.out(Tensor self, Tensor other, *, Scalar alpha=1, Tensor(a!) out) -> Tensor(a!)" in out.splitlines()
+    )
 
 
 def test_ops_as_json_lists_names(capsys):
