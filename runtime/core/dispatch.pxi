@@ -66,6 +66,8 @@ cdef bint canonical_one(int kind, PyObject *value, rt_keyset *keys) noexcept:
         return False
     if kind == RT_ARG_INT or kind == RT_ARG_SCALAR:
         if t == &c_long:
+            if likely(RT_LONG_IS_SMALL(value)):
+                return True
             c_long_fits(value, &overflow)
             return overflow == 0
         return kind == RT_ARG_SCALAR and (t == &c_float or t == &c_bool or t == &c_complex)
@@ -124,9 +126,14 @@ cdef inline int make_canonical(rt_operator *op, int how, Binding *b) noexcept:
     cdef int i
     cdef rt_arg *spec
     cdef PyObject *value
+    cdef PyTypeObject *tensor = rt_TensorType
+    cdef rt_keyset keys = 0
     for i in range(op.nargs):
         spec = &op.args[i]
         value = b.args[i]
+        if likely(RT_TYPE(value) == tensor and spec.kind == RT_ARG_TENSOR and not spec.flags & RT_ARGF_LIST):
+            keys |= RT_TENSOR(value).keys
+            continue
         if likely(value == spec.dflt and value != NULL and spec.kind != RT_ARG_TENSOR):
             continue
         if likely(canonical(spec, value, &b.keys)):
@@ -144,6 +151,7 @@ cdef inline int make_canonical(rt_operator *op, int how, Binding *b) noexcept:
                 c_err_clear()
                 return 0
             return -1
+    b.keys |= keys
     return 1
 
 
@@ -466,3 +474,9 @@ def register_array_type(type cls not None, keyset_fn not None, wrap=None):
         raise TypeError(f"register_array_type(): keyset_fn must be a DispatchKeySet or a callable, not {type(keyset_fn).__name__}")
     constant = keyset_fn if isinstance(keyset_fn, DispatchKeySet) else None
     foreign_types[cls] = (keyset_fn, wrap, constant)
+
+
+def _set_strict_arrays(bint strict):
+    """Whether foreign arrays are refused where a schema says Tensor, as in PyTorch; the compat door sets it."""
+    global strict_arrays
+    strict_arrays = strict

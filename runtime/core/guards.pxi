@@ -5,10 +5,96 @@
 # thread that enters it; in a suspended generator it stays active, as in PyTorch. The same guard object may be entered again: entries
 # are undone in reverse order. Exiting a guard that is not entered does nothing.
 
+# Note [Guards without bound methods]. A `with` statement looks `__enter__` and `__exit__` up and binds them, which allocates two
+# objects: a third of a guard's cost. So these names stand for a descriptor that gives back the guard itself, and the guard is callable:
+# without arguments it enters, with the three arguments of `__exit__` it leaves.
+
+cdef class _ContextGuard:
+    """A guard over the thread-local sets; subclasses say what entering and leaving does."""
+    cdef void *vectorcall
+
+    cdef int enter(self) except -1:
+        return 0
+
+    cdef int leave(self) except -1:
+        return 0
+
+
+cdef PyObject *guard_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames) noexcept:
+    cdef Py_ssize_t n = PyVectorcall_NARGS(nargsf)
+    try:
+        if n == 0 and kwnames == NULL:
+            (<_ContextGuard>self).enter()
+            RT_INC(self)
+            return self
+        if n == 3 and kwnames == NULL:
+            (<_ContextGuard>self).leave()
+            RT_INC(c_None)
+            return c_None
+        raise TypeError("a guard is used in a `with` statement")
+    except BaseException as e:
+        set_current(e)
+        return NULL
+
+
+cdef class _GuardMethod:
+    """`__enter__` and `__exit__` of guards."""
+    cdef void *vectorcall
+
+
+cdef PyObject *guard_method_get(PyObject *self, PyObject *obj, PyObject *cls) noexcept:
+    if obj == NULL:
+        obj = self
+    RT_INC(obj)
+    return obj
+
+
+cdef PyObject *guard_method_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames) noexcept:
+    """`type(guard).__enter__(guard)`, as contextlib.ExitStack calls it."""
+    cdef Py_ssize_t n = PyVectorcall_NARGS(nargsf)
+    if n < 1 or not PyType_IsSubtype(RT_TYPE(args[0]), <PyTypeObject *>_ContextGuard):
+        set_error(TypeError, "the method of a guard needs the guard as its first argument", NULL)
+        return NULL
+    return guard_vectorcall(args[0], args + 1, n - 1, kwnames)
+
+
+cdef int ready_guard_types() except -1:
+    cdef _ContextGuard probe = _ContextGuard.__new__(_ContextGuard)
+    cdef _GuardMethod method = _GuardMethod.__new__(_GuardMethod)
+    cdef Py_ssize_t offset = <char *>&probe.vectorcall - <char *><void *>probe
+    method.vectorcall = <void *>guard_method_call
+    rt_vectorcall_type(<PyTypeObject *>_GuardMethod, <char *>&method.vectorcall - <char *><void *>method)
+    rt_descriptor_type(<PyTypeObject *>_GuardMethod, <void *>guard_method_get)
+    for cls in (_ContextGuard, _ForceDispatchKeyGuard, _IncludeDispatchKeyGuard, _ExcludeDispatchKeyGuard):
+        rt_vectorcall_type(<PyTypeObject *><void *>cls, offset)
+        rt_type_set(<PyTypeObject *><void *>cls, "__enter__", method)
+        rt_type_set(<PyTypeObject *><void *>cls, "__exit__", method)
+    return 0
+
+cdef extern from "Python.h":
+    """
+    /* Give a static type the vectorcall protocol; before any subclass of it exists. */
+    static void rt_vectorcall_type(PyTypeObject *type, Py_ssize_t offset)
+    {
+        type->tp_vectorcall_offset = offset;
+        type->tp_call = PyVectorcall_Call;
+        type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
+        PyType_Modified(type);
+    }
+    static void rt_descriptor_type(PyTypeObject *type, void *get)
+    {
+        type->tp_descr_get = (descrgetfunc)get;
+        PyType_Modified(type);
+    }
+    """
+    void rt_vectorcall_type(PyTypeObject *type, Py_ssize_t offset)
+    void rt_descriptor_type(PyTypeObject *type, void *get)
+
+
 @cython.final
 @cython.freelist(16)
 @cython.no_gc
-cdef class _ForceDispatchKeyGuard:
+cdef class _ForceDispatchKeyGuard(_ContextGuard):
     """Replace this thread's include and exclude sets for the time of a ``with`` block.
 
     Parameters
@@ -21,6 +107,9 @@ cdef class _ForceDispatchKeyGuard:
     cdef bint keep
     cdef list outer
 
+    def __cinit__(self):
+        self.vectorcall = <void *>guard_vectorcall
+
     def __init__(self, DispatchKeySet included=None, DispatchKeySet excluded=None):
         if included is None or excluded is None:
             if included is not excluded:
@@ -30,7 +119,7 @@ cdef class _ForceDispatchKeyGuard:
             self.included = included.bits
             self.excluded = excluded.bits
 
-    def __enter__(self):
+    cdef int enter(self) except -1:
         if unlikely(self.depth > 0):
             if self.outer is None:
                 self.outer = []
@@ -41,16 +130,17 @@ cdef class _ForceDispatchKeyGuard:
         if not self.keep:
             rt_tls_state.included = self.included
             rt_tls_state.excluded = self.excluded
-        return self
+        return 0
 
-    def __exit__(self, kind, value, traceback):
+    cdef int leave(self) except -1:
         if unlikely(self.depth == 0):
-            return
+            return 0
         self.depth -= 1
         rt_tls_state.included = self.saved_include
         rt_tls_state.excluded = self.saved_exclude
         if unlikely(self.depth > 0):
             self.saved_include, self.saved_exclude = self.outer.pop()
+        return 0
 
 
 cdef rt_keyset guard_bits(object keys) except? 0xBADBADBAD:
@@ -63,51 +153,61 @@ cdef rt_keyset guard_bits(object keys) except? 0xBADBADBAD:
 @cython.final
 @cython.freelist(16)
 @cython.no_gc
-cdef class _IncludeDispatchKeyGuard:
+cdef class _IncludeDispatchKeyGuard(_ContextGuard):
     """Add a key or a key set to this thread's include set for the time of a ``with`` block."""
     cdef rt_keyset keys, added
     cdef int depth
 
+    def __cinit__(self):
+        self.vectorcall = <void *>guard_vectorcall
+
     def __init__(self, keys not None):
         self.keys = guard_bits(keys)
 
-    def __enter__(self):
+    cdef int enter(self) except -1:
         if self.depth == 0:
             self.added = self.keys & ~rt_tls_state.included
             rt_tls_state.included |= self.added
         self.depth += 1
-        return self
+        return 0
 
-    def __exit__(self, kind, value, traceback):
+    cdef int leave(self) except -1:
         if self.depth > 0:
             self.depth -= 1
             if self.depth == 0:
                 rt_tls_state.included &= ~self.added
+        return 0
 
 
 @cython.final
 @cython.freelist(16)
 @cython.no_gc
-cdef class _ExcludeDispatchKeyGuard:
+cdef class _ExcludeDispatchKeyGuard(_ContextGuard):
     """Add a key or a key set to this thread's exclude set for the time of a ``with`` block."""
     cdef rt_keyset keys, added
     cdef int depth
 
+    def __cinit__(self):
+        self.vectorcall = <void *>guard_vectorcall
+
     def __init__(self, keys not None):
         self.keys = guard_bits(keys)
 
-    def __enter__(self):
+    cdef int enter(self) except -1:
         if self.depth == 0:
             self.added = self.keys & ~rt_tls_state.excluded
             rt_tls_state.excluded |= self.added
         self.depth += 1
-        return self
+        return 0
 
-    def __exit__(self, kind, value, traceback):
+    cdef int leave(self) except -1:
         if self.depth > 0:
             self.depth -= 1
             if self.depth == 0:
                 rt_tls_state.excluded &= ~self.added
+        return 0
+
+ready_guard_types()
 
 
 @cython.final

@@ -162,6 +162,7 @@ cdef PyObject *call_python(rt_operator *op, rt_keyset ks, PyObject *const *args,
     cdef PyObject *names = NULL
     cdef PyObject *result = NULL
     cdef PyObject *value
+    cdef PyTypeObject *tensor = rt_TensorType
     cdef bint plain = prefix == 0
     while npos > 0 and is_default(&op.args[npos - 1], args[npos - 1]):
         npos -= 1
@@ -170,6 +171,11 @@ cdef PyObject *call_python(rt_operator *op, rt_keyset ks, PyObject *const *args,
             nkw += 1
     if plain and nkw == 0:
         for i in range(npos):
+            if likely(RT_TYPE(args[i]) == tensor):
+                if likely(not RT_TENSOR(args[i]).flags & RT_T_WRAPPED_NUMBER):
+                    continue
+                plain = False
+                break
             if must_rebox(&op.args[i], args[i]):
                 plain = False
                 break

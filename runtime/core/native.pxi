@@ -48,6 +48,9 @@ cdef extern from "Python.h":
     int c_long_fits "PyLong_AsLongLongAndOverflow"(PyObject *o, int *overflow) noexcept
     int PyErr_GivenExceptionMatches(PyObject *e, PyObject *t) noexcept
 
+cdef extern from "runtime/core/cpython.h":
+    bint RT_LONG_IS_SMALL(PyObject *o) noexcept
+
 cdef extern from "runtime/core/core.h":
     ctypedef uint64_t rt_keyset
     enum:

@@ -2,14 +2,6 @@
 
 cdef extern from "Python.h":
     """
-    /* Give a static type the vectorcall protocol; before any subclass of it exists. */
-    static void rt_vectorcall_type(PyTypeObject *type, Py_ssize_t offset)
-    {
-        type->tp_vectorcall_offset = offset;
-        type->tp_call = PyVectorcall_Call;
-        type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
-        PyType_Modified(type);
-    }
     /* A method implemented by a C function with vectorcall arguments. */
     static int rt_add_fastcall_method(PyTypeObject *type, PyMethodDef *def)
     {
@@ -22,7 +14,6 @@ cdef extern from "Python.h":
     }
     #define RT_FASTCALL_KEYWORDS (METH_FASTCALL | METH_KEYWORDS)
     """
-    void rt_vectorcall_type(PyTypeObject *type, Py_ssize_t offset)
     ctypedef struct PyMethodDef:
         const char *ml_name
         void *ml_meth

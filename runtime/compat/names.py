@@ -1,0 +1,154 @@
+"""Resolving dotted names by the table, and the module objects that stand for PyTorch's modules."""
+
+import sys
+from functools import cache
+from importlib import import_module
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+from runtime.compat.pending import pending_class, pending_function
+from runtime.compat.table import MODULES, NAMES, PENDING_CLASSES, PENDING_FUNCTIONS, PENDING_MODULES
+
+_MISSING = object()
+
+
+@cache
+def _packages():
+    """Every dotted name that has names below it in the table."""
+    parents = set()
+    for name in (*NAMES, *MODULES, *PENDING_CLASSES, *PENDING_FUNCTIONS, *PENDING_MODULES):
+        parts = name.split(".")
+        parents.update(".".join(parts[:i]) for i in range(1, len(parts)))
+    # A class is not a module, though names below it may be listed.
+    return parents - set(NAMES) - PENDING_CLASSES - PENDING_FUNCTIONS
+
+
+def is_module(name):
+    """Whether a dotted name stands for a module."""
+    return name in MODULES or name in PENDING_MODULES or name in _packages()
+
+
+def _load(target):
+    module, _, attribute = target.partition(":")
+    value = import_module(module)
+    for part in attribute.split(".") if attribute else ():
+        value = getattr(value, part)
+    return value
+
+
+@cache
+def _pending(name):
+    return pending_class(name) if name in PENDING_CLASSES else pending_function(name)
+
+
+@cache
+def _alias(name):
+    return AliasModule(name)
+
+
+def _lookup(name):
+    if name in NAMES:
+        return _load(NAMES[name])
+    if is_module(name):
+        return sys.modules.get(name) or _alias(name)
+    if name in PENDING_CLASSES or name in PENDING_FUNCTIONS:
+        return _pending(name)
+    parent, _, attribute = name.rpartition(".")
+    if not parent:
+        return _MISSING
+    if is_module(parent):
+        for target in MODULES.get(parent, ()):
+            module = import_module(target)
+            if attribute in vars(module):
+                return vars(module)[attribute]
+        return _MISSING
+    owner = _lookup(parent)
+    return _MISSING if owner is _MISSING else getattr(owner, attribute, _MISSING)
+
+
+def resolve(name):
+    """The object behind one of PyTorch's dotted names.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``"torch._C.DispatchKeySet"``.
+
+    Returns
+    -------
+    object
+        Ours, an alias module, or a pending object that raises NotImplementedError when used.
+
+    Raises
+    ------
+    AttributeError
+        If the name is unknown.
+
+    Examples
+    --------
+    >>> from runtime import compat
+    >>> compat.resolve("torch._C.DispatchKey.CPU")
+    <DispatchKey.CPU: 49>
+    """
+    value = _lookup(name)
+    if value is _MISSING:
+        raise AttributeError(f"runtime.compat knows no name {name}")
+    return value
+
+
+def state(name):
+    """``"works"``, ``"pending"`` or ``"unknown"`` for a dotted name."""
+    try:
+        value = _lookup(name)
+    except NotImplementedError:
+        return "pending"
+    if value is _MISSING:
+        return "unknown"
+    if name in PENDING_CLASSES or name in PENDING_FUNCTIONS or name in PENDING_MODULES:
+        return "pending"
+    return "works"
+
+
+class AliasModule(ModuleType):
+    """A module of PyTorch's, whose attributes come from the table."""
+
+    def __init__(self, name):
+        super().__init__(name, f"{name}, as `runtime.compat` offers it")
+        self.__path__ = []
+        self.__spec__ = ModuleSpec(name, None, is_package=True)
+
+    def __getattr__(self, attribute):
+        if attribute.startswith("__"):
+            raise AttributeError(attribute)
+        name = f"{self.__name__}.{attribute}"
+        value = _lookup(name)
+        if value is _MISSING:
+            raise AttributeError(f"module '{self.__name__}' has no attribute '{attribute}' (runtime.compat knows no such name)")
+        return value
+
+    def __dir__(self):
+        prefix = self.__name__ + "."
+        names = {n[len(prefix) :].partition(".")[0] for n in (*NAMES, *MODULES, *_packages()) if n.startswith(prefix)}
+        for target in MODULES.get(self.__name__, ()):
+            names.update(n for n in vars(import_module(target)) if not n.startswith("__"))
+        return sorted(names)
+
+
+class Finder:
+    """Finds alias modules for the roots that it serves."""
+
+    def __init__(self, roots):
+        self.roots = roots
+
+    def find_spec(self, name, path=None, target=None):
+        """The spec of an alias module, or None for other names."""
+        if name.partition(".")[0] in self.roots and is_module(name):
+            return ModuleSpec(name, self, is_package=True)
+        return None
+
+    def create_module(self, spec):
+        """The alias module itself."""
+        return _alias(spec.name)
+
+    def exec_module(self, module):
+        """Nothing to execute: attributes are looked up."""

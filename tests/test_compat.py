@@ -1,0 +1,153 @@
+"""The compat door: resolving names, alias modules, pending names, and the states of all names that the specification mentions."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import runtime
+from runtime import compat
+from runtime.compat.__main__ import main, names_in
+from runtime.compat.table import MODULES, NAMES, PENDING_CLASSES, PENDING_FUNCTIONS, PENDING_MODULES
+
+SPEC = Path(__file__).resolve().parents[2] / "shared" / "spec" / "systems.md"
+
+
+def run(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_every_name_of_the_table_resolves(name):
+    if NAMES[name].startswith("optree"):
+        pytest.importorskip("optree")
+    assert compat.resolve(name) is not None
+    assert compat.state(name) == "works"
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_every_module_of_the_table_lists_attributes_that_resolve(name):
+    module = compat.resolve(name)
+    for attribute in dir(module):
+        if not attribute.startswith("_"):
+            assert compat.state(f"{name}.{attribute}") in ("works", "pending")
+
+
+def test_no_name_stands_twice_in_the_table():
+    groups = [set(NAMES), set(MODULES), PENDING_MODULES, PENDING_CLASSES, PENDING_FUNCTIONS]
+    assert sum(map(len, groups)) == len(set().union(*groups))
+
+
+def test_a_name_of_the_core_is_the_same_object():
+    assert compat.resolve("torch._C.DispatchKeySet") is runtime.DispatchKeySet
+    assert compat.resolve("torch.ops.aten.add.Tensor") is runtime.ops.aten.add.Tensor
+    assert compat.resolve("torch.Tensor") is runtime.Tensor
+
+
+def test_attribute_access_reaches_pytorchs_paths_without_installing():
+    assert runtime._C.DispatchKey.CPU is runtime.DispatchKey.CPU
+    assert runtime.testing._internal.common_utils.TestCase.__module__ == "runtime.testing.common_utils"
+    assert "torch" not in sys.modules or not isinstance(sys.modules["torch"], compat.names.AliasModule)
+
+
+@pytest.mark.parametrize("name", sorted(PENDING_CLASSES | PENDING_FUNCTIONS))
+def test_a_pending_name_raises_not_implemented_naming_itself_when_used(name):
+    value = compat.resolve(name)
+    with pytest.raises(NotImplementedError, match=name.rpartition(".")[2]):
+        value()
+    assert compat.state(name) == "pending"
+
+
+def test_a_pending_class_can_be_a_base_class():
+    base = compat.resolve("torch.utils._python_dispatch.TorchDispatchMode")
+
+    class Mode(base):
+        pass
+
+    with pytest.raises(NotImplementedError, match="TorchDispatchMode"):
+        Mode()
+
+
+def test_an_unknown_name_raises_attribute_error():
+    with pytest.raises(AttributeError, match="torch.no_such_name"):
+        compat.resolve("torch.no_such_name")
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = runtime.no_such_name
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = compat.resolve("torch._C").nothing
+
+
+def test_install_makes_torch_importable_and_uninstall_takes_it_away():
+    code = """
+import runtime
+from runtime import compat
+compat.install()
+import torch, torch._C
+import torch.testing._internal.common_utils as cu
+from torch.library import Library, _scoped_library
+from torch._C import DispatchKey
+from torch.fx.experimental.proxy_tensor import make_fx
+assert torch.add is runtime.add and DispatchKey is runtime.DispatchKey and Library is runtime.Library
+try:
+    torch.nothing
+except AttributeError:
+    pass
+else:
+    raise SystemExit("unknown names must raise")
+compat.install()
+compat.uninstall()
+import sys
+assert not [n for n in sys.modules if n.split(".")[0] == "torch"]
+"""
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+
+
+def test_install_applies_pytorchs_rule_for_arrays():
+    code = """
+import numpy, runtime
+from runtime import compat
+compat.install()
+try:
+    runtime.ops.aten.relu.default(numpy.ones(2))
+except RuntimeError as e:
+    assert "Unable to cast" in str(e)
+else:
+    raise SystemExit("arrays must be refused")
+"""
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.oracle
+def test_install_refuses_to_shadow_an_imported_torch():
+    pytest.importorskip("torch")
+    done = run(
+        "import torch\nfrom runtime import compat\ntry:\n    compat.install()\nexcept RuntimeError as e:\n    assert 'imported already' in str(e)\n"
+        "else:\n    raise SystemExit('must refuse')"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_check_expands_groups_of_names():
+    assert names_in("`torch.utils.{a, b(x), _c}` and torch._C.d(e).") == ["torch._C.d", "torch.utils._c", "torch.utils.a", "torch.utils.b"]
+
+
+def test_the_check_of_the_table_knows_every_name(capsys):
+    assert main([]) == 0
+    assert capsys.readouterr().out.rstrip().endswith("0 unknown")
+
+
+# Names in the specification that are no names of PyTorch's, or operators of a test's own library.
+_NO_NAMES = {"torch.beta", "torch._ops.aten.addmv.default", "torch.ops._test_python_registration._op", "torch.ops.aten.tanh_backward",
+             "torch.ops.custom.sum.default", "torch.ops.my_lib.weird.default", "torch.ops.mylib.foo.default"}  # fmt: skip
+
+
+def test_every_name_of_the_specification_works_or_is_pending():
+    if not SPEC.exists():
+        pytest.skip("the specification is not beside the project")
+    names = set(names_in(SPEC.read_text())) - _NO_NAMES
+    assert len(names) > 150
+    unknown = sorted(n for n in names if compat.state(n) == "unknown")
+    assert not unknown, unknown
