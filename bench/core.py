@@ -108,9 +108,7 @@ def native(world):
             library.impl("skipped", world.lib.fallthrough_kernel, key)
         library.define("dot(Tensor a, Tensor b) -> float")
         library.impl("dot", compiled.bench_dot, "CPU", accepts_foreign=True)
-        world.lib.register_array_type(
-            Array, core.DispatchKeySet("CPU"), lambda array: world.lib.from_numpy(np.asarray(array))
-        )
+        world.lib.register_array_type(Array, core.DispatchKeySet("CPU"), lambda array: world.lib.from_numpy(np.asarray(array)))
         ours = world.lib.ops.bench
         yield names | {
             "user": ours.add.default,
@@ -129,16 +127,12 @@ class Array(np.ndarray):
 
 def import_time(worlds, quick):
     """The time of ``import runtime`` and of ``import numpy`` in fresh processes."""
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(Path(worlds["ours"].lib.__file__).parents[1]), *filter(None, sys.path)])
-    }
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(worlds["ours"].lib.__file__).parents[1]), *filter(None, sys.path)])}
     best = {}
     for _ in range(3 if quick else 9):
         for column, module in (("ours", "runtime"), ("numpy", "numpy")):
             code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
-            run = subprocess.run(
-                [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
-            )
+            run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
             best[column] = min(best.get(column, float("inf")), 1e9 * float(run.stdout))
     return best, "of a fresh process"
 
@@ -146,11 +140,7 @@ def import_time(worlds, quick):
 def wheel_size(worlds, quick):
     """The size of the files that a wheel would hold, the extension module stripped if there is a `strip`."""
     folder = Path(worlds["ours"].lib.__file__).parent
-    total = sum(
-        f.stat().st_size
-        for f in folder.rglob("*")
-        if f.suffix in (".py", ".pyi", ".pxd", ".h", ".yaml", ".cu", ".cuh", ".typed")
-    )
+    total = sum(f.stat().st_size for f in folder.rglob("*") if f.suffix in (".py", ".pyi", ".pxd", ".h", ".yaml", ".cu", ".cuh", ".typed"))
     tool = shutil.which("strip")
     with tempfile.TemporaryDirectory() as scratch:
         for library in folder.rglob("*.so"):

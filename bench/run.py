@@ -133,9 +133,7 @@ def report(console, results):
             column.no_wrap = column.header != "target"
             column.justify = "right" if column.header in ("ours", "torch", "numpy") else "left"
         for r in rows:
-            beside = ", ".join(
-                f"{name} {_cell(r, name)}" for name in r["values"] if name not in ("ours", "torch", "numpy")
-            )
+            beside = ", ".join(f"{name} {_cell(r, name)}" for name in r["values"] if name not in ("ours", "torch", "numpy"))
             cells = [_cell(r, name) for name in ("ours", "torch", "numpy")]
             table.add_row(escape(r["name"]), *cells, beside, ", ".join(r["goals"]), _verdict(r))
         console.print(table)

@@ -27,9 +27,7 @@ class CommandError(Exception):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
-        prog="runtime", description="PyTorch's extension machinery on NumPy and CuPy arrays."
-    )
+    parser = argparse.ArgumentParser(prog="runtime", description="PyTorch's extension machinery on NumPy and CuPy arrays.")
     commands = parser.add_subparsers(dest="command", required=True)
 
     def command(name, text):

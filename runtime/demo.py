@@ -96,9 +96,7 @@ def run(console, quick=False):
         _layers(steps, library, x)
         console.print(steps.table)
         _explanation(console, x)
-    console.print(
-        f"The library is gone, and with it its operators: hasattr(ops.demo, 'scale') is {hasattr(runtime.ops.demo, 'scale')}."
-    )
+    console.print(f"The library is gone, and with it its operators: hasattr(ops.demo, 'scale') is {hasattr(runtime.ops.demo, 'scale')}.")
     console.print()
     _latencies(console, quick)
     return 0
@@ -121,8 +119,7 @@ def _python_kernels(steps, library, x):
     shapeless = runtime.empty((1000, 1000), device="meta")
     steps.add(
         "A Meta kernel computes shapes without data",
-        'library.impl("scale", lambda x, factor=2.0: empty_like(x), "Meta")\n'
-        'ops.demo.scale(empty((1000, 1000), device="meta")).shape',
+        'library.impl("scale", lambda x, factor=2.0: empty_like(x), "Meta")\nops.demo.scale(empty((1000, 1000), device="meta")).shape',
         runtime.ops.demo.scale(shapeless).shape,
     )
     library.define("shift_scale(Tensor x, float shift) -> Tensor")
@@ -130,8 +127,7 @@ def _python_kernels(steps, library, x):
     rules = {row["key"]: row["rule"] for row in explain(runtime.ops.demo.shift_scale.default).table}
     steps.add(
         "An alias key fills every slot that has no kernel of its own",
-        'library.impl("shift_scale", lambda x, shift: ops.demo.scale(x + shift), "CompositeImplicitAutograd")\n'
-        "ops.demo.shift_scale(x, 1)",
+        'library.impl("shift_scale", lambda x, shift: ops.demo.scale(x + shift), "CompositeImplicitAutograd")\nops.demo.shift_scale(x, 1)',
         f"{runtime.ops.demo.shift_scale(x, 1.0)}\nrule for CPU: {rules['CPU']}",
     )
 
@@ -193,9 +189,7 @@ def _layers(steps, library, x):
 
 def _explanation(console, x):
     why = explain(runtime.ops.demo.scale.default, x)
-    table = Table(
-        "set", "keys", title="Why ops.demo.scale(x) runs what it runs: runtime.explain(op, x)", title_justify="left"
-    )
+    table = Table("set", "keys", title="Why ops.demo.scale(x) runs what it runs: runtime.explain(op, x)", title_justify="left")
     for name, keys in why.steps:
         table.add_row(name, ", ".join(k.name for k in keys))
     table.add_row("runs", f"{why.key.name}: {why.chosen['rule']}")

@@ -188,9 +188,7 @@ def test_tensors_of_a_world_keep_strides_and_do_not_share_memory(layout):
     assert ours[0, 0].item() == numpy[0, 0] == 1
 
 
-@pytest.mark.parametrize(
-    "ns, text", [(3.14159, "3.1 ns"), (49.6, "50 ns"), (1234, "1.23 µs"), (5.6e7, "56 ms"), (2e9, "2 s")]
-)
+@pytest.mark.parametrize("ns, text", [(3.14159, "3.1 ns"), (49.6, "50 ns"), (1234, "1.23 µs"), (5.6e7, "56 ms"), (2e9, "2 s")])
 def test_times_are_printed_with_a_suitable_unit(ns, text):
     assert pretty(ns) == text
 

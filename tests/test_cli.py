@@ -21,9 +21,7 @@ def run(capsys, *args):
 
 
 def command(*args, env=None):
-    return subprocess.run(
-        [sys.executable, "-m", "runtime", *args], capture_output=True, text=True, cwd=CHECKOUT, env=env
-    )
+    return subprocess.run([sys.executable, "-m", "runtime", *args], capture_output=True, text=True, cwd=CHECKOUT, env=env)
 
 
 def test_info_names_the_version_and_the_extension(capsys):
@@ -96,9 +94,7 @@ def test_a_wrong_command_is_a_usage_error(capsys):
 
 def test_ops_lists_schemas(capsys):
     _, out, _ = run(capsys, "ops", "::add.")
-    assert (
-        "aten::add.out(Tensor self, Tensor other, *, Scalar alpha=1, Tensor(a!) out) -> Tensor(a!)" in out.splitlines()
-    )
+    assert "aten::add.out(Tensor self, Tensor other, *, Scalar alpha=1, Tensor(a!) out) -> Tensor(a!)" in out.splitlines()
 
 
 def test_ops_as_json_lists_names(capsys):
@@ -168,9 +164,7 @@ def test_commands_run_as_processes(args, expected):
 
 
 def test_a_closed_pipe_ends_the_command_quietly():
-    process = subprocess.Popen(
-        [sys.executable, "-m", "runtime", "ops"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=CHECKOUT
-    )
+    process = subprocess.Popen([sys.executable, "-m", "runtime", "ops"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=CHECKOUT)
     process.stdout.close()
     assert process.stderr.read() == b""
     process.stderr.close()
