@@ -277,7 +277,8 @@ def test_defaults_have_a_value_and_print_in_the_canonical_form(text, value, prin
 
 
 @pytest.mark.parametrize(
-    ("text", "symbol"), [("int x=Mean", "Mean"), ("ScalarType x=long", "long"), ("bool x=True", None), ("int? x=None", None), ("int x=1", None), ("int x", None)]
+    ("text", "symbol"),
+    [("int x=Mean", "Mean"), ("ScalarType x=long", "long"), ("bool x=True", None), ("int? x=None", None), ("int x=1", None), ("int x", None)],
 )
 def test_named_constants_keep_their_name(text, symbol):
     assert argument(text).default_symbol == symbol
