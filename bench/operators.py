@@ -185,7 +185,7 @@ def _rows():
         (8, 256, 256),
     ):
         yield Row("matmul", "x".join(map(str, shape)), (Faster("numpy", 0.95),), functools.partial(batches, shape=shape),
-                  beside("x @ y", numpy="x @ y"), requires=("matmul",), threads=THREADS, quick=shape[-1] <= 256)  # fmt: skip
+                  beside("x @ y", numpy="x @ y"), requires=("matmul",), quick=shape[-1] <= 256)  # fmt: skip
     for name, shape, weights, options in CONVOLUTIONS:
         yield Row("convolution", f"conv2d {name}", (Faster("torch", 0.7),), functools.partial(images, images=shape, weights=weights),
                   beside(f"lib.conv2d(x, w, {options})"), requires=("conv2d",), threads=THREADS)  # fmt: skip

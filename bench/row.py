@@ -97,7 +97,7 @@ class Row:
     requires : tuple of str
         Operators of aten without which the row is pending.
     threads : int
-        PyTorch's number of threads.
+        How many threads PyTorch and the BLAS libraries may use.
     measured : callable, optional
         For what is not a statement: given ``(worlds, quick)``, gives the values by contender and a note.
     unit : str

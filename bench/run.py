@@ -13,6 +13,7 @@ from rich.table import Table
 
 from bench import core, operators
 from bench.row import Skip
+from bench.threads import set_threads
 from runtime import __version__, _core
 from runtime.benchmark import measure, pretty, worlds
 
@@ -77,8 +78,7 @@ def result(row, present, quick):
     absent = [name for name in row.requires if not _has_operator(name)]
     if absent:
         return found | {"verdict": "pending", "score": None, "note": f"there is no {', '.join(absent)} yet"}
-    if "torch" in present:
-        present["torch"].lib.set_num_threads(row.threads)
+    set_threads(present, row.threads)
     try:
         if row.measured:
             values, found["note"] = row.measured(present, quick)

@@ -18,6 +18,7 @@ from bench import operators  # noqa: E402
 from bench.native import kernels  # noqa: E402
 from bench.row import AsFastAsBest, AtMost, Faster, Row, Skip, Within  # noqa: E402
 from bench.run import ROWS, result, run  # noqa: E402
+from bench.threads import set_threads  # noqa: E402
 
 WITHOUT_TORCH = {"ours": World("ours", runtime), "numpy": World("numpy", np)}
 # Large sizes run the same statements as small ones.
@@ -172,6 +173,20 @@ def test_measure_runs_inside_the_context_of_a_statement():
     assert seen == {1}
     assert inside == []
     assert set(times) == {"in"}
+
+
+@pytest.mark.oracle
+def test_threads_are_set_in_pytorch_and_in_each_blas():
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    try:
+        set_threads({"torch": World("torch", torch)}, 1)
+        assert torch.get_num_threads() == 1
+    finally:
+        set_threads({"torch": World("torch", torch)}, before)
+    # Products are as right as before.
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    assert np.array_equal(runtime.mm(runtime.from_numpy(x), runtime.from_numpy(x.T)).numpy(), x @ x.T)
 
 
 def test_worlds_leave_out_what_does_not_import(monkeypatch):
