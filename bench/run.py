@@ -48,7 +48,7 @@ def run(console, only="", quick=False, json_file=None, rows=None):
     present = worlds()
     results = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=len(chosen))
         for row in chosen:
             progress.update(task, description=escape(f"{row.group}: {row.name}"[:48].ljust(48)))

@@ -37,3 +37,14 @@ def set_threads(worlds, count):
         setter(ctypes.c_int(count))
     if "torch" in worlds:
         worlds["torch"].lib.set_num_threads(count)
+
+
+@contextlib.contextmanager
+def one_torch_thread(torch):
+    """A context in which PyTorch uses one thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
