@@ -2,15 +2,18 @@
 
 import contextlib
 import json
+import os
 import platform
 import time
 
 import numpy
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from bench import core, operators
 from bench.row import Skip
+from bench.threads import set_threads
 from runtime import __version__, _core
 from runtime.benchmark import measure, pretty, worlds
 
@@ -45,27 +48,37 @@ def run(console, only="", quick=False, json_file=None, rows=None):
     present = worlds()
     results = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=len(chosen))
         for row in chosen:
-            progress.update(task, description=f"{row.group}: {row.name}"[:48].ljust(48))
+            progress.update(task, description=escape(f"{row.group}: {row.name}"[:48].ljust(48)))
             results.append(result(row, present, quick))
             progress.advance(task)
     report(console, results)
     if json_file:
         with open(json_file, "w") as out:
-            json.dump({"machine": machine(present), "date": time.strftime("%Y-%m-%d %H:%M"), "quick": quick, "rows": results}, out, indent=1)
+            json.dump(
+                {"machine": machine(present), "date": time.strftime("%Y-%m-%d %H:%M"), "quick": quick, "rows": results},
+                out,
+                indent=1,
+            )
     return 0
 
 
 def result(row, present, quick):
     """Measure one row: a dict with what the JSON file holds of it."""
-    found = {"group": row.group, "name": row.name, "unit": row.unit, "goals": [str(g) for g in row.goals], "values": {}, "note": ""}
+    found = {
+        "group": row.group,
+        "name": row.name,
+        "unit": row.unit,
+        "goals": [str(g) for g in row.goals],
+        "values": {},
+        "note": "",
+    }
     absent = [name for name in row.requires if not _has_operator(name)]
     if absent:
         return found | {"verdict": "pending", "score": None, "note": f"there is no {', '.join(absent)} yet"}
-    if "torch" in present:
-        present["torch"].lib.set_num_threads(row.threads)
+    set_threads(present, row.threads)
     try:
         if row.measured:
             values, found["note"] = row.measured(present, quick)
@@ -89,8 +102,15 @@ def _has_operator(name):
 
 def machine(present):
     """What the figures were measured on."""
-    facts = {"processor": _processor(), "system": f"{platform.system()} {platform.machine()}", "python": platform.python_version()}
+    facts = {
+        "processor": _processor(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
     facts |= {"runtime": __version__, "numpy": numpy.__version__}
+    if hasattr(os, "getloadavg"):
+        # A busy machine shows in the rows that use threads.
+        facts["load"] = round(os.getloadavg()[0], 2)
     if "torch" in present:
         facts["torch"] = present["torch"].lib.__version__
     return facts
@@ -115,18 +135,22 @@ def report(console, results):
         for r in rows:
             beside = ", ".join(f"{name} {_cell(r, name)}" for name in r["values"] if name not in ("ours", "torch", "numpy"))
             cells = [_cell(r, name) for name in ("ours", "torch", "numpy")]
-            table.add_row(r["name"], *cells, beside, ", ".join(r["goals"]), _verdict(r))
+            table.add_row(escape(r["name"]), *cells, beside, ", ".join(r["goals"]), _verdict(r))
         console.print(table)
     notes = Table.grid("", padding=(0, 2))
     for r in results:
         if r["note"] and r["verdict"] != "pending":
-            notes.add_row(r["name"], r["note"])
+            notes.add_row(escape(r["name"]), escape(r["note"]))
     console.print(notes)
     counts = {v: sum(r["verdict"] == v for r in results) for v in dict.fromkeys(r["verdict"] for r in results)}
     console.print(", ".join(f"{n} {verdict}" for verdict, n in counts.items()), highlight=False)
     missed = sorted((r for r in results if r["verdict"] == "missed"), key=lambda r: r["score"])
     for r in missed:
-        console.print(f"missed by {1 / r['score']:.2f}x: {r['group']}: {r['name']} ({', '.join(r['goals'])})", highlight=False, markup=False)
+        console.print(
+            f"missed by {1 / r['score']:.2f}x: {r['group']}: {r['name']} ({', '.join(r['goals'])})",
+            highlight=False,
+            markup=False,
+        )
 
 
 def _cell(r, name):

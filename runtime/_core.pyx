@@ -4,7 +4,7 @@
 
 The parts stand in the order in which a call flows; each file says what it is, what it owns and who calls it.
 """
-cimport cython
+cimport cython  # no-cython-lint
 
 include "core/native.pxi"        # the C side as Cython sees it
 include "core/keys.pxi"          # DispatchKey

@@ -1,37 +1,53 @@
-"""The command line: ``python -m runtime demo | info | explain OP | ops | bench``.
+"""The command line: ``python -m runtime demo | info | explain OP | ops | bench``, also installed as ``redispatch``.
 
 Everything is imported when a command needs it, so that the package's import stays small.
 """
 
 import argparse
+import contextlib
 import json
+import os
 import sys
 
+# The width of tables that are written to a file or a pipe.
+PIPE_WIDTH = 150
 
-def _console():
+
+def _console(file=None):
     from rich.console import Console
 
-    return Console()
+    console = Console(file=file, highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PIPE_WIDTH
+    return console
+
+
+class CommandError(Exception):
+    """A command cannot do what it was asked for; the message is for the user."""
 
 
 def _parser():
     parser = argparse.ArgumentParser(prog="runtime", description="PyTorch's extension machinery on NumPy and CuPy arrays.")
     commands = parser.add_subparsers(dest="command", required=True)
-    demo = commands.add_parser("demo", help="define operators, register kernels of every kind, dispatch, and measure")
+
+    def command(name, text):
+        return commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+
+    demo = command("demo", "define operators, register kernels of every kind, dispatch, and measure")
     demo.add_argument("--quick", action="store_true", help="measure fewer repeats")
-    info = commands.add_parser("info", help="versions, keys, operators and build of this installation")
+    info = command("info", "versions, keys, operators and build of this installation")
     info.add_argument("--json", action="store_true", help="print JSON")
-    explain = commands.add_parser("explain", help="how an operator dispatches: its table, the rules, where kernels were registered")
-    explain.add_argument("operator", help="ns::name.overload, such as aten::add.Tensor")
+    explain = command("explain", "how an operator dispatches: its table, the rules, where kernels were registered")
+    explain.add_argument("operator", help="ns::name.overload, such as aten::add.Tensor; aten:: may be left out")
     explain.add_argument("--keys", help="comma-separated dispatch keys of a call to explain, such as CPU,AutogradCPU")
     explain.add_argument("--json", action="store_true", help="print JSON")
-    ops = commands.add_parser("ops", help="list operators")
+    ops = command("ops", "list operators")
     ops.add_argument("pattern", nargs="?", default="", help="part of a name")
     ops.add_argument("--json", action="store_true", help="print JSON")
-    bench = commands.add_parser("bench", help="measure every row of the speed targets beside PyTorch and NumPy (from a checkout)")
+    bench = command("bench", "measure every row of the speed targets beside PyTorch and NumPy (from a checkout)")
     bench.add_argument("--json", metavar="FILE", help="also write the results to a file")
-    bench.add_argument("--only", default="", help="only rows whose name contains this")
-    bench.add_argument("--quick", action="store_true", help="fewer repeats")
+    bench.add_argument("--only", default="", metavar="TEXT", help="only rows with this in their group or name")
+    bench.add_argument("--quick", action="store_true", help="leave large sizes out and repeat less")
     return parser
 
 
@@ -46,10 +62,22 @@ def main(argv=None):
     Returns
     -------
     int
-        The exit status.
+        The exit status: 0, 1 if the command could not do what it was asked for, 2 for wrong arguments.
     """
     args = _parser().parse_args(argv)
-    return globals()[f"_{args.command}"](args)
+    run = {"demo": _demo, "info": _info, "explain": _explain, "ops": _ops, "bench": _bench}[args.command]
+    try:
+        status = run(args)
+        sys.stdout.flush()
+        return status
+    except CommandError as e:
+        print(f"runtime {args.command}: {e}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough; the interpreter's own flush at exit must not fail again.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def _demo(args):
@@ -59,80 +87,99 @@ def _demo(args):
 
 
 def _info(args):
+    import importlib.metadata
     import platform
-
-    import numpy
 
     import runtime
     from runtime import _core
 
+    def version(package):
+        try:
+            return importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            return None
+
+    names = list(_core._dispatch_get_all_op_names())
     facts = {
         "runtime": runtime.__version__,
         "python": platform.python_version(),
-        "numpy": numpy.__version__,
         "machine": f"{platform.system()} {platform.machine()}",
+        **{package: version(package) for package in ("numpy", "scipy", "ml_dtypes", "cupy", "torch")},
         "extension": _core.__file__,
         "headers": runtime.get_include(),
-        "table slots": len({k.value for k in _core.DispatchKeySet(_core._dispatch_keyset_full())}) + 1,
-        "operators": len(_core._dispatch_get_all_op_names()),
-        "functions": len(_core.functions),
-        "libraries' kernels": len(_core._impls),
+        "backends": _core._dispatch_num_backends(),
+        "keys": len(list(_core.DispatchKeySet(_core._dispatch_keyset_full()))),
+        "namespaces": sorted({name.partition("::")[0] for name in names}),
+        "operators": len(names),
+        "operators with a CPU kernel": sum(_core._dispatch_has_kernel_for_dispatch_key(name, "CPU") for name in names),
     }
     if args.json:
         print(json.dumps(facts, indent=2))
         return 0
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(show_header=False)
     for name, value in facts.items():
-        table.add_row(name, str(value))
+        shown = "not installed" if value is None else ", ".join(value) if isinstance(value, list) else str(value)
+        table.add_row(name, escape(shown))
     _console().print(table)
     return 0
 
 
 def _find(name):
+    """The operator of a name as typed, and the names of the other overloads of its packet."""
     from runtime import _core
 
-    base, _, overload = name.partition(".")
+    base, dot, overload = name.partition(".")
     if "::" not in base:
         base = f"aten::{base}"
-    overloads = [n.partition(".")[2] for n in _core._dispatch_get_all_op_names() if n.partition(".")[0] == base]
+    names = _core._dispatch_get_all_op_names()
+    overloads = sorted(n.partition(".")[2] for n in names if n.partition(".")[0] == base)
     if not overloads:
         from difflib import get_close_matches
 
-        names = sorted({n.partition(".")[0] for n in _core._dispatch_get_all_op_names()})
-        close = get_close_matches(base, names)
-        raise SystemExit(f"there is no operator {base}" + (f"; did you mean {', '.join(close)}?" if close else ""))
-    if overload == "" and "" not in overloads:
+        close = get_close_matches(base, sorted({n.partition(".")[0] for n in names}))
+        raise CommandError(f"there is no operator {base}" + (f"; did you mean {' or '.join(close)}?" if close else ""))
+    if overload == "default":
+        overload = ""
+    elif not dot and "" not in overloads:
         overload = overloads[0]
-    if overload != "default" and overload not in overloads:
-        raise SystemExit(f"{base} has no overload '{overload}': it has {', '.join(n or 'default' for n in overloads)}")
-    return _core.overload_by_name(base, overload)
+    if overload not in overloads:
+        shown = ", ".join(n or "default" for n in overloads)
+        raise CommandError(f"{base} has no overload '{overload}'; it has {shown}")
+    others = [f"{base}.{n}" if n else base for n in overloads if n != overload]
+    return _core.overload_by_name(base, overload), others
 
 
 def _explain(args):
     from runtime.explain import explain
 
-    keys = args.keys.split(",") if args.keys else None
+    op, others = _find(args.operator)
     try:
-        explanation = explain(_find(args.operator), keys=keys)
-    except RuntimeError as e:
-        raise SystemExit(str(e)) from None
+        explanation = explain(op, keys=args.keys.split(",") if args.keys else None)
+    except (RuntimeError, TypeError, ValueError) as e:
+        raise CommandError(str(e)) from None
     if args.json:
         print(json.dumps(explanation.as_dict(), indent=2))
         return 0
+    from rich.markup import escape
     from rich.table import Table
 
     console = _console()
-    console.print(explanation.schema, highlight=False, markup=False)
+    console.print(escape(explanation.schema))
+    if others and "." not in args.operator:
+        console.print(f"other overloads: {', '.join(others)}")
     for name, key_set in explanation.steps:
-        console.print(f"{name}: {key_set}", highlight=False, markup=False)
+        console.print(f"{name}: {', '.join(key.name for key in key_set)}")
     if explanation.key is not None:
         chosen = explanation.chosen
-        console.print(f"runs: {explanation.key.name} " + (f"{chosen['kernel']}" if chosen else "(no kernel)"), highlight=False, markup=False)
+        where = f"{chosen['kernel']} ({chosen['rule']})" if chosen else "no kernel: the call raises NotImplementedError"
+        console.print(f"runs: {explanation.key.name}: {escape(where)}")
     table = Table("key", "rule", "kernel")
     for row in explanation.table:
-        table.add_row(row["key"], row["rule"], row["kernel"])
+        style = "bold green" if row is explanation.chosen else "dim" if row["fallthrough"] else None
+        table.add_row(row["key"], row["rule"], escape(row["kernel"]), style=style)
     console.print(table)
     return 0
 
@@ -141,6 +188,8 @@ def _ops(args):
     from runtime import _core
 
     names = sorted(n for n in _core._dispatch_get_all_op_names() if args.pattern in n)
+    if not names:
+        raise CommandError(f"there is no operator with '{args.pattern}' in its name")
     if args.json:
         print(json.dumps(names, indent=2))
     else:
@@ -153,10 +202,11 @@ def _ops(args):
 def _bench(args):
     from pathlib import Path
 
-    folder = Path(__file__).resolve().parent.parent / "bench"
-    if not (folder / "run.py").exists():
-        raise SystemExit("the benchmarks are part of the source checkout, not of the installed package")
-    sys.path.insert(0, str(folder.parent))
+    checkout = Path(__file__).resolve().parent.parent
+    if not (checkout / "bench" / "run.py").exists():
+        raise CommandError("the benchmarks are part of the source checkout, not of the installed package")
+    if str(checkout) not in sys.path:
+        sys.path.insert(0, str(checkout))
     from bench.run import run
 
     return run(_console(), only=args.only, quick=args.quick, json_file=args.json)

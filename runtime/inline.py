@@ -57,7 +57,9 @@ def load_c(source, include_dirs=()):
         code.write_text(source)
         folders = [f"-I{f}" for f in (get_include(), python, *include_dirs)]
         run = subprocess.run(
-            [*command, "-O2", "-fPIC", "-shared", *folders, str(code), "-o", str(library)], capture_output=True, text=True
+            [*command, "-O2", "-fPIC", "-shared", *folders, str(code), "-o", str(library)],
+            capture_output=True,
+            text=True,
         )
         if run.returncode:
             raise RuntimeError(f"the C source does not compile:\n{run.stderr}")

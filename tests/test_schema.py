@@ -277,7 +277,15 @@ def test_defaults_have_a_value_and_print_in_the_canonical_form(text, value, prin
 
 
 @pytest.mark.parametrize(
-    ("text", "symbol"), [("int x=Mean", "Mean"), ("ScalarType x=long", "long"), ("bool x=True", None), ("int? x=None", None), ("int x=1", None), ("int x", None)]
+    ("text", "symbol"),
+    [
+        ("int x=Mean", "Mean"),
+        ("ScalarType x=long", "long"),
+        ("bool x=True", None),
+        ("int? x=None", None),
+        ("int x=1", None),
+        ("int x", None),
+    ],
 )
 def test_named_constants_keep_their_name(text, symbol):
     assert argument(text).default_symbol == symbol
@@ -519,13 +527,34 @@ def test_time_is_linear_in_the_length(make):
 # ---- generated texts
 
 identifiers = st.from_regex(r"[a-z_][a-z0-9_]{0,6}", fullmatch=True).filter(lambda s: s not in _RESERVED_WORDS)
-_RESERVED_WORDS = {"as", "assert", "break", "class", "def", "del", "elif", "else", "for", "global", "if", "import", "in", "is", "not", "or", "and"}
+_RESERVED_WORDS = {
+    "as",
+    "assert",
+    "break",
+    "class",
+    "def",
+    "del",
+    "elif",
+    "else",
+    "for",
+    "global",
+    "if",
+    "import",
+    "in",
+    "is",
+    "not",
+    "or",
+    "and",
+}
 _RESERVED_WORDS |= {"pass", "raise", "return", "while", "with", "default"}
 alias_sets = st.lists(st.sampled_from(["a", "b", "c", "*"]), min_size=1, max_size=3).map("|".join)
 annotations = st.one_of(
-    st.just(""), st.builds("({}{}{})".format, alias_sets, st.sampled_from(["", "!"]), st.one_of(st.just(""), alias_sets.map(" -> {}".format)))
+    st.just(""),
+    st.builds("({}{}{})".format, alias_sets, st.sampled_from(["", "!"]), st.one_of(st.just(""), alias_sets.map(" -> {}".format))),
 )
-words = st.sampled_from(["Tensor", "int", "SymInt", "float", "bool", "str", "Scalar", "ScalarType", "Device", "Generator", "Any", "t", "None"])
+words = st.sampled_from(
+    ["Tensor", "int", "SymInt", "float", "bool", "str", "Scalar", "ScalarType", "Device", "Generator", "Any", "t", "None"]
+)
 types = st.recursive(
     st.builds(str.__add__, words, annotations) | st.just("__torch__.torch.classes.ns.Name"),
     lambda inner: st.one_of(
@@ -541,7 +570,9 @@ types = st.recursive(
 numbers = st.integers(-(2**63), 2**63 - 1).map(str) | st.floats(allow_nan=False, allow_infinity=False).map(repr)
 strings = st.text(st.characters(exclude_characters="\n\\\"'"), max_size=8).flatmap(lambda s: st.sampled_from([f'"{s}"', f"'{s}'"]))
 defaulted = st.one_of(
-    st.builds("int[{}] {}=[{}]".format, st.sampled_from(["", "3"]), identifiers, st.lists(st.integers(-9, 9).map(str), max_size=4).map(",".join)),
+    st.builds(
+        "int[{}] {}=[{}]".format, st.sampled_from(["", "3"]), identifiers, st.lists(st.integers(-9, 9).map(str), max_size=4).map(",".join)
+    ),
     st.builds("{} {}={}".format, st.sampled_from(["float", "Scalar", "int?", "Scalar?"]), identifiers, numbers),
     st.builds("{} {}={}".format, st.sampled_from(["str", "str?", "Device"]), identifiers, strings),
     st.builds("{} {}={}".format, st.sampled_from(["Tensor?", "int[2]?", "Any"]), identifiers, st.just("None")),
@@ -587,8 +618,54 @@ def test_the_run_time_form_parses_to_an_equal_schema(text):
     assert again == schema
 
 
-TOKENS = ["f", "(", ")", "[", "]", "?", "!", "*", "|", "->", "...", "::", ".", ",", "=", "-", "+", " ", "\n", "#", '"', "'", "\\", "\0", "é", "\ud800"]
-TOKENS += ["Tensor", "int", "Dict", "Future", "Union", "__torch__", "torch", "classes", "None", "True", "x", "1", "2", "1.5", "1j", "1e9", "Mean", "long"]
+TOKENS = [
+    "f",
+    "(",
+    ")",
+    "[",
+    "]",
+    "?",
+    "!",
+    "*",
+    "|",
+    "->",
+    "...",
+    "::",
+    ".",
+    ",",
+    "=",
+    "-",
+    "+",
+    " ",
+    "\n",
+    "#",
+    '"',
+    "'",
+    "\\",
+    "\0",
+    "é",
+    "\ud800",
+]
+TOKENS += [
+    "Tensor",
+    "int",
+    "Dict",
+    "Future",
+    "Union",
+    "__torch__",
+    "torch",
+    "classes",
+    "None",
+    "True",
+    "x",
+    "1",
+    "2",
+    "1.5",
+    "1j",
+    "1e9",
+    "Mean",
+    "long",
+]
 
 
 @given(st.lists(st.sampled_from(TOKENS), max_size=40).map("".join) | st.text(max_size=60))

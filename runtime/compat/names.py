@@ -1,6 +1,5 @@
 """Resolving dotted names by the table, and the module objects that stand for PyTorch's modules."""
 
-import sys
 from functools import cache
 from importlib import import_module
 from importlib.machinery import ModuleSpec
@@ -50,7 +49,7 @@ def _lookup(name):
     if name in NAMES:
         return _load(NAMES[name])
     if is_module(name):
-        return sys.modules.get(name) or _alias(name)
+        return _alias(name)
     if name in PENDING_CLASSES or name in PENDING_FUNCTIONS:
         return _pending(name)
     parent, _, attribute = name.rpartition(".")

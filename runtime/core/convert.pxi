@@ -18,7 +18,8 @@ cdef enum:
 cdef dict foreign_types = {}   # type -> callable giving its key set; filled by register_array_type
 cdef bint strict_arrays = False  # the compat door's rule: a foreign array is not a Tensor
 
-cdef str NO_CAST = "Unable to cast Python instance of type {} to C++ type '?' (#define PYBIND11_DETAILED_ERROR_MESSAGES or compile in debug mode for details)"
+cdef str NO_CAST = ("Unable to cast Python instance of type {} to C++ type '?' (#define PYBIND11_DETAILED_ERROR_MESSAGES or compile in "
+                    "debug mode for details)")
 
 
 cdef object cast_fail(object value):
@@ -303,8 +304,7 @@ cdef object convert_list(object value, rt_arg *spec, int how):
     cdef bint optional = spec.flags & RT_ARGF_OPTIONAL_ELEM
     if kind == RT_ARG_TENSOR and not optional and how & RETURNING:
         return tuple([None if x is None else to_tensor(x, how) for x in value])
-    return tuple([None if optional and x is None else convert_one(x, kind, how if kind == RT_ARG_TENSOR or not how & PYARG
-                                                                 else how) for x in value])
+    return tuple([None if optional and x is None else convert_one(x, kind, how) for x in value])
 
 
 cdef object convert_value(object value, rt_arg *spec, int how):

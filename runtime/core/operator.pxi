@@ -49,7 +49,8 @@ cdef int fill_static_sets() except -1:
     explicit = {prefix + n for prefix in dense for n in names} | {"FPGA", "Vulkan", "Metal", "CustomRNGKeyId", "MkldnnCPU"}
     nested = {"NestedTensor" + n for n in names}
     autograd = {"Autograd" + n for n in names} | {"AutogradOther", "AutogradNestedTensor"}
-    non_functional = {k for k in explicit if not k.startswith("Sparse") and not k.endswith(("XLA", "Lazy"))}
+    sparse = {"Sparse" + n for n in names}
+    non_functional = {k for k in explicit - sparse if not k.endswith(("XLA", "Lazy"))}
     for alias, members in (("Autograd", autograd), ("CompositeImplicitAutograd", explicit | nested | autograd),
                            ("FuncTorchBatchedDecomposition", {"FuncTorchBatched"}),
                            ("CompositeImplicitAutogradNestedTensor", nested | {"AutogradNestedTensor"}),

@@ -15,7 +15,7 @@ cdef class OpOverloadPacket:
     cdef readonly str __name__
     cdef dict __dict__
     cdef object __weakref__
-    cdef list touched
+    cdef dict made               # name -> OpOverload, of those that were asked for
     cdef rt_operator **cached    # the overloads in order of definition, as of `generation`
     cdef Py_ssize_t n_cached
     cdef long generation
@@ -44,6 +44,13 @@ cdef class OpOverloadPacket:
     def __init__(self):
         raise TypeError("OpOverloadPacket objects come from ops.<namespace>.<name>")
 
+    def __getattribute__(self, str name):
+        # Overloads first: this lookup stands in most calls of operators.
+        cdef PyObject *found = PyDict_GetItem_(<PyObject *>self.made, <PyObject *>name)
+        if likely(found != NULL):
+            return <object>found
+        return object.__getattribute__(self, name)
+
     def __getattr__(self, str name):
         if name.startswith("__"):
             raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
@@ -53,9 +60,7 @@ cdef class OpOverloadPacket:
             ns = self._qualified_op_name.replace("::", ".")
             raise AttributeError(f"The underlying op of '{ns}' has no overload name '{name}'")
         found = overload_of(&(<Operator>operator).op)
-        vars(self)[name] = found
-        if name not in self.touched:
-            self.touched.append(name)
+        self.made[name] = found
         return found
 
     def overloads(self):
@@ -75,7 +80,7 @@ cdef class OpOverloadPacket:
         return self
 
     def __iter__(self):
-        return iter(list(self.touched))
+        return iter(list(self.made))
 
     def __dir__(self):
         return sorted({*object.__dir__(self), *self.overloads()})
@@ -117,7 +122,7 @@ cdef OpOverloadPacket packet_of(str name):
         ns, _, p.__name__ = name.partition("::")
         p._qualified_op_name = name
         vars(p)["__module__"] = f"torch.ops.{ns}"
-        p.touched = []
+        p.made = {}
         p.generation = -1
         packets[name] = p
     return p
@@ -160,6 +165,10 @@ cdef PyObject *packet_vectorcall(PyObject *self, PyObject *const *args, size_t n
     except BaseException as e:
         set_current(e)
     return NULL
+
+
+cdef extern from "Python.h":
+    PyObject *PyDict_GetItem_ "PyDict_GetItem"(PyObject *d, PyObject *k) noexcept
 
 
 cdef object no_overload_matches(str name, PyObject *const *args, Py_ssize_t n, PyObject *kwnames):
@@ -254,7 +263,7 @@ cdef int forget_packet(str name) except -1:
 cdef int forget_overload(Operator o) except -1:
     cdef OpOverloadPacket p = packets.get(o.name)
     if p is not None:
-        vars(p).pop(o.overload or "default", None)
+        p.made.pop(o.overload or "default", None)
     return 0
 
 

@@ -82,6 +82,9 @@ cdef class _DispatchModule:
             # so the registrations move to a new Operator.
             o = renew(o)
         try:
+            for stack in o.kernels.values():
+                for kernel in stack:
+                    check_signature(o, schema, debug, kernel)
             set_schema(o, schema, debug, alias_analysis, tag_names)
         except BaseException:
             drop_if_empty(o)
@@ -113,6 +116,8 @@ cdef class _DispatchModule:
             raise RuntimeError(f'impl("{shown}", ...): {key_names[key]} is a building block of per-backend keys, not a key that kernels can be '
                                f"registered at; name a backend, as in {key_names[rt_runtime_key(rt_functionality_of(key), 0)]}")
         cdef Operator o = find_or_make(f"{self.ns}::{name}", overload)
+        if o.op.flags & RT_OPF_HAS_SCHEMA:
+            check_signature(o, o.schema(), o.debug, kernel)
         if key in o.kernels:
             warn_override(o, key, kernel)
         add_kernel(o, key, kernel)
@@ -146,7 +151,7 @@ cdef class _DispatchModule:
 
     def def_(self, str schema not None, str alias=""):
         """Define an operator; `alias` names its alias analysis kind."""
-        self.define_schema(schema, alias, (), self.debug)
+        self.define_schema(schema, alias or "FROM_SCHEMA", (), self.debug)
         return self
 
     def def_legacy(self, str schema not None):
@@ -160,7 +165,7 @@ cdef class _DispatchModule:
         ns, op_name, overload = split_name(name)
         shown = op_name + (f".{overload}" if overload else "")
         qualifier = f"{ns}::" if ns else ""
-        self.define_parsed(parse_schema(f"{qualifier}{shown}(Tensor _0) -> Tensor _0"), "", (), self.debug)
+        self.define_parsed(parse_schema(f"{qualifier}{shown}(Tensor _0) -> Tensor _0"), "CONSERVATIVE", (), self.debug)
         self.implement((ns, op_name, overload), key_value(dispatch) if dispatch else -1, test_kernel(debug))
         return self
 
@@ -252,6 +257,31 @@ cdef Kernel test_kernel(str debug):
     kernel.signature = "(Tensor _0) -> Tensor _0"
     kernel.from_cpp = True
     return kernel
+
+
+cdef int check_signature(Operator o, object schema, str debug, Kernel kernel) except -1:
+    """Refuse a kernel of a known signature for an operator that has another one."""
+    if kernel.signature is None:
+        return 0
+    from runtime.schema import parse_schema
+    inferred = parse_schema("kernel" + kernel.signature)
+    reason = None
+    for what, mine, theirs in (("arguments", schema.arguments, inferred.arguments), ("returns", schema.returns, inferred.returns)):
+        if len(mine) != len(theirs):
+            reason = f"The number of {what} is different. {len(mine)} vs {len(theirs)}."
+            break
+        for i, (a, b) in enumerate(zip(mine, theirs)):
+            if str(a.type) != str(b.type):
+                reason = f"Type mismatch in {what.removesuffix("s")} {i + 1}: {a.type} vs {b.type}"
+                break
+        if reason:
+            break
+    if reason is None:
+        return 0
+    drop_if_empty(o)
+    raise RuntimeError("Inferred operator schema for a C++ kernel function doesn't match the expected function schema.\n"
+                       f"  operator: {o.full_name()}\n  expected schema: {schema}\n    {debug}\n  inferred schema: {kernel.signature}\n"
+                       f"    {kernel.debug}\n  reason: {reason}")
 
 
 cdef int warn_override(Operator o, int key, Kernel new) except -1:

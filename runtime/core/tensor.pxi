@@ -566,6 +566,7 @@ def _rebuild_tensor(UntypedStorage storage not None, dtype element, int64_t offs
         set_requires_grad(t, True)
     return result
 
+
 cdef extern from "runtime/core/core.h":
     int rt_check_sizes(int ndim, const int64_t *sizes) noexcept
     RtTensor *rt_tensor_header(int ndim) noexcept
