@@ -24,7 +24,7 @@ typedef double _Complex c128;
 
 static rt_pointwise_op add_op = {.stub = "add_stub", .ufunc = "add", .nin = 2, .flags = RT_PW_EXACT_NUMBER,
                                  .dtypes = NUMERIC_DTYPES | RT_BOOL_DTYPE | ALL_COMPLEX_DTYPES};
-static rt_pointwise_op sub_op = {.stub = "sub_stub", .ufunc = "subtract", .nin = 2, .flags = RT_PW_EXACT_NUMBER,
+static rt_pointwise_op sub_op = {.stub = "add_stub", .ufunc = "subtract", .nin = 2, .flags = RT_PW_EXACT_NUMBER,
                                  .dtypes = NUMERIC_DTYPES | ALL_COMPLEX_DTYPES};
 
 #define ALPHA_INT(suffix, T, U) RT_CLONES RT_LOOP2(add_alpha_##suffix, T, T, (U)((U)a + (U)((uint64_t)*(T *)data * (uint64_t)b)))
@@ -44,7 +44,7 @@ static int check_alpha(const rt_number *alpha, int common)
     const char *text = NULL;
     if (alpha->dtype == RT_BOOL && common != RT_BOOL)
         text = "Boolean alpha only supported for Boolean results.";
-    else if (alpha->dtype == RT_FLOAT64 && rt_is_integral(common, 1))
+    else if (rt_is_integral(common, 1) && rt_dtype_in(alpha->dtype, RT_DTYPE_BIT(RT_FLOAT64) | RT_DTYPE_BIT(RT_COMPLEX128)))
         text = "For integral input tensors, argument alpha must not be a floating point number.";
     else if (alpha->dtype == RT_COMPLEX128 && !rt_is_complex(common))
         text = "For non-complex input tensors, argument alpha must not be a complex number.";
@@ -203,7 +203,7 @@ static const rt_own_loop remainder_loops[] = {INT_LOOPS(remainder), FLOAT_LOOPS(
 static const rt_own_loop fmod_loops[] = {INT_LOOPS(fmod), FLOAT_LOOPS(fmod), {0, NULL}};
 
 static rt_pointwise_op div_op = {.stub = "div_cpu", .ufunc = "divide", .nin = 2, .flags = RT_PW_INT_TO_FLOAT | RT_PW_EXACT_NUMBER,
-                                 .dtypes = RT_FLOATING_DTYPES | ALL_COMPLEX_DTYPES};
+                                 .dtypes = RT_FLOATING_DTYPES | RT_COMPLEX_DTYPES};
 static rt_pointwise_op div_floor_op = {.stub = "div_floor_cpu", .own = div_floor_loops, .nin = 2, .dtypes = NUMERIC_DTYPES};
 static rt_pointwise_op div_trunc_op = {.stub = "div_trunc_cpu", .own = div_trunc_loops, .nin = 2, .dtypes = NUMERIC_DTYPES};
 static rt_pointwise_op remainder_op = {.stub = "remainder_cpu", .own = remainder_loops, .nin = 2, .dtypes = NUMERIC_DTYPES};
@@ -266,21 +266,17 @@ RT_STRUCTURED(div_out_mode, div_out_mode_rule, integer_division_cpu, NULL)
 
 /* ----------------------------------------------------------------------------------------------------------- maximum and minimum */
 
-static int refuse_complex(const rt_call_frame *c, const char *text)
-{
-    if (!rt_is_complex(rt_pointwise_of(c)->common))
-        return 0;
-    PyErr_SetString(PyExc_RuntimeError, text);
-    return -1;
-}
+static int is_complex_operand(PyObject *o) { return rt_is_tensor(o) && rt_is_complex(RT_TENSOR(o)->dtype); }
 
 #define EXTREMUM(name)                                                                                                   \
     static rt_pointwise_op name##_op = {.stub = #name "_cpu", .ufunc = #name, .nin = 2, .dtypes = NUMERIC_DTYPES | RT_BOOL_DTYPE}; \
     static int name##_rule(rt_call_frame *c)                                                                             \
     {                                                                                                                    \
-        if (rt_pointwise_rule(c, &name##_op, 0, 2, c->args) < 0)                                                         \
+        if (is_complex_operand(c->args[0]) || is_complex_operand(c->args[1])) {                                          \
+            PyErr_SetString(PyExc_RuntimeError, #name " not implemented for complex tensors.");                          \
             return -1;                                                                                                   \
-        return refuse_complex(c, #name " not implemented for complex tensors.");                                         \
+        }                                                                                                                \
+        return rt_pointwise_rule(c, &name##_op, 0, 2, c->args);                                                          \
     }                                                                                                                    \
     static PyObject *name##_fast(PyObject *const *args, Py_ssize_t n) { (void)n; return rt_pointwise_fast2(&name##_op, args[0], args[1]); } \
     RT_STRUCTURED(name##_out, name##_rule, rt_pointwise_cpu, name##_fast)
@@ -319,41 +315,84 @@ static rt_pointwise_op pow_op = {.stub = "pow", .ufunc = "power", .own = power_l
                                  .dtypes = NUMERIC_DTYPES | RT_COMPLEX_DTYPES};
 RT_POINTWISE2(pow_Tensor_Tensor_out, pow_op)
 
-RT_POINTWISE2(pow_Scalar_out, pow_op)
-
-/* Exponents that need no power function; the loops leave the second operand unread. */
+/* Exponents that need no power function run as unary loops (the root of -inf is a NaN, its power an infinity: as PyTorch does it, the
+ * reduced dtypes take the power). */
 #define SMALL_POWERS(suffix, T, f)                                                                                       \
-    RT_CLONES RT_LOOP2(cube_##suffix, T, T, (a + 0 * sizeof(b)) * a * a)                                                 \
-    RT_CLONES RT_LOOP2(square_##suffix, T, T, (a + 0 * sizeof(b)) * a)                                                   \
-    RT_CLONES RT_LOOP2(root_##suffix, T, T, sqrt##f(a + 0 * sizeof(b)))
+    RT_CLONES RT_LOOP1(square_##suffix, T, T, a * a)                                                                     \
+    RT_CLONES RT_LOOP1(cube_##suffix, T, T, a * a * a)                                                                   \
+    RT_CLONES RT_LOOP1(root_##suffix, T, T, sqrt##f(a))                                                                  \
+    RT_CLONES RT_LOOP1(inverse_root_##suffix, T, T, 1 / sqrt##f(a))                                                      \
+    RT_CLONES RT_LOOP1(inverse_##suffix, T, T, 1 / a)                                                                    \
+    RT_CLONES RT_LOOP1(inverse_square_##suffix, T, T, 1 / (a * a))
 FORALL_FLOATS(SMALL_POWERS)
 
-static rt_loop_fn small_power(double exponent, int dtype)
+static rt_loop_fn small_power_loop(const rt_number *exponent, int common)
 {
-    int single = dtype == RT_FLOAT32;
-    if (!single && dtype != RT_FLOAT64)
+    static const struct { double exponent; rt_loop_fn f32, f64; } table[] = {
+        {2.0, square_f32, square_f64}, {3.0, cube_f32, cube_f64}, {0.5, root_f32, root_f64},
+        {-0.5, inverse_root_f32, inverse_root_f64}, {-1.0, inverse_f32, inverse_f64}, {-2.0, inverse_square_f32, inverse_square_f64},
+    };
+    int computed = rt_loop_dtype(common), reduced = computed != common;
+    if (!rt_dtype_in(common, RT_FLOATING_DTYPES) || exponent->dtype == RT_COMPLEX128)
         return NULL;
-    return exponent == 2 ? (single ? square_f32 : square_f64) : exponent == 3 ? (single ? cube_f32 : cube_f64)
-           : exponent == 0.5                                  ? (single ? root_f32 : root_f64)
-                                                              : NULL;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (rt_number_as_double(exponent) == table[i].exponent && !(reduced && fabs(table[i].exponent) == 0.5))
+            return computed == RT_FLOAT32 ? table[i].f32 : table[i].f64;
+    return NULL;
 }
 
-static int pow_number_rule(rt_call_frame *c)
+static int pow_scalar_rule(rt_call_frame *c)
 {
-    rt_pointwise *p = rt_pointwise_of(c);
-    if (rt_pointwise_rule(c, &pow_op, pow_op.flags, 2, c->args) < 0 || rt_read_number(c->args[1], &p->param) < 0)
+    rt_number exponent;
+    if (rt_read_number(c->args[1], &exponent) < 0)
         return -1;
-    if (rt_is_integral(p->common, 0) && rt_is_integral(p->param.dtype, 0) && p->param.value.i < 0) {
+    if (rt_is_integral(RT_TENSOR(c->args[0])->dtype, 1) && exponent.dtype == RT_INT64 && exponent.value.i < 0) {
         PyErr_SetString(PyExc_RuntimeError, "Integers to negative integer powers are not allowed.");
         return -1;
     }
-    return 0;
+    return rt_pointwise_rule(c, &pow_op, 0, 2, c->args);
 }
 
-static int pow_number_cpu(rt_call_frame *c)
+static int is_zero(const rt_number *n)
 {
-    const rt_pointwise *p = rt_pointwise_of(c);
-    rt_loop_fn fn = p->param.dtype == RT_COMPLEX128 ? NULL : small_power(rt_number_as_double(&p->param), rt_loop_dtype(p->common));
-    return fn != NULL ? rt_pointwise_run(c, (rt_loop){fn, NULL}) : rt_pointwise_cpu(c);
+    return n->dtype == RT_COMPLEX128 ? n->value.c[0] == 0.0 && n->value.c[1] == 0.0 : rt_number_as_double(n) == 0.0;
 }
-RT_STRUCTURED(pow_Tensor_Scalar_out, pow_number_rule, pow_number_cpu, NULL)
+
+/* The identity, of any dtype: a value that is passed through. */
+static int run_copy(rt_call_frame *c)
+{
+    return rt_pointwise_run(c, (rt_loop){rt_copy_loop(rt_itemsize[rt_loop_dtype(rt_pointwise_of(c)->common)]), NULL});
+}
+
+static int run_one(rt_call_frame *c)
+{
+    rt_pointwise *p = rt_pointwise_of(c);
+    p->nin = 1;
+    p->in[0].tensor = NULL;
+    p->in[0].number = (rt_number){.dtype = RT_INT64, .value.i = 1};
+    return run_copy(c);
+}
+
+static int pow_scalar_cpu(rt_call_frame *c)
+{
+    rt_pointwise *p = rt_pointwise_of(c);
+    const rt_number *exponent = &p->in[1].number;
+    if (is_zero(exponent))
+        return run_one(c);
+    if (rt_is_integral(p->common, 0) && rt_check_number_fits(exponent, p->common) < 0)
+        return -1;
+    rt_loop_fn small = small_power_loop(exponent, p->common);
+    if (small == NULL && !is_one(exponent))
+        return rt_pointwise_cpu(c);
+    p->nin = 1;
+    return small != NULL ? rt_pointwise_run(c, (rt_loop){small, NULL}) : run_copy(c);
+}
+RT_STRUCTURED(pow_Tensor_Scalar_out, pow_scalar_rule, pow_scalar_cpu, NULL)
+
+static int pow_base_rule(rt_call_frame *c) { return rt_pointwise_rule(c, &pow_op, 0, 2, c->args); }
+static int pow_base_cpu(rt_call_frame *c)
+{
+    const rt_number *base = &rt_pointwise_of(c)->in[0].number;
+    return base->dtype != RT_BOOL && is_one(base) ? run_one(c) : rt_pointwise_cpu(c);
+}
+RT_STRUCTURED(pow_Scalar_out, pow_base_rule, pow_base_cpu, NULL)

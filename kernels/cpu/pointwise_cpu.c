@@ -44,7 +44,7 @@ int rt_pointwise_run(rt_call_frame *c, rt_loop loop)
         if (i == 0 && flags & RT_PW_CONDITION) {
             path[1] = RT_BOOL;
             npath = 2;
-        } else if (i == p->nin - 1 && flags & RT_PW_EXACT_NUMBER && computed != p->common && (t == NULL || t->ndim == 0)) {
+        } else if (i == p->nin - 1 && flags & RT_PW_EXACT_NUMBER && rt_dtype_in(p->common, RT_REDUCED_DTYPES) && (t == NULL || t->ndim == 0)) {
             path[1] = computed;
             npath = 2;
         }

@@ -1,7 +1,7 @@
 /* What the CPU adds to a pointwise operator: its loops per dtype, and the short cut for small contiguous tensors.
  *
  * An operator is an rt_pointwise_op and one RT_POINTWISE line. Its loops come from NumPy (`ufunc`) and from own loops (`own`), which win.
- * float16 and bfloat16 are computed in float32, complex32 in complex64.
+ * float16, bfloat16 and the float8 kinds are computed in float32, complex32 in complex64.
  */
 #ifndef KERNELS_CPU_POINTWISE_CPU_H
 #define KERNELS_CPU_POINTWISE_CPU_H
@@ -28,7 +28,7 @@ struct rt_pointwise_op {
 /* The dtype of the loop for a common dtype. */
 static inline int rt_loop_dtype(int common)
 {
-    return rt_dtype_in(common, RT_REDUCED_DTYPES) ? RT_FLOAT32 : common == RT_COMPLEX32 ? RT_COMPLEX64 : common;
+    return rt_dtype_in(common, RT_REDUCED_DTYPES | RT_FLOAT8_DTYPES) ? RT_FLOAT32 : common == RT_COMPLEX32 ? RT_COMPLEX64 : common;
 }
 
 int rt_pointwise_loop(rt_pointwise_op *op, int common, rt_loop *loop); /* -1 with NotImplementedError */

@@ -58,6 +58,7 @@ int rt_check_cpu_memory(const RtTensor *t); /* CPU storage that C code can addre
 /* Give an out= tensor the shape of a spec, with PyTorch's warning where it had elements. */
 int rt_resize_output(RtTensor *out, const rt_out_spec *spec);
 
+const char *rt_dtype_spelling(int dtype); /* "long int": how checks of given outputs spell a dtype */
 PyObject *rt_format_sizes(int ndim, const int64_t *sizes);  /* "[2, 3]" */
 PyObject *rt_format_device(int device_type, int device_index); /* "cuda:0" */
 
