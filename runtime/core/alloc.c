@@ -745,11 +745,21 @@ RtTensor *rt_alias(RtTensor *t, int ndim, const int64_t *sizes, const int64_t *s
     r->device_type = t->device_type;
     r->device_index = t->device_index;
     r->offset = offset;
-    for (int i = 0; i < ndim; i++) {
+    /* Up to three dimensions there are no channels-last layouts to look for: contiguity can be read off in the copying loop. */
+    int contiguous = ndim < 4;
+    int64_t numel = 1;
+    for (int i = ndim - 1; i >= 0; i--) {
         r->sizes[i] = sizes[i];
         r->strides[i] = strides[i];
+        contiguous &= strides[i] == numel && sizes[i] > 0;
+        numel *= sizes[i];
     }
-    rt_refresh_flags(r);
+    if (contiguous) {
+        r->numel = numel;
+        r->flags |= RT_T_CONTIGUOUS | RT_T_DENSE;
+    } else {
+        rt_refresh_flags(r);
+    }
     rt_storage_incref(t->storage);
     r->storage = t->storage;
     if (has_version) {
