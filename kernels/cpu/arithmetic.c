@@ -118,19 +118,19 @@ static int add_sub_cpu(rt_call_frame *c)
     return -1;
 }
 
-static PyObject *add_sub_fast(const rt_pointwise_op *op, PyObject *const *args)
+static PyObject *add_sub_fast(const rt_pointwise_op *op, PyObject *const *args, RtTensor *out)
 {
     int overflow = 0;
     long alpha = PyLong_CheckExact(args[2]) ? PyLong_AsLongAndOverflow(args[2], &overflow) : 0;
     if (RT_LIKELY(alpha == 1))
-        return rt_pointwise_fast2(op, args[0], args[1]);
+        return rt_pointwise_fast2(op, args[0], args[1], out);
     if (alpha == 0 || overflow || !rt_is_tensor(args[0]) || RT_TENSOR(args[0])->dtype != RT_FLOAT32)
         return NULL;
     float factor = op == &sub_op ? -(float)alpha : (float)alpha;
-    return rt_pointwise_fast2_loop((rt_loop){add_alpha_f32, &factor}, RT_FLOAT32, args[0], args[1]);
+    return rt_pointwise_fast2_loop((rt_loop){add_alpha_f32, &factor}, RT_FLOAT32, args[0], args[1], out);
 }
-static PyObject *add_fast(PyObject *const *args, Py_ssize_t n) { (void)n; return add_sub_fast(&add_op, args); }
-static PyObject *sub_fast(PyObject *const *args, Py_ssize_t n) { (void)n; return add_sub_fast(&sub_op, args); }
+static PyObject *add_fast(PyObject *const *args, Py_ssize_t n, RtTensor *out) { (void)n; return add_sub_fast(&add_op, args, out); }
+static PyObject *sub_fast(PyObject *const *args, Py_ssize_t n, RtTensor *out) { (void)n; return add_sub_fast(&sub_op, args, out); }
 
 RT_STRUCTURED(add_out, add_rule, add_sub_cpu, add_fast)
 RT_STRUCTURED(sub_out, sub_rule, add_sub_cpu, sub_fast)
@@ -253,16 +253,16 @@ static int integer_division_cpu(rt_call_frame *c)
 }
 
 /* The short cuts of these operators serve floats, whose loops need no flag. */
-static PyObject *float_division_fast(const rt_pointwise_op *op, PyObject *const *args)
+static PyObject *float_division_fast(const rt_pointwise_op *op, PyObject *const *args, RtTensor *out)
 {
     if (!rt_is_tensor(args[0]) || !rt_is_floating(RT_TENSOR(args[0])->dtype))
         return NULL;
-    return rt_pointwise_fast2(op, args[0], args[1]);
+    return rt_pointwise_fast2(op, args[0], args[1], out);
 }
 
 #define DIVISION(kernel, op)                                                                                             \
     RT_POINTWISE_RULE(kernel, op, 2)                                                                                     \
-    static PyObject *kernel##_fast(PyObject *const *args, Py_ssize_t n) { (void)n; return float_division_fast(&op, args); } \
+    static PyObject *kernel##_fast(PyObject *const *args, Py_ssize_t n, RtTensor *out) { (void)n; return float_division_fast(&op, args, out); } \
     RT_STRUCTURED(kernel, kernel##_rule, integer_division_cpu, kernel##_fast)
 RT_POINTWISE2(div_out, div_op)
 DIVISION(floor_divide_out, div_floor_op)
@@ -303,7 +303,7 @@ static int is_complex_operand(PyObject *o) { return rt_is_tensor(o) && rt_is_com
         }                                                                                                                \
         return rt_pointwise_rule(c, &name##_op, 0, 2, c->args);                                                          \
     }                                                                                                                    \
-    static PyObject *name##_fast(PyObject *const *args, Py_ssize_t n) { (void)n; return rt_pointwise_fast2(&name##_op, args[0], args[1]); } \
+    static PyObject *name##_fast(PyObject *const *args, Py_ssize_t n, RtTensor *out) { (void)n; return rt_pointwise_fast2(&name##_op, args[0], args[1], out); } \
     RT_STRUCTURED(name##_out, name##_rule, rt_pointwise_cpu, name##_fast)
 EXTREMUM(maximum)
 EXTREMUM(minimum)

@@ -100,7 +100,7 @@ static int sigmoid_cpu(rt_call_frame *c)
         return -1;
     return rt_pointwise_cpu(c);
 }
-static PyObject *sigmoid_fast(PyObject *const *args, Py_ssize_t n) { (void)n; return rt_pointwise_fast1(&sigmoid_op, args[0]); }
+static PyObject *sigmoid_fast(PyObject *const *args, Py_ssize_t n, RtTensor *out) { (void)n; return rt_pointwise_fast1(&sigmoid_op, args[0], out); }
 RT_STRUCTURED(sigmoid_out, sigmoid_out_rule, sigmoid_cpu, sigmoid_fast)
 
 /* ---------------------------------------------------------------------------------------------------------------------- signs */
@@ -116,7 +116,7 @@ static int neg_rule(rt_call_frame *c)
     }
     return rt_pointwise_rule(c, &neg_op, neg_op.flags, 1, c->args);
 }
-static PyObject *neg_fast(PyObject *const *args, Py_ssize_t n) { (void)n; return rt_pointwise_fast1(&neg_op, args[0]); }
+static PyObject *neg_fast(PyObject *const *args, Py_ssize_t n, RtTensor *out) { (void)n; return rt_pointwise_fast1(&neg_op, args[0], out); }
 RT_STRUCTURED(neg_out, neg_rule, rt_pointwise_cpu, neg_fast)
 
 static rt_pointwise_op abs_op = {.stub = "abs_cpu", .ufunc = "absolute", .nin = 1, .flags = RT_PW_REAL_RESULT,
@@ -135,7 +135,7 @@ static int abs_rule(rt_call_frame *c)
     }
     return rt_pointwise_rule(c, &abs_op, abs_op.flags | (complex_input ? 0 : RT_PW_SAME_DTYPE), 1, c->args);
 }
-static PyObject *abs_fast(PyObject *const *args, Py_ssize_t n) { (void)n; return rt_pointwise_fast1(&abs_op, args[0]); }
+static PyObject *abs_fast(PyObject *const *args, Py_ssize_t n, RtTensor *out) { (void)n; return rt_pointwise_fast1(&abs_op, args[0], out); }
 RT_STRUCTURED(abs_out, abs_rule, rt_pointwise_cpu, abs_fast)
 
 #define SIGN(suffix, T) RT_CLONES RT_LOOP1(sign_##suffix, T, T, (T)((a > 0) - (a < 0)))
@@ -172,7 +172,7 @@ static int relu_rule(rt_call_frame *c)
     }
     return rt_pointwise_rule(c, &relu_op, 0, 1, c->args);
 }
-static PyObject *relu_fast(PyObject *const *args, Py_ssize_t n) { (void)n; return rt_pointwise_fast1(&relu_op, args[0]); }
+static PyObject *relu_fast(PyObject *const *args, Py_ssize_t n, RtTensor *out) { (void)n; return rt_pointwise_fast1(&relu_op, args[0], out); }
 RT_STRUCTURED(relu_out, relu_rule, rt_pointwise_cpu, relu_fast)
 
 /* ------------------------------------------------------------------------------------------------------------------- rounding */
@@ -193,7 +193,7 @@ static const rt_own_loop same_loops[] = {{RT_UINT8, same_u8}, {RT_INT8, same_i8}
         }                                                                                                                \
         return rt_pointwise_rule(c, &name##_op, RT_PW_SAME_DTYPE, 1, c->args);                                           \
     }                                                                                                                    \
-    static PyObject *name##_fast(PyObject *const *args, Py_ssize_t n) { (void)n; return rt_pointwise_fast1(&name##_op, args[0]); } \
+    static PyObject *name##_fast(PyObject *const *args, Py_ssize_t n, RtTensor *out) { (void)n; return rt_pointwise_fast1(&name##_op, args[0], out); } \
     RT_STRUCTURED(name##_out, name##_rule, rt_pointwise_cpu, name##_fast)
 static rt_pointwise_op round_op; /* complex numbers get past its rule */
 ROUNDING(floor, "floor")

@@ -256,8 +256,9 @@ PyObject *rt_structured_cpu(rt_operator *op, rt_keyset ks, PyObject *const *args
 {
     const rt_structured *s = ctx;
     (void)ks;
-    if (s->variant == RT_FUNCTIONAL && s->def->fast != NULL) {
-        PyObject *result = s->def->fast(args, nargs);
+    if (s->def->fast != NULL) {
+        PyObject *out = s->variant == RT_FUNCTIONAL ? NULL : args[s->variant == RT_OUT ? nargs - 1 : 0];
+        PyObject *result = s->def->fast(args, nargs, (RtTensor *)out);
         if (result != NULL || RT_UNLIKELY(PyErr_Occurred() != NULL))
             return result;
     }

@@ -39,9 +39,9 @@ typedef struct rt_structured_def {
     const char *name;
     int (*rule)(rt_call_frame *c);  /* checks arguments and fills specs: 0, or -1 with an exception set */
     int (*cpu)(rt_call_frame *c);   /* computes into c->outs: 0, or -1 with an exception set */
-    /* A short cut for the functional variant on CPU (small, contiguous, same dtype...): the result, or NULL without an exception
-     * where it does not apply. May be NULL. */
-    PyObject *(*fast)(PyObject *const *args, Py_ssize_t nargs);
+    /* A short cut for the CPU (small, contiguous, same dtype...), into the one output that is given or (NULL) a new one: a new reference
+     * of the output, or NULL without an exception where it does not apply. May be NULL. */
+    PyObject *(*fast)(PyObject *const *args, Py_ssize_t nargs, RtTensor *out);
     int nouts;
 } rt_structured_def;
 

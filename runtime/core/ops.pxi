@@ -230,7 +230,7 @@ class _Ops:
         self.__name__ = "torch.ops"
 
     def __getattr__(self, name):
-        if name.startswith("__") or name == "_dir":
+        if name.startswith("__") and not any([n.startswith(name + "::") for n in definitions]):
             raise AttributeError(name)
         namespace = _OpNamespace(name)
         setattr(self, name, namespace)
