@@ -5,6 +5,7 @@
  */
 #include "kernels/cpu/element.h"
 #include "kernels/cpu/pointwise_cpu.h"
+#include "kernels/cpu/vector_math.h"
 
 typedef float _Complex c64;
 typedef double _Complex c128;
@@ -172,29 +173,53 @@ RT_POINTWISE2(mul_out, mul_op)
 FORALL_SIGNED(DIVIDE_SIGNED)
 FORALL_UNSIGNED(DIVIDE_UNSIGNED)
 
-/* floor(a / b) exactly, by way of the remainder: a quotient that rounds up to an integer would floor to one too many. */
+/* Floats, in blocks: the vectorized remainder, and fmod for a block in which it was not exact. floor(a / b) goes by way of the remainder,
+ * because a quotient that rounds up to an integer would floor to one too many. */
+enum { DIVISION_BLOCK = 256 };
+#define DIVISION_LOOP(name, suffix, T, f, FINISH)                                                                        \
+    RT_CLONES static void name##_##suffix(char **args, const Py_ssize_t *n, const Py_ssize_t *steps, void *data)         \
+    {                                                                                                                    \
+        T as[DIVISION_BLOCK], bs[DIVISION_BLOCK], results[DIVISION_BLOCK];                                               \
+        (void)data;                                                                                                      \
+        for (Py_ssize_t done = 0; done < *n; done += DIVISION_BLOCK) {                                                   \
+            Py_ssize_t length = *n - done < DIVISION_BLOCK ? *n - done : DIVISION_BLOCK;                                 \
+            int exact = 1;                                                                                               \
+            for (Py_ssize_t i = 0; i < length; i++) {                                                                    \
+                as[i] = *(const T *)(args[0] + (done + i) * steps[0]);                                                   \
+                bs[i] = *(const T *)(args[1] + (done + i) * steps[1]);                                                   \
+            }                                                                                                            \
+            for (Py_ssize_t i = 0; i < length; i++) {                                                                    \
+                T remainder = rt_remainder_##suffix(as[i], bs[i], &exact);                                               \
+                results[i] = FINISH(suffix, as[i], bs[i], remainder);                                                    \
+            }                                                                                                            \
+            if (!exact)                                                                                                  \
+                for (Py_ssize_t i = 0; i < length; i++)                                                                  \
+                    results[i] = FINISH(suffix, as[i], bs[i], fmod##f(as[i], bs[i]));                                    \
+            for (Py_ssize_t i = 0; i < length; i++)                                                                      \
+                *(T *)(args[2] + (done + i) * steps[2]) = results[i];                                                    \
+        }                                                                                                                \
+    }
+#define REMAINDER_ITSELF(suffix, a, b, remainder) (remainder)
+#define FLOOR_REMAINDER(suffix, a, b, remainder) floor_remainder_##suffix(b, remainder)
+#define FLOOR_QUOTIENT(suffix, a, b, remainder) floor_quotient_##suffix(a, b, remainder)
 #define DIVIDE_FLOAT(suffix, T, f)                                                                                       \
-    static inline T floor_quotient_##suffix(T a, T b)                                                                    \
+    RT_VECTOR T floor_remainder_##suffix(T b, T remainder)                                                               \
     {                                                                                                                    \
-        if (b == 0)                                                                                                      \
-            return a / b;                                                                                                \
-        T remainder = fmod##f(a, b), quotient = (a - remainder) / b;                                                     \
-        if (remainder != 0 && (b < 0) != (remainder < 0))                                                                \
-            quotient -= 1;                                                                                               \
-        if (quotient == 0)                                                                                               \
-            return copysign##f(0, a / b);                                                                                \
+        return (remainder != 0) & ((b < 0) != (remainder < 0)) ? remainder + b : remainder;                              \
+    }                                                                                                                    \
+    RT_VECTOR T floor_quotient_##suffix(T a, T b, T remainder)                                                           \
+    {                                                                                                                    \
+        T quotient = (a - remainder) / b;                                                                                \
+        quotient = (remainder != 0) & ((b < 0) != (remainder < 0)) ? quotient - 1 : quotient;                            \
         T floored = floor##f(quotient);                                                                                  \
-        return quotient - floored > (T)0.5 ? floored + 1 : floored;                                                      \
+        floored = quotient - floored > (T)0.5 ? floored + 1 : floored;                                                   \
+        T nonzero = quotient == 0 ? copysign##f(0, a / b) : floored;                                                     \
+        return b == 0 ? a / b : nonzero;                                                                                 \
     }                                                                                                                    \
-    static inline T floor_remainder_##suffix(T a, T b)                                                                   \
-    {                                                                                                                    \
-        T remainder = fmod##f(a, b);                                                                                     \
-        return remainder != 0 && (b < 0) != (remainder < 0) ? remainder + b : remainder;                                 \
-    }                                                                                                                    \
-    RT_LOOP2(div_floor_##suffix, T, T, floor_quotient_##suffix(a, b))                                                    \
-    RT_CLONES RT_LOOP2(div_trunc_##suffix, T, T, trunc##f(a / b))                                                        \
-    RT_LOOP2(remainder_##suffix, T, T, floor_remainder_##suffix(a, b))                                                   \
-    RT_LOOP2(fmod_##suffix, T, T, fmod##f(a, b))
+    DIVISION_LOOP(div_floor, suffix, T, f, FLOOR_QUOTIENT)                                                               \
+    DIVISION_LOOP(remainder, suffix, T, f, FLOOR_REMAINDER)                                                              \
+    DIVISION_LOOP(fmod, suffix, T, f, REMAINDER_ITSELF)                                                                  \
+    RT_CLONES RT_LOOP2(div_trunc_##suffix, T, T, trunc##f(a / b))
 FORALL_FLOATS(DIVIDE_FLOAT)
 
 static const rt_own_loop div_floor_loops[] = {INT_LOOPS(div_floor), FLOAT_LOOPS(div_floor), {0, NULL}};
@@ -315,8 +340,8 @@ static rt_pointwise_op pow_op = {.stub = "pow", .ufunc = "power", .own = power_l
                                  .dtypes = NUMERIC_DTYPES | RT_COMPLEX_DTYPES};
 RT_POINTWISE2(pow_Tensor_Tensor_out, pow_op)
 
-/* Exponents that need no power function run as unary loops (the root of -inf is a NaN, its power an infinity: as PyTorch does it, the
- * reduced dtypes take the power). */
+/* Exponents that need no power function run as unary loops (the root of -inf is a NaN, its power an infinity: as PyTorch does it,
+ * float16 takes the power). */
 #define SMALL_POWERS(suffix, T, f)                                                                                       \
     RT_CLONES RT_LOOP1(square_##suffix, T, T, a * a)                                                                     \
     RT_CLONES RT_LOOP1(cube_##suffix, T, T, a * a * a)                                                                   \
@@ -332,11 +357,11 @@ static rt_loop_fn small_power_loop(const rt_number *exponent, int common)
         {2.0, square_f32, square_f64}, {3.0, cube_f32, cube_f64}, {0.5, root_f32, root_f64},
         {-0.5, inverse_root_f32, inverse_root_f64}, {-1.0, inverse_f32, inverse_f64}, {-2.0, inverse_square_f32, inverse_square_f64},
     };
-    int computed = rt_loop_dtype(common), reduced = computed != common;
+    int computed = rt_loop_dtype(common), half = common == RT_FLOAT16;
     if (!rt_dtype_in(common, RT_FLOATING_DTYPES) || exponent->dtype == RT_COMPLEX128)
         return NULL;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (rt_number_as_double(exponent) == table[i].exponent && !(reduced && fabs(table[i].exponent) == 0.5))
+        if (rt_number_as_double(exponent) == table[i].exponent && !(half && fabs(table[i].exponent) == 0.5))
             return computed == RT_FLOAT32 ? table[i].f32 : table[i].f64;
     return NULL;
 }

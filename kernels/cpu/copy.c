@@ -90,9 +90,7 @@ static int copy_strides(const RtTensor *t, PyObject *format, int64_t *strides)
         return -1;
     }
     int64_t step = 1;
-    int order[5] = {1, last - 1, last - 2, last - 3, 0};
-    if (last == 5)
-        order[4] = 0, order[3] = 2;
+    const int *order = last == 4 ? (const int[]){1, 3, 2, 0} : (const int[]){1, 4, 3, 2, 0};
     for (int i = 0; i < last; i++) {
         strides[order[i]] = step;
         step *= t->sizes[order[i]] > 1 ? t->sizes[order[i]] : 1;

@@ -52,16 +52,27 @@ RT_STRUCTURED(where_self_out, where_rule, where_cpu, NULL)
 /* ---------------------------------------------------------------------------------------------------------------------- clamp
  * A bound that is NaN, and an element that is NaN, give NaN: as maximum and minimum do. Where the bounds cross, the upper one wins. */
 
+#define RAISED(a, low) ((a) < (low) || (low) != (low) ? (low) : (a))
+#define LOWERED(a, high) ((a) > (high) || (high) != (high) ? (high) : (a))
+#define CLAMPED(a, low, high) ((a) != (a) ? (a) : (low) != (low) ? (low) : LOWERED(RAISED(a, low), high))
 #define CLAMP(suffix, T)                                                                                                 \
     RT_CLONES static void clamp_##suffix(char **args, const Py_ssize_t *n, const Py_ssize_t *steps, void *data)          \
     {                                                                                                                    \
         const char *pa = args[0], *plow = args[1], *phigh = args[2];                                                     \
         char *out = args[3];                                                                                             \
         (void)data;                                                                                                      \
+        if (steps[0] == sizeof(T) && steps[1] == 0 && steps[2] == 0 && steps[3] == sizeof(T)) {                          \
+            T low = *(const T *)plow, high = *(const T *)phigh;                                                          \
+            const T *as = (const T *)pa;                                                                                 \
+            T *outs = (T *)out;                                                                                          \
+            Py_ssize_t length = *n;                                                                                      \
+            _Pragma("GCC ivdep") for (Py_ssize_t i = 0; i < length; i++)                                                 \
+                outs[i] = CLAMPED(as[i], low, high);                                                                     \
+            return;                                                                                                      \
+        }                                                                                                                \
         for (Py_ssize_t i = 0; i < *n; i++, pa += steps[0], plow += steps[1], phigh += steps[2], out += steps[3]) {      \
             T a = *(const T *)pa, low = *(const T *)plow, high = *(const T *)phigh;                                      \
-            T raised = a != a || a >= low ? a : low;                                                                     \
-            *(T *)out = raised != raised || raised <= high ? raised : high;                                              \
+            *(T *)out = CLAMPED(a, low, high);                                                                           \
         }                                                                                                                \
     }
 CLAMP(u8, uint8_t) CLAMP(i8, int8_t) CLAMP(i16, int16_t) CLAMP(i32, int32_t) CLAMP(i64, int64_t)

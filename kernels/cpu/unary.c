@@ -1,10 +1,11 @@
 /* Pointwise operators of one operand: signs, rounding, exponentials, trigonometry, predicates, relu, sigmoid.
  *
- * NumPy's loops wherever they mean the same; own loops for what NumPy lacks (rsqrt, relu, sigmoid, erf, logarithms of complex numbers)
- * and for rounding integers, which leaves them as they are.
+ * NumPy's loops wherever they mean the same; own loops for what NumPy lacks (rsqrt, relu, sigmoid, erf, logarithms of complex numbers),
+ * where it lags (exp), and for rounding integers, which leaves them as they are.
  */
 #include "kernels/cpu/element.h"
 #include "kernels/cpu/pointwise_cpu.h"
+#include "kernels/cpu/vector_math.h"
 
 typedef float _Complex c64;
 typedef double _Complex c128;
@@ -20,7 +21,9 @@ typedef double _Complex c128;
                                         .flags = RT_PW_INT_TO_FLOAT, .dtypes = RT_FLOATING_DTYPES | RT_COMPLEX_DTYPES};  \
     RT_POINTWISE1(name##_out, name##_op)
 
-FLOAT_UNARY(exp, "exp_vml_cpu", "exp", NULL)
+RT_CLONES RT_LOOP1(exp_f32, float, float, rt_exp(a))
+static const rt_own_loop exp_loops[] = {{RT_FLOAT32, exp_f32}, {0, NULL}};
+FLOAT_UNARY(exp, "exp_vml_cpu", "exp", exp_loops)
 FLOAT_UNARY(expm1, "expm1_vml_cpu", "expm1", NULL)
 FLOAT_UNARY(log, "log_vml_cpu", "log", NULL)
 FLOAT_UNARY(log10, "log10_vml_cpu", "log10", NULL)
@@ -57,35 +60,31 @@ static const rt_own_loop reciprocal_loops[] = {{RT_FLOAT32, reciprocal_f32}, {RT
                                                {RT_COMPLEX64, reciprocal_c64}, {RT_COMPLEX128, reciprocal_c128}, {0, NULL}};
 FLOAT_UNARY(reciprocal, "reciprocal_cpu", NULL, reciprocal_loops)
 
-RT_LOOP1(erf_f32, float, float, erff(a))
+RT_CLONES RT_LOOP1(erf_f32, float, float, rt_erf(a))
 RT_LOOP1(erf_f64, double, double, erf(a))
 static const rt_own_loop erf_loops[] = {{RT_FLOAT32, erf_f32}, {RT_FLOAT64, erf_f64}, {0, NULL}};
 static rt_pointwise_op erf_op = {.stub = "erf_vml_cpu", .own = erf_loops, .nin = 1, .flags = RT_PW_INT_TO_FLOAT,
                                  .dtypes = RT_FLOATING_DTYPES};
 RT_POINTWISE1(erf_out, erf_op)
 
-/* sigmoid by NumPy's vectorized exp, block by block. */
-static rt_loop exp_f32, exp_f64;
-enum { SIGMOID_BLOCK = 256 };
+RT_CLONES RT_LOOP1(sigmoid_f32, float, float, rt_sigmoid(a))
 
-#define SIGMOID(suffix, T)                                                                                               \
-    static void sigmoid_##suffix(char **args, const Py_ssize_t *n, const Py_ssize_t *steps, void *data)                  \
-    {                                                                                                                    \
-        T block[SIGMOID_BLOCK];                                                                                          \
-        (void)data;                                                                                                      \
-        for (Py_ssize_t done = 0; done < *n; done += SIGMOID_BLOCK) {                                                    \
-            Py_ssize_t length = *n - done < SIGMOID_BLOCK ? *n - done : SIGMOID_BLOCK;                                   \
-            Py_ssize_t unit[2] = {sizeof(T), sizeof(T)};                                                                 \
-            char *both[2] = {(char *)block, (char *)block};                                                              \
-            for (Py_ssize_t i = 0; i < length; i++)                                                                      \
-                block[i] = -*(T *)(args[0] + (done + i) * steps[0]);                                                     \
-            exp_##suffix.fn(both, &length, unit, exp_##suffix.data);                                                     \
-            for (Py_ssize_t i = 0; i < length; i++)                                                                      \
-                *(T *)(args[1] + (done + i) * steps[1]) = 1 / (1 + block[i]);                                            \
-        }                                                                                                                \
+/* In double by NumPy's vectorized exp, block by block. */
+static rt_loop exp_f64;
+enum { SIGMOID_BLOCK = 256 };
+static void sigmoid_f64(char **args, const Py_ssize_t *n, const Py_ssize_t *steps, void *data)
+{
+    double block[SIGMOID_BLOCK];
+    (void)data;
+    for (Py_ssize_t done = 0; done < *n; done += SIGMOID_BLOCK) {
+        Py_ssize_t length = *n - done < SIGMOID_BLOCK ? *n - done : SIGMOID_BLOCK;
+        for (Py_ssize_t i = 0; i < length; i++)
+            block[i] = -*(double *)(args[0] + (done + i) * steps[0]);
+        exp_f64.fn((char *[]){(char *)block, (char *)block}, &length, (Py_ssize_t[]){sizeof(double), sizeof(double)}, exp_f64.data);
+        for (Py_ssize_t i = 0; i < length; i++)
+            *(double *)(args[1] + (done + i) * steps[1]) = 1 / (1 + block[i]);
     }
-SIGMOID(f32, float)
-SIGMOID(f64, double)
+}
 RT_LOOP1(sigmoid_c64, c64, c64, 1.0f / (1.0f + cexpf(-a)))
 RT_LOOP1(sigmoid_c128, c128, c128, 1.0 / (1.0 + cexp(-a)))
 static const rt_own_loop sigmoid_loops[] = {{RT_FLOAT32, sigmoid_f32}, {RT_FLOAT64, sigmoid_f64}, {RT_COMPLEX64, sigmoid_c64},
@@ -97,7 +96,7 @@ RT_POINTWISE_RULE(sigmoid_out, sigmoid_op, 1)
 static int sigmoid_cpu(rt_call_frame *c)
 {
     /* Before the operator's own loops are made ready, so that the short cut never finds these missing. */
-    if (exp_f64.fn == NULL && (rt_pointwise_loop(&exp_op, RT_FLOAT32, &exp_f32) < 0 || rt_pointwise_loop(&exp_op, RT_FLOAT64, &exp_f64) < 0))
+    if (exp_f64.fn == NULL && rt_pointwise_loop(&exp_op, RT_FLOAT64, &exp_f64) < 0)
         return -1;
     return rt_pointwise_cpu(c);
 }
@@ -124,13 +123,17 @@ static rt_pointwise_op abs_op = {.stub = "abs_cpu", .ufunc = "absolute", .nin = 
                                  .dtypes = NUMERIC_DTYPES | RT_COMPLEX_DTYPES | RT_COMPLEX32_DTYPE | RT_FLOAT8_DTYPES};
 static int abs_rule(rt_call_frame *c)
 {
-    int complex_input = rt_is_complex(RT_TENSOR(c->args[0])->dtype);
-    int complex_output = c->outs[0] != NULL && rt_is_complex(c->outs[0]->dtype);
+    int dtype = RT_TENSOR(c->args[0])->dtype, complex_input = rt_is_complex(dtype);
     if (complex_input && c->variant == RT_INPLACE) {
         PyErr_SetString(PyExc_RuntimeError, "In-place abs is not supported for complex tensors.");
         return -1;
     }
-    return rt_pointwise_rule(c, &abs_op, abs_op.flags | (complex_input && !complex_output ? 0 : RT_PW_SAME_DTYPE), 1, c->args);
+    if (complex_input && c->outs[0] != NULL && rt_is_complex(c->outs[0]->dtype) && c->outs[0]->dtype != dtype) {
+        PyErr_Format(PyExc_RuntimeError, "Found dtype %s but expected %s", rt_dtype_scalar_name(c->outs[0]->dtype),
+                     rt_dtype_scalar_name(dtype));
+        return -1;
+    }
+    return rt_pointwise_rule(c, &abs_op, abs_op.flags | (complex_input ? 0 : RT_PW_SAME_DTYPE), 1, c->args);
 }
 static PyObject *abs_fast(PyObject *const *args, Py_ssize_t n, RtTensor *out) { (void)n; return rt_pointwise_fast1(&abs_op, args[0], out); }
 RT_STRUCTURED(abs_out, abs_rule, rt_pointwise_cpu, abs_fast)
