@@ -49,6 +49,9 @@ class Rules:
     def tolerances(self, names):
         """The relative and the absolute tolerance for values of some dtypes: the loosest of the dtypes' own, unless given."""
         rtol, atol = self.rtol, self.atol
+        if (rtol is None) != (atol is None):
+            missing = "atol" if atol is None else "rtol"
+            raise ValueError(f"Both 'rtol' and 'atol' must be either specified or unspecified, but got no {missing} instead.")
         if rtol is None:
             rtol, atol = (max(pair) for pair in zip(*(TOLERANCES.get(name, (0.0, 0.0)) for name in names)))
         return max(rtol, self.least_rtol), max(atol, self.least_atol)
@@ -80,9 +83,6 @@ def find_difference(actual, expected, rules):
     TypeError
         If strict rules cannot compare the values.
     """
-    if (rules.rtol is None) != (rules.atol is None):
-        missing = "atol" if rules.atol is None else "rtol"
-        raise ValueError(f"Both 'rtol' and 'atol' must be either specified or unspecified, but got no {missing} instead.")
     leaves = []
     difference = _take_apart(actual, expected, (), leaves)
     if difference is not None:
@@ -135,11 +135,16 @@ def _is_tensor(value):
 def _leaf_difference(actual, expected, rules):
     if actual is None or expected is None:
         return None if actual is expected else f"None mismatch: {actual} is not {expected}"
-    for kinds, compare in ((_BOOLEANS, _boolean_difference), (_NUMBERS, _number_difference)):
-        # Relaxed rules take a tensor or another kind of number on one side.
-        partner = (*_BOOLEANS, *_NUMBERS, runtime.Tensor, np.ndarray) if rules.relaxed else kinds
-        if (isinstance(actual, kinds) and isinstance(expected, partner)) or (isinstance(expected, kinds) and isinstance(actual, partner)):
-            return compare(actual, expected, rules)
+    if rules.relaxed:
+        # A number of another kind or a tensor of one element may stand on one side.
+        others = (*_BOOLEANS, *_NUMBERS, Enum, runtime.Tensor, np.ndarray)
+        for kinds, compare in ((_BOOLEANS, _boolean_difference), ((*_NUMBERS, Enum), _number_difference)):
+            if (isinstance(actual, kinds) and isinstance(expected, others)) or (isinstance(expected, kinds) and isinstance(actual, others)):
+                return compare(actual, expected, rules)
+    elif isinstance(actual, _BOOLEANS) and isinstance(expected, _BOOLEANS):
+        return _boolean_difference(actual, expected, rules)
+    elif all(isinstance(value, _NUMBERS) and not isinstance(value, (bool, Enum)) for value in (actual, expected)):
+        return _number_difference(actual, expected, rules)
     if _is_tensor(actual) and _is_tensor(expected):
         related = isinstance(actual, type(expected)) or isinstance(expected, type(actual))
         if rules.relaxed or (related and (rules.allow_subclasses or type(actual) is type(expected))):
@@ -150,7 +155,7 @@ def _leaf_difference(actual, expected, rules):
 
 
 _BOOLEANS = (bool, np.bool_)
-_NUMBERS = (int, float, complex, np.number, Enum)
+_NUMBERS = (int, float, complex, np.number)
 
 
 def _single(value, kind):
@@ -210,6 +215,8 @@ def _attribute(name, a, e):
 
 
 def _tensor_difference(actual, expected, rules):
+    names = [dtype_name(value.dtype) for value in (actual, expected)]
+    rtol, atol = rules.tolerances(names)
     a_shape, e_shape = tuple(actual.shape), tuple(expected.shape)
     if a_shape != e_shape:
         return _attribute("shape", runtime.Size(a_shape), runtime.Size(e_shape))
@@ -220,13 +227,11 @@ def _tensor_difference(actual, expected, rules):
             return _attribute("stride()", actual.stride(), expected.stride())
         if rules.check_device and actual.device != expected.device:
             return _attribute("device", actual.device, expected.device)
-    names = [dtype_name(value.dtype) for value in (actual, expected)]
     if rules.check_dtype and names[0] != names[1]:
         return _attribute("dtype", *(f"torch.{name}" for name in names))
     if any(isinstance(value, runtime.Tensor) and value.is_meta for value in (actual, expected)):
         # Meta tensors have no values; their attributes agree.
         return None
-    rtol, atol = rules.tolerances(names)
     if (rtol or atol) and all(name.startswith("float8") for name in names):
         return f"Rtol={rtol} and atol={atol} are not supported for bitwise comparison of low dimensional floats. Please use rtol=0.0 and atol=0.0."
     return _value_difference(_array(actual), _array(expected), rtol, atol, rules.equal_nan)
@@ -266,6 +271,8 @@ def _value_difference(a, e, rtol, atol, equal_nan):
         flat = int(np.argmax(values))
         index = tuple(int(i) for i in np.unravel_index(flat, values.shape)) if values.shape else None
         found.append((values.flat[flat].item(), index, tolerance))
+    if not same.shape:
+        return _mismatch("Scalars", f"Expected {e.item()} but got {a.item()}.", "", *found)
     extra = f"Mismatched elements: {count} / {same.size} ({count / same.size:.1%})"
     return _mismatch("Tensor-likes", extra, "greatest ", *found)
 

@@ -59,15 +59,11 @@ def _chosen_bases(except_for, only_for):
     except_for, only_for = ((names,) if isinstance(names, str) else names for names in (except_for, only_for))
     bases = [CPUTestBase, CUDATestBase] if is_available() else [CPUTestBase]
     return [
-        base
-        for base in bases
-        if (only_for is None or base.device_type in only_for) and (except_for is None or base.device_type not in except_for)
+        base for base in bases if (only_for is None or base.device_type in only_for) and (except_for is None or base.device_type not in except_for)
     ]
 
 
-def instantiate_device_type_tests(
-    generic_test_class, scope, except_for=None, only_for=None, include_lazy=False, allow_mps=False, allow_xpu=False
-):
+def instantiate_device_type_tests(generic_test_class, scope, except_for=None, only_for=None, include_lazy=False, allow_mps=False, allow_xpu=False):
     """Make a class of tests for each usable device type.
 
     Parameters

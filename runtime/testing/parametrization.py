@@ -101,8 +101,7 @@ class parametrize(CaseSource):
             values = [value] if len(self.names) == 1 else list(value)
             if len(values) != len(self.names):
                 raise RuntimeError(
-                    f"Expected # values == # arg names, but got: {len(values)} values and {len(self.names)} names "
-                    f'for test "{function.__name__}"'
+                    f'Expected # values == # arg names, but got: {len(values)} values and {len(self.names)} names for test "{function.__name__}"'
                 )
             if not name:
                 name = self.name_fn(*values) if self.name_fn else "_".join(_part(n, v, index) for n, v in zip(self.names, values))
