@@ -135,3 +135,10 @@ def impl(qualname, types, func=None, *, lib=None):
 
 
 __all__ += ["DispatchKey", "_defs", "_del_library", "_impls", "_reserved_namespaces", "_scoped_library"]
+
+
+def __getattr__(name):
+    # Functions of later systems are pending names.
+    from runtime.compat import resolve
+
+    return resolve(f"torch.library.{name}")

@@ -20,7 +20,7 @@ def run(code):
 
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_every_name_of_the_table_resolves(name):
-    if NAMES[name].startswith("optree"):
+    if NAMES[name].startswith("runtime.compat.pytree"):
         pytest.importorskip("optree")
     assert compat.resolve(name) is not None
     assert compat.state(name) == "works"
@@ -99,6 +99,69 @@ compat.install()
 compat.uninstall()
 import sys
 assert not [n for n in sys.modules if n.split(".")[0] == "torch"]
+"""
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_name_over_a_package_that_is_not_installed_is_pending():
+    code = """
+import sys
+sys.modules["optree"] = None
+from runtime import compat
+assert compat.state("torch.utils._pytree.tree_map") == "pending"
+compat.install()
+from torch.utils._pytree import tree_map
+try:
+    tree_map(len, [])
+except NotImplementedError as e:
+    assert "torch.utils._pytree.tree_map" in str(e)
+else:
+    raise SystemExit("must not be usable")
+"""
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+
+
+def test_our_own_modules_show_pending_names_too():
+    import runtime.library
+    import runtime.testing
+
+    assert runtime.library.custom_op is compat.resolve("torch.library.custom_op")
+    assert runtime.testing.FileCheck is compat.resolve("torch.testing.FileCheck")
+    with pytest.raises(AttributeError):
+        _ = runtime.library.no_such_name
+
+
+def test_what_our_modules_import_for_themselves_is_no_name_of_pytorchs():
+    with pytest.raises(AttributeError):
+        compat.resolve("torch.testing._internal.common_utils.np")
+    assert compat.state("torch.compat") == "unknown"
+
+
+def test_every_public_name_of_an_alias_module_can_be_imported_at_once():
+    code = """
+from runtime import compat
+compat.install()
+from torch.library import *
+from torch.testing._internal.common_device_type import *
+import runtime
+assert Library is runtime.Library and onlyCPU
+"""
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_unknown_module_cannot_be_imported_though_pytorch_is_installed():
+    code = """
+from runtime import compat
+compat.install()
+try:
+    import torch.version
+except ModuleNotFoundError as e:
+    assert "torch.version" in str(e)
+else:
+    raise SystemExit("must not be found")
 """
     done = run(code)
     assert done.returncode == 0, done.stderr

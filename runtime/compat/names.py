@@ -5,17 +5,21 @@ from importlib import import_module
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-from runtime.compat.pending import pending_class, pending_function
+from runtime.compat.pending import is_pending, pending_class, pending_function
 from runtime.compat.table import MODULES, NAMES, PENDING_CLASSES, PENDING_FUNCTIONS, PENDING_MODULES
 
 _MISSING = object()
+
+
+def _all_names():
+    return (*NAMES, *MODULES, *PENDING_CLASSES, *PENDING_FUNCTIONS, *PENDING_MODULES)
 
 
 @cache
 def _packages():
     """Every dotted name that has names below it in the table."""
     parents = set()
-    for name in (*NAMES, *MODULES, *PENDING_CLASSES, *PENDING_FUNCTIONS, *PENDING_MODULES):
+    for name in _all_names():
         parts = name.split(".")
         parents.update(".".join(parts[:i]) for i in range(1, len(parts)))
     # A class is not a module, though names below it may be listed.
@@ -47,7 +51,13 @@ def _alias(name):
 
 def _lookup(name):
     if name in NAMES:
-        return _load(NAMES[name])
+        try:
+            return _load(NAMES[name])
+        except ModuleNotFoundError as error:
+            # A package that is not required, and not installed.
+            if error.name.partition(".")[0] == "runtime":
+                raise
+            return _pending(name)
     if is_module(name):
         return _alias(name)
     if name in PENDING_CLASSES or name in PENDING_FUNCTIONS:
@@ -57,9 +67,10 @@ def _lookup(name):
         return _MISSING
     if is_module(parent):
         for target in MODULES.get(parent, ()):
-            module = import_module(target)
-            if attribute in vars(module):
-                return vars(module)[attribute]
+            value = vars(import_module(target)).get(attribute, _MISSING)
+            # What our modules import for themselves is no name of PyTorch's.
+            if value is not _MISSING and not isinstance(value, ModuleType):
+                return value
         return _MISSING
     owner = _lookup(parent)
     return _MISSING if owner is _MISSING else getattr(owner, attribute, _MISSING)
@@ -103,9 +114,7 @@ def state(name):
         return "pending"
     if value is _MISSING:
         return "unknown"
-    if name in PENDING_CLASSES or name in PENDING_FUNCTIONS or name in PENDING_MODULES:
-        return "pending"
-    return "works"
+    return "pending" if name in PENDING_MODULES or is_pending(value) else "works"
 
 
 class AliasModule(ModuleType):
@@ -117,6 +126,8 @@ class AliasModule(ModuleType):
         self.__spec__ = ModuleSpec(name, None, is_package=True)
 
     def __getattr__(self, attribute):
+        if attribute == "__all__":
+            return [name for name in dir(self) if not name.startswith("_")]
         if attribute.startswith("__"):
             raise AttributeError(attribute)
         name = f"{self.__name__}.{attribute}"
@@ -127,9 +138,9 @@ class AliasModule(ModuleType):
 
     def __dir__(self):
         prefix = self.__name__ + "."
-        names = {n[len(prefix) :].partition(".")[0] for n in (*NAMES, *MODULES, *_packages()) if n.startswith(prefix)}
+        names = {n[len(prefix) :].partition(".")[0] for n in _all_names() if n.startswith(prefix)}
         for target in MODULES.get(self.__name__, ()):
-            names.update(n for n in vars(import_module(target)) if not n.startswith("__"))
+            names.update(n for n, v in vars(import_module(target)).items() if not n.startswith("__") and not isinstance(v, ModuleType))
         return sorted(names)
 
 

@@ -1,5 +1,7 @@
 """Stand-ins for names of systems that are not built yet: they import, can be subclassed and decorated with, and raise when used."""
 
+from types import FunctionType
+
 
 class _PendingType(type):
     def __call__(cls, *args, **kwargs):
@@ -29,3 +31,8 @@ def pending_function(name):
     function.__module__ = "runtime.compat"
     function.pending_name = name
     return function
+
+
+def is_pending(value):
+    """Whether an object is one of these stand-ins."""
+    return isinstance(value, _PendingType) or (isinstance(value, FunctionType) and hasattr(value, "pending_name"))

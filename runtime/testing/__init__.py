@@ -1,9 +1,11 @@
-"""The harness that tests written against PyTorch's import: `common_utils`, `device_type`, and the operator databases."""
+"""The harness that tests written for PyTorch import: `comparison`, `common_utils`, `device_type`, and the operator databases."""
+
+from runtime.testing.comparison import assert_close
+
+__all__ = ["assert_close"]
 
 
 def __getattr__(name):
-    if name == "_internal":
-        from runtime.compat import resolve
+    from runtime.compat import resolve
 
-        return resolve("torch.testing._internal")
-    raise AttributeError(f"module 'runtime.testing' has no attribute '{name}'")
+    return resolve(f"torch.testing.{name}")

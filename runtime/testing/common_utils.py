@@ -1,333 +1,308 @@
-"""`TestCase` with tensor-aware comparisons, parametrization and skip helpers, under the names of PyTorch's test utilities."""
+"""`TestCase`, and what tests written for PyTorch's test utilities import beside it: flags, skips, small contexts.
+
+Decorators for platforms that cannot occur here (ROCm, graph capture by bytecode) leave tests as they are.
+"""
 
 import functools
+import gc
 import os
 import platform
+import random
 import sys
+import types
 import unittest
-from collections.abc import Mapping, Sequence, Set
+import warnings
+from contextlib import contextmanager
+from importlib.util import find_spec
 
 import numpy as np
 
 import runtime
+from runtime.cuda import device_count, is_available
+from runtime.testing.comparison import Rules, dtype_name, find_difference
+from runtime.testing.parametrization import instantiate_parametrized_tests, parametrize, subtest
 
+IS_LINUX = sys.platform == "linux"
 IS_WINDOWS = sys.platform == "win32"
 IS_MACOS = sys.platform == "darwin"
-IS_LINUX = sys.platform.startswith("linux")
-IS_ARM64 = platform.machine() in ("arm64", "aarch64")
-IS_X86 = platform.machine() in ("x86_64", "i386", "AMD64")
+IS_PPC = platform.machine() == "ppc64le"
+IS_X86 = platform.machine() in ("x86_64", "i386")
+IS_ARM64 = platform.machine() in ("arm64", "aarch64", "ARM64")
+IS_S390X = platform.machine() == "s390x"
 IS_CI = bool(os.environ.get("CI"))
-TEST_WITH_ROCM = False
-TEST_WITH_TORCHDYNAMO = False
-TEST_WITH_ASAN = False
-TEST_WITH_SLOW = False
-TEST_CUDA = False
-TEST_MKL = False
+IS_FBCODE = IS_SANDCASTLE = IS_REMOTE_GPU = IS_JETSON = False
+
 TEST_NUMPY = True
+TEST_SCIPY = find_spec("scipy") is not None
+TEST_NUMBA = find_spec("numba") is not None
+TEST_CUDA = is_available()
+TEST_MULTIGPU = device_count() > 1
+TEST_MKL = TEST_ONEDNN = TEST_MPS = TEST_XPU = TEST_HPU = TEST_CUDA_GRAPH = False
+TEST_WITH_ROCM = TEST_WITH_ASAN = TEST_WITH_TSAN = TEST_WITH_UBSAN = TEST_WITH_CROSSREF = False
+TEST_WITH_TORCHDYNAMO = TEST_WITH_TORCHINDUCTOR = TEST_WITH_AOT_EAGER = False
+TEST_WITH_SLOW = os.environ.get("PYTORCH_TEST_WITH_SLOW", "0") == "1"
 
-# Relative and absolute tolerances by dtype, as PyTorch's assert_close has them.
-_TOLERANCES = {
-    "float16": (1e-3, 1e-5),
-    "bfloat16": (1.6e-2, 1e-5),
-    "float32": (1.3e-6, 1e-5),
-    "float64": (1e-7, 1e-7),
-    "complex32": (1e-3, 1e-5),
-    "complex64": (1.3e-6, 1e-5),
-    "complex128": (1e-7, 1e-7),
-}
+SEED = 1234
+
+torch_to_numpy_dtype_dict = {
+    getattr(runtime, name): np.dtype(name)
+    for name in (
+        "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
+        "float16", "float32", "float64", "complex64", "complex128",
+    )
+}  # fmt: skip
+numpy_to_torch_dtype_dict = {array_dtype.type: dtype for dtype, array_dtype in torch_to_numpy_dtype_dict.items()}
 
 
-def _name(dtype):
-    return str(dtype).rpartition(".")[2]
-
-
-def _tolerance(dtypes, rtol, atol):
-    default = [max(pair) for pair in zip(*(_TOLERANCES.get(_name(d), (0.0, 0.0)) for d in dtypes), strict=True)]
-    return (default[0] if rtol is None else rtol), (default[1] if atol is None else atol)
-
-
-def _array(tensor):
-    """The values of a tensor as a NumPy array of a dtype that comparisons know."""
-    tensor = tensor.detach()
-    name = _name(tensor.dtype)
-    if name in ("float16", "bfloat16") or name.startswith("float8"):
-        tensor = tensor.to(runtime.float32)
-    elif name == "complex32":
-        tensor = tensor.to(runtime.complex64)
-    return np.asarray(tensor.numpy())
+def set_rng_seed(seed=None):
+    """Seed the generators of the runtime, NumPy and Python."""
+    seed = SEED if seed is None else seed
+    runtime.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed)
 
 
 class TestCase(unittest.TestCase):
-    """unittest's TestCase with comparisons of tensors, and of numbers and containers that hold them, within tolerances."""
+    """unittest's TestCase with comparisons of tensors, and of numbers and containers that hold them, within tolerances.
+
+    Random numbers start from one seed in every test. `precision` and `rel_tol` are the least absolute and relative tolerances.
+    """
 
     precision = 0
     rel_tol = 0
     longMessage = True
     maxDiff = None
 
+    def setUp(self):
+        """Seed the random generators."""
+        set_rng_seed()
+
     def assertEqual(
-        self, x, y, msg=None, *, atol=None, rtol=None, equal_nan=True, exact_dtype=True, exact_device=False, exact_stride=False, **options
-    ):
-        """Assert that two values are equal, tensors and floats within tolerances.
+        self, x, y, msg=None, *, atol=None, rtol=None, equal_nan=True, exact_dtype=True, exact_device=False, exact_layout=False,
+        exact_stride=False,
+    ):  # fmt: skip
+        """Assert that two values are equal, tensors and numbers within tolerances.
 
         Parameters
         ----------
         x, y : object
-            Tensors, numbers, containers of them, or anything with ``==``.
+            Tensors, arrays, numbers, containers of them, or anything with ``==``. A sequence beside a tensor becomes a tensor.
         msg : str or callable, optional
-            A message, or a function of the default message.
+            Text that follows the generated message, or a function of it.
         atol, rtol : float, optional
-            Tolerances; both or neither. The defaults depend on the dtypes.
+            Tolerances, both or neither. The defaults depend on the dtypes.
         equal_nan : bool
             Whether NaNs are equal.
-        exact_dtype, exact_device, exact_stride : bool
+        exact_dtype, exact_device, exact_layout, exact_stride : bool
             Whether tensors must agree in these too.
         """
-        if (atol is None) != (rtol is None):
-            raise ValueError("assertEqual takes both atol and rtol, or neither")
-        how = dict(atol=atol, rtol=rtol, equal_nan=equal_nan, exact_dtype=exact_dtype, exact_device=exact_device, exact_stride=exact_stride)
-        reason = self._difference(x, y, how, "")
-        if reason is not None:
-            raise self.failureException(msg(reason) if callable(msg) else self._formatMessage(msg, reason))
+        # A traceback that pytest prints should end at the test's own line.
+        __tracebackhide__ = True
+        x, y = _tensor_beside(x, y), _tensor_beside(y, x)
+        rules = Rules(
+            True, rtol, atol, equal_nan, check_dtype=exact_dtype, check_device=exact_device, check_layout=exact_layout,
+            check_stride=exact_stride, least_rtol=self.rel_tol, least_atol=self.precision,
+        )  # fmt: skip
+        difference = find_difference(x, y, rules)
+        if difference is None:
+            return
+        if isinstance(msg, str) and self.longMessage:
+            difference = f"{difference}\n{msg}"
+        elif msg is not None:
+            difference = msg(difference) if callable(msg) else msg
+        raise self.failureException(difference)
 
     def assertNotEqual(self, x, y, msg=None, *, atol=None, rtol=None, **options):
         """Assert that two values are not equal in the sense of `assertEqual`."""
-        try:
+        with self.assertRaises(AssertionError, msg=msg):
             self.assertEqual(x, y, msg, atol=atol, rtol=rtol, **options)
-        except AssertionError:
-            return
-        raise self.failureException(self._formatMessage(msg, f"{x!r} equals {y!r}"))
 
-    def _difference(self, x, y, how, where):
-        if isinstance(x, runtime.Tensor) or isinstance(y, runtime.Tensor):
-            return self._tensor_difference(x, y, how, where)
-        if isinstance(x, np.ndarray) or isinstance(y, np.ndarray):
-            return self._array_difference(np.asarray(x), np.asarray(y), how, where)
-        if isinstance(x, str) or isinstance(y, str):
-            return None if x == y else f"Expected {y!r} but got {x!r}{where}"
-        if isinstance(x, Mapping) and isinstance(y, Mapping):
-            if set(x) != set(y):
-                return f"The keys of the mappings do not match{where}: {sorted(map(str, x))} and {sorted(map(str, y))}"
-            return self._first(self._difference(x[k], y[k], how, f"{where}[{k!r}]") for k in x)
-        if isinstance(x, Set) and isinstance(y, Set):
-            return None if x == y else f"Expected {y!r} but got {x!r}{where}"
-        if isinstance(x, Sequence) and isinstance(y, Sequence):
-            if len(x) != len(y):
-                return f"The length of the sequences mismatch{where}: {len(x)} != {len(y)}"
-            return self._first(self._difference(a, b, how, f"{where}[{i}]") for i, (a, b) in enumerate(zip(x, y, strict=True)))
-        if isinstance(x, (int, float, complex)) and isinstance(y, (int, float, complex)):
-            if isinstance(x, bool) != isinstance(y, bool):
-                return f"Expected {y!r} but got {x!r}{where}"
-            kinds = ["float64" if isinstance(v, float) else "complex128" if isinstance(v, complex) else "int64" for v in (x, y)]
-            rtol, atol = _tolerance(kinds, how["rtol"], how["atol"])
-            same = x == y or (x != x and y != y and how["equal_nan"]) or abs(x - y) <= atol + rtol * abs(y)
-            return None if same else f"Scalars are not close{where}: expected {y!r} but got {x!r}"
-        return None if x == y else f"Expected {y!r} but got {x!r}{where}"
+    def assertObjectIn(self, obj, iterable):
+        """Assert that an iterable has this very object."""
+        if not any(obj is element for element in iterable):
+            raise self.failureException("object not found in iterable")
 
-    @staticmethod
-    def _first(reasons):
-        return next((r for r in reasons if r is not None), None)
-
-    def _tensor_difference(self, x, y, how, where):
-        given = [v for v in (x, y) if isinstance(v, runtime.Tensor)]
-        if len(given) == 1:
-            other = y if given[0] is x else x
-            if not isinstance(other, (int, float, complex, list, tuple, np.ndarray)):
-                return f"Expected {y!r} but got {x!r}{where}"
-            return self._array_difference(
-                _array(x) if given[0] is x else np.asarray(x), np.asarray(y) if given[0] is x else _array(y), how, where
-            )
-        if x.shape != y.shape:
-            return f"The shapes of the tensors do not match{where}: {tuple(x.shape)} != {tuple(y.shape)}"
-        if how["exact_dtype"] and x.dtype != y.dtype:
-            return f"The values for attribute 'dtype' do not match{where}: {x.dtype} != {y.dtype}."
-        if how["exact_device"] and x.device != y.device:
-            return f"The values for attribute 'device' do not match{where}: {x.device} != {y.device}."
-        if how["exact_stride"] and x.stride() != y.stride():
-            return f"The values for attribute 'stride()' do not match{where}: {x.stride()} != {y.stride()}."
-        if x.is_meta or y.is_meta:
-            return None if x.is_meta and y.is_meta else f"One tensor is on the meta device{where}"
-        rtol, atol = _tolerance([x.dtype, y.dtype], how["rtol"], how["atol"])
-        return self._array_difference(_array(x), _array(y), {**how, "rtol": rtol, "atol": atol}, where)
-
-    @staticmethod
-    def _array_difference(x, y, how, where):
-        if x.shape != y.shape:
-            return f"The shapes do not match{where}: {x.shape} != {y.shape}"
-        if x.dtype.kind not in "fc" and y.dtype.kind not in "fc" and not how["atol"]:
-            wrong = np.asarray(x != y)
-        else:
-            rtol, atol = _tolerance([x.dtype, y.dtype], how["rtol"], how["atol"])
-            wrong = ~np.isclose(x, y, rtol=rtol, atol=atol, equal_nan=how["equal_nan"])
-        count = int(np.count_nonzero(wrong))
-        if count == 0:
-            return None
-        index = tuple(int(i) for i in np.argwhere(wrong)[0]) if wrong.ndim else ()
-        return (
-            f"Tensor-likes are not close{where}!\n\nMismatched elements: {count} / {wrong.size}\n"
-            f"First at index {index}: {x[index]!r} and {y[index]!r}"
-        )
+    @contextmanager
+    def assertNotWarn(self):
+        """Assert that the block warns about nothing."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield
+        if caught:
+            raise self.failureException(f"there was a warning: {caught[0].message}")
 
     def assertExpectedInline(self, actual, expect, skip=0):
-        """Assert that a text equals the expected one that stands in the test's source; see the expecttest package."""
+        """Assert that a text equals the one in the test's source.
+
+        The expecttest package compares, and rewrites the source when EXPECTTEST_ACCEPT=1 is set; the test is skipped where it is not
+        installed.
+        """
         try:
             import expecttest
         except ImportError:
             self.skipTest("assertExpectedInline needs the expecttest package")
-        expecttest.TestCase.assertExpectedInline(self, actual, expect, skip + 1)
+        expecttest.assert_expected_inline(actual, expect, skip=skip + 1, assert_eq=self.assertMultiLineEqual, debug_id=self.id())
 
     def assertExpectedRaisesInline(self, exception, function, expect, *args, skip=0, **kwargs):
-        """Assert that a call raises, with the expected text in the test's source."""
+        """Assert that a call raises, with a text that equals the one in the test's source."""
         with self.assertRaises(exception) as caught:
             function(*args, **kwargs)
         self.assertExpectedInline(str(caught.exception), expect, skip=skip + 1)
 
 
+TestCaseBase = TestCase
+
+
+def _tensor_beside(value, other):
+    """A sequence as the tensor that it is compared with; other values unchanged."""
+    if isinstance(other, runtime.Tensor) and isinstance(value, (list, tuple, range)):
+        return runtime.as_tensor(value, dtype=other.dtype, device=other.device)
+    return value
+
+
 def run_tests(argv=None):
-    """Run the tests of the main module."""
-    unittest.main(argv=argv or sys.argv[:1])
+    """Run the tests of the main module, as its command line says."""
+    unittest.main(argv=sys.argv if argv is None else argv)
 
 
-def first_sample(test, samples):
-    """The first of an iterable of samples; the test is skipped where there is none."""
+def first_sample(self, samples):
+    """The first of some samples; the test `self` is skipped where there is none."""
     for sample in samples:
         return sample
-    raise unittest.SkipTest("there is no sample")
+    raise unittest.SkipTest("Skipped! Need at least 1 sample input")
 
 
-class subtest:
-    """One case of `parametrize`: its arguments, and optionally a name and decorators."""
-
-    def __init__(self, arg_values, name=None, decorators=None):
-        self.arg_values, self.name, self.decorators = arg_values, name, decorators or []
-
-
-def _case_name(value, index):
-    if isinstance(value, (bool, int, float, str, type(None))):
-        return str(value).replace(".", "_").replace("-", "_")
-    return getattr(value, "__name__", None) or str(index)
+@contextmanager
+def freeze_rng_state():
+    """Leave the state of the runtime's generator as it was before the block."""
+    state = runtime.default_generator.get_state()
+    try:
+        yield
+    finally:
+        runtime.default_generator.set_state(state)
 
 
-class parametrize:
-    """Run a test once for each of a list of arguments.
-
-    Parameters
-    ----------
-    arg_str : str
-        Names of arguments, separated by commas.
-    arg_values : iterable
-        Values (tuples of values for several names), or `subtest` objects.
-    name_fn : callable, optional
-        Makes a case's name from its arguments.
-
-    Notes
-    -----
-    The test's class must be passed to `instantiate_parametrized_tests` or `instantiate_device_type_tests`.
-    """
-
-    def __init__(self, arg_str, arg_values, name_fn=None):
-        self.names = [n.strip() for n in arg_str.split(",") if n.strip()]
-        self.values = arg_values
-        self.name_fn = name_fn
-
-    def __call__(self, function):
-        function.parametrizations = [*getattr(function, "parametrizations", ()), self]
-        return function
-
-    def cases(self):
-        """(name, keyword arguments, decorators) of each case."""
-        for index, value in enumerate(self.values):
-            name, decorators = None, []
-            if isinstance(value, subtest):
-                name, decorators, value = value.name, value.decorators, value.arg_values
-            arguments = (value,) if len(self.names) == 1 else tuple(value)
-            if len(arguments) != len(self.names):
-                raise RuntimeError(f"parametrize: {len(self.names)} names but {len(arguments)} values: {arguments!r}")
-            if name is None:
-                name = self.name_fn(*arguments) if self.name_fn else "_".join(
-                    f"{n}_{_case_name(v, index)}" for n, v in zip(self.names, arguments, strict=True)
-                )
-            yield name, dict(zip(self.names, arguments, strict=True)), decorators
+@contextmanager
+def set_default_dtype(dtype):
+    """Have a default dtype inside the block."""
+    before = runtime.get_default_dtype()
+    runtime.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        runtime.set_default_dtype(before)
 
 
-def expand(function):
-    """The cases of a test with all its parametrizations: (suffix of the name, keyword arguments, decorators)."""
-    cases = [("", {}, [])]
-    for parametrization in reversed(getattr(function, "parametrizations", [])):
-        cases = [
-            (f"{suffix}_{name}", {**arguments, **more}, [*decorators, *extra])
-            for suffix, arguments, decorators in cases
-            for name, more, extra in parametrization.cases()
-        ]
-    return cases
+@contextmanager
+def disable_gc():
+    """Collect no cycles inside the block."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
-def bind_case(function, arguments, decorators, name):
-    """A test method with arguments filled in."""
+def suppress_warnings(fn):
+    """Let a function warn without a trace."""
 
-    @functools.wraps(function)
-    def test(self, *args, **kwargs):
-        return function(self, *args, **arguments, **kwargs)
+    @functools.wraps(fn)
+    def quiet(*args, **kwargs):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return fn(*args, **kwargs)
 
-    test.__name__ = name
-    del test.__wrapped__
-    for decorator in decorators:
-        test = decorator(test)
-    return test
+    return quiet
 
 
-def instantiate_parametrized_tests(cls):
-    """Replace a class's parametrized tests by one test for each case; returns the class."""
-    for name, function in list(vars(cls).items()):
-        if name.startswith("test") and getattr(function, "parametrizations", None):
-            delattr(cls, name)
-            for suffix, arguments, decorators in expand(function):
-                setattr(cls, name + suffix, bind_case(function, arguments, decorators, name + suffix))
-    return cls
-
-
-def _keep(function):
+def _unchanged(function):
     return function
 
 
-def skipIfRocm(function=None, *, msg=None):
-    """A test that ROCm cannot run: here it always runs."""
-    return _keep if function is None else function
+def _optional_argument(condition):
+    """A decorator for use with and without arguments, which skips under a condition."""
+
+    def decorator(func=None, *, msg="the platform cannot run this test"):
+        decorate = unittest.skipIf(condition, msg)
+        return decorate if func is None else decorate(func)
+
+    return decorator
 
 
-def skipIfTorchDynamo(msg=""):
-    """A test that graph capture by bytecode cannot run: here it always runs."""
-    return _keep
+skipIfRocm = _optional_argument(TEST_WITH_ROCM)
+skipIfWindows = _optional_argument(IS_WINDOWS)
+skipIfXpu = _optional_argument(TEST_XPU)
+skipIfHpu = _optional_argument(TEST_HPU)
+skipIfMPS = _optional_argument(TEST_MPS)
+skipIfCrossRef = _optional_argument(TEST_WITH_CROSSREF)
 
 
-def skipIfCrossRef(function):
-    """A test that a cross-reference run cannot run: here it always runs."""
-    return function
+def skipIfTorchDynamo(msg="the test does not run under graph capture by bytecode"):
+    """Skip a test, or all of a class, under graph capture by bytecode."""
+    return unittest.skipIf(TEST_WITH_TORCHDYNAMO, msg)
 
 
-def xfailIfTorchDynamo(function):
-    """A test that fails under graph capture by bytecode: here it must pass."""
-    return function
+def skipIfTorchInductor(msg="the test does not run with compiled kernels", condition=TEST_WITH_TORCHINDUCTOR):
+    """Skip a test, or all of a class, in runs that compile kernels."""
+    return unittest.skipIf(condition, msg)
 
 
-def slowTest(function):
-    """A test that only slow runs execute."""
-    return unittest.skipUnless(TEST_WITH_SLOW, "slow test")(function)
+def skipIfNoSciPy(fn):
+    """Skip a test where SciPy is missing."""
+    return unittest.skipUnless(TEST_SCIPY, "test require SciPy, but SciPy not found")(fn)
 
 
-def skipIf(condition, reason):
-    """Skip a test where a condition holds."""
-    return unittest.skipIf(condition, reason)
+def xfailIf(condition):
+    """Expect a test to fail under a condition."""
+    return unittest.expectedFailure if condition else _unchanged
 
 
-def xfail_inherited_tests(names):
-    """Mark inherited tests of a class as expected failures."""
+xfailIfTorchDynamo = xfailIf(TEST_WITH_TORCHDYNAMO)
+xfailIfWindows = xfailIf(IS_WINDOWS)
+xfailIfLinux = xfailIf(IS_LINUX)
+
+
+def slowTestIf(condition):
+    """Run a test only in slow runs (PYTORCH_TEST_WITH_SLOW=1), under a condition."""
+    return unittest.skipIf(condition and not TEST_WITH_SLOW, "test is slow; run with PYTORCH_TEST_WITH_SLOW to enable test")
+
+
+slowTest = slowTestIf(True)
+
+
+def serialTest(condition=True):
+    """Mark a test that runs alone; tests of one process do so anyway."""
+    return _unchanged
+
+
+def markDynamoStrictTest(cls_or_func=None, nopython=False):
+    """Mark a test for graph capture by bytecode."""
+    return _unchanged if cls_or_func is None else cls_or_func
+
+
+def xfail_inherited_tests(tests):
+    """Expect inherited tests of a class, given by name, to fail."""
 
     def decorate(cls):
-        for name in names:
+        for name in tests:
             inherited = getattr(cls, name)
-            setattr(cls, name, unittest.expectedFailure(functools.wraps(inherited)(lambda self, _f=inherited: _f(self))))
+            # expectedFailure marks the function itself, which the base class keeps using.
+            copy = types.FunctionType(inherited.__code__, inherited.__globals__, name, inherited.__defaults__, inherited.__closure__)
+            copy.__kwdefaults__ = inherited.__kwdefaults__
+            copy.__dict__.update(inherited.__dict__)
+            setattr(cls, name, unittest.expectedFailure(copy))
         return cls
 
     return decorate
 
+
+__all__ = [
+    "SEED", "TestCase", "TestCaseBase", "disable_gc", "dtype_name", "first_sample", "freeze_rng_state", "instantiate_parametrized_tests",
+    "markDynamoStrictTest", "numpy_to_torch_dtype_dict", "parametrize", "run_tests", "serialTest", "set_default_dtype", "set_rng_seed",
+    "skipIfCrossRef", "skipIfHpu", "skipIfMPS", "skipIfNoSciPy", "skipIfRocm", "skipIfTorchDynamo", "skipIfTorchInductor", "skipIfWindows",
+    "skipIfXpu", "slowTest", "slowTestIf", "subtest", "suppress_warnings", "torch_to_numpy_dtype_dict", "xfailIf", "xfailIfLinux",
+    "xfailIfTorchDynamo", "xfailIfWindows", "xfail_inherited_tests",
+    *sorted(name for name in dict(globals()) if name.startswith(("IS_", "TEST_"))),
+]  # fmt: skip

@@ -1,131 +1,319 @@
-"""Tests that run once per device, dtype or operator: `instantiate_device_type_tests` and the decorators that go with it."""
+"""Tests that run once per device, dtype or operator: `instantiate_device_type_tests` and the decorators that go with it.
+
+A generic class's tests take ``device`` (and ``dtype``, ``op``) arguments; one class is made for each device type that is usable, with one
+test for each case: ``test_add_cpu_float32``.
+"""
 
 import functools
+import inspect
 import unittest
+from collections import namedtuple
+from enum import Enum
 
-from runtime.cuda import is_available
-from runtime.testing.common_utils import bind_case, expand
-
-
-class tol:
-    """A pair of tolerances."""
-
-    def __init__(self, atol, rtol):
-        self.atol, self.rtol = atol, rtol
+import runtime
+from runtime.cuda import device_count, is_available
+from runtime.testing.common_utils import TestCase
+from runtime.testing.comparison import dtype_name
+from runtime.testing.parametrization import Case, CaseSource, bind, product_of_cases
 
 
-def toleranceOverride(tolerances):
-    """Set a test's tolerances by dtype: ``{dtype: tol(atol, rtol)}``."""
+class DeviceTypeTestBase(TestCase):
+    """What the class of each device type adds to a generic one."""
 
-    def decorate(function):
-        function.tolerance_overrides = tolerances
-        return function
+    device_type = "generic_device_type"
 
-    return decorate
+    @classmethod
+    def get_primary_device(cls):
+        """The device that tests get."""
+        return cls.device_type
 
-
-class dtypes:
-    """Run a test for each of some dtypes, given to its `dtype` argument."""
-
-    def __init__(self, *values):
-        self.values = values
-
-    def __call__(self, function):
-        function.test_dtypes = self.values
-        return function
+    @classmethod
+    def get_all_devices(cls):
+        """The devices that tests get that ask for several."""
+        return [cls.get_primary_device()]
 
 
-class ops:
-    """Run a test for each operator of a database (and each dtype that it allows), given to its `op` and `dtype` arguments."""
+class CPUTestBase(DeviceTypeTestBase):
+    """Tests on the CPU."""
 
-    def __init__(self, op_list, *, dtypes=None, allowed_dtypes=None):
-        self.op_list, self.dtypes, self.allowed_dtypes = list(op_list), dtypes, allowed_dtypes
-
-    def __call__(self, function):
-        function.op_parametrization = self
-        return function
-
-    def cases(self):
-        """(suffix of the name, keyword arguments) of each operator and dtype."""
-        for op in self.op_list:
-            for dtype in op.dtypes:
-                if self.allowed_dtypes is None or dtype in self.allowed_dtypes:
-                    yield f"_{op.name.replace('.', '_')}_{str(dtype).rpartition('.')[2]}", {"op": op, "dtype": dtype}
+    device_type = "cpu"
 
 
-class modules(ops):
-    """Run a test for each module of a database."""
+class CUDATestBase(DeviceTypeTestBase):
+    """Tests on CUDA devices."""
+
+    device_type = "cuda"
+
+    @classmethod
+    def get_primary_device(cls):
+        """The first device."""
+        return "cuda:0"
+
+    @classmethod
+    def get_all_devices(cls):
+        """Every device, the first one first."""
+        return [f"cuda:{index}" for index in range(device_count())]
 
 
-def _only(device_type):
-    def decorate(function):
-        function.only_device = device_type
-        return function
-
-    return decorate
-
-
-onlyCPU = _only("cpu")
-onlyCUDA = _only("cuda")
+def _chosen_bases(except_for, only_for):
+    except_for, only_for = ((names,) if isinstance(names, str) else names for names in (except_for, only_for))
+    bases = [CPUTestBase, CUDATestBase] if is_available() else [CPUTestBase]
+    return [
+        base for base in bases if (only_for is None or base.device_type in only_for) and (except_for is None or base.device_type not in except_for)
+    ]
 
 
-def skipCPUIf(condition, reason):
-    """Skip a test on the CPU where a condition holds."""
-    return lambda function: _skip_on(function, "cpu", condition, reason)
-
-
-def skipCUDAIf(condition, reason):
-    """Skip a test on CUDA where a condition holds."""
-    return lambda function: _skip_on(function, "cuda", condition, reason)
-
-
-def _skip_on(function, device_type, condition, reason):
-    @functools.wraps(function)
-    def test(self, *args, **kwargs):
-        if condition and getattr(self, "device_type", None) == device_type:
-            raise unittest.SkipTest(reason)
-        return function(self, *args, **kwargs)
-
-    return test
-
-
-def instantiate_device_type_tests(generic, scope, except_for=None, only_for=None, allow_mps=False, allow_xpu=False, allow_hpu=False):
-    """Make a class of tests for each available device, from one whose tests take a `device` argument.
+def instantiate_device_type_tests(generic_test_class, scope, except_for=None, only_for=None, include_lazy=False, allow_mps=False, allow_xpu=False):
+    """Make a class of tests for each usable device type.
 
     Parameters
     ----------
-    generic : type
-        The class; it is removed from `scope`.
+    generic_test_class : type
+        The class; it is taken out of `scope`, and its tests out of it.
     scope : dict
         The module's globals, where the classes (``NameCPU``, ``NameCUDA``) are put.
     except_for, only_for : str or sequence of str, optional
         Device types to leave out, or to keep.
+    include_lazy, allow_mps, allow_xpu : bool
+        Accepted for device types that this runtime does not have.
     """
-    devices = ["cpu"] + (["cuda"] if is_available() else [])
-    chosen = [d for d in devices if (only_for is None or d in only_for) and (except_for is None or d not in except_for)]
-    tests = {n: f for n, f in vars(generic).items() if n.startswith("test") and callable(f)}
+    del scope[generic_test_class.__name__]
+    tests = {name: test for name, test in vars(generic_test_class).items() if name.startswith("test")}
+    for base in _chosen_bases(except_for, only_for):
+        class_name = generic_test_class.__name__ + base.device_type.upper()
+        made = type(class_name, (base, generic_test_class), {"__module__": generic_test_class.__module__})
+        for name, test in tests.items():
+            _instantiate(made, generic_test_class, name, test)
+        scope[class_name] = made
     for name in tests:
-        delattr(generic, name)
-    for device_type in chosen:
-        attributes = {"device_type": device_type, "__module__": generic.__module__}
-        for name, function in tests.items():
-            if getattr(function, "only_device", device_type) != device_type:
-                continue
-            for suffix, arguments in _cases(function):
-                for more, extra, decorators in expand(function):
-                    full = f"{name}{suffix}{more}_{device_type}"
-                    device = "cuda:0" if device_type == "cuda" else device_type
-                    attributes[full] = bind_case(function, {"device": device, **arguments, **extra}, decorators, full)
-        class_name = generic.__name__ + device_type.upper()
-        scope[class_name] = type(class_name, (generic,), attributes)
-    scope.pop(generic.__name__, None)
+        delattr(generic_test_class, name)
 
 
-def _cases(function):
-    parametrization = getattr(function, "op_parametrization", None)
-    if parametrization is not None:
-        return list(parametrization.cases())
-    values = getattr(function, "test_dtypes", None)
-    if values is not None:
-        return [(f"_{str(d).rpartition('.')[2]}", {"dtype": d}) for d in values]
-    return [("", {})]
+def _instantiate(cls, generic, name, test):
+    dtypes_of = getattr(test, "dtypes_by_device", {})
+    choices = dtypes_of.get(cls.device_type, dtypes_of.get("all", (None,)))
+    wanted = inspect.signature(test).parameters
+    for case in product_of_cases(test, generic, cls.device_type):
+        for choice in choices:
+            arguments = dict(case.arguments)
+            if choice is not None:
+                arguments["dtypes" if isinstance(choice, (list, tuple)) else "dtype"] = choice
+            full = name + (f"_{case.name}" if case.name else "") + f"_{cls.device_type}"
+            dtype = arguments.get("dtypes", arguments.get("dtype"))
+            if dtype is not None:
+                full += "".join(f"_{dtype_name(d)}" for d in (dtype if isinstance(dtype, (list, tuple)) else (dtype,)))
+            if hasattr(test, "num_required_devices"):
+                arguments["devices"] = cls.get_all_devices()
+            elif "device" in wanted:
+                arguments["device"] = cls.get_primary_device()
+            if hasattr(cls, full):
+                raise AssertionError(f"Redefinition of test {full}")
+            setattr(cls, full, bind(_with_tolerances(test, dtype), full, arguments, case.decorators))
+
+
+def _with_tolerances(test, dtype):
+    """The test with the tolerances that its decorators give for a dtype."""
+    atol = getattr(test, "precision_overrides", {}).get(dtype)
+    override = getattr(test, "tolerance_overrides", {}).get(dtype)
+    if atol is None and override is None:
+        return test
+
+    @functools.wraps(test)
+    def run(self, *args, **kwargs):
+        if atol is not None:
+            self.precision = atol
+        if override is not None:
+            self.precision, self.rel_tol = override
+        return test(self, *args, **kwargs)
+
+    return run
+
+
+tol = namedtuple("tol", ["atol", "rtol"])
+
+
+class precisionOverride:
+    """Set a test's least absolute tolerance by dtype: ``{dtype: atol}``."""
+
+    def __init__(self, d):
+        self.overrides = dict(d)
+
+    def __call__(self, fn):
+        fn.precision_overrides = self.overrides
+        return fn
+
+
+class toleranceOverride:
+    """Set a test's least tolerances by dtype: ``{dtype: tol(atol=..., rtol=...)}``."""
+
+    def __init__(self, d):
+        if not all(isinstance(value, tol) for value in d.values()):
+            raise AssertionError("toleranceOverride not given a dtype : tol dict!")
+        self.overrides = dict(d)
+
+    def __call__(self, fn):
+        fn.tolerance_overrides = self.overrides
+        return fn
+
+
+class dtypes:
+    """Run a test for each of some dtypes, given to its ``dtype`` argument, or tuples of dtypes, given to ``dtypes``.
+
+    Parameters
+    ----------
+    *args : dtype or sequence of dtype
+        The choices; all dtypes or all sequences.
+    device_type : str
+        The device type that they hold for, before those for ``"all"``.
+    """
+
+    def __init__(self, *args, device_type="all"):
+        flat = [d for arg in args for d in arg] if args and all(isinstance(arg, (list, tuple)) for arg in args) else args
+        for d in flat:
+            if not isinstance(d, runtime.dtype):
+                raise AssertionError(f"Unknown dtype in {args}")
+        self.args, self.device_type = args, device_type
+
+    def __call__(self, fn):
+        known = getattr(fn, "dtypes_by_device", {})
+        if self.device_type in known:
+            raise AssertionError(f"dtypes redefinition for {self.device_type}")
+        fn.dtypes_by_device = {**known, self.device_type: self.args}
+        return fn
+
+
+dtypesIfCPU = functools.partial(dtypes, device_type="cpu")
+dtypesIfCUDA = functools.partial(dtypes, device_type="cuda")
+
+
+class OpDTypes(Enum):
+    """Which dtypes of an operator's entry `ops` takes: all that it supports, one of them, or none (no ``dtype`` argument)."""
+
+    supported = 0
+    any_one = 1
+    none = 2
+
+
+class ops(CaseSource):
+    """Run a test for each entry of an operator database, given to its ``op`` argument, and each dtype, given to ``dtype``.
+
+    Parameters
+    ----------
+    op_list : iterable
+        Entries with ``formatted_name`` and ``supported_dtypes(device_type)``.
+    dtypes : OpDTypes or sequence of dtype
+        The dtypes.
+    allowed_dtypes : sequence of dtype, optional
+        Leave out all others.
+    """
+
+    def __init__(self, op_list, *, dtypes=OpDTypes.supported, allowed_dtypes=None, skip_if_dynamo=True):
+        self.op_list, self.dtypes, self.allowed_dtypes = list(op_list), dtypes, allowed_dtypes
+
+    def cases(self, function, generic, device_type):
+        """One case for each operator and dtype."""
+        if device_type is None:
+            raise RuntimeError(
+                "The @ops decorator is only intended to be used in a device-specific context; use it with "
+                "instantiate_device_type_tests() instead of instantiate_parametrized_tests()"
+            )
+        for op in self.op_list:
+            for dtype in self._dtypes(op, device_type):
+                yield Case(op.formatted_name, {"op": op} if dtype is None else {"op": op, "dtype": dtype})
+
+    def _dtypes(self, op, device_type):
+        if self.dtypes is OpDTypes.none:
+            return [None]
+        chosen = op.supported_dtypes(device_type) if isinstance(self.dtypes, OpDTypes) else self.dtypes
+        chosen = sorted((d for d in chosen if self.allowed_dtypes is None or d in self.allowed_dtypes), key=dtype_name)
+        return chosen[:1] if self.dtypes is OpDTypes.any_one else chosen
+
+
+class skipIf:
+    """Skip a test on a device type (on all, for None) under a condition: a bool, or the name of an attribute of the test's class."""
+
+    def __init__(self, dep, reason, device_type=None):
+        self.dep, self.reason, self.device_type = dep, reason, device_type
+
+    def __call__(self, fn):
+        @functools.wraps(fn)
+        def run(slf, *args, **kwargs):
+            applies = self.device_type is None or slf.device_type == self.device_type
+            if applies and (getattr(slf, self.dep, True) if isinstance(self.dep, str) else self.dep):
+                raise unittest.SkipTest(self.reason)
+            return fn(slf, *args, **kwargs)
+
+        return run
+
+
+skipCPUIf = functools.partial(skipIf, device_type="cpu")
+skipCUDAIf = functools.partial(skipIf, device_type="cuda")
+skipMetaIf = functools.partial(skipIf, device_type="meta")
+
+
+class expectedFailure:
+    """Expect a test to fail on a device type (on all, for None)."""
+
+    def __init__(self, device_type, dtype=None):
+        self.device_type, self.dtype = device_type, dtype
+
+    def __call__(self, fn):
+        @functools.wraps(fn)
+        def run(slf, *args, **kwargs):
+            if self.device_type not in (None, slf.device_type) or self.dtype not in (None, kwargs.get("dtype")):
+                return fn(slf, *args, **kwargs)
+            try:
+                fn(slf, *args, **kwargs)
+            except Exception:
+                return None
+            slf.fail("expected test to fail, but it passed")
+
+        return run
+
+
+expectedFailureCPU = expectedFailure("cpu")
+expectedFailureCUDA = expectedFailure("cuda")
+expectedFailureMeta = expectedFailure("meta")
+
+
+class onlyOn:
+    """Run a test only on one device type, or on several."""
+
+    def __init__(self, device_type):
+        self.device_types = (device_type,) if isinstance(device_type, str) else tuple(device_type)
+
+    def __call__(self, fn):
+        @functools.wraps(fn)
+        def run(slf, *args, **kwargs):
+            if slf.device_type not in self.device_types:
+                raise unittest.SkipTest(f"Only runs on {', '.join(self.device_types)}")
+            return fn(slf, *args, **kwargs)
+
+        return run
+
+
+onlyCPU = onlyOn("cpu")
+onlyCUDA = onlyOn("cuda")
+onlyNativeDeviceTypes = onlyOn(("cpu", "cuda", "meta"))
+
+
+class deviceCountAtLeast:
+    """Give a test all devices of the type, in its ``devices`` argument; skip it where there are fewer than it needs."""
+
+    def __init__(self, num_required_devices):
+        self.count = num_required_devices
+
+    def __call__(self, fn):
+        @functools.wraps(fn)
+        def run(slf, devices, *args, **kwargs):
+            if len(devices) < self.count:
+                raise unittest.SkipTest(f"fewer than {self.count} devices detected")
+            return fn(slf, devices, *args, **kwargs)
+
+        run.num_required_devices = self.count
+        return run
+
+
+def get_all_device_types():
+    """The device types that tests can use."""
+    return [base.device_type for base in _chosen_bases(None, None)]

@@ -1,4 +1,7 @@
-"""Databases of operators with sample inputs, for tests that run once per entry. They are empty until the operator library fills them."""
+"""Databases of operators with sample inputs, for tests that run once per entry.
+
+They are empty: entries come with the operator library's own sample inputs. Tests over an empty database are no tests, and none is made.
+"""
 
 op_db = []
 custom_op_db = []
