@@ -74,7 +74,7 @@ SANITIZERS = ["-fsanitize=address,undefined"]
 STRIP = ["-Wl,-x"] if sys.platform == "darwin" else ["-s"]
 #       kind: flags of the core, flags of the kernels, flags of the linker
 KINDS = {
-    "release": (["-O2", "-g0"], ["-O3", "-g0"], STRIP),
+    "release": (["-O2", "-g0"], ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math"], STRIP),
     "debug": (["-Og", "-g0", "-UNDEBUG", "-DRT_DEBUG=1"],) * 2 + ([],),
     "sanitize": (["-O1", "-g", "-UNDEBUG", "-fno-omit-frame-pointer", *SANITIZERS],) * 2 + (SANITIZERS,),
 }

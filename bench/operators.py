@@ -9,7 +9,7 @@ import statistics
 
 import numpy as np
 
-from bench.row import AsFastAsBest, Faster, Row, beside
+from bench.row import ONE_THREAD, AsFastAsBest, Faster, Row, beside
 from runtime.benchmark import Statement, measure
 
 SHAPES = {"1e3": (25, 40), "1e4": (100, 100), "1e5": (250, 400), "1e6": (1000, 1000), "1e7": (2500, 4000)}
@@ -163,17 +163,21 @@ def all_small(worlds, quick):
     return times[ranked[len(ranked) // 2]], note
 
 
+def _threaded(statements):
+    return statements | {ONE_THREAD: statements["torch"]}
+
+
 def _rows():
     for size, shape in SHAPES.items():
         for layout in (False, True):
             for name, statements, requires in POINTWISE:
                 yield Row("pointwise", f"{name}, {size}{', transposed' if layout else ''}", (AsFastAsBest(0.9),),
-                          functools.partial(matrices, shape=shape, transposed=layout), statements, requires=requires, threads=THREADS,
+                          functools.partial(matrices, shape=shape, transposed=layout), _threaded(statements), requires=requires, threads=THREADS,
                           quick=size in QUICK)  # fmt: skip
     for size, shape in SHAPES.items():
         for name, statements, requires in _reductions():
-            yield Row("reductions", f"{name}, {size}", (AsFastAsBest(0.9),), functools.partial(matrices, shape=shape), statements,
-                      requires=requires, threads=THREADS, quick=size in QUICK)  # fmt: skip
+            yield Row("reductions", f"{name}, {size}", (AsFastAsBest(0.9),), functools.partial(matrices, shape=shape),
+                      _threaded(statements), requires=requires, threads=THREADS, quick=size in QUICK)  # fmt: skip
     for shape in (
         (64, 64),
         (128, 128),
@@ -185,7 +189,7 @@ def _rows():
         (8, 256, 256),
     ):
         yield Row("matmul", "x".join(map(str, shape)), (Faster("numpy", 0.95),), functools.partial(batches, shape=shape),
-                  beside("x @ y", numpy="x @ y"), requires=("matmul",), threads=THREADS, quick=shape[-1] <= 256)  # fmt: skip
+                  beside("x @ y", numpy="x @ y"), requires=("matmul",), quick=shape[-1] <= 256)  # fmt: skip
     for name, shape, weights, options in CONVOLUTIONS:
         yield Row("convolution", f"conv2d {name}", (Faster("torch", 0.7),), functools.partial(images, images=shape, weights=weights),
                   beside(f"lib.conv2d(x, w, {options})"), requires=("conv2d",), threads=THREADS)  # fmt: skip
@@ -193,7 +197,7 @@ def _rows():
               functools.partial(images, images=(1, 64, 112, 112), weights=(1,)), beside("lib.max_pool2d(x, 3, 2, 1)"),
               requires=("max_pool2d",), threads=THREADS)  # fmt: skip
     for name, statements, requires in INDEXING:
-        yield Row("indexing", name, (AsFastAsBest(0.8),), indexed, statements, requires=requires, threads=THREADS)
+        yield Row("indexing", name, (AsFastAsBest(0.8),), indexed, _threaded(statements), requires=requires, threads=THREADS)
     yield Row("small", "any operator on 4 elements, median", (Faster("torch", 5),), measured=all_small)
 
 

@@ -4,10 +4,16 @@
 """
 
 import contextlib
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from bench.threads import one_torch_thread
 from runtime.benchmark import Statement
+
+# PyTorch with one thread, in rows that let it use more: on a busy machine its barriers take milliseconds, and a row must not be met
+# because of that.
+ONE_THREAD = "torch, 1 thread"
 
 
 class Skip(Exception):
@@ -31,7 +37,7 @@ class Faster:
 
 @dataclass(frozen=True)
 class AsFastAsBest:
-    """At least `factor` times as fast as the fastest of PyTorch and NumPy."""
+    """At least `factor` times as fast as the fastest of PyTorch, with the row's threads or with one, and NumPy."""
 
     factor: float
 
@@ -40,7 +46,7 @@ class AsFastAsBest:
 
     def score(self, values):
         """How far the goal is exceeded (1: just met), or None if it cannot be judged."""
-        others = [values[name] for name in ("torch", "numpy") if name in values]
+        others = [values[name] for name in ("torch", ONE_THREAD, "numpy") if name in values]
         return min(others) / values["ours"] / self.factor if others else None
 
 
@@ -89,7 +95,7 @@ class Row:
     setup : callable
         Given a World, a context manager with the namespace of that world's statement.
     statements : dict of str to str
-        Source by contender. ``"torch"`` and ``"numpy"`` run in their own worlds, all others in ours.
+        Source by contender. ``"torch"``, `ONE_THREAD` and ``"numpy"`` run in their own worlds, all others in ours.
     around : dict of str to str
         For contenders that are measured inside a context: the name of its factory in the namespace.
     each : int
@@ -97,7 +103,7 @@ class Row:
     requires : tuple of str
         Operators of aten without which the row is pending.
     threads : int
-        PyTorch's number of threads.
+        How many threads PyTorch and the BLAS libraries may use.
     measured : callable, optional
         For what is not a statement: given ``(worlds, quick)``, gives the values by contender and a note.
     unit : str
@@ -123,12 +129,16 @@ class Row:
         """The row's statements, ready to run; `stack` closes what they need."""
         spaces, ready = {}, {}
         for contender, source in self.statements.items():
-            world = contender if contender in ("torch", "numpy") else "ours"
+            world = {"torch": "torch", ONE_THREAD: "torch", "numpy": "numpy"}.get(contender, "ours")
             if world not in worlds:
                 continue
             if world not in spaces:
                 spaces[world] = stack.enter_context(self.setup(worlds[world]))
-            around = spaces[world][self.around[contender]] if contender in self.around else contextlib.nullcontext
+            around = contextlib.nullcontext
+            if contender == ONE_THREAD:
+                around = functools.partial(one_torch_thread, worlds[world].lib)
+            elif contender in self.around:
+                around = spaces[world][self.around[contender]]
             ready[contender] = Statement(source, spaces[world], around)
         return ready
 

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from bench import core, operators
 from bench.row import Skip
+from bench.threads import set_threads
 from runtime import __version__, _core
 from runtime.benchmark import measure, pretty, worlds
 
@@ -47,7 +48,7 @@ def run(console, only="", quick=False, json_file=None, rows=None):
     present = worlds()
     results = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=len(chosen))
         for row in chosen:
             progress.update(task, description=escape(f"{row.group}: {row.name}"[:48].ljust(48)))
@@ -77,8 +78,7 @@ def result(row, present, quick):
     absent = [name for name in row.requires if not _has_operator(name)]
     if absent:
         return found | {"verdict": "pending", "score": None, "note": f"there is no {', '.join(absent)} yet"}
-    if "torch" in present:
-        present["torch"].lib.set_num_threads(row.threads)
+    set_threads(present, row.threads)
     try:
         if row.measured:
             values, found["note"] = row.measured(present, quick)

@@ -16,8 +16,9 @@ from runtime.benchmark import Statement, World, measure, pretty, worlds
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from bench import operators  # noqa: E402
 from bench.native import kernels  # noqa: E402
-from bench.row import AsFastAsBest, AtMost, Faster, Row, Skip, Within  # noqa: E402
+from bench.row import ONE_THREAD, AsFastAsBest, AtMost, Faster, Row, Skip, Within  # noqa: E402
 from bench.run import ROWS, result, run  # noqa: E402
+from bench.threads import set_threads  # noqa: E402
 
 WITHOUT_TORCH = {"ours": World("ours", runtime), "numpy": World("numpy", np)}
 # Large sizes run the same statements as small ones.
@@ -140,6 +141,7 @@ def test_a_row_without_its_operator_is_pending():
         (Faster("torch", 10), {"ours": 50}, None),
         (AsFastAsBest(0.5), {"ours": 100, "torch": 50, "numpy": 70}, 1),
         (AsFastAsBest(0.5), {"ours": 100, "numpy": 70}, 1.4),
+        (AsFastAsBest(0.5), {"ours": 100, "torch": 5000, ONE_THREAD: 60, "numpy": 70}, 1.2),
         (AsFastAsBest(0.5), {"ours": 100}, None),
         (Within("builtin", 1.5), {"ours": 100, "builtin": 100}, 1.5),
         (Within("numpy", 1, 50), {"ours": 100, "numpy": 150}, 2),
@@ -172,6 +174,32 @@ def test_measure_runs_inside_the_context_of_a_statement():
     assert seen == {1}
     assert inside == []
     assert set(times) == {"in"}
+
+
+@pytest.mark.oracle
+def test_threads_are_set_in_pytorch_and_in_each_blas():
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    try:
+        set_threads({"torch": World("torch", torch)}, 1)
+        assert torch.get_num_threads() == 1
+    finally:
+        set_threads({"torch": World("torch", torch)}, before)
+    # Products are as right as before.
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    assert np.array_equal(runtime.mm(runtime.from_numpy(x), runtime.from_numpy(x.T)).numpy(), x @ x.T)
+
+
+@pytest.mark.oracle
+def test_rows_with_threads_measure_pytorch_with_one_thread_too():
+    torch = pytest.importorskip("torch")
+    row = next(row for row in ROWS if row.name == "x + y, 1e3")
+    before = torch.get_num_threads()
+    with contextlib.ExitStack() as stack:
+        statement = row.prepare({"torch": World("torch", torch)}, stack)[ONE_THREAD]
+        with statement.around():
+            assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
 
 
 def test_worlds_leave_out_what_does_not_import(monkeypatch):

@@ -5,6 +5,7 @@
  */
 #include "kernels/cpu/element.h"
 #include "kernels/cpu/pointwise_cpu.h"
+#include "kernels/cpu/vector_math.h"
 
 typedef float _Complex c64;
 typedef double _Complex c128;
@@ -24,7 +25,7 @@ typedef double _Complex c128;
 
 static rt_pointwise_op add_op = {.stub = "add_stub", .ufunc = "add", .nin = 2, .flags = RT_PW_EXACT_NUMBER,
                                  .dtypes = NUMERIC_DTYPES | RT_BOOL_DTYPE | ALL_COMPLEX_DTYPES};
-static rt_pointwise_op sub_op = {.stub = "sub_stub", .ufunc = "subtract", .nin = 2, .flags = RT_PW_EXACT_NUMBER,
+static rt_pointwise_op sub_op = {.stub = "add_stub", .ufunc = "subtract", .nin = 2, .flags = RT_PW_EXACT_NUMBER,
                                  .dtypes = NUMERIC_DTYPES | ALL_COMPLEX_DTYPES};
 
 #define ALPHA_INT(suffix, T, U) RT_CLONES RT_LOOP2(add_alpha_##suffix, T, T, (U)((U)a + (U)((uint64_t)*(T *)data * (uint64_t)b)))
@@ -44,7 +45,7 @@ static int check_alpha(const rt_number *alpha, int common)
     const char *text = NULL;
     if (alpha->dtype == RT_BOOL && common != RT_BOOL)
         text = "Boolean alpha only supported for Boolean results.";
-    else if (alpha->dtype == RT_FLOAT64 && rt_is_integral(common, 1))
+    else if (rt_is_integral(common, 1) && rt_dtype_in(alpha->dtype, RT_DTYPE_BIT(RT_FLOAT64) | RT_DTYPE_BIT(RT_COMPLEX128)))
         text = "For integral input tensors, argument alpha must not be a floating point number.";
     else if (alpha->dtype == RT_COMPLEX128 && !rt_is_complex(common))
         text = "For non-complex input tensors, argument alpha must not be a complex number.";
@@ -117,19 +118,19 @@ static int add_sub_cpu(rt_call_frame *c)
     return -1;
 }
 
-static PyObject *add_sub_fast(const rt_pointwise_op *op, PyObject *const *args)
+static PyObject *add_sub_fast(const rt_pointwise_op *op, PyObject *const *args, RtTensor *out)
 {
     int overflow = 0;
     long alpha = PyLong_CheckExact(args[2]) ? PyLong_AsLongAndOverflow(args[2], &overflow) : 0;
     if (RT_LIKELY(alpha == 1))
-        return rt_pointwise_fast2(op, args[0], args[1]);
+        return rt_pointwise_fast2(op, args[0], args[1], out);
     if (alpha == 0 || overflow || !rt_is_tensor(args[0]) || RT_TENSOR(args[0])->dtype != RT_FLOAT32)
         return NULL;
     float factor = op == &sub_op ? -(float)alpha : (float)alpha;
-    return rt_pointwise_fast2_loop((rt_loop){add_alpha_f32, &factor}, RT_FLOAT32, args[0], args[1]);
+    return rt_pointwise_fast2_loop((rt_loop){add_alpha_f32, &factor}, RT_FLOAT32, args[0], args[1], out);
 }
-static PyObject *add_fast(PyObject *const *args, Py_ssize_t n) { (void)n; return add_sub_fast(&add_op, args); }
-static PyObject *sub_fast(PyObject *const *args, Py_ssize_t n) { (void)n; return add_sub_fast(&sub_op, args); }
+static PyObject *add_fast(PyObject *const *args, Py_ssize_t n, RtTensor *out) { (void)n; return add_sub_fast(&add_op, args, out); }
+static PyObject *sub_fast(PyObject *const *args, Py_ssize_t n, RtTensor *out) { (void)n; return add_sub_fast(&sub_op, args, out); }
 
 RT_STRUCTURED(add_out, add_rule, add_sub_cpu, add_fast)
 RT_STRUCTURED(sub_out, sub_rule, add_sub_cpu, sub_fast)
@@ -172,29 +173,53 @@ RT_POINTWISE2(mul_out, mul_op)
 FORALL_SIGNED(DIVIDE_SIGNED)
 FORALL_UNSIGNED(DIVIDE_UNSIGNED)
 
-/* floor(a / b) exactly, by way of the remainder: a quotient that rounds up to an integer would floor to one too many. */
+/* Floats, in blocks: the vectorized remainder, and fmod for a block in which it was not exact. floor(a / b) goes by way of the remainder,
+ * because a quotient that rounds up to an integer would floor to one too many. */
+enum { DIVISION_BLOCK = 256 };
+#define DIVISION_LOOP(name, suffix, T, f, FINISH)                                                                        \
+    RT_CLONES static void name##_##suffix(char **args, const Py_ssize_t *n, const Py_ssize_t *steps, void *data)         \
+    {                                                                                                                    \
+        T as[DIVISION_BLOCK], bs[DIVISION_BLOCK], results[DIVISION_BLOCK];                                               \
+        (void)data;                                                                                                      \
+        for (Py_ssize_t done = 0; done < *n; done += DIVISION_BLOCK) {                                                   \
+            Py_ssize_t length = *n - done < DIVISION_BLOCK ? *n - done : DIVISION_BLOCK;                                 \
+            int exact = 1;                                                                                               \
+            for (Py_ssize_t i = 0; i < length; i++) {                                                                    \
+                as[i] = *(const T *)(args[0] + (done + i) * steps[0]);                                                   \
+                bs[i] = *(const T *)(args[1] + (done + i) * steps[1]);                                                   \
+            }                                                                                                            \
+            for (Py_ssize_t i = 0; i < length; i++) {                                                                    \
+                T remainder = rt_remainder_##suffix(as[i], bs[i], &exact);                                               \
+                results[i] = FINISH(suffix, as[i], bs[i], remainder);                                                    \
+            }                                                                                                            \
+            if (!exact)                                                                                                  \
+                for (Py_ssize_t i = 0; i < length; i++)                                                                  \
+                    results[i] = FINISH(suffix, as[i], bs[i], fmod##f(as[i], bs[i]));                                    \
+            for (Py_ssize_t i = 0; i < length; i++)                                                                      \
+                *(T *)(args[2] + (done + i) * steps[2]) = results[i];                                                    \
+        }                                                                                                                \
+    }
+#define REMAINDER_ITSELF(suffix, a, b, remainder) (remainder)
+#define FLOOR_REMAINDER(suffix, a, b, remainder) floor_remainder_##suffix(b, remainder)
+#define FLOOR_QUOTIENT(suffix, a, b, remainder) floor_quotient_##suffix(a, b, remainder)
 #define DIVIDE_FLOAT(suffix, T, f)                                                                                       \
-    static inline T floor_quotient_##suffix(T a, T b)                                                                    \
+    RT_VECTOR T floor_remainder_##suffix(T b, T remainder)                                                               \
     {                                                                                                                    \
-        if (b == 0)                                                                                                      \
-            return a / b;                                                                                                \
-        T remainder = fmod##f(a, b), quotient = (a - remainder) / b;                                                     \
-        if (remainder != 0 && (b < 0) != (remainder < 0))                                                                \
-            quotient -= 1;                                                                                               \
-        if (quotient == 0)                                                                                               \
-            return copysign##f(0, a / b);                                                                                \
+        return (remainder != 0) & ((b < 0) != (remainder < 0)) ? remainder + b : remainder;                              \
+    }                                                                                                                    \
+    RT_VECTOR T floor_quotient_##suffix(T a, T b, T remainder)                                                           \
+    {                                                                                                                    \
+        T quotient = (a - remainder) / b;                                                                                \
+        quotient = (remainder != 0) & ((b < 0) != (remainder < 0)) ? quotient - 1 : quotient;                            \
         T floored = floor##f(quotient);                                                                                  \
-        return quotient - floored > (T)0.5 ? floored + 1 : floored;                                                      \
+        floored = quotient - floored > (T)0.5 ? floored + 1 : floored;                                                   \
+        T nonzero = quotient == 0 ? copysign##f(0, a / b) : floored;                                                     \
+        return b == 0 ? a / b : nonzero;                                                                                 \
     }                                                                                                                    \
-    static inline T floor_remainder_##suffix(T a, T b)                                                                   \
-    {                                                                                                                    \
-        T remainder = fmod##f(a, b);                                                                                     \
-        return remainder != 0 && (b < 0) != (remainder < 0) ? remainder + b : remainder;                                 \
-    }                                                                                                                    \
-    RT_LOOP2(div_floor_##suffix, T, T, floor_quotient_##suffix(a, b))                                                    \
-    RT_CLONES RT_LOOP2(div_trunc_##suffix, T, T, trunc##f(a / b))                                                        \
-    RT_LOOP2(remainder_##suffix, T, T, floor_remainder_##suffix(a, b))                                                   \
-    RT_LOOP2(fmod_##suffix, T, T, fmod##f(a, b))
+    DIVISION_LOOP(div_floor, suffix, T, f, FLOOR_QUOTIENT)                                                               \
+    DIVISION_LOOP(remainder, suffix, T, f, FLOOR_REMAINDER)                                                              \
+    DIVISION_LOOP(fmod, suffix, T, f, REMAINDER_ITSELF)                                                                  \
+    RT_CLONES RT_LOOP2(div_trunc_##suffix, T, T, trunc##f(a / b))
 FORALL_FLOATS(DIVIDE_FLOAT)
 
 static const rt_own_loop div_floor_loops[] = {INT_LOOPS(div_floor), FLOAT_LOOPS(div_floor), {0, NULL}};
@@ -203,7 +228,7 @@ static const rt_own_loop remainder_loops[] = {INT_LOOPS(remainder), FLOAT_LOOPS(
 static const rt_own_loop fmod_loops[] = {INT_LOOPS(fmod), FLOAT_LOOPS(fmod), {0, NULL}};
 
 static rt_pointwise_op div_op = {.stub = "div_cpu", .ufunc = "divide", .nin = 2, .flags = RT_PW_INT_TO_FLOAT | RT_PW_EXACT_NUMBER,
-                                 .dtypes = RT_FLOATING_DTYPES | ALL_COMPLEX_DTYPES};
+                                 .dtypes = RT_FLOATING_DTYPES | RT_COMPLEX_DTYPES};
 static rt_pointwise_op div_floor_op = {.stub = "div_floor_cpu", .own = div_floor_loops, .nin = 2, .dtypes = NUMERIC_DTYPES};
 static rt_pointwise_op div_trunc_op = {.stub = "div_trunc_cpu", .own = div_trunc_loops, .nin = 2, .dtypes = NUMERIC_DTYPES};
 static rt_pointwise_op remainder_op = {.stub = "remainder_cpu", .own = remainder_loops, .nin = 2, .dtypes = NUMERIC_DTYPES};
@@ -228,16 +253,16 @@ static int integer_division_cpu(rt_call_frame *c)
 }
 
 /* The short cuts of these operators serve floats, whose loops need no flag. */
-static PyObject *float_division_fast(const rt_pointwise_op *op, PyObject *const *args)
+static PyObject *float_division_fast(const rt_pointwise_op *op, PyObject *const *args, RtTensor *out)
 {
     if (!rt_is_tensor(args[0]) || !rt_is_floating(RT_TENSOR(args[0])->dtype))
         return NULL;
-    return rt_pointwise_fast2(op, args[0], args[1]);
+    return rt_pointwise_fast2(op, args[0], args[1], out);
 }
 
 #define DIVISION(kernel, op)                                                                                             \
     RT_POINTWISE_RULE(kernel, op, 2)                                                                                     \
-    static PyObject *kernel##_fast(PyObject *const *args, Py_ssize_t n) { (void)n; return float_division_fast(&op, args); } \
+    static PyObject *kernel##_fast(PyObject *const *args, Py_ssize_t n, RtTensor *out) { (void)n; return float_division_fast(&op, args, out); } \
     RT_STRUCTURED(kernel, kernel##_rule, integer_division_cpu, kernel##_fast)
 RT_POINTWISE2(div_out, div_op)
 DIVISION(floor_divide_out, div_floor_op)
@@ -266,23 +291,19 @@ RT_STRUCTURED(div_out_mode, div_out_mode_rule, integer_division_cpu, NULL)
 
 /* ----------------------------------------------------------------------------------------------------------- maximum and minimum */
 
-static int refuse_complex(const rt_call_frame *c, const char *text)
-{
-    if (!rt_is_complex(rt_pointwise_of(c)->common))
-        return 0;
-    PyErr_SetString(PyExc_RuntimeError, text);
-    return -1;
-}
+static int is_complex_operand(PyObject *o) { return rt_is_tensor(o) && rt_is_complex(RT_TENSOR(o)->dtype); }
 
 #define EXTREMUM(name)                                                                                                   \
     static rt_pointwise_op name##_op = {.stub = #name "_cpu", .ufunc = #name, .nin = 2, .dtypes = NUMERIC_DTYPES | RT_BOOL_DTYPE}; \
     static int name##_rule(rt_call_frame *c)                                                                             \
     {                                                                                                                    \
-        if (rt_pointwise_rule(c, &name##_op, 0, 2, c->args) < 0)                                                         \
+        if (is_complex_operand(c->args[0]) || is_complex_operand(c->args[1])) {                                          \
+            PyErr_SetString(PyExc_RuntimeError, #name " not implemented for complex tensors.");                          \
             return -1;                                                                                                   \
-        return refuse_complex(c, #name " not implemented for complex tensors.");                                         \
+        }                                                                                                                \
+        return rt_pointwise_rule(c, &name##_op, 0, 2, c->args);                                                          \
     }                                                                                                                    \
-    static PyObject *name##_fast(PyObject *const *args, Py_ssize_t n) { (void)n; return rt_pointwise_fast2(&name##_op, args[0], args[1]); } \
+    static PyObject *name##_fast(PyObject *const *args, Py_ssize_t n, RtTensor *out) { (void)n; return rt_pointwise_fast2(&name##_op, args[0], args[1], out); } \
     RT_STRUCTURED(name##_out, name##_rule, rt_pointwise_cpu, name##_fast)
 EXTREMUM(maximum)
 EXTREMUM(minimum)
@@ -319,41 +340,84 @@ static rt_pointwise_op pow_op = {.stub = "pow", .ufunc = "power", .own = power_l
                                  .dtypes = NUMERIC_DTYPES | RT_COMPLEX_DTYPES};
 RT_POINTWISE2(pow_Tensor_Tensor_out, pow_op)
 
-RT_POINTWISE2(pow_Scalar_out, pow_op)
-
-/* Exponents that need no power function; the loops leave the second operand unread. */
+/* Exponents that need no power function run as unary loops (the root of -inf is a NaN, its power an infinity: as PyTorch does it,
+ * float16 takes the power). */
 #define SMALL_POWERS(suffix, T, f)                                                                                       \
-    RT_CLONES RT_LOOP2(cube_##suffix, T, T, (a + 0 * sizeof(b)) * a * a)                                                 \
-    RT_CLONES RT_LOOP2(square_##suffix, T, T, (a + 0 * sizeof(b)) * a)                                                   \
-    RT_CLONES RT_LOOP2(root_##suffix, T, T, sqrt##f(a + 0 * sizeof(b)))
+    RT_CLONES RT_LOOP1(square_##suffix, T, T, a * a)                                                                     \
+    RT_CLONES RT_LOOP1(cube_##suffix, T, T, a * a * a)                                                                   \
+    RT_CLONES RT_LOOP1(root_##suffix, T, T, sqrt##f(a))                                                                  \
+    RT_CLONES RT_LOOP1(inverse_root_##suffix, T, T, 1 / sqrt##f(a))                                                      \
+    RT_CLONES RT_LOOP1(inverse_##suffix, T, T, 1 / a)                                                                    \
+    RT_CLONES RT_LOOP1(inverse_square_##suffix, T, T, 1 / (a * a))
 FORALL_FLOATS(SMALL_POWERS)
 
-static rt_loop_fn small_power(double exponent, int dtype)
+static rt_loop_fn small_power_loop(const rt_number *exponent, int common)
 {
-    int single = dtype == RT_FLOAT32;
-    if (!single && dtype != RT_FLOAT64)
+    static const struct { double exponent; rt_loop_fn f32, f64; } table[] = {
+        {2.0, square_f32, square_f64}, {3.0, cube_f32, cube_f64}, {0.5, root_f32, root_f64},
+        {-0.5, inverse_root_f32, inverse_root_f64}, {-1.0, inverse_f32, inverse_f64}, {-2.0, inverse_square_f32, inverse_square_f64},
+    };
+    int computed = rt_loop_dtype(common), half = common == RT_FLOAT16;
+    if (!rt_dtype_in(common, RT_FLOATING_DTYPES) || exponent->dtype == RT_COMPLEX128)
         return NULL;
-    return exponent == 2 ? (single ? square_f32 : square_f64) : exponent == 3 ? (single ? cube_f32 : cube_f64)
-           : exponent == 0.5                                  ? (single ? root_f32 : root_f64)
-                                                              : NULL;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (rt_number_as_double(exponent) == table[i].exponent && !(half && fabs(table[i].exponent) == 0.5))
+            return computed == RT_FLOAT32 ? table[i].f32 : table[i].f64;
+    return NULL;
 }
 
-static int pow_number_rule(rt_call_frame *c)
+static int pow_scalar_rule(rt_call_frame *c)
 {
-    rt_pointwise *p = rt_pointwise_of(c);
-    if (rt_pointwise_rule(c, &pow_op, pow_op.flags, 2, c->args) < 0 || rt_read_number(c->args[1], &p->param) < 0)
+    rt_number exponent;
+    if (rt_read_number(c->args[1], &exponent) < 0)
         return -1;
-    if (rt_is_integral(p->common, 0) && rt_is_integral(p->param.dtype, 0) && p->param.value.i < 0) {
+    if (rt_is_integral(RT_TENSOR(c->args[0])->dtype, 1) && exponent.dtype == RT_INT64 && exponent.value.i < 0) {
         PyErr_SetString(PyExc_RuntimeError, "Integers to negative integer powers are not allowed.");
         return -1;
     }
-    return 0;
+    return rt_pointwise_rule(c, &pow_op, 0, 2, c->args);
 }
 
-static int pow_number_cpu(rt_call_frame *c)
+static int is_zero(const rt_number *n)
 {
-    const rt_pointwise *p = rt_pointwise_of(c);
-    rt_loop_fn fn = p->param.dtype == RT_COMPLEX128 ? NULL : small_power(rt_number_as_double(&p->param), rt_loop_dtype(p->common));
-    return fn != NULL ? rt_pointwise_run(c, (rt_loop){fn, NULL}) : rt_pointwise_cpu(c);
+    return n->dtype == RT_COMPLEX128 ? n->value.c[0] == 0.0 && n->value.c[1] == 0.0 : rt_number_as_double(n) == 0.0;
 }
-RT_STRUCTURED(pow_Tensor_Scalar_out, pow_number_rule, pow_number_cpu, NULL)
+
+/* The identity, of any dtype: a value that is passed through. */
+static int run_copy(rt_call_frame *c)
+{
+    return rt_pointwise_run(c, (rt_loop){rt_copy_loop(rt_itemsize[rt_loop_dtype(rt_pointwise_of(c)->common)]), NULL});
+}
+
+static int run_one(rt_call_frame *c)
+{
+    rt_pointwise *p = rt_pointwise_of(c);
+    p->nin = 1;
+    p->in[0].tensor = NULL;
+    p->in[0].number = (rt_number){.dtype = RT_INT64, .value.i = 1};
+    return run_copy(c);
+}
+
+static int pow_scalar_cpu(rt_call_frame *c)
+{
+    rt_pointwise *p = rt_pointwise_of(c);
+    const rt_number *exponent = &p->in[1].number;
+    if (is_zero(exponent))
+        return run_one(c);
+    if (rt_is_integral(p->common, 0) && rt_check_number_fits(exponent, p->common) < 0)
+        return -1;
+    rt_loop_fn small = small_power_loop(exponent, p->common);
+    if (small == NULL && !is_one(exponent))
+        return rt_pointwise_cpu(c);
+    p->nin = 1;
+    return small != NULL ? rt_pointwise_run(c, (rt_loop){small, NULL}) : run_copy(c);
+}
+RT_STRUCTURED(pow_Tensor_Scalar_out, pow_scalar_rule, pow_scalar_cpu, NULL)
+
+static int pow_base_rule(rt_call_frame *c) { return rt_pointwise_rule(c, &pow_op, 0, 2, c->args); }
+static int pow_base_cpu(rt_call_frame *c)
+{
+    const rt_number *base = &rt_pointwise_of(c)->in[0].number;
+    return base->dtype != RT_BOOL && is_one(base) ? run_one(c) : rt_pointwise_cpu(c);
+}
+RT_STRUCTURED(pow_Scalar_out, pow_base_rule, pow_base_cpu, NULL)

@@ -5,6 +5,7 @@
  */
 #pragma GCC optimize("O3")
 #include "kernels/cpu/blas.h"
+#include "kernels/cpu/element.h"
 
 #include <complex.h>
 #include <stdlib.h>
@@ -69,8 +70,42 @@ int rt_has_gemm(int dtype)
 /* ---------------------------------------------------------------------------------------------------------------- small products
  * Four rows by sixteen columns of accumulators stay in registers; b's rows must be contiguous. */
 
+/* Whole blocks of 8 x 16 elements as vectors of the compiler's, which stay in registers; eight sums hide the latency of one. b's and c's
+ * rows are contiguous. */
+#define EACH_ROW(_) _(0) _(1) _(2) _(3) _(4) _(5) _(6) _(7)
+#define BLOCK_GEMM(NAME, T)                                                                                                              \
+    typedef T NAME##_row __attribute__((vector_size(16 * sizeof(T)), aligned(sizeof(T))));                                               \
+    RT_CLONES static void NAME(const T *a, int64_t ars, int64_t acs, const T *b, int64_t brs, T *c, int64_t crs, int64_t m, int64_t n,  \
+                               int64_t k)                                                                                                \
+    {                                                                                                                                    \
+        for (int64_t j = 0; j < n; j += 16)                                                                                              \
+            for (int64_t i = 0; i < m; i += 8) {                                                                                         \
+                const T *col = a + i * ars, *row = b + j;                                                                                \
+                NAME##_row s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0}, s4 = {0}, s5 = {0}, s6 = {0}, s7 = {0};                               \
+                for (int64_t p = 0; p < k; p++, col += acs, row += brs) {                                                                \
+                    NAME##_row r = *(const NAME##_row *)row;                                                                             \
+                    EACH_ROW(ADD_PRODUCT)                                                                                                \
+                }                                                                                                                        \
+                T *out = c + i * crs + j;                                                                                                \
+                STORE_ROW(NAME, 0) STORE_ROW(NAME, 1) STORE_ROW(NAME, 2) STORE_ROW(NAME, 3)                                              \
+                STORE_ROW(NAME, 4) STORE_ROW(NAME, 5) STORE_ROW(NAME, 6) STORE_ROW(NAME, 7)                                              \
+            }                                                                                                                            \
+    }
+#define ADD_PRODUCT(q) s##q += col[q * ars] * r;
+#define STORE_ROW(NAME, q) *(NAME##_row *)(out + q * crs) = s##q;
+BLOCK_GEMM(block_f32, float)
+BLOCK_GEMM(block_f64, double)
+
+void rt_block_gemm(int dtype, rt_matrix a, rt_matrix b, rt_matrix c)
+{
+    if (dtype == RT_FLOAT32)
+        block_f32((float *)a.data, a.row_step, a.col_step, (float *)b.data, b.row_step, (float *)c.data, c.row_step, c.rows, c.cols, a.cols);
+    else
+        block_f64((double *)a.data, a.row_step, a.col_step, (double *)b.data, b.row_step, (double *)c.data, c.row_step, c.rows, c.cols, a.cols);
+}
+
 #define SMALL_GEMM(NAME, T)                                                                                                              \
-    __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default"))) static void NAME(                                   \
+    RT_CLONES static void NAME(                                   \
         const T *a, int64_t ars, int64_t acs, const T *b, int64_t brs, T *c, int64_t crs, int64_t m, int64_t n, int64_t k, T alpha,      \
         T beta)                                                                                                                          \
     {                                                                                                                                    \
@@ -381,7 +416,7 @@ int rt_gemm(int dtype, rt_matrix a, rt_matrix b, rt_matrix c, rt_factor alpha, r
     }
 #define SAME(x) (x)
 
-__attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default"))) void
+RT_CLONES void
 rt_dot(int dtype, int64_t n, const char *a, int64_t a_step, const char *b, int64_t b_step, int conjugate, char *out)
 {
     switch (dtype) {

@@ -26,4 +26,8 @@ int rt_gemm(int dtype, rt_matrix a, rt_matrix b, rt_matrix c, rt_factor alpha, r
 /* Sum of the products of two vectors into *out. */
 void rt_dot(int dtype, int64_t n, const char *a, int64_t a_step, const char *b, int64_t b_step, int conjugate, char *out);
 
+/* A product of float32 or float64 matrices without alpha and beta, whose rows are a multiple of 8 and whose columns are a multiple of 16;
+ * the rows of b and c are contiguous. */
+void rt_block_gemm(int dtype, rt_matrix a, rt_matrix b, rt_matrix c);
+
 #endif

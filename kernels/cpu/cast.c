@@ -12,7 +12,7 @@
 
 /* ------------------------------------------------------------------------------------------------------------------ float8 kinds */
 
-static const rt_float8_kind e5m2 = {2, 15, 0x7b, 0x7c, 0x7f, 0}, e4m3fn = {3, 7, 0x7e, 0x7f, 0x7f, 0},
+static const rt_float8_kind e5m2 = {2, 15, 0x7b, 0x7c, 0x7f, 0}, e4m3fn = {3, 7, 0x7e, 0x7e, 0x7f, 0},
                             e5m2fnuz = {2, 16, 0x7f, 0x80, 0x80, 1}, e4m3fnuz = {3, 8, 0x7f, 0x80, 0x80, 1};
 
 float rt_float8_to_float(uint8_t bits, const rt_float8_kind *kind)
@@ -36,6 +36,8 @@ uint8_t rt_float_to_float8(float f, const rt_float8_kind *kind)
     if (f != f)
         return kind->unsigned_zero ? kind->nan : sign | kind->nan;
     float magnitude = fabsf(f);
+    if (magnitude == 0)
+        return kind->unsigned_zero ? 0 : sign;
     int exponent = 0;
     frexpf(magnitude, &exponent); /* magnitude = m * 2**exponent, 0.5 <= m < 1 */
     int biased = exponent - 1 + kind->bias;
@@ -197,6 +199,18 @@ DEFINE_FROM(c128)
             *(TO##_item *)(args[1] + i * steps[1]) = (TO##_item){CONVERT(x.re), CONVERT(x.im)};                         \
         }                                                                                                               \
     }
+/* A complex number is true where either part is. */
+#define TRUTH_CAST(FROM)                                                                                                \
+    static void truth_of_##FROM(char **args, const Py_ssize_t *n, const Py_ssize_t *steps, void *data)                  \
+    {                                                                                                                   \
+        (void)data;                                                                                                     \
+        for (Py_ssize_t i = 0; i < *n; i++) {                                                                           \
+            FROM##_item x = *(FROM##_item *)(args[0] + i * steps[0]);                                                   \
+            *(uint8_t *)(args[1] + i * steps[1]) = x.re != 0 || x.im != 0;                                              \
+        }                                                                                                               \
+    }
+TRUTH_CAST(c64)
+TRUTH_CAST(c128)
 COMPLEX_CAST(c64, c128, (double))
 COMPLEX_CAST(c128, c64, (float))
 COMPLEX_CAST(c64, c32, rt_float_to_f16)
@@ -292,6 +306,8 @@ static rt_loop_fn one_hop(int from, int to)
         return both_c64_to_c128;
     if (from == RT_COMPLEX128 && to == RT_COMPLEX64)
         return both_c128_to_c64;
+    if (to == RT_BOOL && (from == RT_COMPLEX64 || from == RT_COMPLEX128))
+        return from == RT_COMPLEX64 ? truth_of_c64 : truth_of_c128;
     if (from == RT_FLOAT16 && to == RT_FLOAT32 && has_f16c())
         return f16_to_f32_f16c;
     if (from == RT_FLOAT32 && to == RT_FLOAT16 && has_f16c())

@@ -11,11 +11,19 @@ static void copy_elements(RtTensor *to, const RtTensor *from)
             memmove(rt_data(to), rt_data(from), (size_t)to->numel * rt_itemsize[to->dtype]);
         return;
     }
+    rt_loop copy = {rt_copy_loop(rt_itemsize[to->dtype]), NULL};
+    rt_cast cast;
+    rt_cast_between(&cast, from->dtype, to->dtype);
     rt_iter it;
     rt_iter_begin(&it, to->ndim, to->sizes);
-    rt_iter_tensor(&it, from, 2, (int[]){from->dtype, to->dtype});
+    if (cast.nhops == 1 && from->numel == to->numel) { /* the conversion itself is the loop */
+        rt_iter_tensor(&it, from, 1, (int[]){from->dtype});
+        copy.fn = cast.hops[0];
+    } else {
+        rt_iter_tensor(&it, from, 2, (int[]){from->dtype, to->dtype});
+    }
     rt_iter_tensor(&it, to, 1, (int[]){to->dtype});
-    rt_iter_run(&it, (rt_loop){rt_copy_loop(rt_itemsize[to->dtype]), NULL});
+    rt_iter_run(&it, copy);
 }
 
 static int copy_into(RtTensor *to, const RtTensor *from)
@@ -82,9 +90,7 @@ static int copy_strides(const RtTensor *t, PyObject *format, int64_t *strides)
         return -1;
     }
     int64_t step = 1;
-    int order[5] = {1, last - 1, last - 2, last - 3, 0};
-    if (last == 5)
-        order[4] = 0, order[3] = 2;
+    const int *order = last == 4 ? (const int[]){1, 3, 2, 0} : (const int[]){1, 4, 3, 2, 0};
     for (int i = 0; i < last; i++) {
         strides[order[i]] = step;
         step *= t->sizes[order[i]] > 1 ? t->sizes[order[i]] : 1;

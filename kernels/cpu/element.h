@@ -1,7 +1,7 @@
 /* Elements of the dtypes that C has no type for, and the macros with which loops are written.
  *
  * float16, bfloat16 and the float8 kinds are stored as bits and computed with as float32. Rounding is to nearest, ties to even;
- * what overflows becomes infinity, or NaN in the kinds that have no infinity.
+ * what overflows becomes infinity; without infinities NaN (fnuz) or the largest number (e4m3fn).
  */
 #ifndef KERNELS_CPU_ELEMENT_H
 #define KERNELS_CPU_ELEMENT_H

@@ -115,8 +115,10 @@ static int mm_cpu(rt_call_frame *c)
 }
 
 /* Small matrices of one floating type, without rule and frame. */
-static PyObject *mm_fast(PyObject *const *args, Py_ssize_t nargs)
+static PyObject *mm_fast(PyObject *const *args, Py_ssize_t nargs, RtTensor *given)
 {
+    if (given != NULL)
+        return NULL; /* it may overlap an operand */
     RtTensor *a = RT_TENSOR(args[0]), *b = RT_TENSOR(args[1]);
     if (a->ndim != 2 || b->ndim != 2 || a->sizes[1] != b->sizes[0] || a->dtype != b->dtype ||
         (a->dtype != RT_FLOAT32 && a->dtype != RT_FLOAT64) || a->sizes[0] > 16 || b->sizes[1] > 16 || a->sizes[1] > 16 ||
@@ -124,12 +126,15 @@ static PyObject *mm_fast(PyObject *const *args, Py_ssize_t nargs)
         b->strides[1] != 1)
         return NULL;
     int64_t sizes[2] = {a->sizes[0], b->sizes[1]};
-    RtTensor *out = rt_empty(2, sizes, a->dtype, RT_DEVICE_CPU, a->device_index);
+    RtTensor *out = sizes[1] == a->sizes[1] ? rt_empty_like(a, a->dtype) : rt_empty(2, sizes, a->dtype, RT_DEVICE_CPU, a->device_index);
     if (out == NULL) {
         PyErr_Clear();
         return NULL;
     }
-    rt_gemm(a->dtype, matrix_of(a, 0), matrix_of(b, 0), matrix_of(out, 0), ONE, ZERO);
+    if (sizes[0] % 8 == 0 && sizes[1] == 16)
+        rt_block_gemm(a->dtype, matrix_of(a, 0), matrix_of(b, 0), matrix_of(out, 0));
+    else
+        rt_gemm(a->dtype, matrix_of(a, 0), matrix_of(b, 0), matrix_of(out, 0), ONE, ZERO);
     return (PyObject *)out;
 }
 

@@ -44,7 +44,7 @@ int rt_pointwise_run(rt_call_frame *c, rt_loop loop)
         if (i == 0 && flags & RT_PW_CONDITION) {
             path[1] = RT_BOOL;
             npath = 2;
-        } else if (i == p->nin - 1 && flags & RT_PW_EXACT_NUMBER && computed != p->common && (t == NULL || t->ndim == 0)) {
+        } else if (i == p->nin - 1 && flags & RT_PW_EXACT_NUMBER && rt_dtype_in(p->common, RT_REDUCED_DTYPES) && (t == NULL || t->ndim == 0)) {
             path[1] = computed;
             npath = 2;
         }
@@ -83,14 +83,27 @@ static inline int result_dtype(const rt_pointwise_op *op, int dtype)
     return op->flags & RT_PW_BOOL_RESULT ? RT_BOOL : op->flags & RT_PW_REAL_RESULT ? rt_real_of(dtype) : dtype;
 }
 
-PyObject *rt_pointwise_fast1(const rt_pointwise_op *op, PyObject *object)
+/* Whether a given output is as the short cut would allocate it, and shares memory with an input only element by element. */
+static int fits_output(const RtTensor *out, const RtTensor *a, int dtype)
+{
+    if (out->dtype != dtype || out->ndim != a->ndim || out->numel != a->numel || !is_small_and_dense(out))
+        return 0;
+    for (int i = 0; i < a->ndim; i++)
+        if (out->sizes[i] != a->sizes[i])
+            return 0;
+    return out->storage != a->storage || (rt_data(out) == rt_data(a) && dtype == a->dtype);
+}
+
+PyObject *rt_pointwise_fast1(const rt_pointwise_op *op, PyObject *object, RtTensor *given)
 {
     const RtTensor *a = RT_TENSOR(object);
     rt_loop loop = op->loops[a->dtype];
     if (loop.fn == NULL || !is_small_and_dense(a) || a->flags & RT_T_WRAPPED_NUMBER)
         return NULL;
     int dtype = result_dtype(op, a->dtype);
-    RtTensor *out = rt_empty_like(a, dtype);
+    if (given != NULL && !fits_output(given, a, dtype))
+        return NULL;
+    RtTensor *out = given != NULL ? (RtTensor *)Py_NewRef(given) : rt_empty_like(a, dtype);
     if (out != NULL && a->numel > 0) {
         Py_ssize_t n = a->numel, steps[2] = {rt_itemsize[a->dtype], rt_itemsize[dtype]};
         char *args[2] = {rt_data(a), rt_data(out)};
@@ -132,15 +145,15 @@ static inline int number_in_dtype(PyObject *object, int dtype, void *value)
     return 1;
 }
 
-PyObject *rt_pointwise_fast2(const rt_pointwise_op *op, PyObject *first, PyObject *second)
+PyObject *rt_pointwise_fast2(const rt_pointwise_op *op, PyObject *first, PyObject *second, RtTensor *given)
 {
     if (RT_UNLIKELY(!rt_is_tensor(first)))
         return NULL;
     int dtype = RT_TENSOR(first)->dtype;
-    return rt_pointwise_fast2_loop(op->loops[dtype], result_dtype(op, dtype), first, second);
+    return rt_pointwise_fast2_loop(op->loops[dtype], result_dtype(op, dtype), first, second, given);
 }
 
-PyObject *rt_pointwise_fast2_loop(rt_loop loop, int dtype, PyObject *first, PyObject *second)
+PyObject *rt_pointwise_fast2_loop(rt_loop loop, int dtype, PyObject *first, PyObject *second, RtTensor *given)
 {
     const RtTensor *a = RT_TENSOR(first);
     if (loop.fn == NULL || !is_small_and_dense(a) || a->flags & RT_T_WRAPPED_NUMBER)
@@ -155,6 +168,8 @@ PyObject *rt_pointwise_fast2_loop(rt_loop loop, int dtype, PyObject *first, PyOb
         for (int i = 0; i < a->ndim; i++)
             if (a->sizes[i] != b->sizes[i])
                 return NULL;
+        if (given != NULL && !fits_output(given, b, dtype))
+            return NULL;
         second_data = rt_data(b);
     } else {
         if (a->ndim == 0 || !number_in_dtype(second, a->dtype, value))
@@ -162,7 +177,9 @@ PyObject *rt_pointwise_fast2_loop(rt_loop loop, int dtype, PyObject *first, PyOb
         second_data = value;
         second_step = 0;
     }
-    RtTensor *out = rt_empty_like(a, dtype);
+    if (given != NULL && !fits_output(given, a, dtype))
+        return NULL;
+    RtTensor *out = given != NULL ? (RtTensor *)Py_NewRef(given) : rt_empty_like(a, dtype);
     if (out != NULL && a->numel > 0) {
         Py_ssize_t n = a->numel, steps[3] = {itemsize, second_step, rt_itemsize[dtype]};
         char *args[3] = {rt_data(a), second_data, rt_data(out)};

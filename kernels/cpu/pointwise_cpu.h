@@ -1,7 +1,7 @@
 /* What the CPU adds to a pointwise operator: its loops per dtype, and the short cut for small contiguous tensors.
  *
  * An operator is an rt_pointwise_op and one RT_POINTWISE line. Its loops come from NumPy (`ufunc`) and from own loops (`own`), which win.
- * float16 and bfloat16 are computed in float32, complex32 in complex64.
+ * float16, bfloat16 and the float8 kinds are computed in float32, complex32 in complex64.
  */
 #ifndef KERNELS_CPU_POINTWISE_CPU_H
 #define KERNELS_CPU_POINTWISE_CPU_H
@@ -28,17 +28,17 @@ struct rt_pointwise_op {
 /* The dtype of the loop for a common dtype. */
 static inline int rt_loop_dtype(int common)
 {
-    return rt_dtype_in(common, RT_REDUCED_DTYPES) ? RT_FLOAT32 : common == RT_COMPLEX32 ? RT_COMPLEX64 : common;
+    return rt_dtype_in(common, RT_REDUCED_DTYPES | RT_FLOAT8_DTYPES) ? RT_FLOAT32 : common == RT_COMPLEX32 ? RT_COMPLEX64 : common;
 }
 
 int rt_pointwise_loop(rt_pointwise_op *op, int common, rt_loop *loop); /* -1 with NotImplementedError */
 int rt_pointwise_run(rt_call_frame *c, rt_loop loop);                  /* the prepared operation with this loop */
 int rt_pointwise_cpu(rt_call_frame *c);                                /* the same with the operator's own loop */
 
-/* Short cuts: NULL without an exception where they do not apply. */
-PyObject *rt_pointwise_fast1(const rt_pointwise_op *op, PyObject *a);
-PyObject *rt_pointwise_fast2(const rt_pointwise_op *op, PyObject *a, PyObject *b);
-PyObject *rt_pointwise_fast2_loop(rt_loop loop, int result_dtype, PyObject *a, PyObject *b); /* `a` is a Tensor */
+/* Short cuts into a given output, or (NULL) a new one: a new reference, or NULL without an exception where they do not apply. */
+PyObject *rt_pointwise_fast1(const rt_pointwise_op *op, PyObject *a, RtTensor *out);
+PyObject *rt_pointwise_fast2(const rt_pointwise_op *op, PyObject *a, PyObject *b, RtTensor *out);
+PyObject *rt_pointwise_fast2_loop(rt_loop loop, int result_dtype, PyObject *a, PyObject *b, RtTensor *out); /* `a` is a Tensor */
 
 /* A structured definition from its parts. */
 #define RT_STRUCTURED(kernel, rule_fn, cpu_fn, fast_fn) \
@@ -48,11 +48,11 @@ PyObject *rt_pointwise_fast2_loop(rt_loop loop, int result_dtype, PyObject *a, P
     static int kernel##_rule(rt_call_frame *c) { return rt_pointwise_rule(c, &op, op.flags, n, c->args); }
 #define RT_POINTWISE1(kernel, op)                                                                                        \
     RT_POINTWISE_RULE(kernel, op, 1)                                                                                     \
-    static PyObject *kernel##_fast(PyObject *const *args, Py_ssize_t n) { (void)n; return rt_pointwise_fast1(&op, args[0]); } \
+    static PyObject *kernel##_fast(PyObject *const *args, Py_ssize_t n, RtTensor *out) { (void)n; return rt_pointwise_fast1(&op, args[0], out); } \
     RT_STRUCTURED(kernel, kernel##_rule, rt_pointwise_cpu, kernel##_fast)
 #define RT_POINTWISE2(kernel, op)                                                                                        \
     RT_POINTWISE_RULE(kernel, op, 2)                                                                                     \
-    static PyObject *kernel##_fast(PyObject *const *args, Py_ssize_t n) { (void)n; return rt_pointwise_fast2(&op, args[0], args[1]); } \
+    static PyObject *kernel##_fast(PyObject *const *args, Py_ssize_t n, RtTensor *out) { (void)n; return rt_pointwise_fast2(&op, args[0], args[1], out); } \
     RT_STRUCTURED(kernel, kernel##_rule, rt_pointwise_cpu, kernel##_fast)
 
 /* Own loops: `a`, `b`, `d` are the inputs in the expression, `data` the loop's data. Contiguous runs and runs with a single second

@@ -13,7 +13,7 @@
 #include <complex.h>
 #include <math.h>
 
-#define CLONES_WIDE __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+#define CLONES_WIDE __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 enum { COLUMNS = 256 };
 
 /* ---------------------------------------------------------------------------------------------------------------- element types */

@@ -1,44 +1,48 @@
 /* Pointwise operators of one operand: signs, rounding, exponentials, trigonometry, predicates, relu, sigmoid.
  *
- * NumPy's loops wherever they mean the same; own loops for what NumPy lacks (rsqrt, relu, sigmoid, erf, logarithms of complex numbers)
- * and for rounding integers, which leaves them as they are.
+ * NumPy's loops wherever they mean the same; own loops for what NumPy lacks (rsqrt, relu, sigmoid, erf, logarithms of complex numbers),
+ * where it lags (exp), and for rounding integers, which leaves them as they are.
  */
 #include "kernels/cpu/element.h"
 #include "kernels/cpu/pointwise_cpu.h"
+#include "kernels/cpu/vector_math.h"
 
 typedef float _Complex c64;
 typedef double _Complex c128;
 
 #define NUMERIC_DTYPES (RT_INTEGRAL_DTYPES | RT_FLOATING_DTYPES)
-#define ALL_DTYPES (NUMERIC_DTYPES | RT_BOOL_DTYPE | RT_COMPLEX_DTYPES | RT_BAREBONES_UNSIGNED_DTYPES)
+#define ALL_DTYPES                                                                                                       \
+    (NUMERIC_DTYPES | RT_BOOL_DTYPE | RT_COMPLEX_DTYPES | RT_COMPLEX32_DTYPE | RT_BAREBONES_UNSIGNED_DTYPES | RT_FLOAT8_DTYPES)
 
 /* ------------------------------------------------------------------------------------------------- functions of floats: int to float */
 
-#define FLOAT_UNARY(name, numpy, own_loops)                                                                              \
-    static rt_pointwise_op name##_op = {.stub = #name "_vml_cpu", .ufunc = numpy, .own = own_loops, .nin = 1,            \
+#define FLOAT_UNARY(name, stub_name, numpy, own_loops)                                                                   \
+    static rt_pointwise_op name##_op = {.stub = stub_name, .ufunc = numpy, .own = own_loops, .nin = 1,            \
                                         .flags = RT_PW_INT_TO_FLOAT, .dtypes = RT_FLOATING_DTYPES | RT_COMPLEX_DTYPES};  \
     RT_POINTWISE1(name##_out, name##_op)
 
-FLOAT_UNARY(exp, "exp", NULL)
-FLOAT_UNARY(expm1, "expm1", NULL)
-FLOAT_UNARY(log, "log", NULL)
-FLOAT_UNARY(log10, "log10", NULL)
-FLOAT_UNARY(log1p, "log1p", NULL)
-FLOAT_UNARY(sin, "sin", NULL)
-FLOAT_UNARY(cos, "cos", NULL)
-FLOAT_UNARY(tan, "tan", NULL)
-FLOAT_UNARY(asin, "arcsin", NULL)
-FLOAT_UNARY(acos, "arccos", NULL)
-FLOAT_UNARY(atan, "arctan", NULL)
-FLOAT_UNARY(sinh, "sinh", NULL)
-FLOAT_UNARY(cosh, "cosh", NULL)
-FLOAT_UNARY(tanh, "tanh", NULL)
-FLOAT_UNARY(sqrt, "sqrt", NULL)
+RT_CLONES RT_LOOP1(exp_f32, float, float, rt_exp(a))
+static const rt_own_loop exp_loops[] = {{RT_FLOAT32, exp_f32}, {0, NULL}};
+FLOAT_UNARY(exp, "exp_vml_cpu", "exp", exp_loops)
+FLOAT_UNARY(expm1, "expm1_vml_cpu", "expm1", NULL)
+FLOAT_UNARY(log, "log_vml_cpu", "log", NULL)
+FLOAT_UNARY(log10, "log10_vml_cpu", "log10", NULL)
+FLOAT_UNARY(log1p, "log1p_vml_cpu", "log1p", NULL)
+FLOAT_UNARY(sin, "sin_vml_cpu", "sin", NULL)
+FLOAT_UNARY(cos, "cos_vml_cpu", "cos", NULL)
+FLOAT_UNARY(tan, "tan_vml_cpu", "tan", NULL)
+FLOAT_UNARY(asin, "asin_vml_cpu", "arcsin", NULL)
+FLOAT_UNARY(acos, "acos_vml_cpu", "arccos", NULL)
+FLOAT_UNARY(atan, "atan_vml_cpu", "arctan", NULL)
+FLOAT_UNARY(sinh, "sinh_cpu", "sinh", NULL)
+FLOAT_UNARY(cosh, "cosh_cpu", "cosh", NULL)
+FLOAT_UNARY(tanh, "tanh_vml_cpu", "tanh", NULL)
+FLOAT_UNARY(sqrt, "sqrt_vml_cpu", "sqrt", NULL)
 
 RT_LOOP1(log2_c64, c64, c64, clogf(a) / (float)M_LN2)
 RT_LOOP1(log2_c128, c128, c128, clog(a) / M_LN2)
 static const rt_own_loop log2_loops[] = {{RT_COMPLEX64, log2_c64}, {RT_COMPLEX128, log2_c128}, {0, NULL}};
-FLOAT_UNARY(log2, "log2", log2_loops)
+FLOAT_UNARY(log2, "log2_vml_cpu", "log2", log2_loops)
 
 RT_CLONES RT_LOOP1(rsqrt_f32, float, float, 1.0f / sqrtf(a))
 RT_CLONES RT_LOOP1(rsqrt_f64, double, double, 1.0 / sqrt(a))
@@ -46,7 +50,7 @@ RT_LOOP1(rsqrt_c64, c64, c64, 1.0f / csqrtf(a))
 RT_LOOP1(rsqrt_c128, c128, c128, 1.0 / csqrt(a))
 static const rt_own_loop rsqrt_loops[] = {{RT_FLOAT32, rsqrt_f32}, {RT_FLOAT64, rsqrt_f64}, {RT_COMPLEX64, rsqrt_c64},
                                           {RT_COMPLEX128, rsqrt_c128}, {0, NULL}};
-FLOAT_UNARY(rsqrt, NULL, rsqrt_loops)
+FLOAT_UNARY(rsqrt, "rsqrt_cpu", NULL, rsqrt_loops)
 
 RT_CLONES RT_LOOP1(reciprocal_f32, float, float, 1.0f / a)
 RT_CLONES RT_LOOP1(reciprocal_f64, double, double, 1.0 / a)
@@ -54,37 +58,33 @@ RT_LOOP1(reciprocal_c64, c64, c64, 1.0f / a)
 RT_LOOP1(reciprocal_c128, c128, c128, 1.0 / a)
 static const rt_own_loop reciprocal_loops[] = {{RT_FLOAT32, reciprocal_f32}, {RT_FLOAT64, reciprocal_f64},
                                                {RT_COMPLEX64, reciprocal_c64}, {RT_COMPLEX128, reciprocal_c128}, {0, NULL}};
-FLOAT_UNARY(reciprocal, NULL, reciprocal_loops)
+FLOAT_UNARY(reciprocal, "reciprocal_cpu", NULL, reciprocal_loops)
 
-RT_LOOP1(erf_f32, float, float, erff(a))
+RT_CLONES RT_LOOP1(erf_f32, float, float, rt_erf(a))
 RT_LOOP1(erf_f64, double, double, erf(a))
 static const rt_own_loop erf_loops[] = {{RT_FLOAT32, erf_f32}, {RT_FLOAT64, erf_f64}, {0, NULL}};
 static rt_pointwise_op erf_op = {.stub = "erf_vml_cpu", .own = erf_loops, .nin = 1, .flags = RT_PW_INT_TO_FLOAT,
                                  .dtypes = RT_FLOATING_DTYPES};
 RT_POINTWISE1(erf_out, erf_op)
 
-/* sigmoid by NumPy's vectorized exp, block by block. */
-static rt_loop exp_f32, exp_f64;
-enum { SIGMOID_BLOCK = 256 };
+RT_CLONES RT_LOOP1(sigmoid_f32, float, float, rt_sigmoid(a))
 
-#define SIGMOID(suffix, T)                                                                                               \
-    static void sigmoid_##suffix(char **args, const Py_ssize_t *n, const Py_ssize_t *steps, void *data)                  \
-    {                                                                                                                    \
-        T block[SIGMOID_BLOCK];                                                                                          \
-        (void)data;                                                                                                      \
-        for (Py_ssize_t done = 0; done < *n; done += SIGMOID_BLOCK) {                                                    \
-            Py_ssize_t length = *n - done < SIGMOID_BLOCK ? *n - done : SIGMOID_BLOCK;                                   \
-            Py_ssize_t unit[2] = {sizeof(T), sizeof(T)};                                                                 \
-            char *both[2] = {(char *)block, (char *)block};                                                              \
-            for (Py_ssize_t i = 0; i < length; i++)                                                                      \
-                block[i] = -*(T *)(args[0] + (done + i) * steps[0]);                                                     \
-            exp_##suffix.fn(both, &length, unit, exp_##suffix.data);                                                     \
-            for (Py_ssize_t i = 0; i < length; i++)                                                                      \
-                *(T *)(args[1] + (done + i) * steps[1]) = 1 / (1 + block[i]);                                            \
-        }                                                                                                                \
+/* In double by NumPy's vectorized exp, block by block. */
+static rt_loop exp_f64;
+enum { SIGMOID_BLOCK = 256 };
+static void sigmoid_f64(char **args, const Py_ssize_t *n, const Py_ssize_t *steps, void *data)
+{
+    double block[SIGMOID_BLOCK];
+    (void)data;
+    for (Py_ssize_t done = 0; done < *n; done += SIGMOID_BLOCK) {
+        Py_ssize_t length = *n - done < SIGMOID_BLOCK ? *n - done : SIGMOID_BLOCK;
+        for (Py_ssize_t i = 0; i < length; i++)
+            block[i] = -*(double *)(args[0] + (done + i) * steps[0]);
+        exp_f64.fn((char *[]){(char *)block, (char *)block}, &length, (Py_ssize_t[]){sizeof(double), sizeof(double)}, exp_f64.data);
+        for (Py_ssize_t i = 0; i < length; i++)
+            *(double *)(args[1] + (done + i) * steps[1]) = 1 / (1 + block[i]);
     }
-SIGMOID(f32, float)
-SIGMOID(f64, double)
+}
 RT_LOOP1(sigmoid_c64, c64, c64, 1.0f / (1.0f + cexpf(-a)))
 RT_LOOP1(sigmoid_c128, c128, c128, 1.0 / (1.0 + cexp(-a)))
 static const rt_own_loop sigmoid_loops[] = {{RT_FLOAT32, sigmoid_f32}, {RT_FLOAT64, sigmoid_f64}, {RT_COMPLEX64, sigmoid_c64},
@@ -96,16 +96,17 @@ RT_POINTWISE_RULE(sigmoid_out, sigmoid_op, 1)
 static int sigmoid_cpu(rt_call_frame *c)
 {
     /* Before the operator's own loops are made ready, so that the short cut never finds these missing. */
-    if (exp_f64.fn == NULL && (rt_pointwise_loop(&exp_op, RT_FLOAT32, &exp_f32) < 0 || rt_pointwise_loop(&exp_op, RT_FLOAT64, &exp_f64) < 0))
+    if (exp_f64.fn == NULL && rt_pointwise_loop(&exp_op, RT_FLOAT64, &exp_f64) < 0)
         return -1;
     return rt_pointwise_cpu(c);
 }
-static PyObject *sigmoid_fast(PyObject *const *args, Py_ssize_t n) { (void)n; return rt_pointwise_fast1(&sigmoid_op, args[0]); }
+static PyObject *sigmoid_fast(PyObject *const *args, Py_ssize_t n, RtTensor *out) { (void)n; return rt_pointwise_fast1(&sigmoid_op, args[0], out); }
 RT_STRUCTURED(sigmoid_out, sigmoid_out_rule, sigmoid_cpu, sigmoid_fast)
 
 /* ---------------------------------------------------------------------------------------------------------------------- signs */
 
-static rt_pointwise_op neg_op = {.stub = "neg_cpu", .ufunc = "negative", .nin = 1, .dtypes = NUMERIC_DTYPES | RT_COMPLEX_DTYPES};
+static rt_pointwise_op neg_op = {.stub = "neg_cpu", .ufunc = "negative", .nin = 1, .flags = RT_PW_SAME_DTYPE,
+                                 .dtypes = NUMERIC_DTYPES | RT_COMPLEX_DTYPES | RT_COMPLEX32_DTYPE};
 static int neg_rule(rt_call_frame *c)
 {
     if (rt_is_tensor(c->args[0]) && RT_TENSOR(c->args[0])->dtype == RT_BOOL) {
@@ -113,14 +114,29 @@ static int neg_rule(rt_call_frame *c)
                                             "mask, use the `~` or `logical_not()` operator instead.");
         return -1;
     }
-    return rt_pointwise_rule(c, &neg_op, 0, 1, c->args);
+    return rt_pointwise_rule(c, &neg_op, neg_op.flags, 1, c->args);
 }
-static PyObject *neg_fast(PyObject *const *args, Py_ssize_t n) { (void)n; return rt_pointwise_fast1(&neg_op, args[0]); }
+static PyObject *neg_fast(PyObject *const *args, Py_ssize_t n, RtTensor *out) { (void)n; return rt_pointwise_fast1(&neg_op, args[0], out); }
 RT_STRUCTURED(neg_out, neg_rule, rt_pointwise_cpu, neg_fast)
 
 static rt_pointwise_op abs_op = {.stub = "abs_cpu", .ufunc = "absolute", .nin = 1, .flags = RT_PW_REAL_RESULT,
-                                 .dtypes = NUMERIC_DTYPES | RT_COMPLEX_DTYPES};
-RT_POINTWISE1(abs_out, abs_op)
+                                 .dtypes = NUMERIC_DTYPES | RT_COMPLEX_DTYPES | RT_COMPLEX32_DTYPE | RT_FLOAT8_DTYPES};
+static int abs_rule(rt_call_frame *c)
+{
+    int dtype = RT_TENSOR(c->args[0])->dtype, complex_input = rt_is_complex(dtype);
+    if (complex_input && c->variant == RT_INPLACE) {
+        PyErr_SetString(PyExc_RuntimeError, "In-place abs is not supported for complex tensors.");
+        return -1;
+    }
+    if (complex_input && c->outs[0] != NULL && rt_is_complex(c->outs[0]->dtype) && c->outs[0]->dtype != dtype) {
+        PyErr_Format(PyExc_RuntimeError, "Found dtype %s but expected %s", rt_dtype_scalar_name(c->outs[0]->dtype),
+                     rt_dtype_scalar_name(dtype));
+        return -1;
+    }
+    return rt_pointwise_rule(c, &abs_op, abs_op.flags | (complex_input ? 0 : RT_PW_SAME_DTYPE), 1, c->args);
+}
+static PyObject *abs_fast(PyObject *const *args, Py_ssize_t n, RtTensor *out) { (void)n; return rt_pointwise_fast1(&abs_op, args[0], out); }
+RT_STRUCTURED(abs_out, abs_rule, rt_pointwise_cpu, abs_fast)
 
 #define SIGN(suffix, T) RT_CLONES RT_LOOP1(sign_##suffix, T, T, (T)((a > 0) - (a < 0)))
 SIGN(u8, uint8_t) SIGN(i8, int8_t) SIGN(i16, int16_t) SIGN(i32, int32_t) SIGN(i64, int64_t) SIGN(f32, float) SIGN(f64, double)
@@ -131,10 +147,11 @@ static rt_pointwise_op sign_op = {.stub = "sign_cpu", .own = sign_loops, .nin = 
 static int sign_rule(rt_call_frame *c)
 {
     if (rt_is_tensor(c->args[0]) && rt_is_complex(RT_TENSOR(c->args[0])->dtype)) {
-        PyErr_SetString(PyExc_RuntimeError, "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead.");
+        PyErr_SetString(PyExc_NotImplementedError,
+                        "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead.");
         return -1;
     }
-    return rt_pointwise_rule(c, &sign_op, 0, 1, c->args);
+    return rt_pointwise_rule(c, &sign_op, RT_PW_SAME_DTYPE, 1, c->args);
 }
 RT_STRUCTURED(sign_out, sign_rule, rt_pointwise_cpu, NULL)
 
@@ -149,20 +166,36 @@ static int relu_rule(rt_call_frame *c)
         PyErr_SetString(PyExc_RuntimeError, "Boolean inputs not supported for relu");
         return -1;
     }
+    if (rt_is_tensor(c->args[0]) && rt_is_complex(RT_TENSOR(c->args[0])->dtype)) {
+        PyErr_SetString(PyExc_NotImplementedError, "clamp is not supported for complex types");
+        return -1;
+    }
     return rt_pointwise_rule(c, &relu_op, 0, 1, c->args);
 }
-static PyObject *relu_fast(PyObject *const *args, Py_ssize_t n) { (void)n; return rt_pointwise_fast1(&relu_op, args[0]); }
+static PyObject *relu_fast(PyObject *const *args, Py_ssize_t n, RtTensor *out) { (void)n; return rt_pointwise_fast1(&relu_op, args[0], out); }
 RT_STRUCTURED(relu_out, relu_rule, rt_pointwise_cpu, relu_fast)
 
 /* ------------------------------------------------------------------------------------------------------------------- rounding */
 
 #define SAME(suffix, T) RT_LOOP1(same_##suffix, T, T, a)
 SAME(u8, uint8_t) SAME(i8, int8_t) SAME(i16, int16_t) SAME(i32, int32_t) SAME(i64, int64_t)
+SAME(u16, uint16_t) SAME(u32, uint32_t) SAME(u64, uint64_t)
 static const rt_own_loop same_loops[] = {{RT_UINT8, same_u8}, {RT_INT8, same_i8}, {RT_INT16, same_i16}, {RT_INT32, same_i32},
-                                         {RT_INT64, same_i64}, {0, NULL}};
+                                         {RT_INT64, same_i64}, {RT_UINT16, same_u16}, {RT_UINT32, same_u32}, {RT_UINT64, same_u64}, {0, NULL}};
 #define ROUNDING(name, numpy)                                                                                            \
-    static rt_pointwise_op name##_op = {.stub = #name "_vml_cpu", .ufunc = numpy, .own = same_loops, .nin = 1, .dtypes = NUMERIC_DTYPES}; \
-    RT_POINTWISE1(name##_out, name##_op)
+    static rt_pointwise_op name##_op = {.stub = #name "_vml_cpu", .ufunc = numpy, .own = same_loops, .nin = 1,           \
+                                        .flags = RT_PW_SAME_DTYPE, .dtypes = NUMERIC_DTYPES | RT_BAREBONES_UNSIGNED_DTYPES}; \
+    static int name##_rule(rt_call_frame *c)                                                                             \
+    {                                                                                                                    \
+        if (&name##_op != &round_op && rt_is_complex(RT_TENSOR(c->args[0])->dtype)) {                                    \
+            PyErr_SetString(PyExc_NotImplementedError, #name " is not supported for complex inputs");                    \
+            return -1;                                                                                                   \
+        }                                                                                                                \
+        return rt_pointwise_rule(c, &name##_op, RT_PW_SAME_DTYPE, 1, c->args);                                           \
+    }                                                                                                                    \
+    static PyObject *name##_fast(PyObject *const *args, Py_ssize_t n, RtTensor *out) { (void)n; return rt_pointwise_fast1(&name##_op, args[0], out); } \
+    RT_STRUCTURED(name##_out, name##_rule, rt_pointwise_cpu, name##_fast)
+static rt_pointwise_op round_op; /* complex numbers get past its rule */
 ROUNDING(floor, "floor")
 ROUNDING(ceil, "ceil")
 ROUNDING(trunc, "trunc")
@@ -179,7 +212,7 @@ typedef struct decimals { double scale; int negative; } decimals;
 ROUND_DECIMALS(f32, float, f)
 ROUND_DECIMALS(f64, double, )
 static const rt_own_loop round_decimals_loops[] = {{RT_FLOAT32, round_decimals_f32}, {RT_FLOAT64, round_decimals_f64}, {0, NULL}};
-static rt_pointwise_op round_decimals_op = {.stub = "round_decimals", .own = round_decimals_loops, .nin = 1, .dtypes = RT_FLOATING_DTYPES};
+static rt_pointwise_op round_decimals_op = {.stub = "round_cpu", .own = round_decimals_loops, .nin = 1, .dtypes = RT_FLOATING_DTYPES};
 RT_POINTWISE_RULE(round_decimals_out, round_decimals_op, 1)
 
 static int round_decimals_cpu(rt_call_frame *c)
@@ -201,8 +234,8 @@ RT_POINTWISE1(isnan_out, isnan_op)
 static rt_pointwise_op isinf_op = {.stub = "isinf", .ufunc = "isinf", .nin = 1, .flags = RT_PW_BOOL_RESULT, .dtypes = ALL_DTYPES};
 RT_POINTWISE1(isinf_out, isinf_op)
 static rt_pointwise_op logical_not_op = {.stub = "logical_not_cpu", .ufunc = "logical_not", .nin = 1, .flags = RT_PW_BOOL_RESULT,
-                                         .dtypes = ALL_DTYPES};
+                                         .dtypes = NUMERIC_DTYPES | RT_BOOL_DTYPE | RT_COMPLEX_DTYPES};
 RT_POINTWISE1(logical_not_out, logical_not_op)
-static rt_pointwise_op bitwise_not_op = {.stub = "bitwise_not_cpu", .ufunc = "invert", .nin = 1,
-                                         .dtypes = RT_INTEGRAL_DTYPES | RT_BAREBONES_UNSIGNED_DTYPES | RT_BOOL_DTYPE};
+static rt_pointwise_op bitwise_not_op = {.stub = "bitwise_not_cpu", .ufunc = "invert", .nin = 1, .flags = RT_PW_SAME_DTYPE,
+                                         .dtypes = RT_INTEGRAL_DTYPES | RT_BOOL_DTYPE};
 RT_POINTWISE1(bitwise_not_out, bitwise_not_op)

@@ -230,6 +230,11 @@ int rt_pointwise_rule(rt_call_frame *c, rt_pointwise_op *op, int flags, int nin,
     spec->dtype = p->result;
     if (out != NULL) {
         spec->dtype = out->dtype;
+        if (flags & RT_PW_SAME_DTYPE && out->dtype != p->result) {
+            PyErr_Format(PyExc_RuntimeError, "Found dtype %s but expected %s", rt_dtype_scalar_name(out->dtype),
+                         rt_dtype_scalar_name(p->result));
+            return -1;
+        }
         if (!(flags & RT_PW_BOOL_RESULT) && rt_check_can_cast(p->result, out->dtype) < 0)
             return -1;
         if (same_sizes(spec->ndim, spec->sizes, out))

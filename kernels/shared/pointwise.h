@@ -16,7 +16,8 @@ enum rt_pointwise_flag {
     RT_PW_BOOL_RESULT = 2,      /* a predicate; any given output dtype will do */
     RT_PW_REAL_RESULT = 4,      /* complex inputs, real result (abs) */
     RT_PW_CONDITION = 8,        /* input 0 is a condition: bool, outside of promotion */
-    RT_PW_EXACT_NUMBER = 16     /* bfloat16 and float16: a number as the last input keeps float32 precision */
+    RT_PW_EXACT_NUMBER = 16,    /* bfloat16 and float16: a number as the last input keeps float32 precision */
+    RT_PW_SAME_DTYPE = 32       /* a given output must have the result's dtype */
 };
 
 typedef struct rt_pointwise_op rt_pointwise_op; /* kernels/cpu/pointwise_cpu.h */

@@ -6,14 +6,14 @@
 
 static const struct { const char *scalar, *cpp; } names[RT_NUM_DTYPES] = {
     [RT_UINT8] = {"Byte", "uint8_t"}, [RT_INT8] = {"Char", "int8_t"}, [RT_INT16] = {"Short", "int16_t"}, [RT_INT32] = {"Int", "int"},
-    [RT_INT64] = {"Long", "int64_t"}, [RT_FLOAT16] = {"Half", "at::Half"}, [RT_FLOAT32] = {"Float", "float"},
-    [RT_FLOAT64] = {"Double", "double"}, [RT_COMPLEX32] = {"ComplexHalf", "c10::complex<at::Half>"},
+    [RT_INT64] = {"Long", "int64_t"}, [RT_FLOAT16] = {"Half", "c10::Half"}, [RT_FLOAT32] = {"Float", "float"},
+    [RT_FLOAT64] = {"Double", "double"}, [RT_COMPLEX32] = {"ComplexHalf", "c10::complex<c10::Half>"},
     [RT_COMPLEX64] = {"ComplexFloat", "c10::complex<float>"}, [RT_COMPLEX128] = {"ComplexDouble", "c10::complex<double>"},
-    [RT_BOOL] = {"Bool", "bool"}, [RT_BFLOAT16] = {"BFloat16", "at::BFloat16"}, [RT_FLOAT8_E5M2] = {"Float8_e5m2", "at::Float8_e5m2"},
-    [RT_FLOAT8_E4M3FN] = {"Float8_e4m3fn", "at::Float8_e4m3fn"}, [RT_FLOAT8_E5M2FNUZ] = {"Float8_e5m2fnuz", "at::Float8_e5m2fnuz"},
-    [RT_FLOAT8_E4M3FNUZ] = {"Float8_e4m3fnuz", "at::Float8_e4m3fnuz"}, [RT_UINT16] = {"UInt16", "uint16_t"},
+    [RT_BOOL] = {"Bool", "bool"}, [RT_BFLOAT16] = {"BFloat16", "c10::BFloat16"}, [RT_FLOAT8_E5M2] = {"Float8_e5m2", "c10::Float8_e5m2"},
+    [RT_FLOAT8_E4M3FN] = {"Float8_e4m3fn", "c10::Float8_e4m3fn"}, [RT_FLOAT8_E5M2FNUZ] = {"Float8_e5m2fnuz", "c10::Float8_e5m2fnuz"},
+    [RT_FLOAT8_E4M3FNUZ] = {"Float8_e4m3fnuz", "c10::Float8_e4m3fnuz"}, [RT_UINT16] = {"UInt16", "uint16_t"},
     [RT_UINT32] = {"UInt32", "uint32_t"}, [RT_UINT64] = {"UInt64", "uint64_t"},
-    [RT_FLOAT8_E8M0FNU] = {"Float8_e8m0fnu", "at::Float8_e8m0fnu"},
+    [RT_FLOAT8_E8M0FNU] = {"Float8_e8m0fnu", "c10::Float8_e8m0fnu"},
 };
 
 const char *rt_dtype_scalar_name(int dtype)
@@ -158,9 +158,17 @@ static int combine_categories(int higher, int lower)
         return higher == RT_UNDEFINED_DTYPE ? lower : higher;
     if (rt_is_complex(higher))
         return higher;
-    if (rt_is_floating(higher))
-        return rt_is_complex(lower) ? rt_complex_of(higher) : higher;
-    if (higher == RT_BOOL || rt_is_floating(lower) || rt_is_complex(lower))
+    if (rt_is_floating(higher)) {
+        if (!rt_is_complex(lower))
+            return higher;
+        if (!rt_dtype_in(higher, RT_FLOAT8_DTYPES))
+            return rt_complex_of(higher);
+        PyErr_Format(PyExc_RuntimeError, "Unknown Complex ScalarType for %s", rt_dtype_scalar_name(higher));
+        return -1;
+    }
+    if (rt_is_complex(lower))
+        return lower;
+    if (higher == RT_BOOL || rt_is_floating(lower))
         return rt_promote_types(higher, lower);
     return higher;
 }

@@ -158,15 +158,13 @@ int rt_resize_output(RtTensor *out, const rt_out_spec *spec)
     return rt_set_geometry(out, spec->ndim, spec->sizes, strides, out->offset);
 }
 
-static const char *dtype_spelling(int dtype)
+const char *rt_dtype_spelling(int dtype)
 {
     switch (dtype) {
     case RT_UINT8: return "unsigned char";
     case RT_INT8: return "signed char";
     case RT_INT16: return "short";
     case RT_INT64: return "long int";
-    case RT_FLOAT16: return "c10::Half";
-    case RT_BFLOAT16: return "c10::BFloat16";
     default: return rt_dtype_cpp_name(dtype);
     }
 }
@@ -174,8 +172,8 @@ static const char *dtype_spelling(int dtype)
 static int check_given_output(RtTensor *out, const rt_out_spec *spec, enum rt_variant variant)
 {
     if (out->dtype != spec->dtype) {
-        PyErr_Format(PyExc_RuntimeError, "Expected out tensor to have dtype %s, but got %s instead", dtype_spelling(spec->dtype),
-                     dtype_spelling(out->dtype));
+        PyErr_Format(PyExc_RuntimeError, "Expected out tensor to have dtype %s, but got %s instead", rt_dtype_spelling(spec->dtype),
+                     rt_dtype_spelling(out->dtype));
         return -1;
     }
     if (out->device_type != spec->device_type || out->device_index != spec->device_index)
@@ -258,8 +256,9 @@ PyObject *rt_structured_cpu(rt_operator *op, rt_keyset ks, PyObject *const *args
 {
     const rt_structured *s = ctx;
     (void)ks;
-    if (s->variant == RT_FUNCTIONAL && s->def->fast != NULL) {
-        PyObject *result = s->def->fast(args, nargs);
+    if (s->def->fast != NULL) {
+        PyObject *out = s->variant == RT_FUNCTIONAL ? NULL : args[s->variant == RT_OUT ? nargs - 1 : 0];
+        PyObject *result = s->def->fast(args, nargs, (RtTensor *)out);
         if (result != NULL || RT_UNLIKELY(PyErr_Occurred() != NULL))
             return result;
     }

@@ -39,9 +39,9 @@ typedef struct rt_structured_def {
     const char *name;
     int (*rule)(rt_call_frame *c);  /* checks arguments and fills specs: 0, or -1 with an exception set */
     int (*cpu)(rt_call_frame *c);   /* computes into c->outs: 0, or -1 with an exception set */
-    /* A short cut for the functional variant on CPU (small, contiguous, same dtype...): the result, or NULL without an exception
-     * where it does not apply. May be NULL. */
-    PyObject *(*fast)(PyObject *const *args, Py_ssize_t nargs);
+    /* A short cut for the CPU (small, contiguous, same dtype...), into the one output that is given or (NULL) a new one: a new reference
+     * of the output, or NULL without an exception where it does not apply. May be NULL. */
+    PyObject *(*fast)(PyObject *const *args, Py_ssize_t nargs, RtTensor *out);
     int nouts;
 } rt_structured_def;
 
@@ -58,6 +58,7 @@ int rt_check_cpu_memory(const RtTensor *t); /* CPU storage that C code can addre
 /* Give an out= tensor the shape of a spec, with PyTorch's warning where it had elements. */
 int rt_resize_output(RtTensor *out, const rt_out_spec *spec);
 
+const char *rt_dtype_spelling(int dtype); /* "long int": how checks of given outputs spell a dtype */
 PyObject *rt_format_sizes(int ndim, const int64_t *sizes);  /* "[2, 3]" */
 PyObject *rt_format_device(int device_type, int device_index); /* "cuda:0" */
 

@@ -1,7 +1,8 @@
 /* The worker pool. One job at a time: a second caller does its work itself. See threads.h.
  *
- * Workers sleep on a condition variable and take pieces of the current job by an atomic counter. A job is over when every worker that
- * was woken for it has left it, so that `job` may live on the caller's stack.
+ * Workers take pieces of the current job by an atomic counter. A job is over when every worker that joined it has left it, so that `job`
+ * may live on the caller's stack. Waking a sleeping thread costs more than many a loop: a worker that is done looks out for the next job
+ * for some microseconds before it sleeps on a condition variable, and a caller looks out for the last worker before it sleeps.
  */
 #define _GNU_SOURCE
 #include "kernels/shared/threads.h"
@@ -12,7 +13,7 @@
 #include <stddef.h>
 #include <unistd.h>
 
-enum { MAX_WORKERS = 63 };
+enum { MAX_WORKERS = 63, SPINS = 1000 };
 
 typedef struct job {
     rt_range_fn fn;
@@ -25,11 +26,12 @@ static struct {
     pthread_mutex_t mutex;
     pthread_cond_t wake, done;
     job *job;
-    uint64_t number; /* of the current job: a worker takes part once in each */
+    atomic_uint_least64_t number; /* of the current job: a worker takes part once in each */
     int workers;     /* started */
     int wanted;      /* threads to use, the caller counted in; 0: not yet asked */
     int places;      /* workers that may still join the current job */
-    int inside;      /* workers in the current job */
+    atomic_int inside; /* workers in the current job */
+    int sleeping;    /* workers that wait on `wake` */
 } pool = {.mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
 
 static pthread_mutex_t in_use = PTHREAD_MUTEX_INITIALIZER; /* held by the caller whose job it is */
@@ -43,7 +45,8 @@ static void forget_workers_in_child(void)
     pthread_cond_init(&pool.done, NULL);
     pthread_mutex_init(&in_use, NULL);
     pool.job = NULL;
-    pool.workers = pool.places = pool.inside = 0;
+    pool.workers = pool.places = pool.sleeping = 0;
+    atomic_store(&pool.inside, 0);
 }
 
 static void install_fork_handler(void) { pthread_atfork(NULL, NULL, forget_workers_in_child); }
@@ -59,6 +62,15 @@ static void do_pieces(job *j)
     }
 }
 
+static inline void pause_briefly(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
 static void *worker_main(void *unused)
 {
     (void)unused;
@@ -66,8 +78,18 @@ static void *worker_main(void *unused)
     uint64_t seen = 0;
     pthread_mutex_lock(&pool.mutex);
     for (;;) {
-        while (pool.job == NULL || pool.number == seen || pool.places == 0)
-            pthread_cond_wait(&pool.wake, &pool.mutex);
+        while (pool.job == NULL || pool.number == seen || pool.places == 0) {
+            uint64_t number = pool.number;
+            pthread_mutex_unlock(&pool.mutex);
+            for (int i = 0; i < SPINS && atomic_load_explicit(&pool.number, memory_order_relaxed) == number; i++)
+                pause_briefly();
+            pthread_mutex_lock(&pool.mutex);
+            if (pool.number == number) {
+                pool.sleeping++;
+                pthread_cond_wait(&pool.wake, &pool.mutex);
+                pool.sleeping--;
+            }
+        }
         seen = pool.number;
         job *j = pool.job;
         pool.places--;
@@ -130,14 +152,22 @@ void rt_parallel_for(int64_t n, int64_t grain, rt_range_fn fn, void *ctx)
     pool.job = &j;
     pool.number++;
     pool.places = threads - 1;
-    if (threads == 2)
-        pthread_cond_signal(&pool.wake);
-    else
-        pthread_cond_broadcast(&pool.wake);
+    if (pool.sleeping > 0) {
+        if (threads == 2)
+            pthread_cond_signal(&pool.wake);
+        else
+            pthread_cond_broadcast(&pool.wake);
+    }
     pthread_mutex_unlock(&pool.mutex);
     do_pieces(&j);
     pthread_mutex_lock(&pool.mutex);
     pool.job = NULL;
+    if (pool.inside > 0) {
+        pthread_mutex_unlock(&pool.mutex);
+        for (int i = 0; i < SPINS && atomic_load_explicit(&pool.inside, memory_order_relaxed) > 0; i++)
+            pause_briefly();
+        pthread_mutex_lock(&pool.mutex);
+    }
     while (pool.inside > 0)
         pthread_cond_wait(&pool.done, &pool.mutex);
     pthread_mutex_unlock(&pool.mutex);

@@ -142,8 +142,34 @@ int rt_view_strides(int ndim, const int64_t *sizes, const int64_t *strides, int6
     return new_d == -1;
 }
 
+/* A view of a contiguous tensor whose sizes are all given and right: NULL without an exception where it is anything else. */
+static PyObject *plain_view(RtTensor *self, PyObject *size)
+{
+    int64_t sizes[RT_INLINE_DIM], strides[RT_INLINE_DIM], numel = 1;
+    Py_ssize_t ndim = PyTuple_GET_SIZE(size);
+    if (!(self->flags & RT_T_CONTIGUOUS) || ndim > 3)
+        return NULL;
+    for (Py_ssize_t d = ndim - 1; d >= 0; d--) {
+        PyObject *item = PyTuple_GET_ITEM(size, d);
+        if (!PyLong_CheckExact(item))
+            return NULL;
+        int overflow;
+        sizes[d] = PyLong_AsLongAndOverflow(item, &overflow);
+        if (sizes[d] <= 0 || sizes[d] > self->numel)
+            return NULL;
+        strides[d] = numel;
+        numel *= sizes[d];
+        if (numel > self->numel)
+            return NULL;
+    }
+    return numel == self->numel ? (PyObject *)rt_alias(self, (int)ndim, sizes, strides, self->offset) : NULL;
+}
+
 static PyObject *view_sizes(RtTensor *self, PyObject *size)
 {
+    PyObject *plain = plain_view(self, size);
+    if (RT_LIKELY(plain != NULL) || PyErr_Occurred())
+        return plain;
     int64_t sizes[RT_MAX_DIM], strides[RT_MAX_DIM];
     int ndim = rt_as_int64_array(size, sizes, RT_MAX_DIM);
     if (ndim < 0 || rt_infer_size(ndim, sizes, self->numel) < 0)

@@ -98,6 +98,38 @@ static char *allocate(int64_t nbytes)
     return p;
 }
 
+/* Blocks of middle size are kept too, by powers of two: the C library's aligned allocation costs more than a small kernel. */
+enum { SMALLEST_KEPT_LOG2 = 9, KEPT_SIZES = 4, MAX_KEPT = 32 };
+static void *kept[KEPT_SIZES][MAX_KEPT];
+static int num_kept[KEPT_SIZES];
+
+static void keep_or_free(void *data, int size)
+{
+    if (RT_LIKELY(num_kept[size] < MAX_KEPT))
+        kept[size][num_kept[size]++] = data;
+    else
+        free(data);
+}
+static void free_512(void *data) { keep_or_free(data, 0); }
+static void free_1024(void *data) { keep_or_free(data, 1); }
+static void free_2048(void *data) { keep_or_free(data, 2); }
+static void free_4096(void *data) { keep_or_free(data, 3); }
+static void (*const free_kept[KEPT_SIZES])(void *) = {free_512, free_1024, free_2048, free_4096};
+
+/* Memory for more than INLINE_BYTES, and the function that frees it. */
+static char *allocate_for(int64_t nbytes, void (**free_fn)(void *))
+{
+    int size = 64 - __builtin_clzll((uint64_t)(nbytes - 1)) - SMALLEST_KEPT_LOG2;
+    if (size >= KEPT_SIZES) {
+        *free_fn = free;
+        return allocate(nbytes);
+    }
+    if (size < 0)
+        size = 0;
+    *free_fn = free_kept[size];
+    return num_kept[size] > 0 ? kept[size][--num_kept[size]] : allocate((int64_t)1 << (size + SMALLEST_KEPT_LOG2));
+}
+
 static rt_storage *storage_struct(void)
 {
     if (RT_LIKELY(num_free_storages > 0))
@@ -149,12 +181,11 @@ rt_storage *rt_storage_new(int64_t nbytes, int device_type, int device_index)
         s->flags |= RT_STORAGE_INLINE;
     }
     else {
-        s->data = allocate(nbytes);
+        s->data = allocate_for(nbytes, &s->free);
         if (RT_UNLIKELY(s->data == NULL)) {
             storage_struct_free(s);
             return NULL;
         }
-        s->free = free;
     }
     return s;
 }
@@ -204,7 +235,8 @@ int rt_storage_resize(rt_storage *s, int64_t nbytes)
         return 0;
     }
     char *small = ((storage_block *)s)->small;
-    char *data = nbytes <= 0 ? NULL : nbytes <= INLINE_BYTES ? small : allocate(nbytes);
+    void (*free_fn)(void *) = NULL;
+    char *data = nbytes <= 0 ? NULL : nbytes <= INLINE_BYTES ? small : allocate_for(nbytes, &free_fn);
     if (nbytes > 0 && data == NULL)
         return -1;
     int64_t keep = s->nbytes < nbytes ? s->nbytes : nbytes;
@@ -212,7 +244,7 @@ int rt_storage_resize(rt_storage *s, int64_t nbytes)
         memcpy(data, s->data, (size_t)keep);
     if (s->free != NULL)
         s->free(s->data);
-    s->free = data != NULL && data != small ? free : NULL;
+    s->free = free_fn;
     s->flags = s->free ? s->flags & ~(uint32_t)RT_STORAGE_INLINE : s->flags | RT_STORAGE_INLINE;
     s->data = data;
     s->nbytes = nbytes;
@@ -745,11 +777,21 @@ RtTensor *rt_alias(RtTensor *t, int ndim, const int64_t *sizes, const int64_t *s
     r->device_type = t->device_type;
     r->device_index = t->device_index;
     r->offset = offset;
-    for (int i = 0; i < ndim; i++) {
+    /* Up to three dimensions there are no channels-last layouts to look for: contiguity can be read off in the copying loop. */
+    int contiguous = ndim < 4;
+    int64_t numel = 1;
+    for (int i = ndim - 1; i >= 0; i--) {
         r->sizes[i] = sizes[i];
         r->strides[i] = strides[i];
+        contiguous &= strides[i] == numel && sizes[i] > 0;
+        numel *= sizes[i];
     }
-    rt_refresh_flags(r);
+    if (contiguous) {
+        r->numel = numel;
+        r->flags |= RT_T_CONTIGUOUS | RT_T_DENSE;
+    } else {
+        rt_refresh_flags(r);
+    }
     rt_storage_incref(t->storage);
     r->storage = t->storage;
     if (has_version) {

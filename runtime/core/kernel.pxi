@@ -79,15 +79,17 @@ def fallthrough_kernel(*args, **kwargs):
     raise NotImplementedError("fallthrough_kernel() should never be called.")
 
 
-cdef int set_error(object kind, str text, rt_operator *op) except? 0:
-    """Set an exception that names the operator; for kernels, which return NULL afterwards."""
-    if op != NULL:
-        text = f"{operator_of(op).qualified_name()}: {text}"
-    PyErr_SetString(kind, text.encode())
-    return 0
+cdef void set_error(object kind, str text, rt_operator *op) noexcept:
+    """Set an exception that names the operator, for functions that return NULL or -1 afterwards."""
+    try:
+        if op != NULL:
+            text = f"{operator_of(op).full_name()}: {text}"
+        PyErr_SetObject(kind, text)
+    except BaseException as e:
+        set_current(e)
+
 
 cdef extern from "Python.h":
-    void PyErr_SetString(object kind, const char *text) noexcept
     void PyErr_SetObject(object kind, object value) noexcept
 
 

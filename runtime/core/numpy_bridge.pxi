@@ -234,3 +234,7 @@ def from_dlpack(ext_tensor):
 def to_dlpack(Tensor tensor not None):
     """A DLPack capsule of a tensor, in the form without a version."""
     return tensor.__dlpack__()
+
+
+# NumPy arrays stand where a schema says Tensor: on the CPU, without autograd.
+register_array_type(cnp.ndarray, new_keyset(RT_FUNCTIONALITY_BIT(K_Dense) | RT_BACKEND_BIT(0)), from_numpy)

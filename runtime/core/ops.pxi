@@ -195,66 +195,112 @@ cdef int ready_packet_type() except -1:
 ready_packet_type()
 
 
-class _OpNamespace:
-    """The operators of one namespace; attributes are made at the first access."""
-
-    def __init__(self, name):
-        self.__name__ = self.name = name
-        self.__module__ = "torch.ops"
-
-    def __getattr__(self, name):
-        qualified = f"{self.name}::{name}"
-        if name.startswith("__") and qualified not in definitions or name in ("__file__", "__path__"):
-            raise AttributeError(f"'_OpNamespace' '{self.name}' object has no attribute '{name}'")
-        if qualified not in definitions:
-            raise AttributeError(f"'_OpNamespace' '{self.name}' object has no attribute '{name}'")
-        packet = packet_of(qualified)
-        setattr(self, name, packet)
-        return packet
-
-    def __iter__(self):
-        return iter([n for n, v in vars(self).items() if isinstance(v, OpOverloadPacket)])
-
-    def __dir__(self):
-        prefix = self.name + "::"
-        return sorted({*vars(self), *[n[len(prefix):] for n in definitions if n.startswith(prefix)]})
-
-    def __repr__(self):
-        return f"<module 'torch.ops.{self.name}'>"
-
-
-class _Ops:
-    """The root of the operator tree."""
+cdef class _Tree:
+    """A level of the operator tree: attributes that were made stay in a dict, which is asked before anything else."""
+    cdef dict made
+    cdef readonly str __name__
 
     def __init__(self):
-        self.__name__ = "torch.ops"
+        raise TypeError("the operator tree is `ops`")
 
-    def __getattr__(self, name):
-        if name.startswith("__") or name == "_dir":
+    def __getattribute__(self, str name):
+        cdef PyObject *found = PyDict_GetItem_(<PyObject *>self.made, <PyObject *>name)
+        if likely(found != NULL):
+            return <object>found
+        return object.__getattribute__(self, name)
+
+    def __setattr__(self, str name, value):
+        self.made[name] = value
+
+    def __delattr__(self, str name):
+        if self.made.pop(name, None) is None:
             raise AttributeError(name)
-        namespace = _OpNamespace(name)
-        setattr(self, name, namespace)
+
+    def __hash__(self):
+        return <Py_ssize_t><void *>self >> 4
+
+    def __eq__(self, other):
+        return self is other
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+cdef class _OpNamespace(_Tree):
+    """The operators of one namespace; attributes are made at the first access."""
+
+    def __getattr__(self, str name):
+        qualified = f"{self.__name__}::{name}"
+        if qualified not in definitions:
+            raise AttributeError(f"'_OpNamespace' '{self.__name__}' object has no attribute '{name}'")
+        packet = packet_of(qualified)
+        self.made[name] = packet
+        return packet
+
+    @property
+    def name(self):
+        """The namespace."""
+        return self.__name__
+
+    def __iter__(self):
+        return iter([n for n, v in self.made.items() if isinstance(v, OpOverloadPacket)])
+
+    def __dir__(self):
+        prefix = self.__name__ + "::"
+        return sorted({*self.made, *[n.removeprefix(prefix) for n in definitions if n.startswith(prefix)]})
+
+    def __repr__(self):
+        return f"<module 'torch.ops.{self.__name__}'>"
+
+    def __reduce__(self):
+        return getattr, (ops, self.__name__)
+
+
+cdef class _Ops(_Tree):
+    """The root of the operator tree."""
+
+    def __getattr__(self, str name):
+        cdef _OpNamespace namespace
+        if name.startswith("__") and not any([n.startswith(name + "::") for n in definitions]):
+            raise AttributeError(name)
+        namespace = _OpNamespace.__new__(_OpNamespace)
+        namespace.made = {}
+        namespace.__name__ = name
+        self.made[name] = namespace
         return namespace
 
     def __iter__(self):
-        return iter([n for n, v in vars(self).items() if isinstance(v, _OpNamespace)])
+        return iter([n for n, v in self.made.items() if isinstance(v, _OpNamespace)])
 
     def __dir__(self):
-        return sorted({*vars(self), *[n.partition("::")[0] for n in definitions]})
+        return sorted({*self.made, *[n.partition("::")[0] for n in definitions]})
 
     def __repr__(self):
         return "<module 'torch.ops' from '_ops.py'>"
 
+    def __reduce__(self):
+        return "ops"
 
-ops = _Ops()
+
+cdef _Ops make_ops():
+    cdef _Ops root = _Ops.__new__(_Ops)
+    root.made = {}
+    root.__name__ = "torch.ops"
+    return root
+
+cdef _Ops ops_root = make_ops()
+ops = ops_root
 
 
 cdef int forget_packet(str name) except -1:
     """Drop the cached attributes of an operator whose definition went away."""
     ns, _, op = name.partition("::")
-    namespace = vars(ops).get(ns)
+    namespace = ops_root.made.get(ns)
     if namespace is not None:
-        vars(namespace).pop(op, None)
+        (<_OpNamespace>namespace).made.pop(op, None)
     if name not in definitions:
         packets.pop(name, None)
     return 0
