@@ -88,6 +88,9 @@ def __getattr__(name):
         raise AttributeError(f"module 'runtime' has no attribute '{name}'")
     from runtime.compat import resolve
 
+    if name == "compat":
+        # Its import has just put it here.
+        return globals()[name]
     try:
         return resolve(f"torch.{name}")
     except AttributeError:

@@ -45,6 +45,11 @@ def test_a_name_of_the_core_is_the_same_object():
     assert compat.resolve("torch.Tensor") is runtime.Tensor
 
 
+def test_the_door_itself_is_found_at_the_first_access():
+    done = run("import runtime\nassert runtime.compat.resolve('torch.add') is runtime.add")
+    assert done.returncode == 0, done.stderr
+
+
 def test_attribute_access_reaches_pytorchs_paths_without_installing():
     assert runtime._C.DispatchKey.CPU is runtime.DispatchKey.CPU
     assert runtime.testing._internal.common_utils.TestCase.__module__ == "runtime.testing.common_utils"
@@ -57,6 +62,40 @@ def test_a_pending_name_raises_not_implemented_naming_itself_when_used(name):
     with pytest.raises(NotImplementedError, match=name.rpartition(".")[2]):
         value()
     assert compat.state(name) == "pending"
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda v: v["key"],
+        lambda v: v.attribute,
+        lambda v: list(v),
+        lambda v: len(v),
+        lambda v: 1 in v,
+        lambda v: v.__setitem__(1, 2),
+        lambda v: v.method(),
+    ],
+)
+@pytest.mark.parametrize("name", ["torch._decomp.decomposition_table", "torchgen.model.DispatchKey"])
+def test_a_pending_value_raises_however_it_is_used(name, use):
+    with pytest.raises(NotImplementedError, match=name):
+        use(compat.resolve(name))
+
+
+def test_a_pending_value_is_neither_true_nor_a_context():
+    value = compat.resolve("torch._functorch.config.view_replay_for_aliased_outputs")
+    with pytest.raises(NotImplementedError, match="view_replay"):
+        bool(value)
+    with pytest.raises(NotImplementedError, match="view_replay"), value:
+        pass
+
+
+def test_a_pending_name_can_be_looked_at():
+    for name in ("torch.compile", "torch.autograd.Function"):
+        value = compat.resolve(name)
+        assert repr(value) == f"<pending {name}>" and value.__name__ == name.rpartition(".")[2]
+        assert value == value and hash(value) == hash(value) and not hasattr(value, "__wrapped__")
+    assert not isinstance(1, compat.resolve("torch._subclasses.fake_tensor.FakeTensorMode"))
 
 
 def test_a_pending_class_can_be_a_base_class():
