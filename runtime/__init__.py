@@ -70,15 +70,15 @@ def set_printoptions(**options):
 
 
 def explain(op, *args, **kwargs):
-    """Say how a call of an operator would be dispatched; see `runtime.explain`."""
-    from runtime.explain import explain as explain_call
+    """Say how a call of an operator would be dispatched; see `runtime.explanation`."""
+    from runtime.explanation import explain as explain_call
 
     return explain_call(op, *args, **kwargs)
 
 
 def trace_dispatch(file=None):
-    """Report the path of each call through keys; see `runtime.explain.trace_dispatch`."""
-    from runtime.explain import trace_dispatch as trace
+    """Report the path of each call through keys; see `runtime.explanation.trace_dispatch`."""
+    from runtime.explanation import trace_dispatch as trace
 
     return trace(file)
 

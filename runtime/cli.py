@@ -153,7 +153,7 @@ def _find(name):
 
 
 def _explain(args):
-    from runtime.explain import explain
+    from runtime.explanation import explain
 
     op, others = _find(args.operator)
     try:

@@ -13,7 +13,7 @@ from rich.table import Table
 import runtime
 from runtime._core import DispatchKeySet, _IncludeDispatchKeyGuard
 from runtime.benchmark import Statement, measure, pretty, worlds
-from runtime.explain import explain, trace_dispatch
+from runtime.explanation import explain, trace_dispatch
 from runtime.inline import NoCompiler, load_c
 from runtime.library import _scoped_library
 

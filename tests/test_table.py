@@ -52,9 +52,8 @@ def no_rests():
 # (kernels, {key: (kernel, rule) or None for an empty slot})
 RULES = [
     (["CPU"], {"CPU": ("CPU", "kernel"), "CUDA": None, "Undefined": None}),
-    (["CompositeImplicitAutograd"], {"CPU": ("CompositeImplicitAutograd", "math kernel"), "AutogradCPU": ("CompositeImplicitAutograd", "math kernel"),
-                                     "Undefined": ("CompositeImplicitAutograd", "math kernel"), "NestedTensorCPU": ("CompositeImplicitAutograd", "math kernel"),
-                                     "Functionalize": None}),
+    (["CompositeImplicitAutograd"], {**dict.fromkeys(["CPU", "AutogradCPU", "Undefined", "NestedTensorCPU"],
+                                                     ("CompositeImplicitAutograd", "math kernel")), "Functionalize": None}),
     (["CPU", "CompositeImplicitAutograd"], {"CPU": ("CPU", "kernel"), "AutogradCPU": None, "XLA": ("CompositeImplicitAutograd", "math kernel"),
                                             "AutogradXLA": ("CompositeImplicitAutograd", "math kernel")}),
     (["CompositeExplicitAutograd", "CompositeImplicitAutograd"], {"CPU": ("CompositeExplicitAutograd", "default backend kernel"), "AutogradCPU": None,

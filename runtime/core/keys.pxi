@@ -124,6 +124,7 @@ cdef extern from "runtime/keys.h":
 
 cdef dict key_values = {}               # name -> enum value, historical names too
 cdef list key_names = [None] * RT_NUM_KEYS  # enum value -> name
+cdef dict key_members = {}              # name -> the member, historical names too
 cdef list key_objects = [None] * RT_NUM_KEYS  # enum value -> the member
 
 cdef int fill_key_names() except -1:
@@ -233,11 +234,6 @@ cdef str difflib_close(str name):
     return " or ".join(get_close_matches(name, key_values, 3))
 
 
-cdef DispatchKey key_object(int value):
-    """The member with an enum value; only values that exist come here."""
-    return <DispatchKey>key_objects[value]
-
-
 cdef int key_value(object key) except -1:
     """The enum value of a key given as a member or by name, as every function that takes a key accepts it."""
     if type(key) is DispatchKey:
@@ -280,7 +276,7 @@ def _dispatch_num_backends():
 
 
 cdef int fill_key_objects() except -1:
-    members = {}
+    members = key_members
     for value, name in enumerate(key_names):
         if name is not None:
             member = DispatchKey(value)
@@ -298,7 +294,7 @@ cdef int fill_key_objects() except -1:
         members[old] = members[new]
         key_values[old] = members[new].value
     type_attributes = members.copy()
-    type_attributes["__members__"] = members
+    type_attributes["__members__"] = members.copy()
     for name, value in type_attributes.items():
         rt_type_set(<PyTypeObject *>DispatchKey, name, value)
     return 0

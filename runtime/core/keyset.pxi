@@ -57,16 +57,16 @@ cdef class DispatchKeySet:
 
         As in PyTorch the question is whether the key's bits are all there, so keys without bits (aliases, Undefined) always are.
         """
-        cdef rt_keyset bits = (<DispatchKey>key).bits if type(key) is DispatchKey else rt_bits_of_key(key_value(key))
+        cdef rt_keyset bits = bits_of(key)
         return (self.bits & bits) == bits
 
     def add(self, key):
         """The set with a key added."""
-        return new_keyset(self.bits | rt_bits_of_key(key_value(key)))
+        return new_keyset(self.bits | bits_of(key))
 
     def remove(self, key):
         """The set without a key's functionality; backends stay."""
-        cdef rt_keyset bits = (<DispatchKey>key).bits if type(key) is DispatchKey else rt_bits_of_key(key_value(key))
+        cdef rt_keyset bits = bits_of(key)
         return new_keyset(self.bits & (~bits | RT_BACKEND_MASK))
 
     def remove_backend(self, str backend not None):
@@ -111,6 +111,16 @@ cdef class DispatchKeySet:
 def _keyset_from_raw(bits):
     """What pickles of key sets call."""
     return new_keyset(<rt_keyset>bits)
+
+
+cdef inline rt_keyset bits_of(object key) except? 0xBADBADBAD:
+    """The bits of a key given as a member or by name."""
+    if type(key) is DispatchKey:
+        return (<DispatchKey>key).bits
+    member = key_members.get(key) if type(key) is str else None
+    if likely(member is not None):
+        return (<DispatchKey>member).bits
+    return rt_bits_of_key(key_value(key))
 
 
 cdef inline DispatchKeySet new_keyset(rt_keyset bits):

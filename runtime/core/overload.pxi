@@ -146,8 +146,8 @@ cdef class OpOverload(OperatorBase):
         return overload_by_name, (self._handle.name, self._overloadname)
 
     def explain(self, *args, **kwargs):
-        """Say how a call with these arguments would be dispatched; see `runtime.explain`."""
-        from runtime.explain import explain
+        """Say how a call with these arguments would be dispatched; see `runtime.explanation`."""
+        from runtime.explanation import explain
         return explain(self, *args, **kwargs)
 
 
