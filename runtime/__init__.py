@@ -83,14 +83,19 @@ def trace_dispatch(file=None):
     return trace(file)
 
 
+# Submodules that are imported when they are first asked for.
+_SUBMODULES = ("compat", "cuda", "library", "testing")
+
+
 def __getattr__(name):
     if name.startswith("__"):
         raise AttributeError(f"module 'runtime' has no attribute '{name}'")
+    if name in _SUBMODULES:
+        from importlib import import_module
+
+        return import_module(f"runtime.{name}")
     from runtime.compat import resolve
 
-    if name == "compat":
-        # Its import has just put it here.
-        return globals()[name]
     try:
         return resolve(f"torch.{name}")
     except AttributeError:

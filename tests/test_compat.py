@@ -45,8 +45,10 @@ def test_a_name_of_the_core_is_the_same_object():
     assert compat.resolve("torch.Tensor") is runtime.Tensor
 
 
-def test_the_door_itself_is_found_at_the_first_access():
-    done = run("import runtime\nassert runtime.compat.resolve('torch.add') is runtime.add")
+@pytest.mark.parametrize("statement", ["import runtime; module = runtime.{}", "from runtime import {} as module"])
+@pytest.mark.parametrize("name", ["compat", "cuda", "library", "testing"])
+def test_our_own_modules_are_found_at_the_first_access(name, statement):
+    done = run(f"{statement.format(name)}\nimport sys\nassert module is sys.modules['runtime.{name}'], module")
     assert done.returncode == 0, done.stderr
 
 
@@ -163,11 +165,9 @@ else:
 
 
 def test_our_own_modules_show_pending_names_too():
-    import runtime.library
-    import runtime.testing
-
     assert runtime.library.custom_op is compat.resolve("torch.library.custom_op")
     assert runtime.testing.FileCheck is compat.resolve("torch.testing.FileCheck")
+    assert runtime.cuda.jiterator._create_jit_fn is compat.resolve("torch.cuda.jiterator._create_jit_fn")
     with pytest.raises(AttributeError):
         _ = runtime.library.no_such_name
 
