@@ -197,8 +197,8 @@ def test_more_arguments_than_the_stack_buffer_holds(lib):
 
 def test_packets_pick_the_first_overload_that_fits(lib):
     picked = []
-    for name, schema in (("a", "f.a(Tensor x, int n) -> Tensor"), ("b", "f.b(Tensor x, str s) -> Tensor"), ("c", "f.c(Tensor x, *, float y) -> Tensor")):
-        lib.define(schema)
+    for name, rest in (("a", "int n"), ("b", "str s"), ("c", "*, float y")):
+        lib.define(f"f.{name}(Tensor x, {rest}) -> Tensor")
         lib.impl(f"f.{name}", lambda *args, _n=name, **kwargs: (picked.append(_n), X)[1], "CPU")
     op = getattr(runtime.ops, lib.ns).f
     op(X, 1), op(X, "s"), op(X, y=1)
