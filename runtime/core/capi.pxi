@@ -37,6 +37,8 @@ cdef PyObject *api_empty(int ndim, const int64_t *sizes, int code) noexcept:
     if ndim < 0 or ndim > RT_MAX_DIM or code < 0 or code >= RT_NUM_DTYPES or rt_itemsize[code] == 0:
         set_error(ValueError, f"empty(): ndim {ndim} or dtype code {code} is out of range", NULL)
         return NULL
+    if rt_check_sizes(ndim, sizes) < 0:
+        return NULL
     return <PyObject *>rt_empty(ndim, sizes, code, 0, -1)
 
 

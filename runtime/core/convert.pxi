@@ -15,7 +15,7 @@ cdef enum:
     NUMBERS_AS_TENSORS = 2
     RETURNING = 4         # the value is a kernel's return
 
-cdef dict foreign_types = {}   # type -> callable giving its key set; filled by register_array_type
+cdef dict foreign_types = {}   # type -> (key set or function giving it, wrap, key set if constant); filled by register_array_type
 cdef bint strict_arrays = False  # the compat door's rule: a foreign array is not a Tensor
 
 cdef str NO_CAST = ("Unable to cast Python instance of type {} to C++ type '?' (#define PYBIND11_DETAILED_ERROR_MESSAGES or compile in "
@@ -216,9 +216,27 @@ cdef object to_storage(object value, int how):
 
 cdef object wrap_foreign(object value):
     """A zero-copy Tensor over a foreign array, or None where the value is none."""
-    if strict_arrays or type(value) not in foreign_types:
+    if strict_arrays:
         return None
-    return foreign_types[type(value)][1](value)
+    entry = foreign_entry(type(value))
+    if entry is None:
+        return None
+    wrapped = (<tuple>entry)[1](value)
+    if not rt_is_tensor(<PyObject *>wrapped):
+        raise TypeError(f"the wrap function of {type(value).__name__} must return a Tensor, not {type(wrapped).__name__}")
+    return wrapped
+
+
+cdef object foreign_entry(object cls):
+    """The entry of a type in `foreign_types`, or None; CuPy's array type enters here, since CuPy is not imported for its sake."""
+    entry = foreign_types.get(cls)
+    if entry is None and cls.__name__ == "ndarray":
+        import sys
+        cupy = sys.modules.get("cupy")
+        if cupy is not None and getattr(cupy, "ndarray", None) is cls:
+            register_array_type(cls, new_keyset(RT_FUNCTIONALITY_BIT(K_Dense) | RT_BACKEND_BIT(1)), from_dlpack)
+            entry = foreign_types[cls]
+    return entry
 
 
 cdef object to_tensor(object value, int how):

@@ -6,6 +6,7 @@
 
 cdef enum:
     QUIET = 8       # a misfit is answered by 0, without an exception (overload resolution)
+    WRAP = 128      # foreign arrays become tensors whatever the kernel takes
     BUFFER = 64     # arguments that fit in the C stack's buffer
 
 cdef struct Binding:
@@ -123,7 +124,7 @@ cdef inline int bind(rt_operator *op, PyObject *const *args, Py_ssize_t n, PyObj
 
 cdef inline int make_canonical(rt_operator *op, int how, Binding *b) noexcept:
     """Convert the arranged arguments that are not canonical, and gather the tensors' keys; answers as `bind`."""
-    cdef int i
+    cdef int i, status
     cdef rt_arg *spec
     cdef PyObject *value
     cdef PyTypeObject *tensor = rt_TensorType
@@ -141,10 +142,12 @@ cdef inline int make_canonical(rt_operator *op, int how, Binding *b) noexcept:
         if how & QUIET and misfit(op, spec, value, how):
             unbind(op, b)
             return 0
-        if unlikely(op.flags & OPF_HAS_FOREIGN) and spec.kind == RT_ARG_TENSOR and bind_foreign(op, b):
-            return 1
-        i = convert_argument(op, b, i, how)
-        if i < 0:
+        status = 0
+        if unlikely(op.flags & OPF_HAS_FOREIGN) and spec.kind == RT_ARG_TENSOR:
+            status = bind_foreign(op, b, how)
+            if status > 0:
+                return 1
+        if status < 0 or convert_argument(op, b, i, how) < 0:
             unbind(op, b)
             if how & QUIET and (PyErr_GivenExceptionMatches(c_err_occurred(), <PyObject *>RuntimeError)
                                 or PyErr_GivenExceptionMatches(c_err_occurred(), <PyObject *>TypeError)):
@@ -391,7 +394,8 @@ cdef PyObject *redispatch_operator(rt_operator *op, rt_keyset ks, PyObject *cons
     if unlikely(not op.flags & RT_OPF_HAS_SCHEMA):
         set_error(RuntimeError, "the operator has no schema: its definition was removed (the library that made it is gone)", op)
         return NULL
-    if bind(op, args, n, kwnames, 0, &b) < 0:
+    # The key set is the caller's, not the arrays': it may select a kernel that takes tensors only.
+    if bind(op, args, n, kwnames, WRAP, &b) < 0:
         return NULL
     result = rt_redispatch(op, ks, b.args, op.nargs)
     unbind(op, &b)
@@ -416,45 +420,52 @@ cdef public PyObject *rt_call(rt_operator *op, PyObject *const *args, Py_ssize_t
     return rt_redispatch(op, rt_effective_keyset(op, keys), args, nargs)
 
 
-cdef bint bind_foreign(rt_operator *op, Binding *b) noexcept:
-    """Whether all tensor arguments are foreign arrays that the kernel they select takes raw; then the Binding is complete."""
+cdef int bind_foreign(rt_operator *op, Binding *b, int how) noexcept:
+    """Whether all tensor arguments are foreign arrays that the kernel they select takes raw; then the Binding is complete.
+
+    1 or 0, or -1 with an exception set.
+    """
     cdef rt_keyset keys = 0, unused = 0
     cdef int i
-    cdef rt_kernel *kernel
     cdef PyObject *value
-    if strict_arrays:
-        return False
+    if strict_arrays or how & WRAP:
+        return 0
+    for i in range(op.nargs):
+        if op.args[i].kind == RT_ARG_TENSOR and (op.args[i].flags & RT_ARGF_LIST or rt_is_tensor(b.args[i])):
+            return 0
     try:
         for i in range(op.nargs):
             value = b.args[i]
-            if op.args[i].kind == RT_ARG_TENSOR:
-                if op.args[i].flags & RT_ARGF_LIST:
-                    return False
-                if value == c_None and op.args[i].flags & RT_ARGF_OPTIONAL:
-                    continue
-                keys |= foreign_keys(<object>value)
-            elif value != op.args[i].dflt and not canonical(&op.args[i], value, &unused):
-                return False
-    except LookupError:
-        return False
-    except BaseException:
-        return False
+            if op.args[i].kind == RT_ARG_TENSOR and not (value == c_None and op.args[i].flags & RT_ARGF_OPTIONAL):
+                entry = foreign_entry(<object>RT_TYPE(value))
+                if entry is None:
+                    return 0
+                keys |= foreign_keys(<tuple>entry, <object>value)
+    except BaseException as e:
+        set_current(e)
+        return -1
+    for i in range(op.nargs):
+        value = b.args[i]
+        if op.args[i].kind != RT_ARG_TENSOR and value != op.args[i].dflt and not canonical(&op.args[i], value, &unused):
+            if convert_argument(op, b, i, how) < 0:
+                return -1
+    # Last, since key set functions and conversions may run Python code, which may change the table and thread-local state.
     keys = rt_effective_keyset(op, keys)
-    kernel = op.table[rt_slot_of(keys)]
-    if not kernel.flags & RT_KERNEL_FOREIGN:
-        return False
+    if keys >= RT_FUNCTIONALITY_BIT(K_BackendSelect) or not op.table[rt_slot_of(keys)].flags & RT_KERNEL_FOREIGN:
+        return 0
     b.keys = keys
     b.foreign = True
-    return True
+    return 1
 
 
-cdef rt_keyset foreign_keys(object array) except? 0xBADBADBAD:
-    """The key set of a foreign array by its registered type."""
-    cdef tuple entry = foreign_types[type(array)]
+cdef rt_keyset foreign_keys(tuple entry, object array) except? 0xBADBADBAD:
+    """The key set of a foreign array by the entry of its type."""
     if entry[2] is not None:
         return (<DispatchKeySet>entry[2]).bits
     keyset = entry[0](array)
-    return (<DispatchKeySet?>keyset).bits
+    if not isinstance(keyset, DispatchKeySet):
+        raise TypeError(f"the key set function of {type(array).__name__} must return a DispatchKeySet, not {type(keyset).__name__}")
+    return (<DispatchKeySet>keyset).bits
 
 
 def register_array_type(type cls not None, keyset_fn not None, wrap=None):
@@ -463,21 +474,31 @@ def register_array_type(type cls not None, keyset_fn not None, wrap=None):
     Parameters
     ----------
     cls : type
-        The array type, matched exactly.
+        The array type, matched exactly: subclasses are other types. A tensor type is none.
     keyset_fn : DispatchKeySet or callable
         The key set of such arrays, or a function of the array that gives it. It holds backend keys only.
     wrap : callable, optional
         Makes a zero-copy Tensor of an array, for calls that cannot take it raw; the default uses DLPack.
 
+    Raises
+    ------
+    TypeError
+        If `cls` is a tensor type, `keyset_fn` neither a key set nor callable, or `wrap` not callable.
+
     Notes
     -----
     A kernel registered with ``accepts_foreign=True`` gets the arrays as they are when all tensor arguments of the call are foreign and
-    the key set, after thread-local state and fallthroughs, selects it. In every other case arrays are wrapped.
+    the key set, after thread-local state and fallthroughs, selects it and holds no key above the backends. Its results may then be
+    arrays too. In every other case arrays are wrapped. `cupy.ndarray` registers itself at its first use, with the key CUDA.
     """
     if wrap is None:
         wrap = from_dlpack
     if not isinstance(keyset_fn, DispatchKeySet) and not callable(keyset_fn):
         raise TypeError(f"register_array_type(): keyset_fn must be a DispatchKeySet or a callable, not {type(keyset_fn).__name__}")
+    if not callable(wrap):
+        raise TypeError(f"register_array_type(): wrap must be callable, not {type(wrap).__name__}")
+    if issubclass(cls, Tensor):
+        raise TypeError("register_array_type(): a tensor type is no foreign array type")
     constant = keyset_fn if isinstance(keyset_fn, DispatchKeySet) else None
     foreign_types[cls] = (keyset_fn, wrap, constant)
 

@@ -182,7 +182,7 @@ cdef PyObject *call_python(rt_operator *op, rt_keyset ks, PyObject *const *args,
                 plain = False
                 break
         if plain:
-            return check_return(op, c_vectorcall(fn, args, npos, NULL))
+            return check_return(op, c_vectorcall(fn, args, npos, NULL), args)
     if n > STACK_ARGS:
         return call_python_many(op, ks, args, n, fn, prefix, npos)
     if prefix & PASS_KEYSET:
@@ -230,7 +230,7 @@ cdef PyObject *call_python(rt_operator *op, rt_keyset ks, PyObject *const *args,
     if names != NULL:
         RT_DEC(names)
     release(held, nheld)
-    return check_return(op, result)
+    return check_return(op, result, args)
 
 
 cdef inline void release(PyObject **held, Py_ssize_t n) noexcept:
@@ -305,7 +305,7 @@ cdef PyObject *call_python_many(rt_operator *op, rt_keyset ks, PyObject *const *
                     if not is_default(&op.args[i], args[i])}
         result = (<object>fn)(*before, *positional, **keywords)
         RT_INC(<void *>result)
-        return check_return(op, <PyObject *>result)
+        return check_return(op, <PyObject *>result, args)
     except BaseException as e:
         set_current(e)
         return NULL
@@ -318,20 +318,20 @@ cdef object python_value(rt_arg *spec, PyObject *value):
     return <object>value
 
 
-cdef inline PyObject *check_return(rt_operator *op, PyObject *result) noexcept:
-    """The canonical form of what a Python kernel returned (reference taken over), or NULL with an exception."""
+cdef inline PyObject *check_return(rt_operator *op, PyObject *result, PyObject *const *args) noexcept:
+    """The canonical form of what a Python kernel returned for its arguments (reference taken over), or NULL with an exception."""
     if result == NULL:
         return NULL
     if op.nrets == 1 and op.rets[0].kind == RT_ARG_TENSOR and not op.rets[0].flags & RT_ARGF_LIST and rt_is_tensor(result):
         return result
     if op.nrets == 0 and result == c_None:
         return result
-    return convert_return(op, result)
+    return convert_return(op, result, args)
 
 
-cdef PyObject *convert_return(rt_operator *op, PyObject *result) noexcept:
+cdef PyObject *convert_return(rt_operator *op, PyObject *result, PyObject *const *args) noexcept:
     try:
-        value = canonical_return(op, <object>result)
+        value = canonical_return(op, <object>result, is_raw_call(op, args))
         RT_INC(<void *>value)
         RT_DEC(result)
         return <PyObject *>value
@@ -341,7 +341,17 @@ cdef PyObject *convert_return(rt_operator *op, PyObject *result) noexcept:
         return NULL
 
 
-cdef object canonical_return(rt_operator *op, object result):
+cdef bint is_raw_call(rt_operator *op, PyObject *const *args) noexcept:
+    """Whether a kernel got foreign arrays as they are; its results may then be arrays too."""
+    cdef int i
+    if op.flags & OPF_HAS_FOREIGN:
+        for i in range(op.nargs):
+            if op.args[i].kind == RT_ARG_TENSOR and not op.args[i].flags & RT_ARGF_LIST and args[i] != c_None:
+                return not rt_is_tensor(args[i])
+    return False
+
+
+cdef object canonical_return(rt_operator *op, object result, bint raw):
     cdef int i
     where = f"\nThe kernel of {operator_of(op).qualified_name()} returned {short_repr(result)}; its schema is {operator_of(op).schema_text()}"
     if not op.flags & RT_OPF_HAS_SCHEMA:
@@ -352,20 +362,22 @@ cdef object canonical_return(rt_operator *op, object result):
                 raise CastError(f"Expected to return None but got {short_repr(result)} (a {type(result).__name__})")
             return None
         if op.nrets == 1:
-            return return_value(result, &op.rets[0])
+            return return_value(result, &op.rets[0], raw)
         if not isinstance(result, (tuple, list)):
             raise TypeError(f"Object of type '{type(result).__name__}' is not an instance of 'sequence'{where}")
         if len(result) != op.nrets:
             raise CastError(f"Unable to cast a sequence of length {len(result)} to {op.nrets} returns")
-        return tuple([return_value(result[i], &op.rets[i]) for i in range(op.nrets)])
+        return tuple([return_value(result[i], &op.rets[i], raw) for i in range(op.nrets)])
     except CastError as e:
         raise RuntimeError(f"{e}{where}") from None
 
 
-cdef object return_value(object value, rt_arg *spec):
+cdef object return_value(object value, rt_arg *spec, bint raw):
     if value is None and spec.kind == RT_ARG_TENSOR and not spec.flags & RT_ARGF_LIST:
         # An undefined tensor: PyTorch lets None through where a Tensor is declared.
         return None
+    if raw and spec.kind == RT_ARG_TENSOR and not spec.flags & RT_ARGF_LIST and foreign_entry(type(value)) is not None:
+        return value
     return convert_value(value, spec, RETURNING)
 
 

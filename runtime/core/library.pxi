@@ -113,8 +113,8 @@ cdef class Library:
         op_name : str or OpOverload
             The operator; the definition may come later.
         fn : callable, function pointer or kernel object
-            A Python callable, `fallthrough_kernel`, a ctypes/cffi/Numba function pointer or PyCapsule with a boxed kernel, or a
-            `TypedKernel`.
+            A Python callable, `fallthrough_kernel`, a ctypes or cffi function pointer or PyCapsule with a boxed kernel, or a
+            `TypedKernel` (Numba functions too).
         dispatch_key : str or DispatchKey, optional
             The key; the library's own, or CompositeImplicitAutograd, if not given.
         with_keyset : bool

@@ -315,13 +315,15 @@ cdef Kernel kernel_of_value(object func, bint with_keyset, bint is_fallback, str
 
 
 cdef Kernel native_kernel(object func, str debug, uint32_t flags):
-    """A boxed kernel given as native code, or None where the value is none: a ctypes or cffi function pointer, an object with an
-    `address` (Numba's cfunc), a PyCapsule named "rt_kernel_fn", or a TypedKernel."""
+    """A boxed kernel given as native code, or None where the value is none: a ctypes or cffi function pointer, a
+    PyCapsule named "rt_kernel_fn", or a TypedKernel."""
     cdef void *fn = NULL
     cdef Kernel kernel
     if isinstance(func, TypedKernel):
         return (<TypedKernel>func).kernel(debug, flags)
     if isinstance(func, _FunctionPointer):
+        if not func.address:
+            raise ValueError("the kernel's address is NULL")
         return new_kernel(<rt_kernel_fn><uintptr_t>func.address, <void *><uintptr_t>func.context, func.keep, debug, flags)
     if is_capsule(func):
         fn = capsule_pointer(func, b"rt_kernel_fn")
@@ -329,6 +331,8 @@ cdef Kernel native_kernel(object func, str debug, uint32_t flags):
     address = address_of(func)
     if address is None:
         return None
+    if is_numba_function(func):
+        raise TypeError("a Numba function touches no Python objects, so it is no boxed kernel: register it as a TypedKernel")
     if not address:
         raise ValueError("the kernel's address is NULL")
     return new_kernel(<rt_kernel_fn><uintptr_t>address, NULL, func, debug, flags)
@@ -339,12 +343,15 @@ cdef extern from "Python.h":
     void *capsule_context "PyCapsule_GetContext"(object o) except? NULL
 
 
+cdef bint is_numba_function(object func):
+    return (type(func).__module__ or "").startswith("numba") and hasattr(func, "address")
+
+
 cdef object address_of(object func):
     """The address of a native function object of ctypes, cffi or Numba; None for anything else."""
-    module = type(func).__module__ or ""
-    if module.startswith("numba") and hasattr(func, "address"):
+    if is_numba_function(func):
         return int(func.address)
-    if module.startswith("_cffi_backend"):
+    if (type(func).__module__ or "").startswith("_cffi_backend"):
         from cffi import FFI
         return int(FFI().cast("intptr_t", func))
     import sys

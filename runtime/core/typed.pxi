@@ -80,7 +80,7 @@ cdef class TypedKernel:
             raise ValueError("the kernel's address is NULL")
         self.keep = fn
         self.context = <void *><uintptr_t>context
-        self.errors = dict(errors or {})
+        self.errors = {int(code): str(text) for code, text in dict(errors or {}).items()}
         if callable(outputs):
             self.rule = RULE_PYTHON
             self.rule_function = outputs
@@ -107,47 +107,21 @@ cdef PyObject *run_typed(rt_operator *op, rt_keyset ks, PyObject *const *args, P
     cdef rt_scalar scalars[MAX_TYPED_SCALARS]
     cdef PyObject *results[MAX_TYPED_OUTS]
     cdef TypedKernel k = <TypedKernel>ctx
-    cdef int ni = 0, no = 0, ns = 0, i, j, status
+    cdef int ni = 0, no = 0, i, status
     cdef int64_t work = 0
-    cdef PyObject *value
     cdef PyObject *result
-    for i in range(n):
-        value = args[i]
-        if op.args[i].kind == RT_ARG_TENSOR:
-            if op.args[i].flags & RT_ARGF_LIST and value != c_None:
-                for j in range(RT_SIZE(value)):
-                    if ni == MAX_TYPED_TENSORS:
-                        return typed_error(op, "too many tensors for a typed kernel")
-                    if fill_view(op, &inputs[ni], RT_TUPLE_ITEMS(value)[j]) < 0:
-                        return NULL
-                    ni += 1
-            elif op.args[i].flags & RT_ARGF_OUT and k.rule == RULE_OUT:
-                if no == MAX_TYPED_OUTS:
-                    return typed_error(op, "too many outputs for a typed kernel")
-                if fill_view(op, &outs[no], value) < 0:
-                    return NULL
-                RT_INC(value)
-                results[no] = value
-                no += 1
-            else:
-                if ni == MAX_TYPED_TENSORS:
-                    return typed_error(op, "too many tensors for a typed kernel")
-                if fill_view(op, &inputs[ni], value) < 0:
-                    return NULL
-                ni += 1
-        elif op.args[i].kind in (RT_ARG_INT, RT_ARG_FLOAT, RT_ARG_BOOL, RT_ARG_SCALAR) and not op.args[i].flags & RT_ARGF_LIST:
-            if ns == MAX_TYPED_SCALARS:
-                return typed_error(op, "too many numbers for a typed kernel")
-            fill_scalar(&scalars[ns], value)
-            ns += 1
-    if k.rule != RULE_OUT:
+    if gather(op, k, args, n, inputs, &ni, scalars, results, &no) < 0:
+        return NULL
+    if k.rule == RULE_OUT:
+        for i in range(no):
+            RT_INC(results[i])
+    else:
         no = allocate_outputs(op, k, args, n, inputs, ni, results)
         if no < 0:
             return NULL
-        for i in range(no):
-            if fill_view(op, &outs[i], results[i]) < 0:
-                release(results, no)
-                return NULL
+    if check_outputs(op, outs, results, no) < 0:
+        release(results, no)
+        return NULL
     for i in range(ni):
         work += inputs[i].numel
     for i in range(no):
@@ -167,6 +141,55 @@ cdef PyObject *run_typed(rt_operator *op, rt_keyset ks, PyObject *const *args, P
     return result
 
 
+cdef int gather(rt_operator *op, TypedKernel k, PyObject *const *args, Py_ssize_t n, rt_view *inputs, int *ni, rt_scalar *scalars,
+                PyObject **outs, int *no) noexcept:
+    """The views of the tensor arguments, the numbers, and (borrowed) the out= arguments; -1 with an exception set."""
+    cdef int i, j, ns = 0
+    cdef Py_ssize_t count
+    cdef PyObject *const *items
+    for i in range(n):
+        if op.args[i].kind == RT_ARG_TENSOR:
+            if op.args[i].flags & RT_ARGF_OUT and k.rule == RULE_OUT and not op.args[i].flags & RT_ARGF_LIST:
+                if no[0] == MAX_TYPED_OUTS:
+                    return typed_error(op, "too many outputs for a typed kernel")
+                outs[no[0]] = args[i]
+                no[0] += 1
+                continue
+            items = &args[i]
+            count = 1
+            if op.args[i].flags & RT_ARGF_LIST and args[i] != c_None:
+                items = RT_TUPLE_ITEMS(args[i])
+                count = RT_SIZE(args[i])
+            for j in range(count):
+                if ni[0] == MAX_TYPED_TENSORS:
+                    return typed_error(op, "too many tensors for a typed kernel")
+                if fill_view(op, &inputs[ni[0]], items[j]) < 0:
+                    return -1
+                ni[0] += 1
+        elif op.args[i].kind in (RT_ARG_INT, RT_ARG_FLOAT, RT_ARG_BOOL, RT_ARG_SCALAR) and not op.args[i].flags & RT_ARGF_LIST:
+            if ns == MAX_TYPED_SCALARS:
+                return typed_error(op, "too many numbers for a typed kernel")
+            if fill_scalar(op, &scalars[ns], args[i]) < 0:
+                return -1
+            ns += 1
+    return 0
+
+
+cdef int check_outputs(rt_operator *op, rt_view *outs, PyObject **results, int no) noexcept:
+    """Fill the outputs' views; the operator must return as many tensors."""
+    cdef int i
+    if no != op.nrets:
+        return typed_error(op, f"the typed kernel has {no} outputs, the operator {op.nrets} returns")
+    for i in range(no):
+        if op.rets[i].kind != RT_ARG_TENSOR or op.rets[i].flags & RT_ARGF_LIST:
+            return typed_error(op, "a typed kernel returns tensors only")
+        if not rt_is_tensor(results[i]):
+            return typed_error(op, "an output of a typed kernel is no Tensor")
+        if fill_view(op, &outs[i], results[i]) < 0:
+            return -1
+    return 0
+
+
 cdef int call_typed(TypedKernel k, rt_view *inputs, rt_view *outs, rt_scalar *scalars, int64_t work) noexcept:
     cdef int status
     cdef rt_typed_fn fn = k.fn
@@ -179,9 +202,9 @@ cdef int call_typed(TypedKernel k, rt_view *inputs, rt_view *outs, rt_scalar *sc
     return fn(inputs, outs, scalars, context)
 
 
-cdef PyObject *typed_error(rt_operator *op, str text) noexcept:
+cdef int typed_error(rt_operator *op, str text) noexcept:
     set_error(RuntimeError, text, op)
-    return NULL
+    return -1
 
 
 cdef PyObject *typed_failed(rt_operator *op, TypedKernel k, int status) noexcept:
@@ -213,7 +236,8 @@ cdef int fill_view(rt_operator *op, rt_view *view, PyObject *tensor) noexcept:
     return 0
 
 
-cdef void fill_scalar(rt_scalar *s, PyObject *value) noexcept:
+cdef int fill_scalar(rt_operator *op, rt_scalar *s, PyObject *value) noexcept:
+    """A number as C sees it; -1 with an exception for one that is not plain or does not fit."""
     cdef PyTypeObject *t = RT_TYPE(value)
     s.i = 0
     s.d = 0
@@ -228,14 +252,19 @@ cdef void fill_scalar(rt_scalar *s, PyObject *value) noexcept:
     elif t == &c_long:
         s.kind = RT_SCALAR_INT
         s.i = PyLong_AsLongLong_(value)
+        if s.i == -1 and c_err_occurred() != NULL:
+            return -1
         s.d = s.i
     elif t == &c_float:
         s.kind = RT_SCALAR_FLOAT
         s.d = PyFloat_AsDouble_(value)
-    else:
+    elif t == &c_complex:
         s.kind = RT_SCALAR_COMPLEX
         s.d = PyComplex_RealAsDouble_(value)
         s.imag = PyComplex_ImagAsDouble_(value)
+    else:
+        return typed_error(op, "a typed kernel takes plain numbers, not symbolic ones")
+    return 0
 
 cdef extern from "Python.h":
     int64_t PyLong_AsLongLong_ "PyLong_AsLongLong"(PyObject *o) noexcept
