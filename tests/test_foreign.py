@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from runtime._core import _IncludeDispatchKeyGuard
 
 import runtime
+from runtime._core import _IncludeDispatchKeyGuard
 
 _count = iter(range(10**6))
 
