@@ -83,9 +83,17 @@ def trace_dispatch(file=None):
     return trace(file)
 
 
+# Submodules that are imported when they are first asked for.
+_SUBMODULES = ("compat", "cuda", "library", "testing")
+
+
 def __getattr__(name):
     if name.startswith("__"):
         raise AttributeError(f"module 'runtime' has no attribute '{name}'")
+    if name in _SUBMODULES:
+        from importlib import import_module
+
+        return import_module(f"runtime.{name}")
     from runtime.compat import resolve
 
     try:

@@ -9,3 +9,10 @@ def is_available():
 def device_count():
     """The number of usable GPUs."""
     return 0
+
+
+def __getattr__(name):
+    # Functions of later systems are pending names.
+    from runtime.compat import resolve
+
+    return resolve(f"torch.cuda.{name}")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import runtime
-from runtime.testing import assert_close, common_utils, device_type
+from runtime.testing import assert_close, common_utils, device_type, make_tensor
 from runtime.testing.common_utils import TestCase as HarnessCase
 from runtime.testing.common_utils import instantiate_parametrized_tests, parametrize, subtest
 from runtime.testing.device_type import dtypes, instantiate_device_type_tests, ops, tol, toleranceOverride
@@ -552,3 +552,58 @@ def test_skips_for_other_platforms_leave_tests_as_they_are(decorator):
     assert decorator(test)() == 1
     if decorator is not common_utils.skipIfCrossRef:
         assert decorator(msg="reason")(test)() == 1
+
+
+DTYPES = [
+    runtime.bool, runtime.uint8, runtime.int8, runtime.int32, runtime.int64, runtime.float16, runtime.bfloat16, runtime.float32,
+    runtime.float64, runtime.complex64, runtime.complex128,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_made_tensors_lie_between_the_defaults_of_their_dtype(dtype):
+    made = make_tensor(20, 30, dtype=dtype, device="cpu")
+    assert made.dtype is dtype and tuple(made.shape) == (20, 30)
+    values = np.asarray(made.to(runtime.complex128).numpy())
+    low, high = {runtime.bool: (0, 1), runtime.uint8: (0, 9)}.get(dtype, (-9, 9))
+    for part in (values.real, values.imag) if dtype.is_complex else (values.real,):
+        assert part.min() >= low and part.max() <= high
+        assert part.min() < low + 1 and part.max() > high - 1
+
+
+def test_made_tensors_keep_to_given_limits():
+    assert set(make_tensor((100,), dtype=runtime.int64, device="cpu", low=3, high=5).tolist()) == {3, 4}
+    values = make_tensor(100, dtype=runtime.float32, device="cpu", low=0.5, high=0.75)
+    assert bool((values >= 0.5).all()) and bool((values < 0.75).all())
+
+
+def test_made_tensors_can_have_gaps_or_a_memory_format():
+    gaps = make_tensor(2, 3, dtype=runtime.float32, device="cpu", noncontiguous=True)
+    assert gaps.stride() == (6, 2)
+    last = make_tensor(1, 2, 3, 4, dtype=runtime.float32, device="cpu", memory_format=runtime.channels_last)
+    assert last.is_contiguous(memory_format=runtime.channels_last)
+
+
+@pytest.mark.parametrize("dtype", [runtime.int32, runtime.float32, runtime.complex64], ids=str)
+def test_made_tensors_can_do_without_zeros(dtype):
+    made = make_tensor(50, dtype=dtype, device="cpu", low=0, high=2, exclude_zero=True)
+    assert not bool((made == 0).any())
+
+
+def test_made_tensors_can_be_on_the_meta_device():
+    assert make_tensor(2, 3, dtype=runtime.float32, device="meta").is_meta
+
+
+@pytest.mark.parametrize(
+    "options, error",
+    [
+        ({"low": 2, "high": 1}, ValueError),
+        ({"low": float("nan")}, ValueError),
+        ({"low": 1e39, "high": 1e40}, ValueError),
+        ({"noncontiguous": True, "memory_format": runtime.contiguous_format}, ValueError),
+        ({"requires_grad": True}, NotImplementedError),
+    ],
+)
+def test_tensors_that_cannot_be_made_are_refused(options, error):
+    with pytest.raises(error):
+        make_tensor(2, dtype=runtime.float32, device="cpu", **options)

@@ -152,8 +152,8 @@ typedef struct { uint16_t re, im; } c32_item;
 #define SIZE_c64 8
 #define SIZE_c128 16
 
-#define CAST(FROM, TO)                                                                                                  \
-    static void FROM##_to_##TO(char **args, const Py_ssize_t *n, const Py_ssize_t *steps, void *data)                   \
+#define CAST(name, FROM, TO)                                                                                            \
+    static void name(char **args, const Py_ssize_t *n, const Py_ssize_t *steps, void *data)                   \
     {                                                                                                                   \
         const char *src = args[0];                                                                                      \
         char *dst = args[1];                                                                                            \
@@ -172,7 +172,7 @@ typedef struct { uint16_t re, im; } c32_item;
     _(X, u8, RT_UINT8) _(X, i8, RT_INT8) _(X, i16, RT_INT16) _(X, i32, RT_INT32) _(X, i64, RT_INT64) _(X, f16, RT_FLOAT16)    \
     _(X, f32, RT_FLOAT32) _(X, f64, RT_FLOAT64) _(X, c64, RT_COMPLEX64) _(X, c128, RT_COMPLEX128) _(X, b8, RT_BOOL)           \
     _(X, bf16, RT_BFLOAT16) _(X, u16, RT_UINT16) _(X, u32, RT_UINT32) _(X, u64, RT_UINT64)
-#define DEFINE_ONE(FROM, TO, code) CAST(FROM, TO)
+#define DEFINE_ONE(FROM, TO, code) CAST(FROM##_to_##TO, FROM, TO)
 #define DEFINE_FROM(FROM) FORALL_CASTABLE(DEFINE_ONE, FROM)
 DEFINE_FROM(u8)
 DEFINE_FROM(i8)
@@ -199,6 +199,14 @@ DEFINE_FROM(c128)
             *(TO##_item *)(args[1] + i * steps[1]) = (TO##_item){CONVERT(x.re), CONVERT(x.im)};                         \
         }                                                                                                               \
     }
+/* The conversions that arithmetic makes all the time, built for wider vectors too. */
+#define FORALL_FREQUENT(_)                                                                                              \
+    _(bf16, RT_BFLOAT16, f32, RT_FLOAT32) _(f32, RT_FLOAT32, bf16, RT_BFLOAT16) _(f32, RT_FLOAT32, f64, RT_FLOAT64)     \
+    _(f64, RT_FLOAT64, f32, RT_FLOAT32) _(i32, RT_INT32, f32, RT_FLOAT32) _(i64, RT_INT64, f32, RT_FLOAT32)             \
+    _(f32, RT_FLOAT32, i32, RT_INT32) _(f32, RT_FLOAT32, i64, RT_INT64)
+#define DEFINE_FREQUENT(FROM, from_code, TO, to_code) RT_CLONES CAST(wide_##FROM##_to_##TO, FROM, TO)
+FORALL_FREQUENT(DEFINE_FREQUENT)
+
 /* A complex number is true where either part is. */
 #define TRUTH_CAST(FROM)                                                                                                \
     static void truth_of_##FROM(char **args, const Py_ssize_t *n, const Py_ssize_t *steps, void *data)                  \
@@ -302,6 +310,10 @@ static rt_loop_fn const casts[RT_NUM_DTYPES][RT_NUM_DTYPES] = {
 
 static rt_loop_fn one_hop(int from, int to)
 {
+#define FREQUENT_ONE(FROM, from_code, TO, to_code) \
+    if (from == from_code && to == to_code)        \
+        return wide_##FROM##_to_##TO;
+    FORALL_FREQUENT(FREQUENT_ONE)
     if (from == RT_COMPLEX64 && to == RT_COMPLEX128)
         return both_c64_to_c128;
     if (from == RT_COMPLEX128 && to == RT_COMPLEX64)

@@ -1,19 +1,54 @@
-"""Stand-ins for names of systems that are not built yet: they import, can be subclassed and decorated with, and raise when used."""
+"""Stand-ins for names of systems that are not built yet.
 
-from types import FunctionType
+They can be imported, assigned, compared, tested by `isinstance`, and classes can be derived from them; whatever else is done with them
+raises NotImplementedError with the name.
+"""
+
+
+def _error(name):
+    return NotImplementedError(f"{name} is not built yet in this runtime")
+
+
+def _raising(method):
+    def use(self, *args, **kwargs):
+        raise _error(self.pending_name)
+
+    use.__name__ = method
+    return use
+
+
+def _missing_attribute(self, attribute):
+    # Python asks for special names to find out what an object can do.
+    if attribute.startswith("__"):
+        raise AttributeError(attribute)
+    raise _error(f"{self.pending_name}.{attribute}")
+
+
+_USES = ("__call__", "__getitem__", "__setitem__", "__delitem__", "__iter__", "__len__", "__contains__")
 
 
 class _PendingType(type):
-    def __call__(cls, *args, **kwargs):
-        raise NotImplementedError(f"{cls.pending_name} is not built yet in this runtime")
-
-    def __getattr__(cls, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise NotImplementedError(f"{cls.pending_name}.{name} is not built yet in this runtime")
+    __getattr__ = _missing_attribute
 
     def __repr__(cls):
         return f"<pending {cls.pending_name}>"
+
+
+class _Pending:
+    __getattr__ = _missing_attribute
+
+    def __init__(self, name):
+        self.__name__ = self.__qualname__ = name.rpartition(".")[2]
+        self.pending_name = name
+
+    def __repr__(self):
+        return f"<pending {self.pending_name}>"
+
+
+for _method in _USES:
+    setattr(_PendingType, _method, _raising(_method))
+for _method in (*_USES, "__bool__", "__enter__", "__exit__"):
+    setattr(_Pending, _method, _raising(_method))
 
 
 def pending_class(name):
@@ -22,17 +57,10 @@ def pending_class(name):
 
 
 def pending_function(name):
-    """A function that raises NotImplementedError when it is called."""
-
-    def function(*args, **kwargs):
-        raise NotImplementedError(f"{name} is not built yet in this runtime")
-
-    function.__name__ = function.__qualname__ = name.rpartition(".")[2]
-    function.__module__ = "runtime.compat"
-    function.pending_name = name
-    return function
+    """A function, or a value such as a table, that raises NotImplementedError when it is called, indexed or otherwise used."""
+    return _Pending(name)
 
 
 def is_pending(value):
     """Whether an object is one of these stand-ins."""
-    return isinstance(value, _PendingType) or (isinstance(value, FunctionType) and hasattr(value, "pending_name"))
+    return isinstance(value, (_PendingType, _Pending))

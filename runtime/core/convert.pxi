@@ -325,6 +325,12 @@ cdef object convert_list(object value, rt_arg *spec, int how):
     return tuple([None if optional and x is None else convert_one(x, kind, how) for x in value])
 
 
+cdef bint is_code_object(object value) noexcept:
+    """Whether a value is a dtype, a layout or a memory format."""
+    cdef PyTypeObject *t = RT_TYPE(<void *>value)
+    return t == rt_DtypeType or t == rt_LayoutType or t == rt_MemoryFormatType
+
+
 cdef object convert_value(object value, rt_arg *spec, int how):
     """The canonical form of a value for an argument or return type.
 
@@ -334,4 +340,6 @@ cdef object convert_value(object value, rt_arg *spec, int how):
         return None
     if spec.flags & RT_ARGF_LIST:
         return convert_list(value, spec, how)
+    if spec.flags & RT_ARGF_SYMBOLIC and is_code_object(value):
+        cast_fail(value)  # their codes stand for plain ints only
     return convert_one(value, spec.kind, how)

@@ -216,12 +216,18 @@ cdef int arrange(rt_operator *op, PyObject *const *args, Py_ssize_t n, PyObject 
 
 
 cdef int bind_failed(rt_operator *op, PyObject *const *args, Py_ssize_t n, PyObject *kwnames, int how, Binding *b) noexcept:
+    cdef int i
     free(b.heap)   # holds no references yet
     b.heap = NULL
     if how & QUIET:
         return 0
     try:
-        arrangement_error(op, n, () if kwnames == NULL else <tuple>kwnames, how)
+        names = () if kwnames == NULL else <tuple>kwnames
+        if not how & PYARG and n <= op.npos and n + len(names) <= op.nargs:
+            # As PyTorch: positional arguments are converted before it shows that others are missing.
+            for i in range(n):
+                converted_argument(op, i, <object>args[i], how)
+        arrangement_error(op, n, names, how)
     except BaseException as e:
         set_current(e)
     return -1

@@ -1,8 +1,9 @@
-"""The harness that tests written for PyTorch import: `comparison`, `common_utils`, `device_type`, and the operator databases."""
+"""The harness that tests written for PyTorch import: `comparison`, `creation`, `common_utils`, `device_type`, and the operator databases."""
 
 from runtime.testing.comparison import assert_close
+from runtime.testing.creation import make_tensor
 
-__all__ = ["assert_close"]
+__all__ = ["assert_close", "make_tensor"]
 
 
 def __getattr__(name):
