@@ -1,9 +1,9 @@
 """Register the extension's kernels and call them; run it where `fused` was built."""
 
 import fused
-from runtime._core import _IncludeDispatchKeyGuard
 
 import runtime
+from runtime._core import _IncludeDispatchKeyGuard
 
 lib = runtime.Library("fused", "DEF")
 lib.define("axpy(Tensor x, Tensor y, float a) -> Tensor")
