@@ -34,6 +34,7 @@ cdef extern from "runtime/runtime.h":
         rt_operator *(*find)(const char *name, const char *overload) noexcept
         PyObject *(*call)(rt_operator *op, PyObject *const *args, Py_ssize_t nargs) noexcept
         PyObject *(*redispatch)(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs) noexcept
+        PyObject *(*name)(rt_operator *op) noexcept
     const rt_api *rt
     int rt_import() except -1
     rt_keyset RT_FULL_AFTER(int key) noexcept

@@ -1,10 +1,14 @@
 """Foreign arrays as operator arguments: raw where the kernel takes them, wrapped without a copy everywhere else."""
 
+import gc
+import sys
+import types
+
 import numpy as np
 import pytest
 
 import runtime
-from runtime._core import _IncludeDispatchKeyGuard
+from runtime._core import _IncludeDispatchKeyGuard, _set_strict_arrays
 
 _count = iter(range(10**6))
 
@@ -145,3 +149,157 @@ def test_an_unregistered_type_is_refused_with_the_operators_name(lib):
 def test_a_wrong_key_set_function_is_refused():
     with pytest.raises(TypeError, match="keyset_fn"):
         runtime.register_array_type(Array, 3)
+
+
+def test_other_arguments_are_converted_in_a_raw_call(lib):
+    seen = Seen()
+    op = op_of(lib, "f(Tensor x, float a, int[] n) -> Tensor", seen, accepts_foreign=True)
+    a = np.ones(3)
+    op(a, 2, [1, 2])
+    assert seen[0][0] is a and type(seen[0][1]) is float and seen[0][2] == [1, 2]
+    with pytest.raises(RuntimeError, match="argument 'a'"):
+        op(a, "two", [1])
+
+
+def test_a_raw_kernel_may_return_arrays_but_only_in_a_raw_call(lib):
+    op = op_of(lib, "f(Tensor x) -> Tensor", lambda x: np.asarray([1.0]), accepts_foreign=True)
+    pair = op_of(lib, "g(Tensor x) -> (Tensor, Tensor)", lambda x: [x, x], accepts_foreign=True)
+    a = np.ones(1)
+    assert type(op(a)) is np.ndarray
+    assert pair(a)[0] is a
+    with pytest.raises(RuntimeError, match="Unable to cast"):
+        op(runtime.ones(1))
+
+
+def test_a_kernel_above_the_backends_never_gets_arrays(lib):
+    seen, above = Seen(), Seen()
+    op = op_of(lib, "f(Tensor x) -> Tensor", seen, accepts_foreign=True)
+    lib.impl("f", above, "TESTING_ONLY_GenericMode", accepts_foreign=True)
+    with _IncludeDispatchKeyGuard("TESTING_ONLY_GenericMode"):
+        op(np.ones(3))
+    assert not seen and type(above[0][0]) is runtime.Tensor
+
+
+def test_redispatch_hands_over_tensors_since_its_key_set_is_not_the_arrays(lib):
+    seen = Seen()
+    op = op_of(lib, "f(Tensor x) -> Tensor", seen, accepts_foreign=True)
+    op.default.redispatch(runtime.DispatchKeySet("CPU"), np.ones(3))
+    assert type(seen[0][0]) is runtime.Tensor
+
+
+def test_a_built_in_kernel_beside_a_raw_one_gets_tensors():
+    library = runtime.Library("aten", "IMPL")
+    seen = Seen()
+    library.impl("sin", seen, "PrivateUse1", accepts_foreign=True)
+    try:
+        assert runtime.ops.aten.sin(np.zeros(2)).tolist() == [0.0, 0.0]
+        assert runtime.sin(np.zeros(2)).tolist() == [0.0, 0.0]
+        assert runtime.ops.aten.sin.default.redispatch(runtime.DispatchKeySet("CPU"), np.zeros(2)).tolist() == [0.0, 0.0]
+    finally:
+        library._destroy()
+    assert not seen
+
+
+def test_subclasses_of_a_registered_type_are_other_types(lib):
+    class Sub(np.ndarray):
+        pass
+
+    op = op_of(lib, "f(Tensor x) -> Tensor", Seen(), accepts_foreign=True)
+    with pytest.raises(RuntimeError, match="instead found type 'Sub'"):
+        op(np.ones(2).view(Sub))
+
+
+@pytest.mark.filterwarnings("ignore:The given NumPy array is not writable")
+def test_a_read_only_array_is_raw_or_shared_as_it_is(lib):
+    seen = Seen()
+    raw = op_of(lib, "f(Tensor x) -> Tensor", seen, accepts_foreign=True)
+    wrapped = op_of(lib, "g(Tensor x) -> Tensor", seen)
+    a = np.ones(2)
+    a.flags.writeable = False
+    raw(a), wrapped(a)
+    assert seen[0][0] is a and not seen[1][0].numpy().flags.writeable
+
+
+def test_a_raw_kernel_takes_arrays_that_no_tensor_can_show(lib):
+    seen = Seen()
+    op = op_of(lib, "f(Tensor x) -> Tensor", seen, accepts_foreign=True)
+    for a in (np.ones(3)[::-1], np.array([object()]), np.ones(2, dtype=">f4")):
+        op(a)
+        assert seen[-1][0] is a
+
+
+def test_what_a_wrap_or_key_set_function_raises_or_returns_is_checked(lib):
+    class Broken(Array):
+        pass
+
+    op = op_of(lib, "f(Tensor x) -> Tensor", Seen(), accepts_foreign=True)
+    plain = op_of(lib, "g(Tensor x) -> Tensor", Seen())
+
+    def fail(array):
+        raise KeyError("mine")
+
+    runtime.register_array_type(Broken, fail, lambda a: 3)
+    with pytest.raises(KeyError, match="mine"):
+        op(Broken([1.0]))
+    with pytest.raises(RuntimeError, match="must return a Tensor, not int"):
+        plain(Broken([1.0]))
+    runtime.register_array_type(Broken, lambda a: 3, lambda a: 3)
+    with pytest.raises(TypeError, match="must return a DispatchKeySet, not int"):
+        op(Broken([1.0]))
+
+
+def test_wrong_registrations_are_refused():
+    keys = runtime.DispatchKeySet("CPU")
+    with pytest.raises(TypeError):
+        runtime.register_array_type("Array", keys)
+    with pytest.raises(TypeError, match="wrap"):
+        runtime.register_array_type(Array, keys, 3)
+    with pytest.raises(TypeError, match="tensor type"):
+        runtime.register_array_type(runtime.Tensor, keys)
+
+
+def test_the_array_type_of_an_imported_cupy_has_the_key_cuda(lib, monkeypatch):
+    class ndarray:
+        pass
+
+    cpu, cuda = Seen(), Seen()
+    op = op_of(lib, "f(Tensor x) -> Tensor", cpu, accepts_foreign=True)
+    lib.impl("f", cuda, "CUDA", accepts_foreign=True)
+    with pytest.raises(RuntimeError, match="instead found type 'ndarray'"):
+        op(ndarray())
+    module = types.ModuleType("cupy")
+    module.ndarray = ndarray
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    array = ndarray()
+    op(array)
+    assert cuda[0][0] is array and not cpu
+
+
+def test_the_strict_rule_refuses_arrays_everywhere(lib):
+    op = op_of(lib, "f(Tensor x, Tensor[] y) -> Tensor", Seen(), accepts_foreign=True)
+    raw = op_of(lib, "g(Tensor x) -> Tensor", Seen(), accepts_foreign=True)
+    a, t = np.ones(2), runtime.ones(2)
+    _set_strict_arrays(True)
+    try:
+        with pytest.raises(RuntimeError, match="instead found type 'ndarray'"):
+            raw(a)
+        with pytest.raises(RuntimeError):
+            op(t, [a])
+        with pytest.raises(TypeError):
+            runtime.add(a, t)
+    finally:
+        _set_strict_arrays(False)
+
+
+def test_foreign_calls_leak_nothing(lib):
+    raw = op_of(lib, "f(Tensor x) -> Tensor", lambda x: x, accepts_foreign=True)
+    wrapped = op_of(lib, "g(Tensor x) -> Tensor", lambda x: x)
+    a = np.ones(3)
+    for _ in range(100):
+        raw(a), wrapped(a)
+    gc.collect()
+    blocks, count = sys.getallocatedblocks(), sys.getrefcount(a)
+    for _ in range(5000):
+        raw(a), wrapped(a)
+    gc.collect()
+    assert sys.getallocatedblocks() - blocks < 50 and sys.getrefcount(a) == count

@@ -12,6 +12,7 @@ import pytest
 
 import runtime
 from runtime import TypedKernel
+from runtime._core import _FunctionPointer
 from runtime.inline import NoCompiler, load_c
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -212,6 +213,81 @@ def test_a_kernel_keeps_its_owner_and_frees_it_when_deregistered(native):
     assert sys.getrefcount(kernel) > count
     library._destroy()
     assert sys.getrefcount(kernel) == count
+
+
+@pytest.mark.parametrize(
+    "schema, rule, text",
+    [
+        ("f(Tensor x) -> (Tensor, Tensor)", "same_as(0)", "1 outputs, the operator 2 returns"),
+        ("f(Tensor x) -> ()", "same_as(0)", "1 outputs, the operator 0 returns"),
+        ("f(Tensor x) -> Tensor[]", "same_as(0)", "returns tensors only"),
+        ("f(Tensor x) -> int", "same_as(0)", "returns tensors only"),
+        ("f(Tensor x) -> Tensor", "out", "0 outputs, the operator 1 returns"),
+        ("f(Tensor x) -> Tensor", lambda x: 3, "shape rule must return"),
+        ("f(Tensor x) -> Tensor", lambda x: [], "shape rule must return"),
+    ],
+)
+def test_outputs_that_are_not_the_schemas_are_refused(native, lib, schema, rule, text):
+    op = op_of(lib, schema, TypedKernel(native.twice, rule))
+    with pytest.raises((RuntimeError, TypeError), match=text):
+        op(X)
+
+
+def test_what_a_shape_rule_raises_reaches_the_caller(native, lib):
+    def rule(x):
+        raise KeyError("mine")
+
+    op = op_of(lib, "f(Tensor x) -> Tensor", TypedKernel(native.twice, rule))
+    with pytest.raises(KeyError, match="mine"):
+        op(X)
+
+
+def test_too_many_tensors_or_numbers_are_refused(native, lib):
+    tensors = op_of(lib, "f(Tensor[] x) -> Tensor", TypedKernel(native.slow, "broadcast"))
+    numbers = ", ".join(f"int a{i}" for i in range(65))
+    many = op_of(lib, f"g(Tensor x, {numbers}) -> Tensor", TypedKernel(native.slow, "same_as(0)"))
+    with pytest.raises(RuntimeError, match="too many tensors"):
+        tensors([X] * 65)
+    with pytest.raises(RuntimeError, match="too many numbers"):
+        many(X, *range(65))
+
+
+def test_null_addresses_are_refused(lib):
+    lib.define("f(Tensor x) -> Tensor")
+    for null in (ctypes.CFUNCTYPE(ctypes.c_void_p)(0), _FunctionPointer(0)):
+        with pytest.raises(ValueError, match="NULL"):
+            lib.impl("f", null, "CPU")
+
+
+def test_a_numba_function_is_no_boxed_kernel(lib):
+    numba = pytest.importorskip("numba")
+    function = numba.cfunc(numba.types.int32(numba.types.voidptr))(lambda x: 0)
+    lib.define("f(Tensor x) -> Tensor")
+    with pytest.raises(TypeError, match="register it as a TypedKernel"):
+        lib.impl("f", function, "CPU")
+
+
+def test_a_kernel_that_takes_its_own_registration_back_finishes(native):
+    library = runtime.Library(f"native{next(_count)}", "DEF")
+
+    def rule(x):
+        library._destroy()
+        gc.collect()
+        return tuple(x.shape), x.dtype
+
+    op = op_of(library, "f(Tensor x) -> Tensor", TypedKernel(native.twice, rule))
+    assert op(X).tolist() == [2.0, 4.0, 6.0]
+    with pytest.raises(RuntimeError):
+        op(X)
+
+
+def test_a_boxed_native_kernel_gets_arrays_raw_where_it_accepts_them(native, lib):
+    numpy = pytest.importorskip("numpy")
+    raw = op_of(lib, "f(Tensor x) -> Tensor", native.first, accepts_foreign=True)
+    typed = op_of(lib, "g(Tensor x) -> Tensor", TypedKernel(native.twice, "same_as(0)"), accepts_foreign=True)
+    a = numpy.ones(2, dtype=numpy.float32)
+    assert raw(a) is a
+    assert typed(a).tolist() == [2.0, 2.0]
 
 
 def run(folder, script, env=None):

@@ -426,24 +426,23 @@ cdef int bind_foreign(rt_operator *op, Binding *b, int how) noexcept:
     1 or 0, or -1 with an exception set.
     """
     cdef rt_keyset keys = 0, unused = 0
-    cdef int i
+    cdef int i, status
     cdef PyObject *value
+    cdef PyTypeObject *known = NULL   # a type whose key set is in `keys` already
     if strict_arrays or how & WRAP:
         return 0
     for i in range(op.nargs):
         if op.args[i].kind == RT_ARG_TENSOR and (op.args[i].flags & RT_ARGF_LIST or rt_is_tensor(b.args[i])):
             return 0
-    try:
-        for i in range(op.nargs):
-            value = b.args[i]
-            if op.args[i].kind == RT_ARG_TENSOR and not (value == c_None and op.args[i].flags & RT_ARGF_OPTIONAL):
-                entry = foreign_entry(<object>RT_TYPE(value))
-                if entry is None:
-                    return 0
-                keys |= foreign_keys(<tuple>entry, <object>value)
-    except BaseException as e:
-        set_current(e)
-        return -1
+    for i in range(op.nargs):
+        value = b.args[i]
+        if op.args[i].kind != RT_ARG_TENSOR or RT_TYPE(value) == known or (value == c_None and op.args[i].flags & RT_ARGF_OPTIONAL):
+            continue
+        status = foreign_keys(value, &keys)
+        if status <= 0:
+            return status
+        if status == SAME_FOR_TYPE:
+            known = RT_TYPE(value)
     for i in range(op.nargs):
         value = b.args[i]
         if op.args[i].kind != RT_ARG_TENSOR and value != op.args[i].dflt and not canonical(&op.args[i], value, &unused):
@@ -458,14 +457,37 @@ cdef int bind_foreign(rt_operator *op, Binding *b, int how) noexcept:
     return 1
 
 
-cdef rt_keyset foreign_keys(tuple entry, object array) except? 0xBADBADBAD:
-    """The key set of a foreign array by the entry of its type."""
-    if entry[2] is not None:
-        return (<DispatchKeySet>entry[2]).bits
-    keyset = entry[0](array)
-    if not isinstance(keyset, DispatchKeySet):
-        raise TypeError(f"the key set function of {type(array).__name__} must return a DispatchKeySet, not {type(keyset).__name__}")
-    return (<DispatchKeySet>keyset).bits
+cdef enum:
+    ONE_ARRAY = 1       # the key set is this array's
+    SAME_FOR_TYPE = 2   # the key set is that of all arrays of the type
+
+cdef extern from "Python.h":
+    PyObject *c_dict_get "PyDict_GetItemWithError"(PyObject *d, PyObject *key) noexcept
+
+
+cdef int foreign_keys(PyObject *array, rt_keyset *keys) noexcept:
+    """Add the key set of a foreign array: ONE_ARRAY or SAME_FOR_TYPE; 0 for other values, -1 with an exception set."""
+    cdef PyObject *entry = c_dict_get(<PyObject *>foreign_types, <PyObject *>RT_TYPE(array))
+    if likely(entry != NULL and RT_TUPLE_ITEMS(entry)[2] != c_None):
+        keys[0] |= (<DispatchKeySet>RT_TUPLE_ITEMS(entry)[2]).bits
+        return SAME_FOR_TYPE
+    if entry == NULL and c_err_occurred() != NULL:
+        return -1   # the type has a metaclass whose hash function raised
+    try:
+        found = foreign_entry(type(<object>array))
+        if found is None:
+            return 0
+        keyset = (<tuple>found)[0]
+        if not isinstance(keyset, DispatchKeySet):
+            keyset = keyset(<object>array)
+        if not isinstance(keyset, DispatchKeySet):
+            raise TypeError(f"the key set function of {type(<object>array).__name__} must return a DispatchKeySet, not "
+                            f"{type(keyset).__name__}")
+        keys[0] |= (<DispatchKeySet>keyset).bits
+        return ONE_ARRAY
+    except BaseException as e:
+        set_current(e)
+        return -1
 
 
 def register_array_type(type cls not None, keyset_fn not None, wrap=None):
