@@ -574,3 +574,38 @@ def test_a_million_tensors_leave_memory_as_it_was():
     for _ in range(1_000_000):
         runtime.tensor([1.0] * 100)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 4096
+
+
+def test_attributes_belong_to_one_tensor():
+    a, b = runtime.ones(2), runtime.ones(2)
+    assert a.__dict__ == {} == b.__dict__
+    a.note = 1
+    assert not hasattr(b, "note") and not hasattr(runtime.ones(2), "note")
+    assert a.__dict__ == {"note": 1}
+    del a.note
+    assert a.__dict__ == {} and a.__dict__ is not runtime.ones(2).__dict__
+    b.__dict__ = {"x": 2}
+    assert b.x == 2 and not hasattr(a, "x")
+    with pytest.raises(TypeError):
+        del runtime.ones(2).__dict__
+    with pytest.raises(AttributeError):
+        del runtime.ones(2).missing
+
+
+def test_a_method_is_found_after_attributes_come_and_go():
+    def dims(tensors):
+        return [t.dim() for t in tensors]
+
+    plain, noted = runtime.ones(2, 3), runtime.ones(2)
+    noted.dim = lambda: "mine"
+    for _ in range(50):
+        assert dims([plain, noted, runtime.ones(())]) == [2, "mine", 0]
+
+
+def test_a_cycle_through_an_attribute_and_a_view_is_collected():
+    a = runtime.ones(4)
+    a.view_of_me = a.view(2, 2)
+    gone = weakref.ref(a)
+    del a
+    gc.collect()
+    assert gone() is None

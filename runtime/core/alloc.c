@@ -14,6 +14,7 @@
 
 PyTypeObject *rt_TensorType, *rt_DtypeType, *rt_DeviceType, *rt_LayoutType, *rt_MemoryFormatType, *rt_GeneratorType;
 PyObject *rt_default_generator;
+PyObject *rt_no_dict;
 PyObject *rt_dtype_objects[RT_NUM_DTYPES];
 int rt_default_dtype = RT_FLOAT32;
 
@@ -329,7 +330,7 @@ void rt_tensor_emplace(RtTensor *t)
     t->ndim = 0;
     t->device_type = RT_DEVICE_CPU;
     t->device_index = -1;
-    t->flags = RT_T_CONTIGUOUS | RT_T_DENSE;
+    t->flags = RT_T_CONTIGUOUS | RT_T_DENSE | RT_T_TRACKED; /* as tp_alloc left it */
     t->ext = NULL;
     t->autograd = NULL;
     t->view = NULL;
@@ -358,7 +359,7 @@ RtTensor *rt_tensor_header(int ndim)
     t->ext = NULL;
     t->autograd = NULL;
     t->view = NULL;
-    t->dict = NULL;
+    t->dict = rt_no_dict;
     if (RT_UNLIKELY(make_room(t, ndim) < 0)) {
         t->sizes = t->dims;
         Py_DECREF(t);
@@ -388,14 +389,16 @@ RtTensor *rt_tensor_of_type(PyTypeObject *type, int ndim)
 
 void rt_tensor_track(RtTensor *t)
 {
-    if (!PyObject_GC_IsTracked((PyObject *)t))
+    if (!(t->flags & RT_T_TRACKED)) {
+        t->flags |= RT_T_TRACKED;
         PyObject_GC_Track(t);
+    }
 }
 
 static void tensor_dealloc(PyObject *o)
 {
     RtTensor *t = RT_TENSOR(o);
-    if (RT_UNLIKELY(PyObject_GC_IsTracked(o)))
+    if (t->flags & RT_T_TRACKED)
         PyObject_GC_UnTrack(o);
     if (RT_UNLIKELY(*weaklist(o) != NULL))
         PyObject_ClearWeakRefs(o);
@@ -405,7 +408,8 @@ static void tensor_dealloc(PyObject *o)
         t->ext->type->dealloc(t->ext);
     Py_XDECREF(t->autograd);
     Py_XDECREF(t->view);
-    Py_XDECREF(t->dict);
+    if (RT_UNLIKELY(rt_has_dict(t)))
+        Py_DECREF(t->dict);
     if (t->storage != NULL)
         rt_storage_decref(t->storage);
     if (RT_UNLIKELY(t->sizes != t->dims))
@@ -421,7 +425,8 @@ static int tensor_traverse(PyObject *o, visitproc visit, void *arg)
     RtTensor *t = RT_TENSOR(o);
     Py_VISIT(t->autograd);
     Py_VISIT(t->view);
-    Py_VISIT(t->dict);
+    if (rt_has_dict(t))
+        Py_VISIT(t->dict);
     if (t->ext != NULL && t->ext->type->traverse != NULL)
         return t->ext->type->traverse(t->ext, visit, arg);
     return 0;
@@ -432,31 +437,47 @@ static int tensor_clear(PyObject *o)
     RtTensor *t = RT_TENSOR(o);
     Py_CLEAR(t->autograd);
     Py_CLEAR(t->view);
-    Py_CLEAR(t->dict);
+    if (rt_has_dict(t))
+        Py_CLEAR(t->dict);
     return 0;
+}
+
+/* The interpreter's own functions may put a dict where there is none, but must not see the one that stands for none. */
+static void uncover_dict(RtTensor *t)
+{
+    if (t->dict == rt_no_dict)
+        t->dict = NULL;
+}
+
+static void cover_dict(RtTensor *t)
+{
+    if (t->dict != NULL)
+        rt_tensor_track(t);
+    else if (Py_TYPE(t) == rt_TensorType)
+        t->dict = rt_no_dict;
 }
 
 static int tensor_setattro(PyObject *o, PyObject *name, PyObject *value)
 {
+    uncover_dict(RT_TENSOR(o));
     int result = PyObject_GenericSetAttr(o, name, value);
-    if (RT_TENSOR(o)->dict != NULL)
-        rt_tensor_track(RT_TENSOR(o));
+    cover_dict(RT_TENSOR(o));
     return result;
 }
 
 static PyObject *tensor_get_dict(PyObject *o, void *context)
 {
+    uncover_dict(RT_TENSOR(o));
     PyObject *dict = PyObject_GenericGetDict(o, context);
-    if (dict != NULL)
-        rt_tensor_track(RT_TENSOR(o));
+    cover_dict(RT_TENSOR(o));
     return dict;
 }
 
 static int tensor_set_dict(PyObject *o, PyObject *dict, void *context)
 {
+    uncover_dict(RT_TENSOR(o));
     int result = PyObject_GenericSetDict(o, dict, context);
-    if (RT_TENSOR(o)->dict != NULL)
-        rt_tensor_track(RT_TENSOR(o));
+    cover_dict(RT_TENSOR(o));
     return result;
 }
 
@@ -473,6 +494,10 @@ int rt_setup_tensor_type(PyTypeObject *type)
     type->tp_clear = tensor_clear;
     type->tp_setattro = tensor_setattro;
     type->tp_dictoffset = offsetof(RtTensor, dict);
+#if PY_VERSION_HEX < 0x030C0000
+    if ((rt_no_dict = PyDict_New()) == NULL)
+        return -1;
+#endif
     /* Defining a hash keeps a type from inheriting comparisons. */
     if (type->tp_richcompare == NULL)
         type->tp_richcompare = type->tp_base->tp_richcompare;

@@ -185,7 +185,8 @@ enum rt_tensor_flag {
     RT_T_CHANNELS_LAST_3D = 8,
     RT_T_DENSE = 16, /* non-overlapping and dense */
     RT_T_NO_METADATA_CHANGE = 32,
-    RT_T_REQUIRES_GRAD = 64
+    RT_T_REQUIRES_GRAD = 64,
+    RT_T_TRACKED = 128 /* by the garbage collector */
 };
 
 /* What most tensors lack, behind one pointer: the functions that the tensor's life needs of it. */
@@ -215,7 +216,7 @@ typedef struct RtTensor {
     rt_ext *ext;
     PyObject *autograd; /* autograd metadata, or NULL */
     PyObject *view;     /* view metadata (the base), or NULL */
-    PyObject *dict;
+    PyObject *dict; /* attributes: see rt_has_dict */
     int64_t dims[2 * RT_INLINE_DIM];
     /* Cython's own fields (weak references) follow. */
 } RtTensor;
@@ -228,6 +229,13 @@ extern const uint8_t rt_itemsize[RT_NUM_DTYPES]; /* bytes; 0 for codes that are 
 static inline int rt_is_tensor(PyObject *o)
 {
     return Py_TYPE(o) == rt_TensorType || PyType_IsSubtype(Py_TYPE(o), rt_TensorType);
+}
+/* Python 3.11 remembers where a method was found only for instances that have a dict. Exact Tensors without attributes therefore share
+ * an empty one there, which nobody owns and nobody writes; later versions need no such thing, and it is NULL. */
+extern PyObject *rt_no_dict;
+static inline int rt_has_dict(const RtTensor *t)
+{
+    return t->dict != NULL && t->dict != rt_no_dict;
 }
 static inline char *rt_data(const RtTensor *t)
 {
@@ -261,7 +269,7 @@ rt_keyset rt_keyset_of_device(int device_type);
  * All return a new reference, or NULL with an exception set. Sizes are not negative (checked by rt_check_sizes). */
 
 /* A Tensor header of rank ndim: sizes/strides point to room, everything else must be set by the caller except version, ext, autograd,
- * view, dict (NULL) and storage (NULL). The garbage collector does not track it until it can be part of a cycle. */
+ * view, storage (NULL) and dict (none). The garbage collector does not track it until it can be part of a cycle. */
 RtTensor *rt_tensor_header(int ndim);
 RtTensor *rt_empty(int ndim, const int64_t *sizes, int dtype, int device_type, int device_index); /* contiguous, uninitialised */
 RtTensor *rt_empty_strided(int ndim, const int64_t *sizes, const int64_t *strides, int dtype, int device_type, int device_index);

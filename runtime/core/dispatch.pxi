@@ -44,6 +44,8 @@ cdef inline bint canonical(rt_arg *spec, PyObject *value, rt_keyset *keys) noexc
                 return False
             items = RT_TUPLE_ITEMS(value)
             for i in range(RT_SIZE(value)):
+                if kind == RT_ARG_INT and RT_TYPE(items[i]) == &c_long and RT_LONG_IS_SMALL(items[i]):
+                    continue
                 if items[i] == c_None and spec.flags & RT_ARGF_OPTIONAL_ELEM:
                     continue
                 if not canonical_one(kind, items[i], keys):

@@ -135,12 +135,14 @@ cdef int bind_varargs(Signature *s, PyObject *const *args, Py_ssize_t n, PyObjec
     cdef PyObject *sizes
     cdef Py_ssize_t i, first = s.varargs, nk = 0 if kwnames == NULL else RT_SIZE(kwnames)
     cdef int status
+    cdef bint plain = first == 1 and RT_TYPE(args[0]) == rt_TensorType
     if first + 1 + nk > BUFFER or s.op.nargs > BUFFER:
         return 0
     sizes = c_tuple_new(n - first)
     if sizes == NULL:
         return -1
     for i in range(first, n):
+        plain &= RT_TYPE(args[i]) == &c_long and RT_LONG_IS_SMALL(args[i])
         RT_INC(args[i])
         RT_TUPLE_ITEMS(sizes)[i - first] = args[i]
     b.heap = NULL
@@ -156,6 +158,10 @@ cdef int bind_varargs(Signature *s, PyObject *const *args, Py_ssize_t n, PyObjec
             if b.buffer[i] == NULL:
                 RT_DEC(sizes)
                 return 0
+        if likely(plain):
+            b.converted = 1ULL << first
+            b.keys = RT_TENSOR(args[0]).keys
+            return 1
     else:
         for i in range(first):
             packed[i] = args[i]

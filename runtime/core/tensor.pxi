@@ -14,6 +14,7 @@ cdef extern from "runtime/core/alloc.h":
     RtTensor *rt_tensor_of_type(PyTypeObject *type, int ndim) noexcept
     int rt_tensor_copy_impl(RtTensor *t, const RtTensor *source) except -1
     void rt_tensor_track(RtTensor *t) noexcept
+    bint rt_has_dict(const RtTensor *t) noexcept
     void rt_version_decref(rt_version *v) noexcept
     int64_t rt_storage_bytes(int ndim, const int64_t *sizes, const int64_t *strides, int64_t offset, int itemsize) except -1
     int rt_set_geometry(RtTensor *t, int ndim, const int64_t *sizes, const int64_t *strides, int64_t offset) except -1
@@ -620,7 +621,7 @@ cdef object reduce_tensor(object self):
         raise NotImplementedError(f"Cannot access storage of {class_name(self)}")
     lazy_bits = has_key(t, RT_KEY_Conjugate) | has_key(t, RT_KEY_Negative) << 1
     args = (self.untyped_storage(), self.dtype, t.offset, tuple(self.shape), self.stride(), self.requires_grad, lazy_bits)
-    state = dict(<object>t.dict) if t.dict != NULL else None
+    state = dict(<object>t.dict) if rt_has_dict(t) else None
     if type(self) is Tensor and not state:
         return _rebuild_tensor, args
     return _rebuild_from_type, (_rebuild_tensor, type(self), args, state)
@@ -648,7 +649,7 @@ cdef object deepcopy_tensor(object self, dict memo):
         if type(self) is not Tensor:
             result = as_subclass(result, type(self))
     memo[id(self)] = result
-    if t.dict != NULL:
+    if rt_has_dict(t):
         result.__dict__.update(deepcopy(<object>t.dict, memo))
     return result
 
