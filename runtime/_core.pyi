@@ -335,6 +335,8 @@ class Operator:
     overload: Any
     schema_or_none: Any
 
+class Parameter: ...
+
 class Size(tuple[int, ...]):
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
     def __add__(self, *args: Any, **kwargs: Any) -> Any: ...
@@ -990,7 +992,6 @@ jagged: Any
 numpy_names: dict[Any, Any]
 one_object: int
 ops: Any
-parser_types: dict[Any, Any]
 preserve_format: Any
 sparse_bsc: Any
 sparse_bsr: Any

@@ -147,3 +147,38 @@ def test_calling_any_function_with_anything_raises_or_works(name, args, kwargs):
         runtime._core.functions[name](*args, **kwargs)
     except (RuntimeError, TypeError, ValueError, IndexError, OverflowError, NotImplementedError, AttributeError, ZeroDivisionError):
         pass
+
+
+CALLS = """
+x.view('a')|x.view(2,'a')|x.view('a','b','c')|x.view(dtyp=3)|x.view(size=3.5)|x.sum('a')|x.sum(0,'a')
+x.sum(dim='a')|x.sum(0,foo=1)|x.sum(0,1,2,3,4)|x.mm(1,2,3)|x.mm()|x.mm(mat3=x)|m.add(1,2,3,4)|m.add('a',x)
+m.add(x,'a',alpha='b')|m.add(x,x,beta=2)|x.max('a')|x.max(0,0,0)|x.max(x,1)|x.clamp('a','b')
+m.where(x,'a')|m.where('a',x,x)|m.where(x,x)|x.fill_()|m.sum(x,[0,'a'])|m.sum(x,dim=[0,'a'])
+x.max(dim=0,keepdim='a')|m.arange()|m.arange('a')|m.full(2)|m.rand('a')|m.rand(2,'a')|x.transpose('a','b')
+m.cat(x)|m.cat([1,2])|m.cat([x,1])|x.pow('a')|m.pow('a','b')|x.mean(dim=0,dtype=3)|x.all(0,0,0)
+x.unsqueeze()|x.unsqueeze(1,2)|x.unsqueeze(foo=3)|x.sum(axis='a')|m.sum(x,out=3)|m.add(x,x,out=3)
+m.max(x,0,out=3)|x.view(a=3,b=4)|x.view(2,a=4)|x.view(2,2,a=4)|m.where(x,x,foo=3)
+m.where(condition=x,foo=3)|x.clamp(3,max='a')|x.clamp(min='a',max='b')|x.pow(exponent='a')|x.pow(foo='a')
+m.pow(x,foo='a')|m.pow('a',exponent='b')|x.logical_and_(2)|x.logical_and(2)|m.logical_and(x,2)|x.add_('a')
+x.mm(2)|m.mm(x,2)|m.mm(2,x)|x.to('cpu')|x.to('cpu',m.float64)|x.to('meta')|x.to(m.device('cpu'))
+x.to(m.float64)|x.to(m.ones(1,dtype=m.int32))|x.to('cpu',copy=True)|x.to(device='cpu')|x.to('nope')
+x.to('cpu',m.float64,True,True)|x.to(dtype=m.float16)|x.to(m.float16,copy=True)|x.to()|x.to(None)
+x.to('cpu',None)|x.unsqueeze('a')|x.clamp('a')|x.transpose(0)|x.transpose(0,'b')|x.reshape()|x.fill_('a')
+x.copy_(2)|x.expand('a')|x.permute(0,'a')|x.index_select(0,2)|m.index_select(x,0,2)|x.masked_fill_(x,1)
+x.float()|x.to(float)|x.to(int)|x.to(bool)|x.type(m.float64)|x.cpu()|x.double()|x.to("cpu:0")|x.type()
+x.type('torch.DoubleTensor')|x.type_as(x)
+""".strip().replace("\n", "|").split("|")
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("call", CALLS)
+def test_functions_and_methods_take_and_refuse_what_pytorchs_do(call):
+    torch = pytest.importorskip("torch")
+    outcomes = []
+    for m in (runtime, torch):
+        scope = {"m": m, "x": m.ones(2, 2)}
+        try:
+            outcomes.append(str(eval(call, scope)))
+        except Exception as error:
+            outcomes.append(f"{type(error).__name__}: {error}")
+    assert outcomes[0] == outcomes[1]

@@ -339,6 +339,7 @@ slice(100,None)|slice(-100,2)|()|1.5|2**70|slice(0,2**70)|slice('a',None)|...|(.
 
 
 @pytest.mark.oracle
+@pytest.mark.filterwarnings("ignore:Using a non-tuple sequence")
 @pytest.mark.parametrize("index", INDICES)
 def test_indices_make_the_views_that_pytorch_makes(index):
     torch = pytest.importorskip("torch")

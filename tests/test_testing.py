@@ -117,7 +117,7 @@ def comparable(result):
 
 
 @pytest.mark.oracle
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: ",".join(options))
 @pytest.mark.parametrize("name", sorted(PAIRS))
 def test_assert_equal_says_what_pytorchs_says(name, options):
     torch = pytest.importorskip("torch")
@@ -136,7 +136,7 @@ def test_assert_equal_says_what_pytorchs_says(name, options):
 
 
 @pytest.mark.oracle
-@pytest.mark.parametrize("options", STRICT_OPTIONS, ids=str)
+@pytest.mark.parametrize("options", STRICT_OPTIONS, ids=lambda options: ",".join(options))
 @pytest.mark.parametrize("name", sorted(PAIRS))
 def test_assert_close_says_what_pytorchs_says(name, options):
     torch = pytest.importorskip("torch")

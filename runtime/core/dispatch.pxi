@@ -225,11 +225,11 @@ cdef int bind_failed(rt_operator *op, PyObject *const *args, Py_ssize_t n, PyObj
         return 0
     try:
         names = () if kwnames == NULL else <tuple>kwnames
-        if not how & PYARG and n <= op.npos and n + len(names) <= op.nargs:
+        if n <= op.npos and n + len(names) <= op.nargs:
             # As PyTorch: positional arguments are converted before it shows that others are missing.
             for i in range(n):
                 converted_argument(op, i, <object>args[i], how)
-        arrangement_error(op, n, names, how)
+        arrangement_error(op, n, names)
     except BaseException as e:
         set_current(e)
     return -1
@@ -283,8 +283,8 @@ cdef object argument_error(rt_operator *op, int i, object value, str details, in
     cdef Operator o = operator_of(op)
     argument = o.schema().arguments[i]
     if how & PYARG:
-        return TypeError(f"{function_name(o)}(): argument '{python_name(op, i)}' (position {i + 1}) must be "
-                         f"{parser_type(argument)}, not {type(value).__name__}")
+        # The checks of parser_errors come first: this is about what no type says, a number that is too large.
+        return TypeError(f"{function_name(o)}(): argument '{argument.name}' must be {parser_type(argument)}, not {short_repr(value)}")
     kind = type(value).__name__
     return RuntimeError(f"{o.name}() Expected a value of type '{argument.type.annotation_str}' for argument '{argument.name}' but "
                         f"instead found type '{kind}'.\nPosition: {i}\nValue: {short_repr(value)}\nDeclaration: {o.schema_text()}\n"
@@ -295,45 +295,14 @@ cdef str function_name(Operator o):
     return o.name.partition("::")[2]
 
 
-cdef str python_name(rt_operator *op, int i):
-    """An argument's name in function signatures: the first tensor of a function is its input."""
-    name = <object>op.args[i].name
-    return "input" if i == 0 and name == "self" else name
-
-
-parser_types = {"ScalarType": "torch.dtype", "Layout": "torch.layout", "MemoryFormat": "torch.memory_format",
-                "Device": "torch.device", "Scalar": "Number", "Generator": "torch.Generator", "SymInt": "int"}
-
-
-cdef str parser_type(object argument):
-    """A schema type as PyTorch's argument parser names it."""
-    info = argument.real_type.info
-    name = parser_types.get(info.kind, info.kind)
-    if info.is_list:
-        return "tuple of " + {"int": "ints", "Tensor": "Tensors", "float": "floats", "bool": "bools"}.get(name, name)
-    return name
-
-
-cdef object arrangement_error(rt_operator *op, Py_ssize_t n, tuple names, int how):
+cdef object arrangement_error(rt_operator *op, Py_ssize_t n, tuple names):
     """Raise what is wrong with the shape of a call: too many arguments, missing, unexpected or doubled ones."""
     cdef Operator o = operator_of(op)
     cdef int i
     cdef Py_ssize_t total = n + len(names)
     declared = [<object>op.args[i].name for i in range(op.nargs)]
-    error = TypeError if how & PYARG else RuntimeError
-    title = f"{function_name(o)}()" if how & PYARG else f"{o.name}()"
+    title = f"{o.name}()"
     text = o.schema_text()
-    if how & PYARG:
-        if n > op.npos:
-            raise TypeError(f"{title} takes {op.npos} positional argument{'s' if op.npos != 1 else ''} but {n} {'were' if n != 1 else 'was'} given")
-        for name in names:
-            if name not in declared:
-                raise TypeError(f"{title} got an unexpected keyword argument '{name}'")
-            if declared.index(name) < n:
-                raise TypeError(f"{title} got multiple values for argument '{name}'")
-        missing = [(i, d) for i, d in enumerate(declared) if i >= n and d not in names and op.args[i].dflt == NULL]
-        raise TypeError(f"{title} missing {len(missing)} required positional arguments: "
-                        + ", ".join([f'"{python_name(op, i)}"' for i, _ in missing]))
     if total > op.nargs:
         raise RuntimeError(f"{title} expected at most {op.nargs} argument(s) but received {total} argument(s). Declaration: {text}")
     if n > op.npos:

@@ -292,41 +292,9 @@ cdef PyObject *function_slow(Function f, PyObject *const *args, Py_ssize_t n, Py
             if result == NULL:
                 raise_current()
             return result
-    raise_no_signature(f, given, keywords, outs)
-
-
-cdef object raise_no_signature(Function f, tuple args, dict keywords, object outs):
-    cdef Binding b
-    cdef rt_operator *op = f.signatures[0].op
     if outs is not None:
-        keywords = {**keywords, "out": outs}
-    if f.n == 1 and outs is None:
-        names = tuple(keywords)
-        flat = args + tuple(keywords.values())
-        if bind(op, RT_TUPLE_ITEMS(<void *>flat), len(args), <PyObject *>names if names else NULL, PYARG, &b) < 0:
-            raise_current()
-        unbind(op, &b)
-    given = [type(a).__name__ for a in args[1 if f.is_method else 0:]] + [f"{k}={type(v).__name__}" for k, v in keywords.items()]
-    candidates = [signature_text(f.signatures[k].op, f.is_method) for k in range(f.n)]
-    raise TypeError(f"{f.__name__}() received an invalid combination of arguments - got ({', '.join(given)}), but expected one of:\n"
-                    + "\n".join([f" * ({c})" for c in candidates]) + "\n")
-
-
-cdef str signature_text(rt_operator *op, bint method):
-    """A signature as PyTorch's argument parser prints it."""
-    parts = []
-    star = False
-    for i, a in enumerate(operator_of(op).schema().arguments):
-        if i == 0 and method:
-            continue
-        if a.kwarg_only and not star:
-            parts.append("*")
-            star = True
-        text = f"{parser_type(a)} {python_name(op, i)}"
-        if a.has_default:
-            text += f" = {a.default_value}"
-        parts.append(text)
-    return ", ".join(parts)
+        keywords["out"] = outs
+    raise_no_signature(f, given, keywords)
 
 
 cdef int fill_signature(Signature *s, int index, int out, bint method) except -1:

@@ -248,6 +248,72 @@ cdef class Tensor(TensorBase):
         """Whether the tensor was made in inference mode: it has no version counter and takes no part in autograd."""
         return not has_key(RT_TENSOR(<void *>self), RT_KEY_ADInplaceOrView)
 
+    # ------------------------------------------------------------------------------------------------------------ conversions
+
+    def to(self, *args, **kwargs):
+        """The tensor on another device, of another dtype, or both as in another tensor; itself where nothing changes.
+
+        Called as ``to(device, dtype, non_blocking, copy)``, ``to(dtype, non_blocking, copy)`` or
+        ``to(tensor, non_blocking, copy)``, each with ``memory_format=``.
+        """
+        return tensor_to(self, args, kwargs)
+
+    def type(self, dtype=None, non_blocking=False):
+        """The name of the tensor's type, as ``'torch.FloatTensor'``; with a dtype or such a name, the tensor as that type."""
+        return tensor_type(self, dtype, non_blocking)
+
+    def cpu(self, *, memory_format=None):
+        """The tensor on the CPU."""
+        return call_to(self, make_device(DEVICE_CPU, -1), None, False, False, memory_format)
+
+    def double(self, *, memory_format=None):
+        """The tensor as float64."""
+        return cast_to(self, 7, memory_format, "double")
+
+    def float(self, *, memory_format=None):
+        """The tensor as float32."""
+        return cast_to(self, 6, memory_format, "float")
+
+    def half(self, *, memory_format=None):
+        """The tensor as float16."""
+        return cast_to(self, 5, memory_format, "half")
+
+    def bfloat16(self, *, memory_format=None):
+        """The tensor as bfloat16."""
+        return cast_to(self, 15, memory_format, "bfloat16")
+
+    def long(self, *, memory_format=None):
+        """The tensor as int64."""
+        return cast_to(self, 4, memory_format, "long")
+
+    def int(self, *, memory_format=None):
+        """The tensor as int32."""
+        return cast_to(self, 3, memory_format, "int")
+
+    def short(self, *, memory_format=None):
+        """The tensor as int16."""
+        return cast_to(self, 2, memory_format, "short")
+
+    def char(self, *, memory_format=None):
+        """The tensor as int8."""
+        return cast_to(self, 1, memory_format, "char")
+
+    def byte(self, *, memory_format=None):
+        """The tensor as uint8."""
+        return cast_to(self, 0, memory_format, "byte")
+
+    def bool(self, *, memory_format=None):
+        """The tensor as bool."""
+        return cast_to(self, 11, memory_format, "bool")
+
+    def cfloat(self, *, memory_format=None):
+        """The tensor as complex64."""
+        return cast_to(self, 9, memory_format, "cfloat")
+
+    def cdouble(self, *, memory_format=None):
+        """The tensor as complex128."""
+        return cast_to(self, 10, memory_format, "cdouble")
+
     # ---------------------------------------------------------------------------------------------------------------- storage
 
     def untyped_storage(self):

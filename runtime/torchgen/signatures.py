@@ -41,8 +41,9 @@ UNBOUND = frozenset(
     ]
 )
 
-#: Methods that class Tensor has by itself, because they read a field or leave the world of tensors.
-OWN_METHODS = frozenset(["is_complex", "is_floating_point", "is_signed", "item"])
+#: Methods that class Tensor has by itself, because they read a field, leave the world of tensors, or take a device, a dtype or a
+#: tensor in the same place.
+OWN_METHODS = frozenset(["is_complex", "is_floating_point", "is_signed", "item", "to"])
 
 #: Overloads that no call can reach: the Tensor overload before them takes numbers.
 SHADOWED = frozenset(f"{base}{inplace}.Scalar" for base in ("add", "sub", "mul", "div") for inplace in ("", "_"))
