@@ -1,0 +1,121 @@
+"""The data model of the operator list: every class, constant and function of it, under PyTorch's names.
+
+It describes what an entry of native_functions.yaml means, with all its rules; `gen` reads files into it. The parts:
+
+- `keys`: dispatch keys, dtypes and ufunc keys
+- `names`, `arguments`, `function_schema`: a schema, printed exactly as it was read
+- `native_function`: an entry
+- `groups`: variants of one operator, views, and the kernels of a backend
+"""
+
+from runtime.torchgen.arguments import (
+    Annotation,
+    Argument,
+    Arguments,
+    BaseTy,
+    BaseType,
+    CustomClassType,
+    ListType,
+    OptionalType,
+    Return,
+    SelfArgument,
+    TensorOptionsArguments,
+    Type,
+)
+from runtime.torchgen.function_schema import FunctionSchema, SchemaKind, parse_returns
+from runtime.torchgen.groups import (
+    BackendIndex,
+    NativeFunctionsGroup,
+    NativeFunctionsViewGroup,
+    get_view_copy_name,
+    gets_generated_out_inplace_wrapper,
+    gets_generated_view_copy,
+)
+from runtime.torchgen.keys import (
+    AUTOGRAD_KEYS,
+    BACKEND_COMPONENTS,
+    DEFAULT_KERNEL_NAMESPACE,
+    DTYPE_CLASSES,
+    FRAGMENT_NAMESPACES,
+    FUNCTIONALITY_KEYS,
+    STRUCTURED_DISPATCH_KEYS,
+    UFUNC_DISPATCH_KEYS,
+    DispatchKey,
+    ScalarType,
+    UfuncKey,
+    _TorchDispatchModeKey,
+    codegen_per_backend_entries,
+    dispatch_device_map,
+    dispatch_keys,
+    is_cuda_dispatch_key,
+    is_generic_dispatch_key,
+    is_structured_dispatch_key,
+    is_ufunc_dispatch_key,
+    is_xpu_dispatch_key,
+)
+from runtime.torchgen.names import AUGMENTED_ASSIGNMENT_NAMES, BaseOperatorName, OperatorName
+from runtime.torchgen.native_function import (
+    BackendMetadata,
+    DeviceCheckType,
+    Location,
+    NativeFunction,
+    Precompute,
+    UfuncInnerLoop,
+    Variant,
+    ViewSchemaKind,
+)
+
+__all__ = [
+    "AUGMENTED_ASSIGNMENT_NAMES",
+    "AUTOGRAD_KEYS",
+    "BACKEND_COMPONENTS",
+    "DEFAULT_KERNEL_NAMESPACE",
+    "DTYPE_CLASSES",
+    "FRAGMENT_NAMESPACES",
+    "FUNCTIONALITY_KEYS",
+    "STRUCTURED_DISPATCH_KEYS",
+    "UFUNC_DISPATCH_KEYS",
+    "Annotation",
+    "Argument",
+    "Arguments",
+    "BackendIndex",
+    "BackendMetadata",
+    "BaseOperatorName",
+    "BaseTy",
+    "BaseType",
+    "CustomClassType",
+    "DeviceCheckType",
+    "DispatchKey",
+    "FunctionSchema",
+    "ListType",
+    "Location",
+    "NativeFunction",
+    "NativeFunctionsGroup",
+    "NativeFunctionsViewGroup",
+    "OperatorName",
+    "OptionalType",
+    "Precompute",
+    "Return",
+    "ScalarType",
+    "SchemaKind",
+    "SelfArgument",
+    "TensorOptionsArguments",
+    "Type",
+    "UfuncInnerLoop",
+    "UfuncKey",
+    "Variant",
+    "ViewSchemaKind",
+    "_TorchDispatchModeKey",
+    "codegen_per_backend_entries",
+    "dispatch_device_map",
+    "dispatch_keys",
+    "get_view_copy_name",
+    "gets_generated_out_inplace_wrapper",
+    "gets_generated_view_copy",
+    "is_cuda_dispatch_key",
+    "is_generic_dispatch_key",
+    "is_structured_dispatch_key",
+    "is_ufunc_dispatch_key",
+    "is_xpu_dispatch_key",
+    "parse_returns",
+]
