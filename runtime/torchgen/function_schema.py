@@ -265,9 +265,7 @@ class FunctionSchema:
         annotations = {r.annotation for r in self.returns}
         returns = [Return(r.name if keep_return_names else None, r.type, None) for r in self.returns]
         returns += [
-            Return(f"{a.name}_out" if keep_return_names else None, a.type, None)
-            for a in candidates
-            if a.is_write and a.annotation not in annotations
+            Return(f"{a.name}_out" if keep_return_names else None, a.type, None) for a in candidates if a.is_write and a.annotation not in annotations
         ]
         arguments = self.arguments.signature(strip_default=strip_default)
         if str(self.name) == "bernoulli.p":

@@ -44,6 +44,9 @@ _KEYWORD_ARGUMENTS = frozenset([("_has_compatible_shallow_copy_type", "from"), (
 # ---- YAML
 
 
+_STR = "tag:yaml.org,2002:str"
+
+
 class LineLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
     """A YAML loader that gives every mapping a key ``__line__``, counted from 1, and refuses keys that stand twice."""
 
@@ -53,13 +56,19 @@ class LineLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         for _, value in node.value:
             if isinstance(value, yaml.MappingNode):
                 _check_keys(value, node)
-        mapping = super().construct_mapping(node, deep=deep)
+        if all(key.tag == _STR for key, _ in node.value):
+            # Nearly every value is a text as well, which needs no constructor.
+            mapping = {key.value: value.value if value.tag == _STR else self.construct_object(value, deep=deep) for key, value in node.value}
+        else:
+            mapping = super().construct_mapping(node, deep=deep)
         mapping["__line__"] = node.start_mark.line + 1
         return mapping
 
 
 def _check_keys(node: yaml.MappingNode, entry: yaml.MappingNode) -> None:
     keys = [key.value for key, _ in node.value]
+    if all(isinstance(key, str) for key in keys) and len(set(keys)) == len(keys):
+        return
     for i, key in enumerate(keys):
         if key in keys[:i]:
             mark = node.value[i][0].start_mark

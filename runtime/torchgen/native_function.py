@@ -530,9 +530,7 @@ def _read_dispatch(
             kernels[_IMPLICIT] = BackendMetadata(cpp.name(func), False, DEFAULT_KERNEL_NAMESPACE)
         return kernels
     if manual:
-        raise AssertionError(
-            "cannot specify both manual_kernel_registration and dispatch; with manual registration, dispatch has no effect!"
-        )
+        raise AssertionError("cannot specify both manual_kernel_registration and dispatch; with manual registration, dispatch has no effect!")
     seen = set()
     for names, value in raw.items():
         if names == "__line__":

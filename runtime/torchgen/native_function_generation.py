@@ -246,9 +246,7 @@ def generate_function(f: NativeFunction, k: SchemaKind) -> tuple[NativeFunction,
 # ---- which variants are made
 
 
-def add_generated_native_functions(
-    rs: list[NativeFunction], indices: dict[DispatchKey, dict[OperatorName, BackendMetadata]]
-) -> None:
+def add_generated_native_functions(rs: list[NativeFunction], indices: dict[DispatchKey, dict[OperatorName, BackendMetadata]]) -> None:
     """Append the variants that are made of a file's operators to its operators, and their kernels to its kernels.
 
     Parameters
