@@ -249,7 +249,7 @@ def error_check_native_functions(funcs: Sequence[NativeFunction]) -> None:
         try:
             _check_among(f, by_name, base_names)
         except AssertionError as error:
-            add_context(error, f"in {f.loc}:\n  {f.func}")
+            add_context(error, f.place)
             raise
 
 
@@ -288,7 +288,7 @@ def _check_among(f: NativeFunction, by_name: dict[OperatorName, NativeFunction],
 
 
 def _add_members(error: Exception, members) -> None:
-    add_context(error, "\n".join(f"in {f.loc}:\n  {f.func}" for f in members))
+    add_context(error, "\n".join(f.place for f in members))
 
 
 def get_grouped_native_functions(native_functions: Sequence[NativeFunction]) -> Sequence[NativeFunction | NativeFunctionsGroup]:

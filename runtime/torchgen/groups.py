@@ -71,7 +71,7 @@ class NativeFunctionsGroup:
             return None
         kinds = {SchemaKind.functional, SchemaKind.inplace, SchemaKind.mutable, SchemaKind.out}
         if not d.keys() <= kinds:
-            raise AssertionError(f"unexpected keys in dict: { {kind: f for kind, f in d.items() if kind not in kinds} }")
+            raise AssertionError(f"unexpected keys in dict: { {str(kind): str(f.func) for kind, f in d.items() if kind not in kinds} }")
         if SchemaKind.functional not in d:
             raise AssertionError("functional variant is required")
         if SchemaKind.out not in d:

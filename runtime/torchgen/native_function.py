@@ -369,6 +369,11 @@ class NativeFunction:
         return "dropout" in name or any("dropout" in a.name for a in self.func.arguments.flat_all)
 
     @property
+    def place(self) -> str:
+        """Where it was declared and how, for the end of a message."""
+        return f"in {self.loc}:\n  {self.func if self.namespace == 'aten' else f'{self.namespace}::{self.func}'}"
+
+    @property
     def has_composite_kernel(self) -> bool:
         """Whether a kernel serves all backends; one for nested tensors alone does not."""
         return (

@@ -96,14 +96,17 @@ def pre_group_native_functions(native_functions: Sequence[NativeFunction]) -> di
     Raises
     ------
     AssertionError
-        If two of one signature are of one kind.
+        If two of one signature are of one kind, or one has no kind. The message tells the place of the entry.
     """
     groups: dict[FunctionSchema, dict[SchemaKind, NativeFunction]] = defaultdict(dict)
     for f in native_functions:
-        group, kind = groups[f.func.signature()], f.func.kind()
-        if kind in group:
-            other = group[kind]
-            raise AssertionError(f"Duplicate schema kind {kind} for {f.func}\n  in {f.loc}:\n    {f.func}\n  and in {other.loc}:\n    {other.func}")
+        try:
+            group, kind = groups[f.func.signature()], f.func.kind()
+            if kind in group:
+                raise AssertionError(f"Duplicate schema kind {kind} for {f.func}")
+        except AssertionError as error:
+            add_context(error, f.place)
+            raise
         group[kind] = f
     return groups
 
@@ -272,7 +275,7 @@ def add_generated_native_functions(rs: list[NativeFunction], indices: dict[Dispa
                 BackendIndex.grow_index(indices, metadata)
                 rs.append(function)
         except Exception as error:
-            add_context(error, f"in {base.loc}:\n  {base.func}")
+            add_context(error, base.place)
             raise
 
 
