@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runtime.torchgen.build import generate
-from runtime.torchgen.model import NUMBERS_AS_TENSORS, EntryError, dispatch_keys, read_operators, read_tags
+from runtime.torchgen.entries import NUMBERS_AS_TENSORS, EntryError, dispatch_keys, read_operators, read_tags
 from runtime.torchgen.signatures import OWN_METHODS, public_functions
 
 ROOT = Path(__file__).resolve().parent.parent

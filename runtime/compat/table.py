@@ -19,6 +19,12 @@ MODULES = {
     "torch._ops": (),
     "functorch": (),
     "torchgen": (),
+    "torchgen.api.cpp": ("runtime.torchgen.api.cpp",),
+    "torchgen.api.ufunc": ("runtime.torchgen.api.ufunc",),
+    "torchgen.gen": ("runtime.torchgen.gen",),
+    "torchgen.model": ("runtime.torchgen.model",),
+    "torchgen.native_function_generation": ("runtime.torchgen.native_function_generation",),
+    "torchgen.utils": ("runtime.torchgen.utils",),
 }
 
 NAMES = {
@@ -81,7 +87,6 @@ PENDING_MODULES = {
     "torch.optim",
     "torch.serialization",
     "torch.utils.data",
-    "torchgen.model",
 }
 
 PENDING_CLASSES = {
@@ -131,25 +136,6 @@ PENDING_CLASSES = {
     "torch.utils._python_dispatch.BaseTorchDispatchMode",
     "torch.utils._python_dispatch.TorchDispatchMode",
     "torch.utils.data.DataLoader",
-    "torchgen.model.BackendIndex",
-    "torchgen.model.BackendMetadata",
-    "torchgen.model.DeviceCheckType",
-    "torchgen.model.DispatchKey",
-    "torchgen.model.FunctionSchema",
-    "torchgen.model.Location",
-    "torchgen.model.NativeFunction",
-    "torchgen.model.NativeFunctionsGroup",
-    "torchgen.model.OperatorName",
-    "torchgen.model.Precompute",
-    "torchgen.model.ScalarType",
-    "torchgen.model.SchemaKind",
-    "torchgen.model.UfuncInnerLoop",
-    "torchgen.model.UfuncKey",
-    "torchgen.model.Variant",
-    "torchgen.model.ViewSchemaKind",
-    "torchgen.model._TorchDispatchModeKey",
-    "torchgen.utils.NamespaceHelper",
-    "torchgen.utils.OrderedSet",
 }
 
 PENDING_FUNCTIONS = {
@@ -272,22 +258,4 @@ PENDING_FUNCTIONS = {
     "torch.utils._python_dispatch.return_and_correct_aliasing",
     "torch.utils._python_dispatch.transform_subclass",
     "torch.vmap",
-    "torchgen.api.cpp.name",
-    "torchgen.api.ufunc.schema_kernel_name",
-    "torchgen.model.AUTOGRAD_KEYS",
-    "torchgen.model.BACKEND_COMPONENTS",
-    "torchgen.model.DEFAULT_KERNEL_NAMESPACE",
-    "torchgen.model.DTYPE_CLASSES",
-    "torchgen.model.FRAGMENT_NAMESPACES",
-    "torchgen.model.FUNCTIONALITY_KEYS",
-    "torchgen.model.STRUCTURED_DISPATCH_KEYS",
-    "torchgen.model.UFUNC_DISPATCH_KEYS",
-    "torchgen.model.codegen_per_backend_entries",
-    "torchgen.model.dispatch_device_map",
-    "torchgen.model.dispatch_keys",
-    "torchgen.model.is_cuda_dispatch_key",
-    "torchgen.model.is_generic_dispatch_key",
-    "torchgen.model.is_structured_dispatch_key",
-    "torchgen.model.is_ufunc_dispatch_key",
-    "torchgen.model.is_xpu_dispatch_key",
 }

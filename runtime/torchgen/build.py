@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 from runtime.schema import Argument, Return
-from runtime.torchgen.model import PYTHON_KERNELS, EntryError, NativeFunction, dispatch_keys, read_operators, read_tags
+from runtime.torchgen.entries import PYTHON_KERNELS, EntryError, NativeFunction, dispatch_keys, read_operators, read_tags
 from runtime.torchgen.signatures import PublicFunction, public_functions
 
 __all__ = ["generate"]

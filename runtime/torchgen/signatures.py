@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from runtime.schema import Argument
-from runtime.torchgen.model import NativeFunction
+from runtime.torchgen.entries import NativeFunction
 
 __all__ = ["PublicFunction", "public_functions"]
 

@@ -1,0 +1,1 @@
+"""Names that generated code has for operators and kernels."""
