@@ -378,3 +378,28 @@ def test_tags_and_views_are_those_of_the_running_operators(worlds):
             views.append(str(f.func.name))
     assert compared > 2900
     assert (tags, views) == ([], [])
+
+
+def test_the_model_has_every_name_of_theirs(worlds):
+    import torchgen.model
+
+    import runtime.torchgen.model
+
+    ours, theirs = runtime.torchgen.model, torchgen.model
+    missing = []
+    for name, value in vars(theirs).items():
+        own = getattr(value, "__module__", theirs.__name__) == theirs.__name__ and not name.startswith("__")
+        if not own or name == "TYPE_CHECKING" or not (callable(value) or name.isupper()):
+            continue
+        if not hasattr(ours, name):
+            missing.append(name)
+        elif isinstance(value, type):
+            missing += [
+                f"{name}.{attribute}" for attribute in vars(value) if not attribute.startswith("_") and not hasattr(getattr(ours, name), attribute)
+            ]
+            missing += [f"{name}: {f}" for f in getattr(value, "__dataclass_fields__", ()) if f not in getattr(ours, name).__dataclass_fields__]
+            if issubclass(value, Enum):
+                assert {k: v.value for k, v in value.__members__.items()} == {k: v.value for k, v in getattr(ours, name).__members__.items()}
+        elif name.isupper() and not name.startswith("DTYPE"):
+            assert plain(value) == plain(getattr(ours, name)), name
+    assert missing == []
