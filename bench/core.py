@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.native import kernels
-from bench.row import AtMost, Faster, Row, Within, beside
+from bench.row import AtMost, Faster, Row, Skip, Within, beside
 
 MODE = "TESTING_ONLY_GenericMode"
 # Keys whose layers are counted: no operator has kernels there by itself.
@@ -137,6 +138,31 @@ def import_time(worlds, quick):
     return best, "of a fresh process"
 
 
+def operator_list(worlds, quick):
+    """The time to read and group PyTorch's operator list, with our data model and with PyTorch's own, in fresh processes."""
+    if importlib.util.find_spec("torchgen") is None:
+        raise Skip("torchgen is not installed")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(worlds["ours"].lib.__file__).parents[1]), *filter(None, sys.path)])}
+    best = {}
+    for _ in range(1 if quick else 5):
+        for column, package in (("ours", "runtime.torchgen"), ("torch", "torchgen")):
+            run = subprocess.run([sys.executable, "-c", READ_LIST.format(package)], capture_output=True, text=True, env=environment, check=True)
+            best[column] = min(best.get(column, float("inf")), 1e9 * float(run.stdout))
+    return best, "of a fresh process"
+
+
+READ_LIST = """
+import importlib.util, os, time
+from {} import gen
+folder = os.path.join(os.path.dirname(importlib.util.find_spec("torchgen").origin), "packaged/ATen/native")
+t = time.perf_counter()
+functions = gen.parse_native_yaml(os.path.join(folder, "native_functions.yaml"), os.path.join(folder, "tags.yaml")).native_functions
+gen.get_grouped_native_functions(functions)
+gen.get_grouped_by_view_native_functions(functions)
+print(time.perf_counter() - t)
+"""
+
+
 def wheel_size(worlds, quick):
     """The size of the files that a wheel would hold, the extension module stripped if there is a `strip`."""
     folder = Path(worlds["ours"].lib.__file__).parent
@@ -185,5 +211,6 @@ ROWS = [
     _row("k.has(x)", beside("k1.has(key)"), Faster("torch", 4), setup=guards),
     _row("raw NumPy arrays, C kernel", beside("dot(m, n)", torch=None, tensors="dot(a, b)"), Within("tensors", 1.5), setup=native),
     Row("core", "import", (Within("numpy", 1, 0.04e9),), measured=import_time),
+    Row("core", "operator list of PyTorch", (Faster("torch", 1),), measured=operator_list),
     Row("core", "wheel contents", (AtMost(12, "MB"),), measured=wheel_size, unit="MB"),
 ]  # fmt: skip

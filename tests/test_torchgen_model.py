@@ -493,6 +493,14 @@ def test_nodes_are_values(func):
         schema.name = None
 
 
+@pytest.mark.parametrize(
+    "text", ["f(int" + "?" * 100_000 + " x) -> ()", "f(int" + "[]" * 100_000 + " x) -> ()", "f(Tensor(" + "a|" * 100_000 + ") x) -> ()"]
+)
+def test_absurd_texts_are_refused(text):
+    with pytest.raises((AssertionError, RuntimeError)):
+        FunctionSchema.parse(text)
+
+
 # ---- entries
 
 

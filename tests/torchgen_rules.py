@@ -212,7 +212,14 @@ FIELDS = [
     _field(
         "structured_delegate is not for out=", "structured_delegate field not allowed on out= functions", func=ABS_OUT, structured_delegate="x.out"
     ),
-    _field("structured and structured_delegate exclude each other", "", func=ABS_OUT, structured=True, structured_delegate="x.out", theirs=False),
+    _field(
+        "structured and structured_delegate exclude each other",
+        "Cannot have both structured and structured_delegate on function",
+        func=ABS_OUT,
+        structured=True,
+        structured_delegate="x.out",
+        theirs=False,
+    ),
     _field(
         "structured ones have a device guard",
         "device_guard: False is not respected by structured kernels",

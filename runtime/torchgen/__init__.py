@@ -1,5 +1,6 @@
-"""Code generation from the operator list: reading kernels/native_functions.yaml and writing C tables.
+"""The operator list and what is made of it: PyTorch's data model of native_functions.yaml, and our build's tables.
 
-`entries` reads and checks the entries, `signatures` derives the public functions from them, `build` writes the C files.
-setup.py runs all of this before the extension module exists, so nothing here imports it or `runtime` itself.
+`gen` reads a list into the classes of `model`, with all rules of the format. `entries` reads and checks the entries of
+kernels/native_functions.yaml for the build, `signatures` derives the public functions from them, `build` writes the C
+files. setup.py runs this before the extension module exists, so nothing here imports it or `runtime` itself.
 """

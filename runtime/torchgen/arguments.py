@@ -306,10 +306,10 @@ class Argument:
         """
         declaration, *defaults = arg.split("=")
         written, space, name = declaration.rpartition(" ")
+        if len(defaults) > 1 and " " in arg:
+            raise AssertionError(f"illegal argument with default value: '{arg}'")
         if not space:
             raise AssertionError(f"illegal argument '{arg}'")
-        if len(defaults) > 1:
-            raise AssertionError(f"illegal argument with default value: '{arg}'")
         type, annotation = _read_type(written)
         result = Argument(name, type, defaults[0] if defaults else None, annotation)
         if str(result) != arg:

@@ -67,7 +67,7 @@ class FunctionSchema:
         AssertionError, RuntimeError
             If the text breaks a rule, prints otherwise, or a word in a type is unknown.
         """
-        match = FunctionSchema.decl_re.fullmatch(func)
+        match = FunctionSchema.decl_re.search(func)
         if match is None:
             raise AssertionError(f"Invalid function schema: {func}")
         name, arguments, returns = match.groups()

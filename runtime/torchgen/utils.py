@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Generic, TypeVar, dataclass_transform
 
 __all__ = ["NamespaceHelper", "OrderedSet", "add_context", "frozen"]
@@ -44,7 +44,6 @@ def frozen(cls):
     cls.__hash__ = _once(cls.__hash__, "_hash")
     if "__str__" in cls.__dict__:
         cls.__str__ = _once(cls.__str__, "_text")
-    assert not any(field.name in ("_hash", "_text") for field in fields(cls))
     cls.__getstate__ = _fields_only
     return cls
 
