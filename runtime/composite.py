@@ -1,7 +1,7 @@
 """Kernels written in Python: operators that are made of other operators.
 
-``native_functions.yaml`` names a function of this file as ``py::name``; it is imported at the operator's first call. Every function
-takes the arguments of its schema and calls the parts through the dispatcher, so that autograd, modes and subclasses see them. What is
+A kernel that ``native_functions.yaml`` names is a function of this file if there is one of that name; it is imported at the operator's
+first call. Every function takes the arguments of its schema and calls the parts through the dispatcher, so that autograd, modes and subclasses see them. What is
 called often, or touches memory, is written in C instead (``kernels/``).
 """
 
@@ -78,6 +78,14 @@ def randint_low_generator_out(low, high, size, *, generator, out):
 def _random_from(t, low, high, generator):
     # The overload's name is a keyword of Python.
     return getattr(aten.random_, "from")(t, low, high, generator=generator)
+
+
+def bernoulli_p(self, p, *, generator=None):
+    return aten.bernoulli_.float(aten.empty_like.default(self), p, generator=generator)
+
+
+def normal_functional(self, mean=0, std=1, *, generator=None):
+    return aten.normal_.default(aten.empty_like.default(self), mean, std, generator=generator)
 
 
 def randperm_out(n, *, out):
@@ -411,6 +419,10 @@ def true_divide__Scalar(self, other):
 def true_divide_out(self, other, *, out):
     return aten.div.out(self, other, out=out)
 
+
+
+def where(condition):
+    return list(aten.unbind.int(aten.nonzero.default(condition), 1))
 
 
 def where_Scalar(condition, self, other):

@@ -257,6 +257,60 @@ PyObject *rt_call_below_views(int builtin, PyObject *const *args, Py_ssize_t nar
     return result;
 }
 
+PyObject *rt_int_tuple(int n, const int64_t *values)
+{
+    PyObject *tuple = PyTuple_New(n);
+    for (int i = 0; tuple != NULL && i < n; i++) {
+        PyObject *value = PyLong_FromLongLong(values[i]);
+        if (value == NULL) {
+            Py_DECREF(tuple);
+            return NULL;
+        }
+        PyTuple_SET_ITEM(tuple, i, value);
+    }
+    return tuple;
+}
+
+PyObject *rt_device_object(int type, int index)
+{
+    RtDevice *device = (RtDevice *)rt_DeviceType->tp_alloc(rt_DeviceType, 0);
+    if (device != NULL) {
+        device->type = type;
+        device->index = index;
+    }
+    return (PyObject *)device;
+}
+
+PyObject *rt_new_strided(int ndim, const int64_t *sizes, const int64_t *strides, int dtype, int device_type, int device_index)
+{
+    if (RT_LIKELY(device_type == RT_DEVICE_CPU || device_type == RT_DEVICE_META))
+        return (PyObject *)rt_empty_strided(ndim, sizes, strides, dtype, device_type, device_index);
+    PyObject *size = rt_int_tuple(ndim, sizes), *stride = rt_int_tuple(ndim, strides);
+    PyObject *device = rt_device_object(device_type, device_index), *result = NULL;
+    if (size != NULL && stride != NULL && device != NULL) {
+        PyObject *call[6] = {size, stride, rt_dtype_objects[dtype], Py_None, device, Py_None};
+        result = rt_call_below_views(RT_OP_aten_empty_strided, call, 6);
+    }
+    Py_XDECREF(size);
+    Py_XDECREF(stride);
+    Py_XDECREF(device);
+    return result;
+}
+
+PyObject *rt_new_tensor(int ndim, const int64_t *sizes, int dtype, int device_type, int device_index)
+{
+    if (RT_LIKELY(device_type == RT_DEVICE_CPU || device_type == RT_DEVICE_META))
+        return (PyObject *)rt_empty(ndim, sizes, dtype, device_type, device_index);
+    PyObject *size = rt_int_tuple(ndim, sizes), *device = rt_device_object(device_type, device_index), *result = NULL;
+    if (size != NULL && device != NULL) {
+        PyObject *call[6] = {size, rt_dtype_objects[dtype], Py_None, device, Py_None, Py_None};
+        result = rt_call_below_views(RT_OP_aten_empty_memory_format, call, 6);
+    }
+    Py_XDECREF(size);
+    Py_XDECREF(device);
+    return result;
+}
+
 static void copy_row(char *to, int64_t to_step, const char *from, int64_t from_step, int64_t n, int itemsize)
 {
     if (to_step == itemsize && from_step == itemsize) {

@@ -63,8 +63,13 @@ int rt_pack_number(PyObject *number, int dtype, void *element);
 /* n copies of one element of `itemsize` bytes. */
 void rt_fill_elements(char *data, int64_t n, const void *element, int itemsize);
 
-/* A tensor for new results beside `t`: CPU and Meta directly, other devices through aten::empty.memory_format. */
+/* What operators take as arguments: a tuple of ints, a device. */
+PyObject *rt_int_tuple(int n, const int64_t *values);
+PyObject *rt_device_object(int type, int index);
+
+/* A tensor for new results: CPU and Meta directly, other devices through aten::empty.memory_format or aten::empty_strided. */
 PyObject *rt_new_tensor(int ndim, const int64_t *sizes, int dtype, int device_type, int device_index);
+PyObject *rt_new_strided(int ndim, const int64_t *sizes, const int64_t *strides, int dtype, int device_type, int device_index);
 
 /* Write a computed result into an out= argument: resize it, copy. Steals `result`; the out argument is returned. */
 PyObject *rt_write_out(PyObject *result, PyObject *out);

@@ -15,24 +15,10 @@ static PyObject *call(int builtin, PyObject *const *args, Py_ssize_t nargs)
     return rt_call(rt_builtin_ops[builtin], args, nargs);
 }
 
-static PyObject *sizes_tuple(int n, const int64_t *sizes)
-{
-    PyObject *tuple = PyTuple_New(n);
-    for (int i = 0; tuple != NULL && i < n; i++) {
-        PyObject *value = PyLong_FromLongLong(sizes[i]);
-        if (value == NULL) {
-            Py_DECREF(tuple);
-            return NULL;
-        }
-        PyTuple_SET_ITEM(tuple, i, value);
-    }
-    return tuple;
-}
-
 /* Calls op(t, sizes) for operators of that form. */
 static PyObject *call_with_sizes(int builtin, PyObject *t, int n, const int64_t *sizes)
 {
-    PyObject *tuple = sizes_tuple(n, sizes);
+    PyObject *tuple = rt_int_tuple(n, sizes);
     if (tuple == NULL)
         return NULL;
     PyObject *list[2] = {t, tuple};
@@ -58,18 +44,6 @@ static PyObject *cloned(PyObject *t, PyObject *memory_format)
     return call(RT_OP_aten_clone, list, 2);
 }
 
-static PyObject *contiguous_format(void)
-{
-    static PyObject *format;
-    if (format == NULL) {
-        RtMemoryFormat *made = (RtMemoryFormat *)rt_MemoryFormatType->tp_alloc(rt_MemoryFormatType, 0);
-        if (made != NULL)
-            made->code = RT_CONTIGUOUS_FORMAT;
-        format = (PyObject *)made;
-    }
-    return format;
-}
-
 /* ------------------------------------------------------------------------------------------------------------------------ reshape */
 
 static PyObject *reshape(PyObject *t, int n, int64_t *sizes)
@@ -80,7 +54,7 @@ static PyObject *reshape(PyObject *t, int n, int64_t *sizes)
         return NULL;
     if (rt_view_strides(self->ndim, self->sizes, self->strides, self->numel, n, sizes, strides))
         return call_with_sizes(RT_OP_aten_view, t, n, sizes);
-    PyObject *format = contiguous_format(), *copy = format != NULL ? cloned(t, format) : NULL;
+    PyObject *copy = cloned(t, rt_contiguous_format);
     if (copy == NULL)
         return NULL;
     PyObject *result = call_with_sizes(RT_OP_aten__unsafe_view, copy, n, sizes);
@@ -95,7 +69,7 @@ RT_KERNEL(reshape)
     return n < 0 ? NULL : reshape(args[0], n, sizes);
 }
 
-RT_KERNEL(flatten)
+RT_KERNEL(flatten_using_ints)
 {
     SELF;
     int64_t start, end, sizes[RT_MAX_DIM];
@@ -125,7 +99,7 @@ RT_KERNEL(flatten)
 RT_KERNEL(expand_as)
 {
     RtTensor *other = RT_TENSOR(args[1]);
-    PyObject *sizes = sizes_tuple(other->ndim, other->sizes);
+    PyObject *sizes = rt_int_tuple(other->ndim, other->sizes);
     if (sizes == NULL)
         return NULL;
     PyObject *list[3] = {args[0], sizes, Py_False};
@@ -317,7 +291,7 @@ static PyObject *batched(PyObject *a, PyObject *b)
     memcpy(sizes, batch, nb * sizeof(int64_t));
     sizes[nb] = n;
     sizes[nb + 1] = m1;
-    if ((tuple = sizes_tuple(nb + 2, sizes)) == NULL)
+    if ((tuple = rt_int_tuple(nb + 2, sizes)) == NULL)
         goto done;
     PyObject *expand_left[3] = {a, tuple, Py_False};
     left = call(RT_OP_aten_expand, expand_left, 3);
@@ -330,13 +304,13 @@ static PyObject *batched(PyObject *a, PyObject *b)
         PyObject *column = call_with_dim(RT_OP_aten_unsqueeze, b, 1);
         if (column == NULL)
             goto done;
-        tuple = sizes_tuple(nb + 2, sizes);
+        tuple = rt_int_tuple(nb + 2, sizes);
         PyObject *expand_right[3] = {column, tuple, Py_False};
         right = tuple != NULL ? call(RT_OP_aten_expand, expand_right, 3) : NULL;
         Py_XDECREF(tuple);
         Py_DECREF(column);
     } else {
-        tuple = sizes_tuple(nb + 2, sizes);
+        tuple = rt_int_tuple(nb + 2, sizes);
         PyObject *expand_right[3] = {b, tuple, Py_False};
         right = tuple != NULL ? call(RT_OP_aten_expand, expand_right, 3) : NULL;
         Py_XDECREF(tuple);

@@ -80,44 +80,6 @@ static int read_sizes(PyObject *tuple, int64_t *sizes)
     return ndim < 0 || check_new_sizes(ndim, sizes) < 0 ? -1 : ndim;
 }
 
-static PyObject *int_tuple(int n, const int64_t *values)
-{
-    PyObject *tuple = PyTuple_New(n);
-    for (int i = 0; tuple != NULL && i < n; i++) {
-        PyObject *value = PyLong_FromLongLong(values[i]);
-        if (value == NULL) {
-            Py_DECREF(tuple);
-            return NULL;
-        }
-        PyTuple_SET_ITEM(tuple, i, value);
-    }
-    return tuple;
-}
-
-static PyObject *device_object(int type, int index)
-{
-    RtDevice *device = (RtDevice *)rt_DeviceType->tp_alloc(rt_DeviceType, 0);
-    if (device != NULL) {
-        device->type = type;
-        device->index = index;
-    }
-    return (PyObject *)device;
-}
-
-PyObject *rt_new_tensor(int ndim, const int64_t *sizes, int dtype, int device_type, int device_index)
-{
-    if (RT_LIKELY(is_local(device_type)))
-        return (PyObject *)rt_empty(ndim, sizes, dtype, device_type, device_index);
-    PyObject *size = int_tuple(ndim, sizes), *device = device_object(device_type, device_index), *result = NULL;
-    if (size != NULL && device != NULL) {
-        PyObject *call[6] = {size, rt_dtype_objects[dtype], Py_None, device, Py_None, Py_None};
-        result = rt_call_below_views(RT_OP_aten_empty_memory_format, call, 6);
-    }
-    Py_XDECREF(size);
-    Py_XDECREF(device);
-    return result;
-}
-
 /* Fill a new tensor of contiguous memory with a number; steals and returns the tensor. */
 static PyObject *filled(PyObject *tensor, PyObject *number)
 {
@@ -173,7 +135,7 @@ static PyObject *one(void)
 /* The four options that make a tensor like an out= argument; the objects are borrowed but the device, which the caller releases. */
 static PyObject *options_of(const RtTensor *out, PyObject **four)
 {
-    PyObject *device = device_object(out->device_type, out->device_index);
+    PyObject *device = rt_device_object(out->device_type, out->device_index);
     four[0] = rt_dtype_objects[out->dtype];
     four[1] = four[3] = Py_None;
     four[2] = device;
@@ -362,7 +324,7 @@ RT_KERNEL(new_empty_strided)
     options o;
     if (read_options_like(args + 3, self, &o) < 0)
         return NULL;
-    PyObject *device = device_object(o.device_type, o.device_index);
+    PyObject *device = rt_device_object(o.device_type, o.device_index);
     if (device == NULL)
         return NULL;
     PyObject *call[6] = {args[1], args[2], rt_dtype_objects[o.dtype], args[4], device, args[6]};

@@ -5,6 +5,7 @@
  */
 #include "kernels/shared/structured.h"
 
+#include "kernels/shared/boxed.h"
 #include "kernels/shared/promotion.h"
 
 static const char *const device_names[RT_NUM_DEVICE_TYPES] = {
@@ -195,6 +196,34 @@ static RtTensor *allocate_output(const rt_out_spec *spec)
     return rt_empty(spec->ndim, spec->sizes, spec->dtype, spec->device_type, spec->device_index);
 }
 
+/* ------------------------------------------------------------------------------------------ backends with an out= kernel only */
+
+/* An output that the backend allocates. */
+static RtTensor *dispatched_output(const rt_out_spec *spec)
+{
+    if (!spec->has_strides)
+        return (RtTensor *)rt_new_tensor(spec->ndim, spec->sizes, spec->dtype, spec->device_type, spec->device_index);
+    return (RtTensor *)rt_new_strided(spec->ndim, spec->sizes, spec->strides, spec->dtype, spec->device_type, spec->device_index);
+}
+
+enum { MAX_INPUTS = 32 };
+
+static int call_out_operator(const rt_call_frame *c, int out)
+{
+    PyObject *call[MAX_INPUTS + RT_MAX_OUTS];
+    if (c->nargs > MAX_INPUTS) {
+        PyErr_Format(PyExc_SystemError, "a structured operator has at most %d inputs", MAX_INPUTS);
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < c->nargs; i++)
+        call[i] = c->args[i];
+    for (int i = 0; i < c->nouts; i++)
+        call[c->nargs + i] = (PyObject *)c->outs[i];
+    PyObject *result = rt_call_below_views(out, call, c->nargs + c->nouts);
+    Py_XDECREF(result);
+    return result == NULL ? -1 : 0;
+}
+
 /* ------------------------------------------------------------------------------------------------------------------------- run */
 
 static PyObject *take_outputs(const rt_call_frame *c)
@@ -211,7 +240,9 @@ static PyObject *take_outputs(const rt_call_frame *c)
     return result;
 }
 
-static PyObject *run(rt_operator *op, PyObject *const *args, Py_ssize_t nargs, const rt_structured *s, int compute)
+enum what_to_run { RUN_RULE, RUN_CPU, RUN_OUT_OPERATOR };
+
+static PyObject *run(rt_operator *op, PyObject *const *args, Py_ssize_t nargs, const rt_structured *s, enum what_to_run what)
 {
     const rt_structured_def *def = s->def;
     rt_out_spec specs[RT_MAX_OUTS];
@@ -229,7 +260,7 @@ static PyObject *run(rt_operator *op, PyObject *const *args, Py_ssize_t nargs, c
     int ready = 0; /* outputs that this function owns a reference of */
     for (; ready < c.nouts; ready++) {
         if (s->variant == RT_FUNCTIONAL) {
-            c.outs[ready] = allocate_output(&specs[ready]);
+            c.outs[ready] = what == RUN_OUT_OPERATOR ? dispatched_output(&specs[ready]) : allocate_output(&specs[ready]);
             if (c.outs[ready] == NULL)
                 goto fail;
         } else {
@@ -238,7 +269,9 @@ static PyObject *run(rt_operator *op, PyObject *const *args, Py_ssize_t nargs, c
             Py_INCREF(c.outs[ready]);
         }
     }
-    if (compute) {
+    if (what == RUN_OUT_OPERATOR && call_out_operator(&c, s->out) < 0)
+        goto fail;
+    if (what == RUN_CPU) {
         for (int i = 0; i < c.nouts; i++)
             if (rt_check_cpu_memory(c.outs[i]) < 0)
                 goto fail;
@@ -262,11 +295,17 @@ PyObject *rt_structured_cpu(rt_operator *op, rt_keyset ks, PyObject *const *args
         if (result != NULL || RT_UNLIKELY(PyErr_Occurred() != NULL))
             return result;
     }
-    return run(op, args, nargs, s, 1);
+    return run(op, args, nargs, s, RUN_CPU);
 }
 
 PyObject *rt_structured_meta(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx)
 {
     (void)ks;
-    return run(op, args, nargs, ctx, 0);
+    return run(op, args, nargs, ctx, RUN_RULE);
+}
+
+PyObject *rt_structured_composite(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx)
+{
+    (void)ks;
+    return run(op, args, nargs, ctx, RUN_OUT_OPERATOR);
 }

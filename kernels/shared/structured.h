@@ -2,7 +2,7 @@
  *
  * An operator is written once, as `const rt_structured_def NAME`, where NAME is the kernel that the out= entry of
  * native_functions.yaml names under `CPU:`. The code generator makes one rt_structured per variant (functional, in-place, out=) and
- * registers rt_structured_cpu and rt_structured_meta with it.
+ * registers rt_structured_cpu and rt_structured_meta with it, and rt_structured_composite for backends that have only an out= kernel.
  */
 #ifndef KERNELS_STRUCTURED_H
 #define KERNELS_STRUCTURED_H
@@ -48,6 +48,7 @@ typedef struct rt_structured_def {
 typedef struct rt_structured {
     const rt_structured_def *def;
     enum rt_variant variant;
+    int out; /* the number of the out= operator, or -1 where this is it */
 } rt_structured;
 
 /* Checks that operators outside this scheme use as well: 0, or -1 with PyTorch's error. */
@@ -64,5 +65,6 @@ PyObject *rt_format_device(int device_type, int device_index); /* "cuda:0" */
 
 PyObject *rt_structured_cpu(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
 PyObject *rt_structured_meta(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
+PyObject *rt_structured_composite(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
 
 #endif

@@ -14,6 +14,7 @@
 
 PyTypeObject *rt_TensorType, *rt_DtypeType, *rt_DeviceType, *rt_LayoutType, *rt_MemoryFormatType, *rt_GeneratorType;
 PyObject *rt_default_generator;
+PyObject *rt_contiguous_format;
 PyObject *rt_no_dict;
 PyObject *rt_dtype_objects[RT_NUM_DTYPES];
 int rt_default_dtype = RT_FLOAT32;

@@ -260,6 +260,7 @@ typedef struct RtGenerator {
 } RtGenerator;
 extern PyTypeObject *rt_DtypeType, *rt_DeviceType, *rt_LayoutType, *rt_MemoryFormatType, *rt_GeneratorType;
 extern PyObject *rt_default_generator; /* an RtGenerator */
+extern PyObject *rt_contiguous_format; /* immortal, as the next */
 extern PyObject *rt_dtype_objects[RT_NUM_DTYPES]; /* immortal */
 
 /* Key set that a plain dense tensor on a device carries. */

@@ -153,6 +153,7 @@ cdef extern from "runtime/core/core.h":
     char *rt_data(const RtTensor *t) noexcept
     PyObject *rt_wrap_number(PyObject *number) noexcept
     PyObject *rt_dtype_objects[46]
+    PyObject *rt_contiguous_format
     rt_version *rt_version_of(RtTensor *t) noexcept
     void rt_bump_version(RtTensor *t) noexcept
     RtTensor *rt_alias(RtTensor *t, int ndim, const int64_t *sizes, const int64_t *strides, int64_t offset) noexcept

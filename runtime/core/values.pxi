@@ -242,6 +242,7 @@ cdef tuple memory_formats = tuple([new_memory_format(i, name) for i, name in enu
 
 strided, sparse_coo, sparse_csr, _mkldnn, sparse_csc, sparse_bsr, sparse_bsc, jagged = layouts
 contiguous_format, preserve_format, channels_last, channels_last_3d = memory_formats
+rt_contiguous_format = owned(contiguous_format)
 values_are_complete = True
 format_names = {**{(<layout>x).name: x for x in layouts}, **{(<memory_format>x).name: x for x in memory_formats}}
 

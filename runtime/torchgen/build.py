@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 from runtime.schema import Argument, Return
-from runtime.torchgen.entries import PYTHON_KERNELS, EntryError, NativeFunction, dispatch_keys, read_operators, read_tags
+from runtime.torchgen.operators import PYTHON_KERNELS, EntryError, Operator, Sources, read_operators
 from runtime.torchgen.signatures import PublicFunction, public_functions
 
 __all__ = ["generate"]
@@ -52,6 +52,11 @@ enum rt_builtin {{
 
 _CODES = {"DTYPE": "RT_D_DTYPE", "LAYOUT": "RT_D_LAYOUT", "MEMORY_FORMAT": "RT_D_MEMORY_FORMAT"}
 
+_STRUCTURED = {"CPU": "rt_structured_cpu", "Meta": "rt_structured_meta"}
+
+#: Tensor options that an out= variant does not take, since its output has them.
+_FROM_OUT = {"dtype": "RT_FROM_DTYPE", "layout": "RT_FROM_LAYOUT", "device": "RT_FROM_DEVICE", "pin_memory": "RT_FROM_NOTHING"}
+
 _LISTS = {
     "INT": ("int64_t", "RT_D_INT_LIST", "INT64_C({})"),
     "FLOAT": ("double", "RT_D_FLOAT_LIST", "{!r}"),
@@ -67,8 +72,9 @@ def _c_string(text: str) -> str:
 class _Tables:
     """The text of operators.c while it grows; arrays that several operators need are written once."""
 
-    def __init__(self, path: Path, keys: dict[str, str], tags: list[str]):
-        self.path, self.keys, self.tags = path, keys, tags
+    def __init__(self, sources: Sources, operators: list[Operator]):
+        self.path, self.keys, self.tags = sources.operators, sources.keys, sources.tags
+        self.numbers = {f.name: i for i, f in enumerate(operators)}
         self.shared: dict[tuple[str, str], str] = {}
         self.definitions: list[str] = []
         self.symbols: dict[str, str] = {}
@@ -81,7 +87,7 @@ class _Tables:
             self.definitions.append(f"static const {kind} {name}[] = {{{body}}};")
         return name
 
-    def default(self, f: NativeFunction, a: Argument, kind: str) -> str:
+    def default(self, f: Operator, a: Argument, kind: str) -> str:
         """The fields dflt, i, d, p of an argument."""
         if not a.has_default:
             return "RT_D_REQUIRED, 0, 0, NULL"
@@ -106,9 +112,9 @@ class _Tables:
             return f"RT_D_INT, INT64_C({value}), 0, NULL"
         elif isinstance(value, str) and kind == "STR":
             return f"RT_D_STR, 0, 0, {_c_string(value)}"
-        raise EntryError(self.path, f.line, f"the default of `{a.name}` has no static form", f.entry)
+        f.fail(f"the default of `{a.name}` has no static form")
 
-    def argument(self, f: NativeFunction, a: Argument | Return) -> str:
+    def argument(self, f: Operator, a: Argument | Return) -> str:
         info = Argument(a.name, a.real_type).real_type.info
         kind = _KINDS.get(info.kind, "OBJECT")
         flags = []
@@ -135,7 +141,7 @@ class _Tables:
     def symbol(self, name: str, declaration: str) -> None:
         self.symbols.setdefault(name, declaration)
 
-    def kernels(self, f: NativeFunction) -> str:
+    def kernels(self, f: Operator) -> str:
         debug = _c_string(f"{self.path.name}:{f.line}")
         rows = []
         for key, how, name in f.kernels:
@@ -146,8 +152,13 @@ class _Tables:
                 rows.append(f"{{{number}, {name}, NULL, {debug}}}")
             elif how == "structured":
                 self.symbol(name, f"extern const rt_structured_def rt_k_{name};")
-                context = self.array("rt_structured", f"{{&rt_k_{name}, {f.variant}}}")
-                rows.append(f"{{{number}, rt_structured_{'cpu' if key == 'CPU' else 'meta'}, {context}, {debug}}}")
+                primary = f.native.structured_delegate
+                out = self.numbers[str(primary)] if primary is not None else -1
+                context = self.array("rt_structured", f"{{&rt_k_{name}, {f.variant}, {out}}}")
+                rows.append(f"{{{number}, {_STRUCTURED.get(key, 'rt_structured_composite')}, {context}, {debug}}}")
+            elif how == "made":
+                kind = "out" if f.is_out else "view_copy" if f.made_of.is_view else "functional"
+                rows.append(f"{{{number}, rt_made_{kind}, {self.made_of(f)}, {debug}}}")
             else:
                 self.symbol(
                     name,
@@ -156,7 +167,22 @@ class _Tables:
                 rows.append(f"{{{number}, rt_k_{name}, NULL, {debug}}}")
         return self.array("rt_static_kernel", ", ".join(rows))
 
-    def operator(self, f: NativeFunction) -> str:
+    def made_of(self, f: Operator) -> str:
+        """From where a variant whose kernel nobody writes takes the arguments of the operator that it is made of."""
+        places = {a.name: i for i, a in enumerate(f.schema.arguments)}
+        sources = []
+        for a in f.made_of.schema.arguments:
+            if a.name in places:
+                sources.append(str(places[a.name]))
+            elif a.name in _FROM_OUT and a.kwarg_only:
+                sources.append(_FROM_OUT[a.name])
+            else:
+                f.fail(f"nothing stands for `{a.name}` of {f.made_of.name}")
+        outs = sum(a.is_out for a in f.schema.arguments)
+        body = f"{{{self.numbers[f.made_of.name]}, {outs}, {self.array('int8_t', ', '.join(sources))}}}"
+        return self.array("rt_made_of", body)
+
+    def operator(self, f: Operator) -> str:
         arguments, returns = f.schema.arguments, f.schema.returns
         flags = ["HAS_SCHEMA"]
         if f.numbers_as_tensors:
@@ -179,48 +205,39 @@ class _Tables:
             f"     {' | '.join(f'RT_OPF_{flag}' for flag in flags)}, {bits:#x}}},"
         )
 
-    def function(self, p: PublicFunction, numbers: dict[NativeFunction, int]) -> str:
+    def function(self, p: PublicFunction, numbers: dict[Operator, int]) -> str:
         ops = self.array("int16_t", ", ".join(str(numbers[f]) for f, _ in p.signatures))
         outs = self.array("int16_t", ", ".join("-1" if out is None else str(numbers[out]) for _, out in p.signatures))
         flags = " | ".join(flag for flag, on in (("RT_FN_FUNCTION", p.function), ("RT_FN_METHOD", p.method)) if on)
         return f"    {{{_c_string(p.module)}, {_c_string(p.name)}, {ops}, {outs}, {len(p.signatures)}, {flags}}},"
 
 
-def _builtins(path: Path, functions: list[NativeFunction]) -> str:
-    names: dict[str, NativeFunction] = {}
+def _builtins(functions: list[Operator]) -> str:
+    names: dict[str, Operator] = {}
     for f in functions:
-        number = (
-            "RT_OP_"
-            + f.schema.name.replace("::", "_")
-            + (f"_{f.schema.overload_name}" if f.schema.overload_name else "")
-        )
+        number = f"RT_OP_{f.native.namespace}_{f.native.func.name.unambiguous_name()}"
         if number in names:
-            raise EntryError(
-                path,
-                f.line,
-                f"it would share the C name {number} with {names[number].name}, line {names[number].line}",
-                f.entry,
-            )
+            f.fail(f"it would share the C name {number} with {names[number].name}, line {names[number].line}")
         names[number] = f
     rows = "".join(f"    {name},\n" for name in names)
     return _HEADER + _BUILTINS.format(rows=rows)
 
 
-def _operators(path: Path, keys: dict[str, str], tags: list[str], functions: list[NativeFunction]) -> str:
-    tables = _Tables(path, keys, tags)
+def _operators(sources: Sources, functions: list[Operator]) -> str:
+    tables = _Tables(sources, functions)
     operators = [tables.operator(f) for f in functions]
     numbers = {f: i for i, f in enumerate(functions)}
     public = [tables.function(p, numbers) for p in public_functions(functions)]
     parts = [
-        _HEADER + '#include "runtime/core/core.h"\n#include "shared/structured.h"\n',
+        _HEADER + '#include "runtime/core/core.h"\n#include "shared/made.h"\n#include "shared/structured.h"\n',
         "\n".join(tables.symbols[name] for name in sorted(tables.symbols)),
         "\n".join(tables.definitions),
         "const rt_static_op rt_static_ops[] = {\n" + "\n".join(operators) + "\n};",
         f"const int rt_num_static_ops = {len(operators)};\n",
         "const rt_static_function rt_static_functions[] = {\n" + "\n".join(public) + "\n};",
         f"const int rt_num_static_functions = {len(public)};\n",
-        "const char *const rt_tag_names[] = {" + ", ".join(map(_c_string, tags)) + "};",
-        f"const int rt_num_tags = {len(tags)};",
+        "const char *const rt_tag_names[] = {" + ", ".join(map(_c_string, sources.tags)) + "};",
+        f"const int rt_num_tags = {len(sources.tags)};",
     ]
     return "\n".join(parts) + "\n"
 
@@ -233,7 +250,8 @@ def generate(root: Path, out: Path) -> list[Path]:
     Parameters
     ----------
     root : Path
-        The root of the sources: kernels/native_functions.yaml, kernels/tags.yaml and include/runtime/keys.h are read.
+        The root of the sources: kernels/native_functions.yaml, kernels/tags.yaml, include/runtime/keys.h and the names in runtime/composite.py
+        are read.
     out : Path
         An existing folder to write into.
 
@@ -244,14 +262,12 @@ def generate(root: Path, out: Path) -> list[Path]:
 
     Raises
     ------
-    EntryError
+    AssertionError, RuntimeError, EntryError
         If an entry breaks a rule; nothing has been written then.
     """
-    keys = dispatch_keys(root / "include" / "runtime" / "keys.h")
-    tags = read_tags(root / "kernels" / "tags.yaml")
-    path = root / "kernels" / "native_functions.yaml"
-    functions = read_operators(path, keys, tags)
-    texts = {"rt_builtins.h": _builtins(path, functions), "operators.c": _operators(path, keys, tags, functions)}
+    sources = Sources.of(root)
+    functions = read_operators(sources)
+    texts = {"rt_builtins.h": _builtins(functions), "operators.c": _operators(sources, functions)}
     paths = []
     for name, text in texts.items():
         target = out / name

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from runtime.schema import Argument
-from runtime.torchgen.entries import NativeFunction
+from runtime.torchgen.operators import Operator
 
 __all__ = ["PublicFunction", "public_functions"]
 
@@ -70,14 +70,14 @@ class PublicFunction(NamedTuple):
     name: str
     function: bool
     method: bool
-    signatures: list[tuple[NativeFunction, NativeFunction | None]]
+    signatures: list[tuple[Operator, Operator | None]]
 
 
-def _is_factory(f: NativeFunction) -> bool:
+def _is_factory(f: Operator) -> bool:
     return _TENSOR_OPTIONS <= {a.name for a in f.schema.arguments if a.kwarg_only}
 
 
-def _inputs(f: NativeFunction) -> list[Argument]:
+def _inputs(f: Operator) -> list[Argument]:
     """The arguments without outputs and without tensor options, which an out= overload does not have."""
     options = _TENSOR_OPTIONS if _is_factory(f) else frozenset()
     if f.is_out or _is_factory(f):
@@ -85,7 +85,7 @@ def _inputs(f: NativeFunction) -> list[Argument]:
     return [a for a in f.schema.arguments if not a.is_out and a.name not in options]
 
 
-def _call(f: NativeFunction) -> tuple:
+def _call(f: Operator) -> tuple:
     return tuple((a.name, a.real_type, a.kwarg_only, a.default_text) for a in _inputs(f))
 
 
@@ -96,7 +96,7 @@ def _plain(a: Argument) -> str:
     return f"{head}[]{tail.partition(']')[2]}" if bracket else text
 
 
-def _spell(f: NativeFunction, has_out: bool) -> str:
+def _spell(f: Operator, has_out: bool) -> str:
     parts = []
     starred = False
     for a in f.schema.arguments:
@@ -144,7 +144,7 @@ def _wider(a: str, b: str) -> bool:
     )
 
 
-def _precedes(f: NativeFunction, g: NativeFunction) -> bool:
+def _precedes(f: Operator, g: Operator) -> bool:
     """Whether `f` must be tried before `g`: as many arguments, and each of the same type or wider."""
     first, second = ([_plain(a) for a in h.schema.arguments] for h in (f, g))
     pairs = list(zip(first, second, strict=False))
@@ -152,8 +152,8 @@ def _precedes(f: NativeFunction, g: NativeFunction) -> bool:
 
 
 def _ordered(
-    signatures: list[tuple[NativeFunction, NativeFunction | None]],
-) -> list[tuple[NativeFunction, NativeFunction | None]]:
+    signatures: list[tuple[Operator, Operator | None]],
+) -> list[tuple[Operator, Operator | None]]:
     """Those that nothing must precede, in the order of their texts; then the rest, each as soon as it may."""
     left = sorted(signatures, key=lambda s: _spell(s[0], s[1] is not None))
     before = {f.name: {g.name for g, _ in left if _precedes(g, f)} for f, _ in left}
@@ -168,15 +168,15 @@ def _ordered(
     return result
 
 
-def public_functions(functions: list[NativeFunction]) -> list[PublicFunction]:
+def public_functions(functions: list[Operator]) -> list[PublicFunction]:
     """The public functions, in the order in which their names first occur.
 
     A name whose function and method have different overloads gives two entries.
     """
-    outs = {(f.base, f.python_module, _call(f)): f for f in functions if f.is_out}
-    groups: dict[tuple[str, str], list[NativeFunction]] = {}
+    outs = {(f.base, f.python_module, _call(f)): f for f in functions if f.is_out and not f.is_generated}
+    groups: dict[tuple[str, str], list[Operator]] = {}
     for f in functions:
-        if not f.is_out and f.base not in UNBOUND and f.name not in SHADOWED:
+        if not f.is_out and not f.is_generated and f.base not in UNBOUND and f.name not in SHADOWED:
             groups.setdefault((f.python_module, f.base), []).append(f)
     result = []
     for (module, name), overloads in groups.items():
