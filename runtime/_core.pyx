@@ -25,7 +25,7 @@ include "core/ops.pxi"           # OpOverloadPacket, namespaces, tags
 include "core/adinplace.pxi"     # version counters and view metadata
 include "core/builtins.pxi"      # built-in operators from the generated tables
 include "core/function.pxi"      # public functions and Tensor methods
-include "core/parser_errors.pxi" # what is wrong with their arguments
+include "core/parser_errors.pxi"  # what is wrong with their arguments
 include "core/casts.pxi"         # Tensor.to and its short forms
 include "core/typed.pxi"         # typed C kernels
 include "core/trace.pxi"         # reporting every kernel that runs

@@ -19,6 +19,18 @@ def _into(out, result):
     return aten.copy_.default(out, result)
 
 
+def _into_each(kernel, out, results, resize):
+    """Write results into a list of ``out=`` arguments; what is written to is recorded here, tensor by tensor."""
+    if len(out) != len(results):
+        raise RuntimeError(f"{kernel} expected an out= argument of size {len(results)}, got size {len(out)}")
+    for target, result in zip(out, results, strict=True):
+        if resize and tuple(target.shape) != tuple(result.shape):
+            aten.resize_.default(target, result.shape)
+        if target.dtype != result.dtype:
+            raise RuntimeError(f"Expected out tensor to have dtype {_cpp(result.dtype)}, but got {_cpp(target.dtype)} instead")
+        aten.copy_.default(target, result)
+
+
 def _like(out):
     """The options that make a tensor beside an ``out=`` argument."""
     return {"dtype": out.dtype, "device": out.device}
@@ -419,6 +431,18 @@ def true_divide__Scalar(self, other):
 def true_divide_out(self, other, *, out):
     return aten.div.out(self, other, out=out)
 
+
+
+def split_copy_Tensor_out(self, split_size, dim=0, *, out):
+    _into_each("split_copy_Tensor_out()", out, aten.split.Tensor(self, split_size, dim), resize=False)
+
+
+def unbind_copy_int_out(self, dim=0, *, out):
+    _into_each("unbind_copy_int_out", out, aten.unbind.int(self, dim), resize=True)
+
+
+def split_with_sizes_copy_out(self, split_sizes, dim=0, *, out):
+    _into_each("split_with_sizes_copy_out", out, aten.split_with_sizes.default(self, split_sizes, dim), resize=True)
 
 
 def where(condition):

@@ -63,7 +63,7 @@ def test_explain_of_keys_says_which_slot_runs(capsys, keys, runs):
 
 
 def test_explain_of_a_key_without_a_kernel_says_so(capsys):
-    _, out, _ = run(capsys, "explain", "aten::add.Tensor", "--keys", "FPGA")
+    _, out, _ = run(capsys, "explain", "aten::add.out", "--keys", "FPGA")
     assert "runs: FPGA: no kernel" in out
 
 
@@ -72,7 +72,7 @@ def test_explain_of_a_key_without_a_kernel_says_so(capsys):
     [
         (("explain", "ad"), "there is no operator aten::ad; did you mean aten::add"),
         (("explain", "nothing::like_it"), "there is no operator nothing::like_it"),
-        (("explain", "add.nope"), "aten::add has no overload 'nope'; it has Scalar, Tensor, out"),
+        (("explain", "add.nope"), "aten::add has no overload 'nope'; it has Scalar, Scalar_out, Tensor, out"),
         (("explain", "add", "--keys", "NoSuchKey"), "NoSuchKey"),
         (("ops", "no such operator"), "there is no operator with 'no such operator' in its name"),
     ],
@@ -99,7 +99,7 @@ def test_ops_lists_schemas(capsys):
 
 def test_ops_as_json_lists_names(capsys):
     _, out, _ = run(capsys, "ops", "::add.", "--json")
-    assert json.loads(out) == ["aten::add.Scalar", "aten::add.Tensor", "aten::add.out"]
+    assert json.loads(out) == ["aten::add.Scalar", "aten::add.Scalar_out", "aten::add.Tensor", "aten::add.out"]
 
 
 def test_demo_shows_every_kind_of_kernel_and_leaves_nothing_behind(capsys, monkeypatch):

@@ -42,8 +42,9 @@ static PyObject *clone_all(PyObject *value, PyObject *memory_format)
 
 /* ----------------------------------------------------------------------------------------------------------------------- out= */
 
-/* Copy a result into its output: 0, or -1 with an exception set. */
-static int write_one(PyObject *value, PyObject *out)
+/* Copy a result into its output: 0, or -1 with an exception set. Elements of a list of outputs are recorded here as written, other
+ * outputs above (ADInplaceOrView). */
+static int write_one(PyObject *value, PyObject *out, int in_list)
 {
     const RtTensor *from = RT_TENSOR(value), *to = RT_TENSOR(out);
     if (from->dtype != to->dtype) {
@@ -62,19 +63,21 @@ static int write_one(PyObject *value, PyObject *out)
     }
     PyObject *done = rt_write_out(Py_NewRef(value), out);
     Py_XDECREF(done);
+    if (done != NULL && in_list && to->keys & RT_FUNCTIONALITY_BIT(RT_KEY_ADInplaceOrView))
+        rt_bump_version(RT_TENSOR(out));
     return done == NULL ? -1 : 0;
 }
 
 static int write_all(PyObject *value, PyObject *out)
 {
     if (!PyTuple_Check(out))
-        return write_one(value, out);
+        return write_one(value, out, 0);
     if (PyTuple_GET_SIZE(value) != PyTuple_GET_SIZE(out)) {
         PyErr_Format(PyExc_RuntimeError, "Expected %zd out tensors, but got %zd", PyTuple_GET_SIZE(value), PyTuple_GET_SIZE(out));
         return -1;
     }
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(out); i++)
-        if (write_one(PyTuple_GET_ITEM(value, i), PyTuple_GET_ITEM(out, i)) < 0)
+        if (write_one(PyTuple_GET_ITEM(value, i), PyTuple_GET_ITEM(out, i), 1) < 0)
             return -1;
     return 0;
 }

@@ -3,8 +3,10 @@
 # As there: if only one signature takes so many arguments, the error says what is wrong with them; otherwise all signatures are listed,
 # those that take as many parameters as were given with what did not fit.
 
-cdef dict parser_types = {"ScalarType": "torch.dtype", "Layout": "torch.layout", "MemoryFormat": "torch.memory_format",
-                "Device": "torch.device", "Scalar": "Number", "Generator": "torch.Generator", "SymInt": "int"}
+cdef dict parser_types = {
+    "ScalarType": "torch.dtype", "Layout": "torch.layout", "MemoryFormat": "torch.memory_format", "Device": "torch.device",
+    "Scalar": "Number", "Generator": "torch.Generator", "SymInt": "int",
+}
 
 cdef tuple tensor_options = ("dtype", "layout", "device", "pin_memory")
 

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 from runtime.schema import Argument, Return
-from runtime.torchgen.operators import PYTHON_KERNELS, EntryError, Operator, Sources, read_operators
+from runtime.torchgen.operators import PYTHON_KERNELS, Operator, Sources, read_operators
 from runtime.torchgen.signatures import PublicFunction, public_functions
 
 __all__ = ["generate"]

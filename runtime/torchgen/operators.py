@@ -351,6 +351,9 @@ def _generic(o: Operator) -> Iterable[Kernel]:
         yield Kernel("BackendSelect", "c", "backend_select_factory")
     if o.name in _UNRECORDED or any(k.key == "CompositeImplicitAutograd" for k in o.kernels):
         return
+    written = [a for a in o.schema.arguments if a.is_write]
+    if written and all(a.type.info.is_list for a in written):
+        return  # their kernels write by operators that are recorded, tensor by tensor
     if o.schema.is_mutable:
         yield Kernel("ADInplaceOrView", "generic", "rt_adinplace_kernel")
     elif o.is_view:

@@ -29,6 +29,7 @@ UNBOUND = frozenset(
         "is_contiguous",
         "lift_fresh",
         "lift_fresh_copy",
+        "normal_functional",
         "numel",
         "size",
         "slice",
