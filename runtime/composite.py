@@ -1,8 +1,8 @@
 """Kernels written in Python: operators that are made of other operators.
 
 A kernel that ``native_functions.yaml`` names is a function of this file if there is one of that name; it is imported at the operator's
-first call. Every function takes the arguments of its schema and calls the parts through the dispatcher, so that autograd, modes and subclasses see them. What is
-called often, or touches memory, is written in C instead (``kernels/``).
+first call. Every function takes the arguments of its schema and calls the parts through the dispatcher, so that autograd, modes and
+subclasses see them. What is called often, or touches memory, is written in C instead (``kernels/``).
 """
 
 import math
