@@ -3,6 +3,8 @@
 import copy
 import gc
 import pickle
+import subprocess
+import sys
 import weakref
 
 import numpy as np
@@ -148,3 +150,42 @@ def test_storages_print_as_pytorchs():
     torch = pytest.importorskip("torch")
     for values in ([], [1, 2, 255]):
         assert repr(runtime.UntypedStorage(values)) == repr(torch.UntypedStorage(values)).replace(" \n", " \n")
+
+
+MEDDLING = """
+import threading, time, warnings
+import runtime
+warnings.simplefilter("ignore")
+n = 1 << 22
+x = runtime.ones(n)
+done = False
+def meddle():
+    while not done:
+        x.resize_(0)
+        x.resize_(n)
+        x.untyped_storage().resize_(4 * n)
+        x.set_(runtime.ones(n))
+        x.data = runtime.zeros(n)
+        x.resize_(2048, 2048)
+        x.t_()
+        x.resize_(n)
+thread = threading.Thread(target=meddle)
+thread.start()
+calls = [lambda: x + x, lambda: x.sum(), lambda: runtime.cat([x, x]), lambda: x.argmax(), lambda: x.cumsum(0), lambda: x.mm(x),
+         lambda: runtime.tril(x), lambda: runtime.add(x, x, out=x), lambda: x.mul_(2), lambda: x.dot(x), lambda: x.max(0), lambda: x.clone()]
+end = time.time() + 2
+while time.time() < end:
+    for call in calls:
+        try:
+            call()
+        except (RuntimeError, IndexError):
+            pass
+done = True
+thread.join()
+print("alive")
+"""
+
+
+def test_memory_and_geometry_may_change_in_one_thread_while_kernels_run_in_another():
+    done = subprocess.run([sys.executable, "-c", MEDDLING], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "alive\n", done.stderr

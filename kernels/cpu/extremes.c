@@ -4,6 +4,7 @@
  * without a dimension walks the elements of a contiguous copy (or of the tensor itself where it is contiguous).
  */
 #pragma GCC optimize("O3", "no-trapping-math")
+#include "kernels/shared/gil.h"
 #include "kernels/shared/reduce_rules.h"
 #include "kernels/shared/threads.h"
 #include "rt_builtins.h"
@@ -215,9 +216,9 @@ static int find_along(RtTensor *self, int64_t dim, int largest, RtTensor *values
     if (self->numel < RT_GRAIN) {
         walk_range(0, lanes, &w);
     } else {
-        Py_BEGIN_ALLOW_THREADS
+        RT_BEGIN_LOOP_WITHOUT_GIL
         rt_parallel_for(lanes, RT_GRAIN / w.n + 1, walk_range, &w);
-        Py_END_ALLOW_THREADS
+        RT_END_LOOP_WITHOUT_GIL
     }
     return 0;
 }
@@ -292,9 +293,9 @@ static int arg_cpu(rt_call_frame *c, int largest, const char *kernel)
     if (count == 1) {
         search_pieces(0, 1, &s);
     } else {
-        Py_BEGIN_ALLOW_THREADS
+        RT_BEGIN_LOOP_WITHOUT_GIL
         rt_parallel_for(count, RT_GRAIN / s.piece + 1, search_pieces, &s);
-        Py_END_ALLOW_THREADS
+        RT_END_LOOP_WITHOUT_GIL
     }
     /* Two candidates are compared as the two elements of a lane. */
     for (int64_t i = 1; i < count; i++) {

@@ -1,5 +1,6 @@
 /* See iterator.h. Order and joining of dimensions follow TensorIterator, the output's strides first. */
 #include "kernels/cpu/iterator.h"
+#include "kernels/shared/gil.h"
 
 #include "kernels/shared/pointwise.h"
 #include "kernels/shared/threads.h"
@@ -191,9 +192,9 @@ void rt_iter_run(rt_iter *it, rt_loop loop)
     for (int i = 0; i < it->noperands; i++)
         if (it->operands[i].storage != NULL)
             rt_storage_incref(it->operands[i].storage);
-    Py_BEGIN_ALLOW_THREADS
+    RT_BEGIN_LOOP_WITHOUT_GIL
     rt_parallel_for(it->numel, RT_GRAIN / 2, run_range, &job);
-    Py_END_ALLOW_THREADS
+    RT_END_LOOP_WITHOUT_GIL
     for (int i = 0; i < it->noperands; i++)
         if (it->operands[i].storage != NULL)
             rt_storage_decref(it->operands[i].storage);

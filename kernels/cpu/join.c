@@ -1,6 +1,7 @@
 /* Operators that lay tensors out anew: cat, stack, repeat and flip. They move bytes and compute nothing. */
 #include "kernels/shared/boxed.h"
 #include "kernels/shared/geometry.h"
+#include "kernels/shared/gil.h"
 #include "kernels/shared/promotion.h"
 #include "kernels/shared/reduce_rules.h"
 #include "kernels/shared/structured.h"
@@ -129,9 +130,9 @@ static int cat_cpu(rt_call_frame *c)
         if (source == NULL)
             return -1;
         if (source->numel > RT_GRAIN) {
-            Py_BEGIN_ALLOW_THREADS
+            RT_BEGIN_LOOP_WITHOUT_GIL
             rt_copy_elements(source->ndim, source->sizes, at, out->strides, rt_data(source), source->strides, itemsize);
-            Py_END_ALLOW_THREADS
+            RT_END_LOOP_WITHOUT_GIL
         } else {
             rt_copy_elements(source->ndim, source->sizes, at, out->strides, rt_data(source), source->strides, itemsize);
         }

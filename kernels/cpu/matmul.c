@@ -2,6 +2,7 @@
  */
 #include "kernels/cpu/blas.h"
 #include "kernels/shared/geometry.h"
+#include "kernels/shared/gil.h"
 #include "kernels/shared/structured.h"
 
 enum { RELEASE = 100000 }; /* multiplications from which the GIL is released */
@@ -52,10 +53,10 @@ static int product(RtTensor *a, RtTensor *b, RtTensor *out, int64_t batches, rt_
         for (int64_t i = 0; i < batches && rc == 0; i++)
             rc = rt_gemm(out->dtype, matrix_of(a, i), matrix_of(b, i), matrix_of(out, i), alpha, beta);
     } else {
-        Py_BEGIN_ALLOW_THREADS
+        RT_BEGIN_LOOP_WITHOUT_GIL
         for (int64_t i = 0; i < batches && rc == 0; i++)
             rc = rt_gemm(out->dtype, matrix_of(a, i), matrix_of(b, i), matrix_of(out, i), alpha, beta);
-        Py_END_ALLOW_THREADS
+        RT_END_LOOP_WITHOUT_GIL
     }
     if (rc < 0)
         PyErr_NoMemory();
@@ -296,9 +297,9 @@ static int vector_product(RtTensor *a, RtTensor *v, RtTensor *out, rt_factor alp
     if (a->numel < RELEASE) {
         rc = rt_gemm(out->dtype, mat, column, result, alpha, beta);
     } else {
-        Py_BEGIN_ALLOW_THREADS
+        RT_BEGIN_LOOP_WITHOUT_GIL
         rc = rt_gemm(out->dtype, mat, column, result, alpha, beta);
-        Py_END_ALLOW_THREADS
+        RT_END_LOOP_WITHOUT_GIL
     }
     if (rc < 0)
         PyErr_NoMemory();
@@ -378,9 +379,9 @@ static PyObject *dot_product(RtTensor *a, RtTensor *b, const char *name, int con
     } else if (a->numel < RELEASE) {
         rt_dot(a->dtype, a->numel, rt_data(a), a->strides[0], rt_data(b), b->strides[0], conjugate, rt_data(out));
     } else {
-        Py_BEGIN_ALLOW_THREADS
+        RT_BEGIN_LOOP_WITHOUT_GIL
         rt_dot(a->dtype, a->numel, rt_data(a), a->strides[0], rt_data(b), b->strides[0], conjugate, rt_data(out));
-        Py_END_ALLOW_THREADS
+        RT_END_LOOP_WITHOUT_GIL
     }
     return (PyObject *)out;
 }

@@ -100,6 +100,7 @@ static inline bfloat bfloat_of(float f)
 #define COMBINE(a, b) ((uint8_t)((a) & (b)))
 #define FAMILY(part, type) all_##type##_##part
 #include "kernels/cpu/reduce_truth.h"
+#include "kernels/shared/gil.h"
 #undef FAMILY
 #undef INIT
 #undef COMBINE
@@ -356,7 +357,7 @@ int rt_reduce(const reduce_ops *ops, const RtTensor *in, uint64_t mask, RtTensor
         reduce_range(0, kept, &p);
         return 0;
     }
-    Py_BEGIN_ALLOW_THREADS
+    RT_BEGIN_LOOP_WITHOUT_GIL
     if (p.nkeep == 0 && p.nred == 1) {
         _Alignas(64) char partial[PIECES * 64];
         int64_t n = p.red_sizes[0], count;
@@ -376,7 +377,7 @@ int rt_reduce(const reduce_ops *ops, const RtTensor *in, uint64_t mask, RtTensor
             grain = 64;
         rt_parallel_for(kept, grain, reduce_range, &p);
     }
-    Py_END_ALLOW_THREADS
+    RT_END_LOOP_WITHOUT_GIL
     return 0;
 }
 

@@ -2,6 +2,7 @@
  *
  * The running value is kept wider than the elements (double for float, float for half types, int64 for integers), as in PyTorch.
  */
+#include "kernels/shared/gil.h"
 #include "kernels/shared/reduce_rules.h"
 #include "kernels/shared/threads.h"
 
@@ -145,9 +146,9 @@ static int scan_cpu(rt_call_frame *c, int product, const char *kernel)
     if (out->numel < RT_GRAIN) {
         scan_range(0, lanes, &s);
     } else {
-        Py_BEGIN_ALLOW_THREADS
+        RT_BEGIN_LOOP_WITHOUT_GIL
         rt_parallel_for(lanes, RT_GRAIN / s.n + 1, scan_range, &s);
-        Py_END_ALLOW_THREADS
+        RT_END_LOOP_WITHOUT_GIL
     }
     Py_DECREF((PyObject *)self);
     return 0;

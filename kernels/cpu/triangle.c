@@ -1,5 +1,6 @@
 /* tril and triu: matrices with the part above or below a diagonal set to zero. */
 #include "kernels/shared/boxed.h"
+#include "kernels/shared/gil.h"
 #include "kernels/shared/structured.h"
 #include "kernels/shared/threads.h"
 
@@ -71,9 +72,9 @@ static int triangle_cpu(rt_call_frame *c, int upper)
     if (self->numel < RT_GRAIN) {
         triangle_rows(0, rows, &w);
     } else {
-        Py_BEGIN_ALLOW_THREADS
+        RT_BEGIN_LOOP_WITHOUT_GIL
         rt_parallel_for(rows, RT_GRAIN / cols + 1, triangle_rows, &w);
-        Py_END_ALLOW_THREADS
+        RT_END_LOOP_WITHOUT_GIL
     }
     return 0;
 }

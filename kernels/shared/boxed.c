@@ -1,6 +1,7 @@
 /* Texts, checks and element packing behind boxed.h. */
 #pragma GCC optimize("O3")
 #include "kernels/shared/boxed.h"
+#include "kernels/shared/gil.h"
 
 #include "kernels/shared/structured.h"
 #include "rt_builtins.h"
@@ -405,6 +406,8 @@ PyObject *rt_write_out(PyObject *result, PyObject *out)
     RtTensor *r = RT_TENSOR(result), *o = RT_TENSOR(out);
     rt_out_spec spec = {.dtype = r->dtype, .device_type = r->device_type, .device_index = r->device_index, .ndim = r->ndim};
     memcpy(spec.sizes, r->sizes, r->ndim * sizeof(int64_t));
+    if (r->ndim != o->ndim || memcmp(r->sizes, o->sizes, r->ndim * sizeof(int64_t)) != 0)
+        rt_wait_for_loops();
     int rc = rt_resize_output(o, &spec);
     if (rc == 0 && o->device_type != RT_DEVICE_META) {
         PyObject *call[3] = {out, result, Py_False};

@@ -2,6 +2,7 @@
  */
 #include "kernels/shared/boxed.h"
 #include "kernels/shared/geometry.h"
+#include "kernels/shared/gil.h"
 
 /* The object of a `Storage` argument. */
 typedef struct RtStorageObject {
@@ -38,6 +39,7 @@ static int has_storage(const RtTensor *t)
 
 RT_KERNEL(resize_)
 {
+    rt_wait_for_loops();
     RtTensor *self = RT_TENSOR(args[0]);
     int64_t sizes[RT_MAX_DIM], strides[RT_MAX_DIM];
     int ndim = rt_as_int64_array(args[1], sizes, RT_MAX_DIM), format = RT_CONTIGUOUS_FORMAT;
@@ -106,6 +108,7 @@ fail:
 
 RT_KERNEL(set__source_Storage_storage_offset)
 {
+    rt_wait_for_loops();
     RtTensor *self = RT_TENSOR(args[0]);
     int64_t offset, sizes[RT_MAX_DIM], strides[RT_MAX_DIM];
     if (rt_as_int64(args[2], &offset) < 0)
@@ -129,6 +132,7 @@ RT_KERNEL(set__source_Storage_storage_offset)
 
 RT_KERNEL(set__source_Storage)
 {
+    rt_wait_for_loops();
     RtTensor *self = RT_TENSOR(args[0]);
     rt_storage *storage = ((RtStorageObject *)args[1])->storage;
     int64_t size = storage->nbytes / rt_itemsize[self->dtype], stride = 1;
@@ -138,6 +142,7 @@ RT_KERNEL(set__source_Storage)
 
 RT_KERNEL(set__source_Tensor)
 {
+    rt_wait_for_loops();
     RtTensor *self = RT_TENSOR(args[0]), *source = RT_TENSOR(args[1]);
     if (self->dtype != source->dtype) {
         PyErr_Format(PyExc_RuntimeError, "Could not set tensor of type %s to a tensor of type %s", rt_dtype_cpp_title(source->dtype),
@@ -154,6 +159,7 @@ RT_KERNEL(set__source_Tensor)
 
 RT_KERNEL(set_)
 {
+    rt_wait_for_loops();
     RtTensor *self = RT_TENSOR(args[0]);
     int64_t size = 0, stride = 1;
     rt_storage *storage = rt_storage_new(0, self->device_type, self->device_index);

@@ -6,6 +6,7 @@
 #include "kernels/shared/structured.h"
 
 #include "kernels/shared/boxed.h"
+#include "kernels/shared/gil.h"
 #include "kernels/shared/promotion.h"
 
 static const char *const device_names[RT_NUM_DEVICE_TYPES] = {
@@ -240,6 +241,14 @@ static PyObject *take_outputs(const rt_call_frame *c)
     return result;
 }
 
+static int resizes_outputs(const rt_call_frame *c)
+{
+    int resizes = 0;
+    for (int i = 0; i < c->nouts; i++)
+        resizes |= !has_sizes(c->outs[i], &c->specs[i]);
+    return resizes;
+}
+
 enum what_to_run { RUN_RULE, RUN_CPU, RUN_OUT_OPERATOR };
 
 static PyObject *run(rt_operator *op, PyObject *const *args, Py_ssize_t nargs, const rt_structured *s, enum what_to_run what)
@@ -257,6 +266,11 @@ static PyObject *run(rt_operator *op, PyObject *const *args, Py_ssize_t nargs, c
     }
     if (def->rule(&c) < 0)
         return NULL;
+    if (s->variant == RT_OUT && RT_UNLIKELY(rt_loops > 0) && resizes_outputs(&c)) {
+        rt_wait_for_loops();
+        if (def->rule(&c) < 0) /* again: other threads ran */
+            return NULL;
+    }
     int ready = 0; /* outputs that this function owns a reference of */
     for (; ready < c.nouts; ready++) {
         if (s->variant == RT_FUNCTIONAL) {

@@ -6,6 +6,7 @@
  */
 #include "kernels/shared/boxed.h"
 #include "kernels/shared/geometry.h"
+#include "kernels/shared/gil.h"
 
 #define SELF RtTensor *self = RT_TENSOR(args[0])
 
@@ -373,6 +374,7 @@ RT_KERNEL(as_strided)
 
 RT_KERNEL(as_strided_)
 {
+    rt_wait_for_loops();
     SELF;
     geometry g;
     if (as_strided_geometry(self, args, &g) < 0)
@@ -417,6 +419,7 @@ RT_KERNEL(transpose)
 
 RT_KERNEL(transpose_)
 {
+    rt_wait_for_loops();
     SELF;
     int64_t dim0, dim1;
     geometry g;
@@ -443,6 +446,7 @@ RT_KERNEL(t)
 
 RT_KERNEL(t_)
 {
+    rt_wait_for_loops();
     SELF;
     geometry g;
     return t_geometry(self, "t_()", &g) < 0 ? NULL : set_in_place(self, &g);
@@ -886,6 +890,7 @@ RT_KERNEL(unsqueeze)
 
 RT_KERNEL(unsqueeze_)
 {
+    rt_wait_for_loops();
     SELF;
     geometry g;
     return unsqueeze_geometry(self, args[1], &g) < 0 ? NULL : set_in_place(self, &g);
@@ -947,6 +952,7 @@ RT_KERNEL(squeeze)
 
 RT_KERNEL(squeeze_)
 {
+    rt_wait_for_loops();
     SELF;
     geometry g;
     return squeeze_geometry(self, args, nargs, &g) < 0 ? NULL : set_in_place(self, &g);

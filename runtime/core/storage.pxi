@@ -12,6 +12,9 @@ cdef extern from "runtime/core/alloc.h":
     void rt_storage_decref(rt_storage *s) noexcept
     void rt_storage_incref(rt_storage *s) noexcept
 
+cdef extern from "kernels/shared/gil.h":
+    void rt_wait_for_loops() noexcept
+
 cdef str NO_STORAGE_DATA = "Attempted to access the data pointer on an invalid python storage."
 
 
@@ -123,6 +126,7 @@ cdef class UntypedStorage:
 
     def resize_(self, size):
         """Change the size in bytes; contents are kept. Returns the storage."""
+        rt_wait_for_loops()
         rt_storage_resize(self.s, size)
         return self
 

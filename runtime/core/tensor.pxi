@@ -363,6 +363,7 @@ cdef class Tensor(TensorBase):
             raise TypeError(f"Variable data has to be a tensor, but got {class_name(value)}")
         if t.device_type != RT_TENSOR(<void *>value).device_type or t.storage == NULL or RT_TENSOR(<void *>value).storage == NULL:
             raise RuntimeError("Attempted to call `variable.set_data(tensor)`, but `variable` and `tensor` have incompatible tensor type.")
+        rt_wait_for_loops()
         rt_tensor_copy_impl(t, RT_TENSOR(<void *>value))
 
     @data.deleter

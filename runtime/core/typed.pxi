@@ -190,14 +190,22 @@ cdef int check_outputs(rt_operator *op, rt_view *outs, PyObject **results, int n
     return 0
 
 
+cdef extern from "kernels/shared/gil.h":
+    int rt_loops
+    void rt_loop_begins() noexcept
+
+
 cdef int call_typed(TypedKernel k, rt_view *inputs, rt_view *outs, rt_scalar *scalars, int64_t work) noexcept:
     cdef int status
     cdef rt_typed_fn fn = k.fn
     cdef void *context = k.context
+    global rt_loops
     if work >= RELEASE_GIL_FROM:
         # The tensors, and with them their storages, are held by the caller.
+        rt_loop_begins()
         with nogil:
             status = fn(inputs, outs, scalars, context)
+        rt_loops -= 1
         return status
     return fn(inputs, outs, scalars, context)
 
