@@ -36,6 +36,7 @@ NAMES = {
     "torch._ops.OpOverloadPacket": "runtime._core:OpOverloadPacket",
     "torch._ops.OperatorBase": "runtime._core:OperatorBase",
     "torch._C._DispatchOperatorHandle": "runtime._core:Operator",
+    "torch._C.ExcludeDispatchKeyGuard": "runtime._core:_ExcludeDispatchKeyGuard",
     "torch._C.FunctionSchema": "runtime.schema:FunctionSchema",
     "torch._C.parse_schema": "runtime.schema:parse_schema",
     "torch._C.TensorBase": "runtime._core:TensorBase",

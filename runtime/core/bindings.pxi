@@ -100,6 +100,23 @@ def _dispatch_get_registrations_for_dispatch_key(dispatch_key=""):
     return [(<Operator>o).full_name() for o in operators.values() if key in (<Operator>o).kernels]
 
 
+def _dispatch_print_registrations_for_dispatch_key(dispatch_key=""):
+    """Print the names that `_dispatch_get_registrations_for_dispatch_key` returns, a line each."""
+    for name in _dispatch_get_registrations_for_dispatch_key(dispatch_key):
+        print(name)
+
+
+cdef DispatchKeySet backends_of_autogradother():
+    cdef rt_keyset bits = 0
+    cdef int k
+    for k in range(1, K_StartOfAliasKeys):
+        if backend_of_autograd(K_AutogradOther, k):
+            bits |= rt_bits_of_key(k)
+    return new_keyset(bits)
+
+_dispatch_autogradother_backends = backends_of_autogradother()
+
+
 def _dispatch_has_kernel(str name not None):
     """Whether there is an operator of that name."""
     return find_named(name, False) is not None
@@ -171,6 +188,8 @@ def _dispatch_keyset_to_string(DispatchKeySet keyset not None):
 def _dispatch_get_backend_keyset_from_autograd(key):
     """The backend keys whose autograd key is `key`."""
     cdef int k, autograd = key_value(key)
+    if rt_functionality_of(autograd) == K_AutogradFunctionality and rt_backend_of(autograd) < 0:
+        return new_keyset(0)  # the building block, which is no backend's
     return DispatchKeySet([key_objects[k] for k in range(1, RT_NUM_KEYS) if k < K_StartOfAliasKeys and backend_of_autograd(autograd, k)])
 
 

@@ -190,10 +190,7 @@ def _dispatch_keyset_full():
 
 def _dispatch_keyset_full_after(key):
     """All keys of lower priority than a key, and PythonDispatcher, so that redispatch never loses the Python dispatcher."""
-    cdef int f = rt_functionality_of(key_value(key))
-    if f == 0:
-        return new_keyset(0)
-    return new_keyset(RT_FULL_AFTER(f))
+    return new_keyset(RT_FULL_AFTER(rt_functionality_of(key_value(key))))
 
 
 _after_autograd_keyset = new_keyset(RT_FULL_AFTER(K_AutogradOther))
