@@ -1,6 +1,7 @@
 /* Copies and fills: copy_, clone, _to_copy, fill_, zero_. Conversions between dtypes go block by block through the iterator. */
 #include "kernels/cpu/iterator.h"
 #include "kernels/shared/boxed.h"
+#include "rt_builtins.h"
 #include "kernels/shared/pointwise.h"
 
 /* Write `from` (broadcast) into `to`; both have CPU memory and were checked. */
@@ -155,7 +156,7 @@ static int fill_with(RtTensor *t, PyObject *number)
         return -1;
     if (t->device_type == RT_DEVICE_META)
         return 0;
-    if (rt_check_cpu(t, "fill_") < 0 || rt_check_no_internal_overlap(t) < 0)
+    if (rt_check_cpu(t, "fill_") < 0) /* places that overlap get the same value */
         return -1;
     if (t->numel == 0)
         return 0;
@@ -190,7 +191,12 @@ RT_KERNEL(fill__Tensor)
         PyErr_Format(PyExc_RuntimeError, "fill_ only supports 0-dimension value tensor but got tensor with %d dimensions.", value->ndim);
         return NULL;
     }
-    return copy_into(RT_TENSOR(args[0]), value) < 0 ? NULL : Py_NewRef(args[0]);
+    if (RT_TENSOR(args[0])->device_type == RT_DEVICE_META)
+        return Py_NewRef(args[0]);
+    PyObject *number = rt_call_below_views(RT_OP_aten__local_scalar_dense, args + 1, 1);
+    int status = number == NULL ? -1 : fill_with(RT_TENSOR(args[0]), number);
+    Py_XDECREF(number);
+    return status < 0 ? NULL : Py_NewRef(args[0]);
 }
 
 RT_KERNEL(zero_)

@@ -108,6 +108,16 @@ static int cat_rule(rt_call_frame *c)
     return 0;
 }
 
+static int refuse_overlap(const RtTensor *out, const RtTensor *t)
+{
+    if (out != t)
+        return rt_check_no_partial_overlap(out, t);
+    PyErr_SetString(PyExc_RuntimeError,
+                    "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory location. "
+                    "Please clone() the tensor before performing the operation.");
+    return -1;
+}
+
 static int cat_cpu(rt_call_frame *c)
 {
     PyObject *list = c->args[0];
@@ -119,6 +129,9 @@ static int cat_cpu(rt_call_frame *c)
         return 0;
     if (cat_dim(c, first, &dim) < 0)
         return -1;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(list); i++)
+        if (c->variant == RT_OUT && refuse_overlap(out, RT_TENSOR(PyTuple_GET_ITEM(list, i))) < 0)
+            return -1;
     char *at = rt_data(out);
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(list); i++) {
         RtTensor *t = RT_TENSOR(PyTuple_GET_ITEM(list, i));

@@ -124,6 +124,13 @@ static void draw_uniform(draw *d, char *at, int64_t n, int64_t step, int dtype)
 {
     uint64_t *s = d->g->state;
     double low = d->a, span = d->b - d->a;
+    if (rt_is_complex_dtype(dtype)) {
+        /* Real and imaginary parts, one after the other. */
+        int part = dtype == RT_COMPLEX64 ? RT_FLOAT32 : RT_FLOAT64;
+        for (int64_t i = 0; i < n; i++, at += step)
+            draw_uniform(d, at, 2, rt_itemsize[part], part);
+        return;
+    }
     if (dtype == RT_FLOAT32) {
         float flow = (float)low, fspan = (float)span;
         for (int64_t i = 0; i < n; i++, at += step)
@@ -262,7 +269,7 @@ RT_KERNEL(uniform_)
     int dtype = RT_TENSOR(args[0])->dtype;
     if (rt_as_double(args[1], &d.a) < 0 || rt_as_double(args[2], &d.b) < 0)
         return NULL;
-    if (!has_float_loop(dtype))
+    if (!has_float_loop(dtype) && dtype != RT_COMPLEX64 && dtype != RT_COMPLEX128)
         return not_implemented("check_uniform_bounds", dtype);
     if (!(d.a <= d.b))
         return fail_range("uniform_ expects to return a [from, to) range, but found from=%g > to=%g", d.a, d.b);

@@ -165,7 +165,7 @@ const char *rt_dtype_spelling(int dtype)
     switch (dtype) {
     case RT_UINT8: return "unsigned char";
     case RT_INT8: return "signed char";
-    case RT_INT16: return "short";
+    case RT_INT16: return "short int";
     case RT_INT64: return "long int";
     default: return rt_dtype_cpp_name(dtype);
     }

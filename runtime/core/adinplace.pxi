@@ -55,6 +55,16 @@ cdef public PyObject *rt_adview_kernel(rt_operator *op, rt_keyset ks, PyObject *
     return result
 
 
+cdef public PyObject *rt_adshare_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, void *ctx) noexcept:
+    """Run a view operator without gradients below ADInplaceOrView; its result is no view."""
+    cdef rt_keyset saved = rt_tls_state.excluded
+    cdef PyObject *result
+    rt_tls_state.excluded = saved | autograd_bits | RT_FUNCTIONALITY_BIT(K_ADInplaceOrView)
+    result = rt_redispatch(op, ks & RT_FULL_AFTER(K_ADInplaceOrView), args, n)
+    rt_tls_state.excluded = saved
+    return result
+
+
 cdef inline void make_view(PyObject *view, PyObject *base) noexcept:
     cdef RtTensor *v = RT_TENSOR(view)
     if view == base or v.view != NULL:

@@ -673,10 +673,31 @@ static void set_contiguous(RtTensor *t, const int64_t *sizes)
         rt_refresh_flags(t);
 }
 
+/* Views over few elements can have more sizes than numbers: 0, or -1 with PyTorch's error unless one of them is zero. */
+static int refuse_overflow(int ndim, const int64_t *sizes)
+{
+    for (int i = 0; i < ndim; i++)
+        if (sizes[i] == 0)
+            return 0;
+    PyErr_SetString(PyExc_RuntimeError, "numel: integer multiplication overflow");
+    return -1;
+}
+
+static int numel_overflows(int ndim, const int64_t *sizes)
+{
+    int64_t numel = 1;
+    int overflow = 0;
+    for (int i = 0; i < ndim; i++)
+        overflow |= __builtin_mul_overflow(numel, sizes[i], &numel);
+    return overflow;
+}
+
 int rt_set_geometry(RtTensor *t, int ndim, const int64_t *sizes, const int64_t *strides, int64_t offset)
 {
     int64_t kept[2 * RT_MAX_DIM]; /* the arguments may point into t itself */
     int64_t *old = t->sizes != t->dims ? t->sizes : NULL;
+    if (RT_UNLIKELY(numel_overflows(ndim, sizes)) && refuse_overflow(ndim, sizes) < 0)
+        return -1;
     if (ndim > 0 && ndim <= RT_MAX_DIM) {
         memcpy(kept, sizes, (size_t)ndim * sizeof(int64_t));
         memcpy(kept + ndim, strides, (size_t)ndim * sizeof(int64_t));
@@ -804,13 +825,17 @@ RtTensor *rt_alias(RtTensor *t, int ndim, const int64_t *sizes, const int64_t *s
     r->device_index = t->device_index;
     r->offset = offset;
     /* Up to three dimensions there are no channels-last layouts to look for: contiguity can be read off in the copying loop. */
-    int contiguous = ndim < 4;
+    int contiguous = ndim < 4, overflow = 0;
     int64_t numel = 1;
     for (int i = ndim - 1; i >= 0; i--) {
         r->sizes[i] = sizes[i];
         r->strides[i] = strides[i];
         contiguous &= strides[i] == numel && sizes[i] > 0;
-        numel *= sizes[i];
+        overflow |= __builtin_mul_overflow(numel, sizes[i], &numel);
+    }
+    if (RT_UNLIKELY(overflow) && refuse_overflow(ndim, sizes) < 0) {
+        Py_DECREF(r);
+        return NULL;
     }
     if (contiguous) {
         r->numel = numel;

@@ -295,6 +295,8 @@ cdef object convert_one(object value, int kind, int how):
 cdef object convert_list(object value, rt_arg *spec, int how):
     """A tuple of canonical elements."""
     cdef int kind = spec.kind
+    if value is None and how & PYARG and takes_none(spec):
+        return ()
     if spec.size > 0 and kind in (RT_ARG_INT, RT_ARG_FLOAT, RT_ARG_BOOL) and not isinstance(value, (list, tuple)):
         # `int[2]` takes one int for all places; a float stands only for floats.
         fits = (isinstance(value, int) and (kind == RT_ARG_INT or how & PYARG)) or (kind == RT_ARG_FLOAT and isinstance(value, float))

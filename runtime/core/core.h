@@ -111,7 +111,8 @@ enum rt_operator_flag {
     RT_OPF_NUMBERS_AS_TENSORS = 2, /* a Python number in a Tensor slot becomes a wrapped 0-d Tensor */
     RT_OPF_RETURNS_LIST = 4,       /* some return is T[]: a tuple inside, a list at the Python boundary */
     RT_OPF_MUTABLE = 8,            /* some argument is written */
-    RT_OPF_VIEW = 16               /* some argument has alias info and none is written */
+    RT_OPF_VIEW = 16,              /* some argument has alias info and none is written */
+    RT_OPF_UNRECORDED = 32         /* a built-in made of others below autograd: versions of what it makes start at 0 */
 };
 
 struct rt_operator {
@@ -373,6 +374,7 @@ extern const int rt_num_tags;
 
 /* Generic ADInplaceOrView kernels (ctx unused), driven by the operator's alias annotations. */
 PyObject *rt_adinplace_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
+PyObject *rt_adshare_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
 PyObject *rt_adview_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
 /* Trampoline of static Python kernels. */
 PyObject *rt_lazy_python_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);

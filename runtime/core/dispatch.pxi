@@ -93,12 +93,17 @@ cdef bint canonical_one(int kind, PyObject *value, rt_keyset *keys) noexcept:
     return kind == RT_ARG_OBJECT
 
 
+cdef inline bint takes_none(rt_arg *spec) noexcept:
+    """Whether a function takes None for a list that is no optional one: where the default is empty, as PyTorch does."""
+    return spec.flags & RT_ARGF_LIST and spec.dflt != NULL and RT_TYPE(spec.dflt) == &c_tuple and RT_SIZE(spec.dflt) == 0
+
+
 cdef inline bint misfit(rt_operator *op, rt_arg *spec, PyObject *value, int how) noexcept:
     """Whether a value surely does not fit, for overload resolution without exceptions."""
     cdef PyTypeObject *t = RT_TYPE(value)
     cdef bint number = t == &c_long or t == &c_float or t == &c_bool or t == &c_complex
     if value == c_None:
-        return not spec.flags & RT_ARGF_OPTIONAL
+        return not spec.flags & RT_ARGF_OPTIONAL and not (how & PYARG and takes_none(spec))
     if spec.flags & RT_ARGF_LIST:
         return (number and spec.size == 0) or t == &c_str
     if spec.kind == RT_ARG_TENSOR:

@@ -111,7 +111,7 @@ cdef PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size_t
                 out.op = s.out
                 out.device = out.pin_memory = -1
                 s = &out
-            status = bind_signature(s, args, n, kwnames, &b)
+            status = bind_signature(s, args, n, kwnames, QUIET | PYARG, &b)
             if status < 0:
                 return NULL
             if status:
@@ -123,13 +123,31 @@ cdef PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size_t
         return NULL
 
 
-cdef inline int bind_signature(Signature *s, PyObject *const *args, Py_ssize_t n, PyObject *kwnames, Binding *b) noexcept:
-    if s.varargs >= 0 and n > s.varargs and RT_TYPE(args[s.varargs]) == &c_long and not (n - s.varargs == 1 and s.op.args[s.varargs].size):
-        return bind_varargs(s, args, n, kwnames, b)
-    return bind(s.op, args, n, kwnames, QUIET | PYARG, b)
+cdef inline int bind_signature(Signature *s, PyObject *const *args, Py_ssize_t n, PyObject *kwnames, int how, Binding *b) noexcept:
+    if s.varargs >= 0 and n > s.varargs and is_separate(args[s.varargs]) and not (n - s.varargs == 1 and s.op.args[s.varargs].size):
+        return bind_varargs(s, args, n, kwnames, how, b)
+    return bind(s.op, args, n, kwnames, how, b)
 
 
-cdef int bind_varargs(Signature *s, PyObject *const *args, Py_ssize_t n, PyObject *kwnames, Binding *b) noexcept:
+cdef inline bint is_separate(PyObject *value) noexcept:
+    """Whether a size is one of several given separately, not a sequence of them."""
+    return RT_TYPE(value) == &c_long or (RT_TYPE(value) != &c_tuple and RT_TYPE(value) != &c_list and stands_for_int(value))
+
+
+cdef bint stands_for_int(PyObject *value) noexcept:
+    """Whether an object other than an int passes as one: NumPy's integers, tensors with one integer."""
+    cdef int kind
+    if rt_is_tensor(value):
+        kind = dtype_kind(RT_TENSOR(value).dtype)
+        return RT_TENSOR(value).ndim == 0 and kind == KIND_INT
+    return rt_has_index(value) and RT_TYPE(value) != &c_bool and not rt_is_sequence(value)
+
+cdef extern from "Python.h":
+    bint rt_has_index "PyIndex_Check"(PyObject *o) noexcept
+    bint rt_is_sequence "PySequence_Check"(PyObject *o) noexcept
+
+
+cdef int bind_varargs(Signature *s, PyObject *const *args, Py_ssize_t n, PyObject *kwnames, int how, Binding *b) noexcept:
     """Pack the separate numbers of `view(2, 2)` into the tuple that the schema wants."""
     cdef PyObject *packed[BUFFER]
     cdef PyObject *sizes
@@ -168,12 +186,12 @@ cdef int bind_varargs(Signature *s, PyObject *const *args, Py_ssize_t n, PyObjec
         packed[first] = sizes
         for i in range(nk):
             packed[first + 1 + i] = args[n + i]
-        status = arrange(s.op, packed, first + 1, kwnames, QUIET | PYARG, b)
+        status = arrange(s.op, packed, first + 1, kwnames, how, b)
         if status <= 0:
             RT_DEC(sizes)
             return status
     b.converted = 1ULL << first   # the tuple is released with the Binding
-    return make_canonical(s.op, QUIET | PYARG, b)
+    return make_canonical(s.op, how, b)
 
 
 cdef inline PyObject *run_signature(Function f, Signature *s, Binding *b) noexcept:
@@ -218,7 +236,7 @@ cdef PyObject *named_result(rt_operator *op, PyObject *result) noexcept:
             kind = None
             if all(names):
                 from runtime.return_types import make_return_type
-                kind = make_return_type(function_name(operator_of(op)).rstrip("_"), names)
+                kind = make_return_type(function_name(operator_of(op)).rstrip("_") + ("_out" if op.flags & RT_OPF_MUTABLE else ""), names)
             return_types[name, op.nrets] = kind
         if kind is not None:
             value = kind(value)
@@ -279,7 +297,7 @@ cdef PyObject *function_slow(Function f, PyObject *const *args, Py_ssize_t n, Py
                     del attempt[option]
         names = tuple(attempt)
         flat = given + tuple(attempt.values())
-        status = bind_signature(&s, RT_TUPLE_ITEMS(<void *>flat), n, <PyObject *>names if names else NULL, &b)
+        status = bind_signature(&s, RT_TUPLE_ITEMS(<void *>flat), n, <PyObject *>names if names else NULL, QUIET | PYARG, &b)
         if status < 0:
             raise_current()
         if status:

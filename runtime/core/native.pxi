@@ -89,7 +89,7 @@ cdef extern from "runtime/core/core.h":
         uint8_t flags
         int16_t size
     enum:
-        RT_OPF_HAS_SCHEMA, RT_OPF_NUMBERS_AS_TENSORS, RT_OPF_RETURNS_LIST, RT_OPF_MUTABLE, RT_OPF_VIEW
+        RT_OPF_HAS_SCHEMA, RT_OPF_NUMBERS_AS_TENSORS, RT_OPF_RETURNS_LIST, RT_OPF_MUTABLE, RT_OPF_VIEW, RT_OPF_UNRECORDED
     ctypedef struct rt_operator:
         rt_kernel *table[137]
         rt_keyset mask

@@ -362,7 +362,7 @@ cdef int set_schema(Operator o, object schema, str debug, str alias_analysis, tu
 cdef int finish_schema(Operator o) except -1:
     """What follows from the argument specifications."""
     cdef int i
-    cdef uint32_t flags = o.op.flags & RT_OPF_NUMBERS_AS_TENSORS | RT_OPF_HAS_SCHEMA
+    cdef uint32_t flags = o.op.flags & (RT_OPF_NUMBERS_AS_TENSORS | RT_OPF_UNRECORDED) | RT_OPF_HAS_SCHEMA
     cdef bint alias = False, write = False
     o.op.nreq = 0
     for i in range(o.op.nargs):
@@ -472,6 +472,15 @@ cdef PyObject *kernel_ambiguous(rt_operator *op, rt_keyset ks, PyObject *const *
 
 cdef PyObject *autograd_fallback(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, void *ctx) noexcept:
     """Below autograd: what the Autograd keys do for an operator without a formula."""
+    cdef rt_keyset saved
+    cdef PyObject *result
+    if unlikely(op.flags & RT_OPF_UNRECORDED):
+        # What its kernel writes into its own tensors is no change of a tensor that anybody has seen.
+        saved = rt_tls_state.excluded
+        rt_tls_state.excluded = saved | autograd_bits | RT_FUNCTIONALITY_BIT(K_ADInplaceOrView)
+        result = rt_redispatch(op, ks & RT_FULL_AFTER(K_AutogradOther), args, n)
+        rt_tls_state.excluded = saved
+        return result
     return rt_redispatch(op, ks & RT_FULL_AFTER(K_AutogradOther), args, n)
 
 

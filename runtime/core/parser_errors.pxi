@@ -43,7 +43,7 @@ cdef list parameters_of(Signature *s, bint method, bint factory):
         if i == 0 and method:
             continue
         kind = parser_type(a)
-        default = str(a.default_value) if a.has_default else None
+        default = str(a.default_value).replace("[", "(").replace("]", ")") if a.has_default else None
         is_option = s.pin_memory >= 0 and a.kwarg_only and a.name in tensor_options
         if is_option and a.name == "pin_memory":
             default = "False"
@@ -75,6 +75,8 @@ cdef bint fits_parameter(Signature *s, Parameter p, object value) except -1:
         return True
     cdef rt_arg *spec = &s.op.args[p.index]
     cdef int how = PYARG | NUMBERS_AS_TENSORS if s.op.flags & RT_OPF_NUMBERS_AS_TENSORS else PYARG
+    if spec.kind == RT_ARG_DEVICE and isinstance(value, str):
+        return True  # whether it names a device shows later
     try:
         if spec.flags & RT_ARGF_LIST and isinstance(value, (list, tuple)):
             if len(value) and spec.kind != RT_ARG_TENSOR:
@@ -198,7 +200,8 @@ cdef object raise_no_signature(Function f, tuple args, dict keywords):
             # Every value fits by itself: the conversion knows what is wrong.
             names = tuple(keywords)
             flat = args + tuple(keywords.values())
-            if "out" not in names and bind(s.op, RT_TUPLE_ITEMS(<void *>flat), len(args), <PyObject *>names if names else NULL, PYARG, &b) < 0:
+            if "out" not in names and bind_signature(s, RT_TUPLE_ITEMS(<void *>flat), len(args), <PyObject *>names if names else NULL,
+                                                     PYARG, &b) < 0:
                 raise_current()
         required = len([p for p in parameters if (<Parameter>p).default is None])
         if f.n == 1 or required <= total <= len(parameters):

@@ -178,7 +178,11 @@ cdef class TensorBase:
     def __abs__(self):
         return unary(RT_OP_aten_abs, self)
 
+    __array_priority__ = 1000  # NumPy leaves mixed expressions to our operators
+
     def __invert__(self):
+        if dtype_kind(RT_TENSOR(<void *>self).dtype) >= KIND_FLOAT:
+            raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
         return unary(RT_OP_aten_bitwise_not, self)
 
     def __iadd__(self, b):

@@ -153,7 +153,7 @@ cdef class Tensor(TensorBase):
     @property
     def nbytes(self):
         """Bytes of all elements."""
-        return RT_TENSOR(<void *>self).numel * rt_itemsize[RT_TENSOR(<void *>self).dtype]
+        return <object>RT_TENSOR(<void *>self).numel * rt_itemsize[RT_TENSOR(<void *>self).dtype]
 
     def is_contiguous(self, memory_format=contiguous_format):
         """Whether the elements lie one after another in the order of a memory format."""
@@ -397,6 +397,11 @@ cdef class Tensor(TensorBase):
     def grad(self):
         return None
 
+    @grad.setter
+    def grad(self, value):
+        if value is not None:
+            raise NotImplementedError("gradients come with autograd, which is not built yet")
+
     @property
     def grad_fn(self):
         return None
@@ -446,6 +451,9 @@ cdef class Tensor(TensorBase):
 
     def __setitem__(self, index, value):
         set_item(self, index, value)
+
+    def __delitem__(self, index):
+        raise TypeError("Tensor does not support deleting items")
 
     def __iter__(self):
         if RT_TENSOR(<void *>self).ndim == 0:

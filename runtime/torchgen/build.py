@@ -193,6 +193,8 @@ class _Tables:
             flags.append("MUTABLE")
         if f.is_view:
             flags.append("VIEW")
+        if f.is_composed:
+            flags.append("UNRECORDED")
         args = self.array("rt_static_arg", ", ".join(self.argument(f, a) for a in arguments)) if arguments else "NULL"
         rets = self.array("rt_static_arg", ", ".join(self.argument(f, r) for r in returns)) if returns else "NULL"
         positional = sum(not a.kwarg_only for a in arguments)

@@ -31,6 +31,9 @@ _COMPOSITES = frozenset(["CompositeImplicitAutograd", "CompositeExplicitAutograd
 #: Nothing to record: `lift_fresh` returns its very argument, `detach_` changes neither elements nor geometry.
 _UNRECORDED = frozenset(["detach_", "lift_fresh"])
 
+#: Views without gradients: their results share memory and version, and know no base.
+_SHARING = frozenset(["detach", "view.dtype"])
+
 #: Base names of the operators that take a Python number where a Tensor is declared, in-place forms included. PyTorch
 #: keeps this list in the binder of `torch.ops`; nothing in a schema tells.
 NUMBERS_AS_TENSORS = frozenset(["_to_copy", "add", "copy", "div", "floor_divide", "mul", "sub", "to", "true_divide"])
@@ -166,6 +169,14 @@ class Operator:
     def is_view(self) -> bool:
         """Whether it returns a view: an argument is annotated and none is written."""
         return not self.schema.is_mutable and any(a.annotation is not None for a in self.schema.arguments)
+
+    @property
+    def is_composed(self) -> bool:
+        """Whether its kernel calls other operators below autograd, and what it returns is new."""
+        explicit = any(
+            k.key in _COMPOSITES and k.key != "CompositeImplicitAutograd" and k.how != "structured" for k in self.kernels
+        )
+        return explicit and not self.schema.is_mutable and not self.is_view
 
     @property
     def numbers_as_tensors(self) -> bool:
@@ -357,7 +368,7 @@ def _generic(o: Operator) -> Iterable[Kernel]:
     if o.schema.is_mutable:
         yield Kernel("ADInplaceOrView", "generic", "rt_adinplace_kernel")
     elif o.is_view:
-        yield Kernel("ADInplaceOrView", "generic", "rt_adview_kernel")
+        yield Kernel("ADInplaceOrView", "generic", "rt_adshare_kernel" if o.name in _SHARING else "rt_adview_kernel")
 
 
 def read_operators(sources: Sources) -> list[Operator]:
