@@ -45,6 +45,10 @@ static int raise_with_two(const char *format, PyObject *a, PyObject *b)
 
 int rt_check_no_internal_overlap(const RtTensor *written)
 {
+    if (RT_UNLIKELY(written->storage != NULL && written->storage->flags & RT_STORAGE_READONLY)) {
+        PyErr_SetString(PyExc_RuntimeError, "a kernel was to write to memory that is read-only");
+        return -1;
+    }
     if (written->flags & (RT_T_DENSE | RT_T_CONTIGUOUS))
         return 0;
     for (int i = 0; i < written->ndim; i++) {
@@ -305,7 +309,8 @@ PyObject *rt_structured_cpu(rt_operator *op, rt_keyset ks, PyObject *const *args
     (void)ks;
     if (s->def->fast != NULL) {
         PyObject *out = s->variant == RT_FUNCTIONAL ? NULL : args[s->variant == RT_OUT ? nargs - 1 : 0];
-        PyObject *result = s->def->fast(args, nargs, (RtTensor *)out);
+        int readonly = out != NULL && RT_TENSOR(out)->storage != NULL && RT_TENSOR(out)->storage->flags & RT_STORAGE_READONLY;
+        PyObject *result = readonly ? NULL : s->def->fast(args, nargs, (RtTensor *)out);
         if (result != NULL || RT_UNLIKELY(PyErr_Occurred() != NULL))
             return result;
     }

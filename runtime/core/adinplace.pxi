@@ -7,6 +7,13 @@ cdef public PyObject *rt_adinplace_kernel(rt_operator *op, rt_keyset ks, PyObjec
     cdef PyObject *result
     cdef PyObject *value
     cdef Py_ssize_t i, j
+    for i in range(n):
+        if op.args[i].flags & RT_ARGF_WRITE and op.args[i].kind == RT_ARG_TENSOR and is_readonly(args[i]):
+            if changes_geometry_only(op):
+                break
+            set_error(RuntimeError, f"argument '{<object>op.args[i].name}' is written, but its memory is read-only: it belongs to an array "
+                      "or buffer that may not be changed. Write to a clone.", op)
+            return NULL
     rt_tls_state.excluded = saved | autograd_bits | RT_FUNCTIONALITY_BIT(K_ADInplaceOrView)
     result = rt_redispatch(op, ks & RT_FULL_AFTER(K_ADInplaceOrView), args, n)
     rt_tls_state.excluded = saved
@@ -21,6 +28,19 @@ cdef public PyObject *rt_adinplace_kernel(rt_operator *op, rt_keyset ks, PyObjec
             else:
                 bump(value)
     return result
+
+
+cdef bint changes_geometry_only(rt_operator *op) noexcept:
+    return "inplace_view" in operator_of(op).tag_names
+
+
+cdef inline bint is_readonly(PyObject *value) noexcept:
+    """Whether a tensor's memory must not be written: writing to a file that is mapped for reading ends the process."""
+    cdef rt_storage *s
+    if not rt_is_tensor(value):
+        return False
+    s = RT_TENSOR(value).storage
+    return s != NULL and (s.flags & RT_STORAGE_READONLY) != 0
 
 
 cdef inline void bump(PyObject *tensor) noexcept:

@@ -109,8 +109,12 @@ cdef object new_cpu_tensor(list sizes, int code):
 
 cdef object tensor_from_array(object array):
     """A tensor with a copy of a NumPy array's elements."""
-    cdef object source = cnp.PyArray_GETCONTIGUOUS(array)
-    cdef int64_t nbytes = cnp.PyArray_NBYTES(source)
+    cdef object source
+    cdef int64_t nbytes
+    if array.ndim > 1 and cnp.PyArray_IS_F_CONTIGUOUS(array) and array.size:
+        return tensor_from_array(array.T).permute(tuple(range(array.ndim - 1, -1, -1))).detach()  # dense strides are kept
+    source = cnp.PyArray_GETCONTIGUOUS(array)
+    nbytes = cnp.PyArray_NBYTES(source)
     result = new_cpu_tensor(list(array.shape), code_of_numpy_dtype(array.dtype))
     if nbytes:
         memcpy(RT_TENSOR(<void *>result).storage.data, cnp.PyArray_DATA(source), nbytes)

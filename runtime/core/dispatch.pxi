@@ -481,7 +481,7 @@ def register_array_type(type cls not None, keyset_fn not None, wrap=None):
     Raises
     ------
     TypeError
-        If `cls` is a tensor type, `keyset_fn` neither a key set nor callable, or `wrap` not callable.
+        If `cls` is a tensor type or a type of Python's, `keyset_fn` neither a key set nor callable, or `wrap` not callable.
 
     Notes
     -----
@@ -495,8 +495,8 @@ def register_array_type(type cls not None, keyset_fn not None, wrap=None):
         raise TypeError(f"register_array_type(): keyset_fn must be a DispatchKeySet or a callable, not {type(keyset_fn).__name__}")
     if not callable(wrap):
         raise TypeError(f"register_array_type(): wrap must be callable, not {type(wrap).__name__}")
-    if issubclass(cls, Tensor):
-        raise TypeError("register_array_type(): a tensor type is no foreign array type")
+    if issubclass(cls, Tensor) or cls in (object, type(None), bool, int, float, complex, str, bytes, list, tuple, dict, set, slice, type):
+        raise TypeError(f"register_array_type(): {cls.__name__} is no array type: operators take its instances as something else")
     constant = keyset_fn if isinstance(keyset_fn, DispatchKeySet) else None
     foreign_types[cls] = (keyset_fn, wrap, constant)
 

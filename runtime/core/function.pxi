@@ -365,7 +365,8 @@ cdef int ready_function_types() except -1:
     rt_vectorcall_type(<PyTypeObject *>Function, offset)
     rt_vectorcall_type(<PyTypeObject *>Method, offset)
     rt_method_type(<PyTypeObject *>Method, <void *>method_get)
-    return 0
+    rt_forbid_new(<PyTypeObject *>Method)
+    return rt_forbid_new(<PyTypeObject *>Function)
 
 ready_function_types()
 

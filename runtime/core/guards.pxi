@@ -81,6 +81,16 @@ cdef extern from "Python.h":
         type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
         PyType_Modified(type);
     }
+    /* Only this module makes instances of a static type, by its own tp_new; an instance that it has not filled in is not safe to use. */
+    static int rt_forbid_new(PyTypeObject *type)
+    {
+        type->tp_new = NULL;
+        type->tp_flags |= Py_TPFLAGS_DISALLOW_INSTANTIATION;
+        if (PyDict_GetItemString(type->tp_dict, "__new__") != NULL && PyDict_DelItemString(type->tp_dict, "__new__") < 0)
+            return -1;
+        PyType_Modified(type);
+        return 0;
+    }
     static void rt_descriptor_type(PyTypeObject *type, void *get)
     {
         type->tp_descr_get = (descrgetfunc)get;
@@ -89,6 +99,7 @@ cdef extern from "Python.h":
     """
     void rt_vectorcall_type(PyTypeObject *type, Py_ssize_t offset)
     void rt_descriptor_type(PyTypeObject *type, void *get)
+    int rt_forbid_new(PyTypeObject *type) except -1
 
 
 @cython.final

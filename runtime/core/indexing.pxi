@@ -86,8 +86,12 @@ cdef int dims_used(tuple index) except -1:
 
 cdef bint is_mask(object sequence) except -1:
     """Whether a nested sequence holds bools."""
+    cdef int depth = 0
     while isinstance(sequence, (list, tuple)) and len(sequence):
         sequence = sequence[0]
+        depth += 1
+        if depth > RT_MAX_DIM:
+            raise ValueError("too many dimensions in an index: a list that holds itself?")
     return isinstance(sequence, bool)
 
 

@@ -208,27 +208,40 @@ cdef object export_dlpack(object self, object max_version, object dl_device, obj
     return steal(rt_to_dlpack(<PyObject *>self, max_version is not None and max_version[0] >= 1))
 
 
-def from_dlpack(ext_tensor):
+def from_dlpack(ext_tensor, *, device=None, copy=None):
     """A tensor on the memory of an object that speaks DLPack.
 
     Parameters
     ----------
     ext_tensor : object
         Anything with ``__dlpack__``, or a DLPack capsule, which is used up.
+    device : device or str, optional
+        Where the result shall be; by default where the data is.
+    copy : bool, optional
+        True for a copy in any case, False for an error where the data cannot be shared, None for a copy where there must be one.
 
     Returns
     -------
     Tensor
     """
     if PyCapsule_CheckExact(<PyObject *>ext_tensor):
-        return steal(rt_from_dlpack(<PyObject *>ext_tensor))
-    if not hasattr(ext_tensor, "__dlpack__"):
+        capsule = ext_tensor
+    elif not hasattr(ext_tensor, "__dlpack__"):
         raise TypeError(f"expected an object with __dlpack__, but got {class_name(ext_tensor)}")
-    try:
-        capsule = ext_tensor.__dlpack__(max_version=(1, 0))
-    except TypeError:
-        capsule = ext_tensor.__dlpack__()  # a producer from before DLPack 1.0
-    return steal(rt_from_dlpack(<PyObject *>capsule))
+    else:
+        options = {} if copy is None else {"copy": copy}
+        try:
+            capsule = ext_tensor.__dlpack__(max_version=(1, 0), **options)
+        except TypeError:
+            capsule = ext_tensor.__dlpack__()  # a producer from before DLPack 1.0
+    result = steal(rt_from_dlpack(<PyObject *>capsule))
+    target = result.device if device is None else as_device(device)
+    if target != result.device:
+        if copy is False:
+            raise ValueError(f"cannot move data from {result.device} to {target} without copying")
+        return result.to(target)
+    # A producer that knows `copy` has made one; another copy of it would be waste, but it cannot be told apart.
+    return result.clone() if copy else result
 
 
 def to_dlpack(Tensor tensor not None):

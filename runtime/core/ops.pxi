@@ -23,6 +23,11 @@ cdef class OpOverloadPacket:
     def __dealloc__(self):
         free(self.cached)
 
+    def explain(self, *args, **kwargs):
+        """As `OpOverload.explain`, for the overload that takes the arguments."""
+        from runtime.explanation import explain
+        return explain(self, *args, **kwargs)
+
     cdef int refresh(self) except -1:
         """Look the overloads up again after definitions have changed."""
         cdef Py_ssize_t i
@@ -190,7 +195,7 @@ cdef object no_overload_matches(str name, PyObject *const *args, Py_ssize_t n, P
 cdef int ready_packet_type() except -1:
     cdef OpOverloadPacket probe = OpOverloadPacket.__new__(OpOverloadPacket)
     rt_vectorcall_type(<PyTypeObject *>OpOverloadPacket, <char *>&probe.vectorcall - <char *><void *>probe)
-    return 0
+    return rt_forbid_new(<PyTypeObject *>OpOverloadPacket)
 
 ready_packet_type()
 

@@ -205,7 +205,7 @@ cdef int ready_overload_type() except -1:
     cdef OpOverload probe = OpOverload.__new__(OpOverload)
     rt_vectorcall_type(<PyTypeObject *>OpOverload, <char *>&probe.vectorcall - <char *><void *>probe)
     rt_add_fastcall_method(<PyTypeObject *>OpOverload, &redispatch_def)
-    return 0
+    return rt_forbid_new(<PyTypeObject *>OpOverload)
 
 ready_overload_type()
 

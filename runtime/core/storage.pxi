@@ -27,6 +27,13 @@ cdef char *storage_data(rt_storage *s) except? NULL:
     return s.data
 
 
+cdef char *writable_data(rt_storage *s) except? NULL:
+    cdef char *data = storage_data(s)
+    if s.flags & RT_STORAGE_READONLY:
+        raise RuntimeError("the storage's memory is read-only: it belongs to an array or buffer that may not be changed")
+    return data
+
+
 cdef class UntypedStorage:
     """The bytes that one or more tensors share.
 
@@ -156,7 +163,7 @@ cdef class UntypedStorage:
         return <uint8_t>data[i]
 
     def __setitem__(self, index, value):
-        cdef char *data = storage_data(self.s)
+        cdef char *data = writable_data(self.s)
         cdef int64_t i
         cdef char byte = <char><uint8_t>(value & 0xFF)
         if isinstance(index, slice):
@@ -202,7 +209,7 @@ cdef class UntypedStorage:
         if source.s.nbytes != self.s.nbytes:
             raise RuntimeError("size does not match")
         if self.s.nbytes:
-            memcpy(storage_data(self.s), storage_data(source.s), self.s.nbytes)
+            memcpy(writable_data(self.s), storage_data(source.s), self.s.nbytes)
         return self
 
     def cpu(self):

@@ -498,6 +498,10 @@ cdef class Tensor(TensorBase):
         return array.copy() if copy else array
 
     def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+        if stream is not None:
+            if type(stream) is not int:
+                raise TypeError("stream must be ``int`` or ``none``")
+            raise AssertionError("stream should be None on cpu.")
         return export_dlpack(self, max_version, dl_device, copy)
 
     def __dlpack_device__(self):
