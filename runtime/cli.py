@@ -209,4 +209,9 @@ def _bench(args):
         sys.path.insert(0, str(checkout))
     from bench.run import run
 
+    if args.json:
+        try:  # before minutes of measuring
+            open(args.json, "a").close()
+        except OSError as e:
+            raise CommandError(f"cannot write {args.json}: {e.strerror}") from None
     return run(_console(), only=args.only, quick=args.quick, json_file=args.json)

@@ -464,6 +464,16 @@ def where_ScalarOther(condition, self, other):
     return aten.where.self(condition, self, _scalar_for(other, self))
 
 
+def _wrapped_scalar(number, tensor):
+    """As `_scalar_for`, but an int that the tensor's integers cannot hold is taken modulo their range."""
+    import runtime
+
+    dtype = tensor.dtype
+    if isinstance(number, int) and not (dtype.is_floating_point or dtype.is_complex or dtype == runtime.bool):
+        return runtime.tensor(number, dtype=runtime.int64, device=tensor.device).to(dtype)
+    return _scalar_for(number, tensor)
+
+
 def _scalar_for(number, tensor):
     """The number as a 0-d tensor whose dtype does not change the tensor's, unless the number is of a higher kind."""
     import runtime
@@ -482,19 +492,19 @@ def _scalar_for(number, tensor):
 
 
 def remainder_Scalar_Tensor(self, other):
-    return aten.remainder.Tensor(_scalar_for(self, other), other)
+    return aten.remainder.Tensor(_wrapped_scalar(self, other), other)
 
 
 def bitwise_and_Scalar_Tensor(self, other):
-    return aten.bitwise_and.Tensor(_scalar_for(self, other), other)
+    return aten.bitwise_and.Tensor(_wrapped_scalar(self, other), other)
 
 
 def bitwise_or_Scalar_Tensor(self, other):
-    return aten.bitwise_or.Tensor(_scalar_for(self, other), other)
+    return aten.bitwise_or.Tensor(_wrapped_scalar(self, other), other)
 
 
 def bitwise_xor_Scalar_Tensor(self, other):
-    return aten.bitwise_xor.Tensor(_scalar_for(self, other), other)
+    return aten.bitwise_xor.Tensor(_wrapped_scalar(self, other), other)
 
 
 def remainder_Scalar_out(self, other, *, out):

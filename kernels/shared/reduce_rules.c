@@ -107,6 +107,12 @@ int rt_rule_mean(rt_call_frame *c)
         return -1;
     rt_reduced_sizes(RT_TENSOR(c->args[0]), &dims, &c->specs[0]);
     c->specs[0].dtype = arithmetic_dtype(c, 0);
+    const RtTensor *out = c->outs[0];
+    if (out != NULL && !rt_is_float_dtype(out->dtype) && !rt_is_complex_dtype(out->dtype)) {
+        PyErr_Format(PyExc_RuntimeError, "result type %s can't be cast to the desired output type %s",
+                     rt_dtype_title(rt_as_dtype(c->args[c->nargs - 1], RT_TENSOR(c->args[0])->dtype)), rt_dtype_title(out->dtype));
+        return -1;
+    }
     return 0;
 }
 

@@ -243,6 +243,10 @@ RT_KERNEL(view_dtype)
     geometry g;
     if (self->dtype == dtype)
         return rt_k_alias(op, ks, args, 1, ctx);
+    if (to == 0) {
+        PyErr_Format(PyExc_RuntimeError, "view(): tensors of dtype %S are not supported", args[1]);
+        return NULL;
+    }
     copy_geometry(self, &g);
     if (from != to) {
         if (self->ndim == 0) {

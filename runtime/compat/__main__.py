@@ -1,5 +1,6 @@
 """``python -m runtime.compat [FILE]``: the state of dotted names, those of the table or those that occur in a text."""
 
+import argparse
 import re
 import sys
 
@@ -82,9 +83,11 @@ def main(argv=None):
     int
         0, or 1 if some name is unknown.
     """
-    argv = sys.argv[1:] if argv is None else argv
-    if argv:
-        with open(argv[0]) as file:
+    parser = argparse.ArgumentParser(prog="python -m runtime.compat", description="The state of PyTorch's dotted names in this runtime.")
+    parser.add_argument("file", nargs="?", type=argparse.FileType(), help="a text whose names are looked up, instead of the table's")
+    file = parser.parse_args(argv).file
+    if file is not None:
+        with file:
             names = names_in(file.read())
     else:
         names = sorted({*NAMES, *MODULES, *PENDING_CLASSES, *PENDING_FUNCTIONS, *PENDING_MODULES})

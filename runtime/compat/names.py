@@ -100,6 +100,8 @@ def resolve(name):
     >>> compat.resolve("torch._C.DispatchKey.CPU")
     <DispatchKey.CPU: 49>
     """
+    if not isinstance(name, str):
+        raise TypeError(f"resolve() takes a dotted name, not {type(name).__name__}")
     value = _lookup(name)
     if value is _MISSING:
         raise AttributeError(f"runtime.compat knows no name {name}")
@@ -128,7 +130,7 @@ class AliasModule(ModuleType):
     def __getattr__(self, attribute):
         if attribute == "__all__":
             return [name for name in dir(self) if not name.startswith("_")]
-        if attribute.startswith("__"):
+        if attribute.startswith("__") and attribute != "__version__":
             raise AttributeError(attribute)
         name = f"{self.__name__}.{attribute}"
         value = _lookup(name)

@@ -72,7 +72,7 @@ cdef str parameters_text(list parameters):
 cdef bint fits_parameter(Signature *s, Parameter p, object value) except -1:
     """Whether the parser would take a value: of a list it looks at the first element only."""
     if p.index < 0:
-        return True
+        return p.kind != "Tensor" or rt_is_tensor(<PyObject *>value)
     cdef rt_arg *spec = &s.op.args[p.index]
     cdef int how = PYARG | NUMBERS_AS_TENSORS if s.op.flags & RT_OPF_NUMBERS_AS_TENSORS else PYARG
     if spec.kind == RT_ARG_DEVICE and isinstance(value, str):

@@ -11,6 +11,9 @@ cdef extern from "rt_builtins.h":
         RT_OP_aten_reciprocal, RT_OP_aten_floor_divide, RT_OP_aten_remainder_Tensor, RT_OP_aten_remainder_Scalar
         RT_OP_aten_remainder_Scalar_Tensor, RT_OP_aten_pow_Tensor_Tensor, RT_OP_aten_pow_Tensor_Scalar, RT_OP_aten_pow_Scalar
         RT_OP_aten_bitwise_and_Tensor, RT_OP_aten_bitwise_or_Tensor, RT_OP_aten_bitwise_xor_Tensor, RT_OP_aten_bitwise_not
+        RT_OP_aten_floor_divide__Tensor, RT_OP_aten_remainder__Tensor, RT_OP_aten_remainder__Scalar, RT_OP_aten_pow__Tensor
+        RT_OP_aten_pow__Scalar, RT_OP_aten_bitwise_and__Tensor, RT_OP_aten_bitwise_and__Scalar, RT_OP_aten_bitwise_or__Tensor
+        RT_OP_aten_bitwise_or__Scalar, RT_OP_aten_bitwise_xor__Tensor, RT_OP_aten_bitwise_xor__Scalar
         RT_OP_aten_bitwise_and_Scalar, RT_OP_aten_bitwise_or_Scalar, RT_OP_aten_bitwise_xor_Scalar
 
 cdef PyObject *ONE   # the default of alpha
@@ -197,6 +200,24 @@ cdef class TensorBase:
     def __itruediv__(self, b):
         return binary(RT_OP_aten_div__Tensor, self, b, False)
 
+    def __ifloordiv__(self, b):
+        return binary(RT_OP_aten_floor_divide__Tensor, self, b, False)
+
+    def __imod__(self, b):
+        return with_scalar(RT_OP_aten_remainder__Tensor, RT_OP_aten_remainder__Scalar, self, b)
+
+    def __ipow__(self, b):
+        return with_scalar(RT_OP_aten_pow__Tensor, RT_OP_aten_pow__Scalar, self, b)
+
+    def __iand__(self, b):
+        return bitwise(RT_OP_aten_bitwise_and__Tensor, RT_OP_aten_bitwise_and__Scalar, self, b)
+
+    def __ior__(self, b):
+        return bitwise(RT_OP_aten_bitwise_or__Tensor, RT_OP_aten_bitwise_or__Scalar, self, b)
+
+    def __ixor__(self, b):
+        return bitwise(RT_OP_aten_bitwise_xor__Tensor, RT_OP_aten_bitwise_xor__Scalar, self, b)
+
     def __richcmp__(self, b, int op):
         if op == 2:
             return compare(RT_OP_aten_eq_Tensor, RT_OP_aten_eq_Scalar, self, b)
@@ -211,7 +232,7 @@ cdef class TensorBase:
         return compare(RT_OP_aten_ge_Tensor, RT_OP_aten_ge_Scalar, self, b)
 
     def __hash__(self):
-        return <Py_ssize_t><void *>self >> 4
+        return id(self)
 
 
 cdef inline object compare(int tensor_index, int scalar_index, object a, object b):

@@ -262,6 +262,11 @@ cdef class Tensor(TensorBase):
         """The name of the tensor's type, as ``'torch.FloatTensor'``; with a dtype or such a name, the tensor as that type."""
         return tensor_type(self, dtype, non_blocking)
 
+    def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):
+        """A new tensor with a copy of some data, by default of this one's dtype and on its device."""
+        return tensor(data, dtype=self.dtype if dtype is None else dtype, device=self.device if device is None else device,
+                      requires_grad=requires_grad, pin_memory=pin_memory)
+
     def cpu(self, *, memory_format=None):
         """The tensor on the CPU."""
         return call_to(self, make_device(DEVICE_CPU, -1), None, False, False, memory_format)
@@ -423,7 +428,7 @@ cdef class Tensor(TensorBase):
         return nested_list(t, readable_data(t), 0)
 
     def __hash__(self):
-        return <Py_ssize_t>(<uintptr_t><PyObject *>self >> 4)
+        return <Py_ssize_t><PyObject *>self  # as id(): what code written for PyTorch counts on
 
     def __bool__(self):
         cdef RtTensor *t = RT_TENSOR(<void *>self)
