@@ -28,6 +28,9 @@ build`` forgets everything.
       LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so)" \\
           ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc python -m pytest
 
+``RUNTIME_OPS`` names a file that lists the operators to build; the others, and what only they use, are left out
+(``runtime/torchgen/selection.py``).
+
 A Python for macOS that holds two architectures needs ``ARCHFLAGS="-arch arm64"`` (or ``x86_64``): dependency files
 exist for one at a time only.
 """
@@ -67,11 +70,13 @@ READ_BY_BUILD = (*DATA_FILES, "kernels/**/*.h", "kernels/**/*.p[xy][xdi]", "runt
 # Kernels differ from the rest only in a release: -O3 pays in loops and costs in the core. `omp simd` is honoured
 # everywhere, the OpenMP runtime nowhere: a team of its threads hangs in a forked child.
 COMMON_FLAGS = [
-    "-std=gnu17", "-fPIC", "-fvisibility=hidden", "-fno-strict-aliasing", "-fwrapv", "-fopenmp-simd", "-Wall",
+    "-std=gnu17", "-fPIC", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections", "-fno-strict-aliasing", "-fwrapv", "-fopenmp-simd", "-Wall",
     "-DNPY_NO_DEPRECATED_API=NPY_2_0_API_VERSION",
 ]  # fmt: skip
 SANITIZERS = ["-fsanitize=address,undefined"]
 STRIP = ["-Wl,-x"] if sys.platform == "darwin" else ["-s"]
+# What no operator of a selective build uses (RUNTIME_OPS) is left out of the binary.
+COLLECT = ["-Wl,-dead_strip"] if sys.platform == "darwin" else ["-Wl,--gc-sections"]
 #       kind: flags of the core, flags of the kernels, flags of the linker
 KINDS = {
     "release": (["-O2", "-g0"], ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math"], STRIP),
@@ -267,7 +272,10 @@ def generate():
     from runtime.torchgen.build import generate as write
 
     GENERATED.mkdir(exist_ok=True)
-    outputs = {Path(path).resolve() for path in write(ROOT, GENERATED)}
+    selection = os.environ.get("RUNTIME_OPS")
+    if selection and not Path(selection).is_file():
+        raise OptionError(f"RUNTIME_OPS={selection!r} is no file with names of operators")
+    outputs = {Path(path).resolve() for path in write(ROOT, GENERATED, Path(selection) if selection else None)}
     for path in GENERATED.rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts and path.resolve() not in outputs:
             path.unlink()
@@ -340,7 +348,7 @@ class BuildExt(build_ext):
         print(f"runtime._core ({self._kind}): compiled {sum(ran)} of {len(ran)} sources", flush=True)
 
         output = self.get_ext_fullpath(ext.name)
-        link_flags = ["-pthread", *KINDS[self._kind][2]]
+        link_flags = ["-pthread", *COLLECT, *KINDS[self._kind][2]]
         self.compiler.link_shared_object(list(map(str, objects)), output, libraries=["m"], extra_postargs=link_flags)
 
 

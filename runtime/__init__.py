@@ -99,7 +99,8 @@ def __getattr__(name):
     try:
         return resolve(f"torch.{name}")
     except AttributeError:
-        raise AttributeError(f"module 'runtime' has no attribute '{name}'") from None
+        hint = " (this build has only the operators that RUNTIME_OPS listed)" if _core._selective_build() else ""
+        raise AttributeError(f"module 'runtime' has no attribute '{name}'{hint}") from None
 
 
 __all__ = sorted(

@@ -111,6 +111,7 @@ def _info(args):
         "keys": len(list(_core.DispatchKeySet(_core._dispatch_keyset_full()))),
         "namespaces": sorted({name.partition("::")[0] for name in names}),
         "operators": len(names),
+        "selective build": _core._selective_build(),
         "operators with a CPU kernel": sum(_core._dispatch_has_kernel_for_dispatch_key(name, "CPU") for name in names),
     }
     if args.json:

@@ -11,7 +11,7 @@ cdef int register_builtins() except -1:
     cdef Operator o
     cdef Kernel kernel
     cdef uint32_t bits
-    rt_builtin_ops = <rt_operator **>calloc(rt_num_static_ops + 1, sizeof(rt_operator *))
+    rt_builtin_ops = <rt_operator **>calloc(rt_num_static_ops + rt_num_left_out_ops + 1, sizeof(rt_operator *))
     if rt_builtin_ops == NULL:
         raise MemoryError()
     for i in range(rt_num_static_ops):
@@ -46,7 +46,46 @@ cdef int register_builtins() except -1:
         else:
             (<list>names).append(o.overload)
         rt_builtin_ops[i] = &o.op
+    for i in range(rt_num_left_out_ops):
+        rt_builtin_ops[rt_num_static_ops + i] = &left_out_operator(&rt_left_out_ops[i]).op
     return 0
+
+
+cdef enum:
+    LEFT_OUT_ARGS = 16             # more than the core passes to any operator
+
+cdef list left_out = []            # operators that nobody can find by name
+cdef rt_kernel left_out_kernel
+left_out_kernel.fn = kernel_left_out
+
+
+cdef Operator left_out_operator(const rt_static_name *source):
+    """What stands at the number of an operator that a selective build leaves out: every call of it raises."""
+    cdef Operator o = new_operator(source.name.decode(), source.overload.decode())
+    cdef int i
+    # Callers pass arguments all the same; nothing is asked of them.
+    o.op.args = <rt_arg *>calloc(LEFT_OUT_ARGS, sizeof(rt_arg))
+    if o.op.args == NULL:
+        raise MemoryError()
+    for i in range(LEFT_OUT_ARGS):
+        o.op.args[i].kind = RT_ARG_OBJECT
+    for i in range(RT_NUM_SLOTS):
+        o.op.table[i] = &left_out_kernel
+    left_out.append(o)
+    return o
+
+
+cdef PyObject *kernel_left_out(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, void *ctx) noexcept:
+    set_error(NotImplementedError, left_out_text, op)
+    return NULL
+
+
+cdef str left_out_text = "this build has only the operators that RUNTIME_OPS listed and those they are made of; list this one too"
+
+
+def _selective_build():
+    """Whether this build has only some of the operators (``RUNTIME_OPS``)."""
+    return rt_is_selective != 0
 
 
 cdef dict lazy_callables = {}   # address of "module:function" -> the function

@@ -365,7 +365,16 @@ typedef struct rt_static_function {
     uint8_t flags;        /* RT_FN_* */
 } rt_static_function;
 
+/* An operator that this build leaves out, while the core calls it by its number. */
+typedef struct rt_static_name {
+    const char *name;
+    const char *overload;
+} rt_static_name;
+
 extern const rt_static_op rt_static_ops[];
+extern const rt_static_name rt_left_out_ops[];
+extern const int rt_num_left_out_ops;
+extern const int rt_is_selective; /* whether operators were left out */
 extern const int rt_num_static_ops;
 extern const rt_static_function rt_static_functions[];
 extern const int rt_num_static_functions;

@@ -194,7 +194,13 @@ cdef extern from "runtime/core/core.h":
     enum:
         RT_FN_FUNCTION, RT_FN_METHOD
     const rt_static_op rt_static_ops[]
+    ctypedef struct rt_static_name:
+        const char *name
+        const char *overload
     const int rt_num_static_ops
+    const rt_static_name rt_left_out_ops[]
+    const int rt_num_left_out_ops
+    const int rt_is_selective
     const rt_static_function rt_static_functions[]
     const int rt_num_static_functions
     const char *const rt_tag_names[]

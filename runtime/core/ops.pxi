@@ -5,6 +5,11 @@
 cdef dict packets = {}    # qualified name -> OpOverloadPacket
 
 
+cdef str selection_hint(str name):
+    """Where a name of `aten` may be missing because the build was asked to leave it out."""
+    return f"\n{left_out_text}" if rt_is_selective and name.startswith("aten") else ""
+
+
 cdef class OpOverloadPacket:
     """All overloads of one operator name: ``ops.aten.add``.
 
@@ -63,7 +68,7 @@ cdef class OpOverloadPacket:
         operator = operators.get((self._qualified_op_name, overload))
         if operator is None or not (<Operator>operator).op.flags & RT_OPF_HAS_SCHEMA:
             ns = self._qualified_op_name.replace("::", ".")
-            raise AttributeError(f"The underlying op of '{ns}' has no overload name '{name}'")
+            raise AttributeError(f"The underlying op of '{ns}' has no overload name '{name}'" + selection_hint(ns))
         found = overload_of(&(<Operator>operator).op)
         self.made[name] = found
         return found
@@ -240,7 +245,7 @@ cdef class _OpNamespace(_Tree):
     def __getattr__(self, str name):
         qualified = f"{self.__name__}::{name}"
         if qualified not in definitions:
-            raise AttributeError(f"'_OpNamespace' '{self.__name__}' object has no attribute '{name}'")
+            raise AttributeError(f"'_OpNamespace' '{self.__name__}' object has no attribute '{name}'" + selection_hint(self.__name__))
         packet = packet_of(qualified)
         self.made[name] = packet
         return packet

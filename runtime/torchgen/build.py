@@ -8,10 +8,13 @@ the first byte is written.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import NamedTuple
 
 from runtime.schema import Argument, Return
 from runtime.torchgen.operators import PYTHON_KERNELS, Operator, Sources, read_operators
+from runtime.torchgen.selection import c_number, select
 from runtime.torchgen.signatures import PublicFunction, public_functions
 
 __all__ = ["generate"]
@@ -42,9 +45,14 @@ _BUILTINS = """\
 #ifndef RT_BUILTINS_H
 #define RT_BUILTINS_H
 
-/* Indices into rt_builtin_ops. */
+/* Indices into rt_builtin_ops: the operators of this build, then those left out that the core names. */
 enum rt_builtin {{
 {rows}    RT_NUM_BUILTINS
+}};
+
+/* Left out, and named only where nothing of this build can get. */
+enum {{
+{left_out}    RT_OP_NONE = -1
 }};
 
 #endif
@@ -214,18 +222,38 @@ class _Tables:
         return f"    {{{_c_string(p.module)}, {_c_string(p.name)}, {ops}, {outs}, {len(p.signatures)}, {flags}}},"
 
 
-def _builtins(functions: list[Operator]) -> str:
+class _Build(NamedTuple):
+    """What a build has: operators with their rows, and operators left out that the core calls by their numbers."""
+
+    operators: list[Operator]
+    missed: list[Operator]
+    unreachable: list[Operator]
+
+
+def _divide(root: Path, functions: list[Operator], selection: Path | None) -> _Build:
     names: dict[str, Operator] = {}
     for f in functions:
-        number = f"RT_OP_{f.native.namespace}_{f.native.func.name.unambiguous_name()}"
-        if number in names:
-            f.fail(f"it would share the C name {number} with {names[number].name}, line {names[number].line}")
-        names[number] = f
-    rows = "".join(f"    {name},\n" for name in names)
-    return _HEADER + _BUILTINS.format(rows=rows)
+        first = names.setdefault(c_number(f), f)
+        if first is not f:
+            f.fail(f"it would share the C name {c_number(f)} with {first.name}, line {first.line}")
+    if selection is None:
+        return _Build(functions, [], [])
+    chosen = select(root, functions, selection)
+    have = {f.name for f in chosen}
+    called = {word for path in (root / "runtime" / "core").iterdir() for word in re.findall(r"RT_OP_\w+", path.read_text())}
+    left_out = [f for f in functions if f.name not in have]
+    missed = [f for f in left_out if c_number(f) in called]
+    return _Build(chosen, missed, [f for f in left_out if c_number(f) not in called])
 
 
-def _operators(sources: Sources, functions: list[Operator]) -> str:
+def _builtins(build: _Build) -> str:
+    rows = "".join(f"    {c_number(f)},\n" for f in [*build.operators, *build.missed])
+    left_out = "".join(f"    {c_number(f)} = RT_NUM_BUILTINS - 1,\n" for f in build.unreachable)
+    return _HEADER + _BUILTINS.format(rows=rows, left_out=left_out)
+
+
+def _operators(sources: Sources, build: _Build) -> str:
+    functions = build.operators
     tables = _Tables(sources, functions)
     operators = [tables.operator(f) for f in functions]
     numbers = {f: i for i, f in enumerate(functions)}
@@ -238,13 +266,18 @@ def _operators(sources: Sources, functions: list[Operator]) -> str:
         f"const int rt_num_static_ops = {len(operators)};\n",
         "const rt_static_function rt_static_functions[] = {\n" + "\n".join(public) + "\n};",
         f"const int rt_num_static_functions = {len(public)};\n",
+        "const rt_static_name rt_left_out_ops[] = {"
+        + ", ".join(f"{{{_c_string(o.schema.operator_name.qualified_name)}, {_c_string(o.native.func.name.overload_name)}}}" for o in build.missed)
+        + f"{', ' * bool(build.missed)}{{NULL, NULL}}}};",
+        f"const int rt_num_left_out_ops = {len(build.missed)};",
+        f"const int rt_is_selective = {int(bool(build.missed or build.unreachable))};\n",
         "const char *const rt_tag_names[] = {" + ", ".join(map(_c_string, sources.tags)) + "};",
         f"const int rt_num_tags = {len(sources.tags)};",
     ]
     return "\n".join(parts) + "\n"
 
 
-def generate(root: Path, out: Path) -> list[Path]:
+def generate(root: Path, out: Path, selection: Path | None = None) -> list[Path]:
     """Write the generated C files.
 
     A file whose content would not change is left alone, so that nothing is recompiled for it.
@@ -256,6 +289,8 @@ def generate(root: Path, out: Path) -> list[Path]:
         are read.
     out : Path
         An existing folder to write into.
+    selection : Path, optional
+        A file that lists the operators to build; see `selection.select`.
 
     Returns
     -------
@@ -266,10 +301,13 @@ def generate(root: Path, out: Path) -> list[Path]:
     ------
     AssertionError, RuntimeError, EntryError
         If an entry breaks a rule; nothing has been written then.
+    SelectionError
+        If `selection` names what there is not.
     """
     sources = Sources.of(root)
     functions = read_operators(sources)
-    texts = {"rt_builtins.h": _builtins(functions), "operators.c": _operators(sources, functions)}
+    build = _divide(root, functions, selection)
+    texts = {"rt_builtins.h": _builtins(build), "operators.c": _operators(sources, build)}
     paths = []
     for name, text in texts.items():
         target = out / name
