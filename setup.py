@@ -70,7 +70,8 @@ READ_BY_BUILD = (*DATA_FILES, "kernels/**/*.h", "kernels/**/*.p[xy][xdi]", "runt
 # Kernels differ from the rest only in a release: -O3 pays in loops and costs in the core. `omp simd` is honoured
 # everywhere, the OpenMP runtime nowhere: a team of its threads hangs in a forked child.
 COMMON_FLAGS = [
-    "-std=gnu17", "-fPIC", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections", "-fno-strict-aliasing", "-fwrapv", "-fopenmp-simd", "-Wall",
+    "-std=gnu17", "-fPIC", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections",
+    "-fno-strict-aliasing", "-fwrapv", "-fopenmp-simd", "-Wall",
     "-DNPY_NO_DEPRECATED_API=NPY_2_0_API_VERSION",
 ]  # fmt: skip
 SANITIZERS = ["-fsanitize=address,undefined"]
