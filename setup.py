@@ -65,7 +65,8 @@ CORE = ROOT / "runtime" / "_core.pyx"
 C_SOURCES = ("runtime/core/*.c", "kernels/shared/*.c", "kernels/cpu/*.c")
 DATA_FILES = ("include/**/*", "kernels/*.yaml", "kernels/cuda/**/*.cu*")
 # What the compilation reads besides the sources proper; a source distribution must hold it.
-READ_BY_BUILD = (*DATA_FILES, "kernels/**/*.h", "kernels/**/*.p[xy][xdi]", "runtime/**/*.p[xy][xdi]", "runtime/**/*.h")
+READ_BY_BUILD = (*DATA_FILES, "kernels/**/*.h", "kernels/**/*.p[xy][xdi]", "runtime/**/*.p[xy][xdi]", "runtime/**/*.h",
+                 "runtime/torchgen/*.pyi.in")
 
 # Kernels differ from the rest only in a release: -O3 pays in loops and costs in the core. `omp simd` is honoured
 # everywhere, the OpenMP runtime nowhere: a team of its threads hangs in a forked child.
@@ -277,6 +278,10 @@ def generate():
     if selection and not Path(selection).is_file():
         raise OptionError(f"RUNTIME_OPS={selection!r} is no file with names of operators")
     outputs = {Path(path).resolve() for path in write(ROOT, GENERATED, Path(selection) if selection else None)}
+    for path in outputs:
+        stub = ROOT / "runtime" / path.name
+        if path.suffix == ".pyi" and digest(path) != digest(stub):  # type checkers look beside the modules
+            shutil.copyfile(path, stub)
     for path in GENERATED.rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts and path.resolve() not in outputs:
             path.unlink()
@@ -367,7 +372,7 @@ def package_data():
     """What a wheel holds besides modules: declarations for compilers, stubs, data; no source that is compiled."""
     return {
         "": ["*.pxd", "*.pyi", "py.typed"],
-        "runtime": ["core/*.pxd", "_data/**/*", "_generated/**/*.py", "_generated/**/*.pyi"],
+        "runtime": ["core/*.pxd", "_data/**/*", "_generated/**/*.py", "_generated/operators.md"],
     }
 
 

@@ -265,7 +265,7 @@ MINIATURE = {
     "runtime/torchgen/__init__.py": "",
     "runtime/torchgen/build.py": (
         "TEXTS = {'made.h': 'int rt_made(void);', 'made.c': 'int rt_made(void) { return 7; }', 'names.py': ''}\n"
-        "def generate(root, out):\n"
+        "def generate(root, out, selection):\n"
         "    for name, text in TEXTS.items():\n"
         "        if not (out / name).exists() or (out / name).read_text() != text:\n"
         "            (out / name).write_text(text)\n"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.torchgen.__main__ import main
 from runtime.torchgen.build import generate
 from runtime.torchgen.operators import NUMBERS_AS_TENSORS, EntryError, Sources, read_operators, read_tags
 from runtime.torchgen.signatures import OWN_METHODS, public_functions
@@ -15,6 +16,8 @@ from runtime.torchgen.signatures import OWN_METHODS, public_functions
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = Sources.of(ROOT)
 YAML, KEYS, TAGS = SOURCES.operators, SOURCES.keys, SOURCES.tags
+
+TEMPLATES = ("runtime/torchgen/_core.pyi.in", "runtime/torchgen/__init__.pyi.in")
 
 FIRST = "- func: first(Tensor self) -> Tensor\n  dispatch:\n    CPU: first\n"
 
@@ -204,7 +207,7 @@ def test_tags_fit_a_tag_set(tmp_path):
 
 
 def copy_sources(tmp_path):
-    for name in ("kernels/native_functions.yaml", "kernels/tags.yaml", "include/runtime/keys.h", "runtime/composite.py"):
+    for name in ("kernels/native_functions.yaml", "kernels/tags.yaml", "include/runtime/keys.h", "runtime/composite.py", *TEMPLATES):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     kernels = " ".join(sorted(SOURCES.c))
@@ -216,7 +219,7 @@ def copy_sources(tmp_path):
 
 def test_the_same_list_gives_the_same_bytes(tables, tmp_path):
     paths = generate(ROOT, tmp_path)
-    assert sorted(p.name for p in paths) == ["operators.c", "rt_builtins.h"]
+    assert sorted(p.name for p in paths) == ["__init__.pyi", "_core.pyi", "operators.c", "operators.md", "rt_builtins.h"]
     for path in paths:
         assert path.read_bytes() == (tables / path.name).read_bytes()
 
@@ -533,3 +536,49 @@ def test_a_backend_with_the_out_kernel_of_a_structured_group_has_the_group():
     assert add_.redispatch(keys, a, b) is a and a.tolist() == [[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]]
     with pytest.raises(RuntimeError, match="must match the size of tensor b"):
         add.redispatch(keys, a, runtime.ones(7))
+
+
+# ---- the command
+
+
+def copy_of_the_tree(tmp_path):
+    for name in ("kernels", "include", "runtime/torchgen", "runtime/core"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    for name in ("setup.py", "runtime/composite.py"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def test_the_command_says_what_is_read_and_written_and_counts(capsys):
+    assert main([]) == 0
+    text = capsys.readouterr().out
+    for word in ("kernels/native_functions.yaml", "operators.c", "rt_builtins.h", "operators.md", "_core.pyi", "autogen", "--check", "entries"):
+        assert word in text
+
+
+def test_check_lists_what_is_missing_then_stale_and_write_mends_it(tmp_path, capsys):
+    tree = copy_of_the_tree(tmp_path)
+    assert main(["--check"], tree) == 1
+    assert "runtime/_generated/operators.c: missing" in capsys.readouterr().out
+    assert main(["--write"], tree) == 0
+    assert "wrote runtime/_core.pyi" in capsys.readouterr().out
+    assert main(["--check"], tree) == 0
+    yaml = tree / "kernels" / "native_functions.yaml"
+    yaml.write_text(yaml.read_text() + entry("quite_new(Tensor self) -> Tensor", variants="function", dispatch={"CPU": "abs"}))
+    assert main(["--check"], tree) == 1
+    out = capsys.readouterr().out
+    assert "runtime/__init__.pyi: differs" in out and "runtime/_generated/operators.md: differs" in out
+    yaml.write_text(yaml.read_text() + entry("bad(Tensor self) -> Tensor", dispatch={"CPU": "nowhere"}))
+    assert main(["--check"], tree) == 1
+    assert "there is no kernel 'nowhere'" in capsys.readouterr().err
+
+
+def test_the_command_needs_a_checkout(tmp_path, capsys):
+    assert main(["--check"], tmp_path) == 2
+    assert "no source checkout" in capsys.readouterr().err
+
+
+def test_the_reference_has_every_overload_and_where_its_kernels_are(tables, operators):
+    page = (tables / "operators.md").read_text()
+    assert all(f"`{f.native.func}`" in page for f in operators.values())
+    assert "C: `rt_k_view`" in page and "Python: `isclose` of runtime/composite.py" in page and "made of `view`" in page

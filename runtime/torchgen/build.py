@@ -1,7 +1,7 @@
 """Writes the static tables of the built-in operators as C, for setup.py.
 
-`generate` reads the operator list and writes two files: ``rt_builtins.h``, the numbers by which C code names
-operators, and ``operators.c``, the tables that runtime/core/core.h declares. Everything is read and rendered before
+`generate` reads the operator list and writes ``rt_builtins.h``, the numbers by which C code names operators,
+``operators.c``, the tables that runtime/core/core.h declares, the type stubs and the operator reference. Everything is read and rendered before
 the first byte is written.
 """
 
@@ -14,10 +14,12 @@ from typing import NamedTuple
 
 from runtime.schema import Argument, Return
 from runtime.torchgen.operators import PYTHON_KERNELS, Operator, Sources, read_operators
+from runtime.torchgen.reference import reference
 from runtime.torchgen.selection import c_number, select
 from runtime.torchgen.signatures import PublicFunction, public_functions
+from runtime.torchgen.stubs import stubs
 
-__all__ = ["generate"]
+__all__ = ["generate", "render"]
 
 _HEADER = "/* Written by runtime/torchgen/build.py from kernels/native_functions.yaml. */\n"
 
@@ -277,16 +279,28 @@ def _operators(sources: Sources, build: _Build) -> str:
     return "\n".join(parts) + "\n"
 
 
+def render(root: Path, selection: Path | None = None) -> dict[str, str]:
+    """The generated files of a source tree: texts by file name. Arguments and errors as for `generate`."""
+    sources = Sources.of(root)
+    build = _divide(root, read_operators(sources), selection)
+    return {
+        "rt_builtins.h": _builtins(build),
+        "operators.c": _operators(sources, build),
+        **stubs(root / "runtime" / "torchgen", sources.tags, build.operators),
+        "operators.md": reference(build.operators),
+    }
+
+
 def generate(root: Path, out: Path, selection: Path | None = None) -> list[Path]:
-    """Write the generated C files.
+    """Write the generated files.
 
     A file whose content would not change is left alone, so that nothing is recompiled for it.
 
     Parameters
     ----------
     root : Path
-        The root of the sources: kernels/native_functions.yaml, kernels/tags.yaml, include/runtime/keys.h and the names in runtime/composite.py
-        are read.
+        The root of the sources: kernels/native_functions.yaml, kernels/tags.yaml, include/runtime/keys.h, the names in
+        runtime/composite.py and kernels/, and the templates of the stubs are read.
     out : Path
         An existing folder to write into.
     selection : Path, optional
@@ -304,10 +318,7 @@ def generate(root: Path, out: Path, selection: Path | None = None) -> list[Path]
     SelectionError
         If `selection` names what there is not.
     """
-    sources = Sources.of(root)
-    functions = read_operators(sources)
-    build = _divide(root, functions, selection)
-    texts = {"rt_builtins.h": _builtins(build), "operators.c": _operators(sources, build)}
+    texts = render(root, selection)
     paths = []
     for name, text in texts.items():
         target = out / name
