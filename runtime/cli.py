@@ -35,6 +35,7 @@ def _parser():
 
     demo = command("demo", "define operators, register kernels of every kind, dispatch, and measure")
     demo.add_argument("--quick", action="store_true", help="measure fewer repeats")
+    demo.add_argument("--json", action="store_true", help="print JSON")
     info = command("info", "versions, keys, operators and build of this installation")
     info.add_argument("--json", action="store_true", help="print JSON")
     explain = command("explain", "how an operator dispatches: its table, the rules, where kernels were registered")
@@ -83,7 +84,16 @@ def main(argv=None):
 def _demo(args):
     from runtime.demo import run
 
-    return run(_console(), quick=args.quick)
+    if not args.json:
+        return run(_console(), quick=args.quick)
+    import io
+
+    from rich.console import Console
+
+    results = {}
+    status = run(Console(file=io.StringIO()), quick=args.quick, results=results)
+    print(json.dumps(results, indent=2))
+    return status
 
 
 def _info(args):
@@ -132,6 +142,9 @@ def _find(name):
     """The operator of a name as typed, and the names of the other overloads of its packet."""
     from runtime import _core
 
+    namespace, dot, rest = name.partition(".")
+    if "::" not in name and any(n.startswith(f"{namespace}::") for n in _core._dispatch_get_all_op_names()) and dot:
+        name = f"{namespace}::{rest}"  # as in Python: aten.add.Tensor
     base, dot, overload = name.partition(".")
     if "::" not in base:
         base = f"aten::{base}"

@@ -281,7 +281,9 @@ def masked_fill_Tensor(self, mask, value):
 
 
 def stack_out(tensors, dim=0, *, out):
-    return _into(out, aten.stack.default(tensors, dim))
+    if any(t.shape != tensors[0].shape for t in tensors):
+        return aten.stack.default(tensors, dim)  # raises
+    return aten.cat.out([aten.unsqueeze.default(t, dim) for t in tensors], dim, out=out)
 
 
 def dot_out(self, tensor, *, out):

@@ -65,13 +65,15 @@ class Steps:
 
     def __init__(self):
         self.table = Table("step", "code", "result", show_lines=True)
+        self.rows = []
 
     def add(self, what, code, result):
         """Append a step; `result` is shown as text."""
         self.table.add_row(escape(what), escape(code), escape(str(result)))
+        self.rows.append({"step": what, "code": code, "result": str(result)})
 
 
-def run(console, quick=False):
+def run(console, quick=False, results=None):
     """Run the demo.
 
     Parameters
@@ -80,6 +82,8 @@ def run(console, quick=False):
         Where the tables are printed.
     quick : bool
         Whether to measure fewer repeats.
+    results : dict, optional
+        Filled in: "steps", each with its code and result, and "latencies" in nanoseconds by library.
 
     Returns
     -------
@@ -98,7 +102,9 @@ def run(console, quick=False):
         _explanation(console, x)
     console.print(f"The library is gone, and with it its operators: hasattr(ops.demo, 'scale') is {hasattr(runtime.ops.demo, 'scale')}.")
     console.print()
-    _latencies(console, quick)
+    latencies = _latencies(console, quick)
+    if results is not None:
+        results.update(steps=steps.rows, latencies=latencies)
     return 0
 
 
@@ -222,6 +228,7 @@ def _latencies(console, quick):
         present["torch"].lib.set_num_threads(1)
     spaces = {column: _names(world) for column, world in present.items()}
     others = [column for column in ("numpy", "torch") if column in present]
+    measured = {}
     table = Table("4 elements, one thread", "ours", *({"numpy": "NumPy", "torch": "PyTorch"}[c] for c in others))
     for column in table.columns[1:]:
         column.justify = "right"
@@ -232,6 +239,8 @@ def _latencies(console, quick):
             times = measure(statements, 3 if quick else 9, 0.002 if quick else 0.01)
             cells = [f"{pretty(times[c])} ({times[c] / times['ours']:.1f}x)" if c in times else "" for c in others]
             table.add_row(escape(name), pretty(times["ours"]), *cells)
+            measured[name] = {library: round(t, 1) for library, t in times.items()}
     console.print(table)
     if "torch" not in present:
         console.print("PyTorch is not installed: its column is left out.")
+    return measured

@@ -169,3 +169,14 @@ def test_a_closed_pipe_ends_the_command_quietly():
     assert process.stderr.read() == b""
     process.stderr.close()
     assert process.wait() == 1
+
+
+def test_demo_as_json_has_its_steps_and_latencies(capsys):
+    status, out, _ = run(capsys, "demo", "--quick", "--json")
+    results = json.loads(out)
+    assert status == 0 and {"step", "code", "result"} == set(results["steps"][0])
+    assert 0 < results["latencies"]["a + b"]["ours"] < 1e6
+
+
+def test_an_operator_may_be_named_as_in_python(capsys):
+    assert run(capsys, "explain", "aten.add.Tensor", "--json")[1] == run(capsys, "explain", "aten::add.Tensor", "--json")[1]

@@ -9,6 +9,7 @@ import pytest
 
 import runtime
 from runtime._core import _IncludeDispatchKeyGuard, _set_strict_arrays
+from runtime.library import _scoped_library
 
 _count = iter(range(10**6))
 
@@ -303,3 +304,16 @@ def test_foreign_calls_leak_nothing(lib):
         raw(a), wrapped(a)
     gc.collect()
     assert sys.getallocatedblocks() - blocks < 50 and sys.getrefcount(a) == count
+
+
+def test_lists_of_arrays_reach_the_kernel_raw_as_arrays_do():
+    with _scoped_library("foreign_lists", "DEF") as library:
+        library.define("kinds(Tensor[] x, Tensor? y=None) -> str")
+        library.define("some(Tensor?[] x) -> str")
+        kernel = lambda x, y=None: " ".join(type(t).__name__ for t in [*x, y])  # noqa: E731
+        library.impl("kinds", kernel, "CPU", accepts_foreign=True)
+        library.impl("some", kernel, "CPU", accepts_foreign=True)
+        a, kinds = np.ones(2), runtime.ops.foreign_lists.kinds
+        assert kinds([a, a]) == "ndarray ndarray NoneType" == kinds((a, a))
+        assert kinds([a], a) == "ndarray ndarray" and runtime.ops.foreign_lists.some([a, None]) == "ndarray NoneType NoneType"
+        assert kinds([a, runtime.ones(1)]) == "Tensor Tensor NoneType" and kinds([a], runtime.ones(1)) == "Tensor Tensor"

@@ -242,18 +242,25 @@ cdef int bind_failed(rt_operator *op, PyObject *const *args, Py_ssize_t n, PyObj
 
 cdef int convert_argument(rt_operator *op, Binding *b, int i, int how) noexcept:
     """Make argument i canonical: i, or -1 with an exception set."""
-    cdef int j
     cdef object value = None
-    cdef rt_keyset *keys = &b.keys
-    if b.args != b.buffer and b.heap == NULL:
-        for j in range(op.nargs):
-            b.buffer[j] = b.args[j]
-        b.args = b.buffer
     try:
         value = converted_argument(op, i, <object>b.args[i], how)
     except BaseException as e:
         set_current(e)
         return -1
+    replace_argument(op, b, i, value)
+    if op.args[i].kind == RT_ARG_TENSOR:
+        canonical(&op.args[i], <PyObject *>value, &b.keys)
+    return i
+
+
+cdef void replace_argument(rt_operator *op, Binding *b, int i, object value) noexcept:
+    """Put another value into a Binding, which holds it from then on."""
+    cdef int j
+    if b.args != b.buffer and b.heap == NULL:
+        for j in range(op.nargs):
+            b.buffer[j] = b.args[j]
+        b.args = b.buffer
     RT_INC(<void *>value)
     if b.heap != NULL:
         RT_DEC(b.heap[i])
@@ -262,9 +269,6 @@ cdef int convert_argument(rt_operator *op, Binding *b, int i, int how) noexcept:
     else:
         b.converted |= 1ULL << i
     b.args[i] = <PyObject *>value
-    if op.args[i].kind == RT_ARG_TENSOR:
-        canonical(&op.args[i], <PyObject *>value, keys)
-    return i
 
 
 cdef object converted_argument(rt_operator *op, int i, object value, int how):
@@ -408,11 +412,16 @@ cdef int bind_foreign(rt_operator *op, Binding *b, int how) noexcept:
     if strict_arrays or how & WRAP:
         return 0
     for i in range(op.nargs):
-        if op.args[i].kind == RT_ARG_TENSOR and (op.args[i].flags & RT_ARGF_LIST or rt_is_tensor(b.args[i])):
+        if op.args[i].kind == RT_ARG_TENSOR and rt_is_tensor(b.args[i]):
             return 0
     for i in range(op.nargs):
         value = b.args[i]
         if op.args[i].kind != RT_ARG_TENSOR or RT_TYPE(value) == known or (value == c_None and op.args[i].flags & RT_ARGF_OPTIONAL):
+            continue
+        if op.args[i].flags & RT_ARGF_LIST:
+            status = foreign_list(op, b, i, &keys)
+            if status <= 0:
+                return status
             continue
         status = foreign_keys(value, &keys)
         if status <= 0:
@@ -430,6 +439,27 @@ cdef int bind_foreign(rt_operator *op, Binding *b, int how) noexcept:
         return 0
     b.keys = keys
     b.foreign = True
+    return 1
+
+
+cdef int foreign_list(rt_operator *op, Binding *b, int i, rt_keyset *keys) noexcept:
+    """Add the key sets of a list of foreign arrays and make it a tuple: 1; 0 for other values, -1 with an exception set."""
+    cdef Py_ssize_t j
+    cdef int status
+    cdef PyObject *value = b.args[i]
+    cdef PyObject *item
+    if RT_TYPE(value) != &c_tuple and RT_TYPE(value) != &c_list:
+        return 0
+    items = tuple(<object>value)
+    value = <PyObject *>items
+    for j in range(RT_SIZE(value)):
+        item = RT_TUPLE_ITEMS(value)[j]
+        if item == c_None and op.args[i].flags & RT_ARGF_OPTIONAL_ELEM:
+            continue
+        status = foreign_keys(item, keys)
+        if status <= 0:
+            return status
+    replace_argument(op, b, i, items)
     return 1
 
 
