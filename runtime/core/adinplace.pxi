@@ -5,20 +5,34 @@ cdef public PyObject *rt_adinplace_kernel(rt_operator *op, rt_keyset ks, PyObjec
     """Run an in-place or out= operator below ADInplaceOrView and bump the versions of what it wrote."""
     cdef rt_keyset saved = rt_tls_state.excluded
     cdef PyObject *result
-    cdef PyObject *value
-    cdef Py_ssize_t i, j
-    for i in range(n):
-        if op.args[i].flags & RT_ARGF_WRITE and op.args[i].kind == RT_ARG_TENSOR and is_readonly(args[i]):
-            if changes_geometry_only(op):
-                break
-            set_error(RuntimeError, f"argument '{<object>op.args[i].name}' is written, but its memory is read-only: it belongs to an array "
-                      "or buffer that may not be changed. Write to a clone.", op)
+    if unlikely(op.written >= 0 and is_readonly(args[op.written]) or op.written < 0 and writes_readonly(op, args, n)):
+        if not changes_geometry_only(op):
+            set_error(RuntimeError, "an argument is written, but its memory is read-only: it belongs to an array or buffer that may not be "
+                      "changed. Write to a clone.", op)
             return NULL
     rt_tls_state.excluded = saved | autograd_bits | RT_FUNCTIONALITY_BIT(K_ADInplaceOrView)
     result = rt_redispatch(op, ks & RT_FULL_AFTER(K_ADInplaceOrView), args, n)
     rt_tls_state.excluded = saved
     if result == NULL:
         return NULL
+    if likely(op.written >= 0):
+        bump(args[op.written])
+    else:
+        bump_all(op, args, n)
+    return result
+
+
+cdef bint writes_readonly(rt_operator *op, PyObject *const *args, Py_ssize_t n) noexcept:
+    cdef Py_ssize_t i
+    for i in range(n):
+        if op.args[i].flags & RT_ARGF_WRITE and op.args[i].kind == RT_ARG_TENSOR and rt_is_tensor(args[i]) and is_readonly(args[i]):
+            return True
+    return False
+
+
+cdef void bump_all(rt_operator *op, PyObject *const *args, Py_ssize_t n) noexcept:
+    cdef Py_ssize_t i, j
+    cdef PyObject *value
     for i in range(n):
         if op.args[i].flags & RT_ARGF_WRITE and op.args[i].kind == RT_ARG_TENSOR and args[i] != c_None:
             value = args[i]
@@ -27,7 +41,6 @@ cdef public PyObject *rt_adinplace_kernel(rt_operator *op, rt_keyset ks, PyObjec
                     bump(RT_TUPLE_ITEMS(value)[j])
             else:
                 bump(value)
-    return result
 
 
 cdef bint changes_geometry_only(rt_operator *op) noexcept:
@@ -37,7 +50,7 @@ cdef bint changes_geometry_only(rt_operator *op) noexcept:
 cdef inline bint is_readonly(PyObject *value) noexcept:
     """Whether a tensor's memory must not be written: writing to a file that is mapped for reading ends the process."""
     cdef rt_storage *s
-    if not rt_is_tensor(value):
+    if unlikely(value == c_None):
         return False
     s = RT_TENSOR(value).storage
     return s != NULL and (s.flags & RT_STORAGE_READONLY) != 0

@@ -127,6 +127,7 @@ struct rt_operator {
     int16_t nrets;
     uint32_t flags;
     uint32_t tags;
+    int written;      /* the only written argument, if it is one tensor; else -1 */
     PyObject *self;   /* the Operator object that owns this struct (borrowed) */
     PyObject *handle; /* the OpOverload that Python code sees, or NULL until asked for (borrowed) */
 };

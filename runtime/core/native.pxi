@@ -102,6 +102,7 @@ cdef extern from "runtime/core/core.h":
         int16_t nrets
         uint32_t flags
         uint32_t tags
+        int written
         PyObject *self
         PyObject *handle
 

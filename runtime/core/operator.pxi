@@ -365,10 +365,12 @@ cdef int finish_schema(Operator o) except -1:
     cdef uint32_t flags = o.op.flags & (RT_OPF_NUMBERS_AS_TENSORS | RT_OPF_UNRECORDED) | RT_OPF_HAS_SCHEMA
     cdef bint alias = False, write = False
     o.op.nreq = 0
+    o.op.written = -1
     for i in range(o.op.nargs):
         if o.op.args[i].dflt == NULL:
             o.op.nreq = i + 1
         if o.op.args[i].flags & RT_ARGF_WRITE:
+            o.op.written = -1 if write or o.op.args[i].kind != RT_ARG_TENSOR or o.op.args[i].flags & RT_ARGF_LIST else i
             write = True
         elif o.op.args[i].flags & RT_ARGF_ALIAS:
             alias = True
