@@ -182,3 +182,24 @@ def test_functions_and_methods_take_and_refuse_what_pytorchs_do(call):
         except Exception as error:
             outcomes.append(f"{type(error).__name__}: {error}")
     assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("kind", ["int[]", "float[]", "bool[]", "bool"])
+def test_what_passes_for_a_list_is_what_passes_in_pytorch(kind):
+    torch = pytest.importorskip("torch")
+    outcomes = []
+    for m, library in ((runtime, runtime.Library), (torch, torch.library.Library)):
+        lib = library("list_likes", "DEF")
+        lib.define(f"f({kind} x) -> str")
+        lib.impl("f", str, "CompositeExplicitAutograd")
+        values = [{}, {1: 2}, iter([1]), {1, 2}, range(2), m.ones(2), m.tensor([1, 2]), (x for x in [1]), {1: 2}.keys(), map(int, "12"), int, "ab", True]
+        found = []
+        for value in values:
+            try:
+                found.append(m.ops.list_likes.f(value))
+            except Exception as error:
+                found.append(type(error).__name__)
+        outcomes.append(found)
+        lib._destroy()
+    assert outcomes[0] == outcomes[1]

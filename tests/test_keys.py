@@ -188,3 +188,34 @@ def test_setting_keys_in_the_thread_local_sets_is_pytorchs(theirs):
             assert m._dispatch_tls_is_dispatch_key_excluded(key) is not was
             m._dispatch_tls_set_dispatch_key_excluded(key, was)
     assert state() == before
+
+
+@pytest.mark.parametrize("kind", GUARDS)
+def test_a_guard_that_is_forgotten_while_active_is_undone(kind):
+    before = state()
+    guard = GUARDS[kind]("Conjugate")
+    guard.__enter__()
+    guard.__enter__()
+    assert state() != before
+    del guard
+    assert state() == before
+
+
+@pytest.mark.parametrize("kind", GUARDS)
+def test_a_guard_that_dies_in_another_thread_leaves_that_thread_alone(kind):
+    guards = [GUARDS[kind]("Conjugate")]
+    seen = []
+
+    def enter():
+        guards[0].__enter__()
+
+    def forget():
+        before = state()
+        guards.clear()
+        seen.append(state() == before)
+
+    for target in (enter, forget):
+        thread = threading.Thread(target=target)
+        thread.start()
+        thread.join()
+    assert seen == [True]

@@ -4,8 +4,11 @@ cdef Operator find_named(str name, bint must=True):
     """The operator of ``"ns::op.overload"``."""
     base, _, overload = name.partition(".")
     o = operators.get((base, overload))
-    if o is None and must:
-        raise RuntimeError(f"operator {name} does not exist")
+    if o is None:
+        from runtime.schema import parse_name
+        parse_name(name)  # what is no name is an error even where a missing operator is none
+        if must:
+            raise RuntimeError(f"operator {name} does not exist")
     return o
 
 

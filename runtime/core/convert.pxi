@@ -111,7 +111,7 @@ cdef object to_bool(object value, int how):
         if not is_scalar_tensor(value):
             cast_fail(value)
         return bool(value.item())
-    if isinstance(value, (str, bytes)) or not hasattr(value, "__bool__"):
+    if isinstance(value, (str, bytes, type)) or not hasattr(value, "__bool__"):
         if not isinstance(value, range):
             cast_fail(value)
     try:
@@ -292,6 +292,9 @@ cdef object convert_one(object value, int kind, int how):
     return value
 
 
+cdef tuple list_like = (set, frozenset, map, zip, __import__("types").GeneratorType, type({}.keys()), type({}.values()), type({}.items()))
+
+
 cdef object convert_list(object value, rt_arg *spec, int how):
     """A tuple of canonical elements."""
     cdef int kind = spec.kind
@@ -315,12 +318,16 @@ cdef object convert_list(object value, rt_arg *spec, int how):
     elif isinstance(value, (str, bytes)) and kind != RT_ARG_TENSOR and kind != RT_ARG_SCALAR:
         cast_fail(value)
     elif rt_is_tensor(<PyObject *>value) and kind != RT_ARG_TENSOR and kind != RT_ARG_SCALAR:
-        if not (kind == RT_ARG_INT and spec.flags & RT_ARGF_SYMBOLIC):
+        if not (kind == RT_ARG_INT and spec.flags & RT_ARGF_SYMBOLIC) or dtype_kind(RT_TENSOR(<void *>value).dtype) >= KIND_FLOAT:
             cast_fail(value)
     if kind != RT_ARG_TENSOR and kind != RT_ARG_SCALAR and not hasattr(value, "__iter__") and not hasattr(value, "__getitem__"):
         if value is None or isinstance(value, (int, float)) and not how & RETURNING:
             iter(value)  # raises PyTorch's "object is not iterable"
         cast_fail(value)
+    if (kind == RT_ARG_INT and not spec.flags & RT_ARGF_SYMBOLIC or kind == RT_ARG_FLOAT or kind == RT_ARG_BOOL) and not how & PYARG:
+        # As pybind11's vectors: sequences, and these.
+        if not rt_is_sequence(<PyObject *>value) and not isinstance(value, list_like):
+            cast_fail(value)
     cdef bint optional = spec.flags & RT_ARGF_OPTIONAL_ELEM
     if kind == RT_ARG_TENSOR and not optional and how & RETURNING:
         return tuple([None if x is None else to_tensor(x, how) for x in value])

@@ -115,6 +115,7 @@ cdef class _ForceDispatchKeyGuard(_ContextGuard):
     """
     cdef rt_keyset included, excluded, saved_include, saved_exclude
     cdef int depth
+    cdef void *thread   # the state of the thread that entered it
     cdef bint keep
     cdef list outer
 
@@ -130,12 +131,18 @@ cdef class _ForceDispatchKeyGuard(_ContextGuard):
             self.included = included.bits
             self.excluded = excluded.bits
 
+    def __dealloc__(self):
+        # Entered and forgotten: undone here, as PyTorch's destructors do, unless another thread has the last reference.
+        while self.depth > 0 and self.thread == &rt_tls_state:
+            self.leave()
+
     cdef int enter(self) except -1:
         if unlikely(self.depth > 0):
             if self.outer is None:
                 self.outer = []
             self.outer.append((self.saved_include, self.saved_exclude))
         self.depth += 1
+        self.thread = &rt_tls_state
         self.saved_include = rt_tls_state.included
         self.saved_exclude = rt_tls_state.excluded
         if not self.keep:
@@ -168,6 +175,7 @@ cdef class _IncludeDispatchKeyGuard(_ContextGuard):
     """Add a key or a key set to this thread's include set for the time of a ``with`` block."""
     cdef rt_keyset keys, added
     cdef int depth
+    cdef void *thread   # the state of the thread that entered it
 
     def __cinit__(self):
         self.vectorcall = <void *>guard_vectorcall
@@ -175,11 +183,17 @@ cdef class _IncludeDispatchKeyGuard(_ContextGuard):
     def __init__(self, keys not None):
         self.keys = guard_bits(keys)
 
+    def __dealloc__(self):
+        # Entered and forgotten: undone here, as PyTorch's destructors do, unless another thread has the last reference.
+        while self.depth > 0 and self.thread == &rt_tls_state:
+            self.leave()
+
     cdef int enter(self) except -1:
         if self.depth == 0:
             self.added = self.keys & ~rt_tls_state.included
             rt_tls_state.included |= self.added
         self.depth += 1
+        self.thread = &rt_tls_state
         return 0
 
     cdef int leave(self) except -1:
@@ -197,6 +211,7 @@ cdef class _ExcludeDispatchKeyGuard(_ContextGuard):
     """Add a key or a key set to this thread's exclude set for the time of a ``with`` block."""
     cdef rt_keyset keys, added
     cdef int depth
+    cdef void *thread   # the state of the thread that entered it
 
     def __cinit__(self):
         self.vectorcall = <void *>guard_vectorcall
@@ -204,11 +219,17 @@ cdef class _ExcludeDispatchKeyGuard(_ContextGuard):
     def __init__(self, keys not None):
         self.keys = guard_bits(keys)
 
+    def __dealloc__(self):
+        # Entered and forgotten: undone here, as PyTorch's destructors do, unless another thread has the last reference.
+        while self.depth > 0 and self.thread == &rt_tls_state:
+            self.leave()
+
     cdef int enter(self) except -1:
         if self.depth == 0:
             self.added = self.keys & ~rt_tls_state.excluded
             rt_tls_state.excluded |= self.added
         self.depth += 1
+        self.thread = &rt_tls_state
         return 0
 
     cdef int leave(self) except -1:

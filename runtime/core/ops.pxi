@@ -131,7 +131,7 @@ cdef OpOverloadPacket packet_of(str name):
         p.vectorcall = <void *>packet_vectorcall
         ns, _, p.__name__ = name.partition("::")
         p._qualified_op_name = name
-        vars(p)["__module__"] = f"torch.ops.{ns}"
+        vars(p)["__module__"] = f"torch._ops.{ns}"
         p.made = {}
         p.generation = -1
         packets[name] = p

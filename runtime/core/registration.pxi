@@ -34,6 +34,13 @@ class _FunctionPointer:
         self.address, self.context, self.keep = int(address), int(context), keep
 
 
+cdef str checked_alias(str alias):
+    """An alias analysis kind as `_dispatch_library` takes it."""
+    if alias not in ("", "CONSERVATIVE", "FROM_SCHEMA", "PURE_FUNCTION"):
+        raise RuntimeError(f"could not parse {alias}")
+    return alias
+
+
 cdef class _DispatchModule:
     """The registrations of one library block; `reset` takes all of them back."""
     cdef readonly str kind
@@ -151,7 +158,7 @@ cdef class _DispatchModule:
 
     def def_(self, str schema not None, str alias=""):
         """Define an operator; `alias` names its alias analysis kind."""
-        self.define_schema(schema, alias or "FROM_SCHEMA", (), self.debug)
+        self.define_schema(schema, checked_alias(alias) or "FROM_SCHEMA", (), self.debug)
         return self
 
     def def_legacy(self, str schema not None):
@@ -171,7 +178,7 @@ cdef class _DispatchModule:
 
     def def_schema_t_t(self, str schema not None, str dispatch="", str alias="", str debug="default_def_schema_t_t"):
         """Define an operator and register a kernel of type Tensor -> Tensor for it."""
-        cdef Operator o = self.define_schema(schema, alias, (), self.debug)
+        cdef Operator o = self.define_schema(schema, checked_alias(alias), (), self.debug)
         self.implement((self.ns, o.name.partition("::")[2], o.overload), key_value(dispatch) if dispatch else -1, test_kernel(debug))
         return self
 
@@ -378,7 +385,7 @@ def _dispatch_library(str kind not None, str name not None, str dispatch="", str
     cdef _DispatchModule m
     debug = f"registered at {file}:{linenum}"
     if kind not in ("DEF", "IMPL", "FRAGMENT"):
-        raise ValueError(f"Unsupported kind: {kind}")
+        raise RuntimeError(f"could not parse {kind}")
     block = {"DEF": "TORCH_LIBRARY", "FRAGMENT": "TORCH_LIBRARY_FRAGMENT", "IMPL": "TORCH_LIBRARY_IMPL"}[kind]
     key = key_objects[parse_key(dispatch)] if dispatch else None
     if kind != "IMPL":
