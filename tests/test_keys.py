@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import runtime
 from runtime import DispatchKey, DispatchKeySet
 from runtime import _core as ours
 
@@ -219,3 +220,17 @@ def test_a_guard_that_dies_in_another_thread_leaves_that_thread_alone(kind):
         thread.start()
         thread.join()
     assert seen == [True]
+
+
+@pytest.mark.parametrize("bits", [2**64 - 1, 2**63, -1, 2**64, "1", 1.5])
+def test_bits_that_are_no_keys_make_no_set(bits):
+    with pytest.raises((ValueError, TypeError)):
+        DispatchKeySet.from_raw_repr(bits)
+
+
+def test_every_set_selects_a_slot():
+    everything = ours._dispatch_keyset_full()
+    assert DispatchKeySet.from_raw_repr(everything.raw_repr()) == everything
+    x = runtime.ones(1)
+    with pytest.raises(NotImplementedError):
+        runtime.ops.aten.add.out.redispatch(DispatchKeySet("FPGA"), x, x, out=x)

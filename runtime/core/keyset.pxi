@@ -86,8 +86,8 @@ cdef class DispatchKeySet:
 
     @staticmethod
     def from_raw_repr(bits):
-        """The set of a raw representation."""
-        return new_keyset(<rt_keyset>bits)
+        """The set of a raw representation; bits that stand for no key are refused."""
+        return _keyset_from_raw(bits)
 
     def __iter__(self):
         return iter(keys_of(self.bits))
@@ -110,6 +110,10 @@ cdef class DispatchKeySet:
 
 def _keyset_from_raw(bits):
     """What pickles of key sets call."""
+    if not isinstance(bits, int):
+        raise TypeError(f"the raw representation of a key set is an int, not {type(bits).__name__}")
+    if not 0 <= bits <= RT_FULL_KEYSET:
+        raise ValueError(f"{bits:#x} is not the raw representation of a key set: the highest is {RT_FULL_KEYSET:#x}")
     return new_keyset(<rt_keyset>bits)
 
 
