@@ -1,11 +1,13 @@
 """The call: what Python kernels get and return, key sets and guards in effect, redispatch, recursion, threads, deregistration in flight."""
 
+import functools
 import threading
 
 import pytest
 
 import runtime
 from runtime import DispatchKey, DispatchKeySet, _core
+from runtime.library import _scoped_library
 
 _count = iter(range(10**6))
 X = runtime.tensor([1.0, 2.0])
@@ -264,3 +266,32 @@ def test_a_guard_in_a_suspended_generator_stays_active():
     assert _core._dispatch_tls_is_dispatch_key_included("Tracer")
     running.close()
     assert not _core._dispatch_tls_is_dispatch_key_included("Tracer")
+
+
+@pytest.mark.parametrize("how", ["overload", "packet", "another", "partial"])
+def test_operators_that_are_their_own_kernels_recurse_until_python_says_stop(how):
+    with _scoped_library("own_kernel", "DEF") as lib:
+        lib.define("f(Tensor x) -> Tensor")
+        lib.define("g(Tensor x) -> Tensor")
+        f, g = runtime.ops.own_kernel.f, runtime.ops.own_kernel.g
+        lib.impl("f", {"overload": f.default, "packet": f, "another": g.default, "partial": functools.partial(f)}[how], "CPU")
+        lib.impl("g", f.default, "CPU")
+        with pytest.raises(RecursionError):
+            f(runtime.ones(1))
+
+
+@pytest.mark.parametrize("value", [lambda: runtime.ones(2), lambda: (t for t in [runtime.ones(1)]), lambda: {}])
+def test_a_kernel_that_returns_no_list_for_one_is_refused(value):
+    with _scoped_library("no_list", "DEF") as lib:
+        lib.define("f(Tensor x) -> Tensor[]")
+        lib.impl("f", lambda x: value(), "CPU")
+        with pytest.raises(RuntimeError, match="Unable to cast"):
+            runtime.ops.no_list.f(runtime.ones(1))
+
+
+def test_a_fallback_that_returns_a_tensor_for_a_list_is_refused():
+    x = runtime.ones(2)
+    with _scoped_library("_", "IMPL") as lib:
+        lib.fallback(lambda op, *args, **kwargs: x, "TESTING_ONLY_GenericMode")
+        with runtime._core._IncludeDispatchKeyGuard("TESTING_ONLY_GenericMode"), pytest.raises(RuntimeError, match="Unable to cast"):
+            runtime.ops.aten.split.Tensor(x, 1)

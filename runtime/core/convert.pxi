@@ -312,7 +312,7 @@ cdef object convert_list(object value, rt_arg *spec, int how):
     if how & PYARG:
         if not isinstance(value, (list, tuple)):
             cast_fail(value)
-    elif kind == RT_ARG_TENSOR and not spec.flags & RT_ARGF_OPTIONAL_ELEM and not how & RETURNING:
+    elif kind == RT_ARG_TENSOR and (how & RETURNING or not spec.flags & RT_ARGF_OPTIONAL_ELEM):
         if not isinstance(value, (list, tuple)):
             cast_fail(value)
     elif isinstance(value, (str, bytes)) and kind != RT_ARG_TENSOR and kind != RT_ARG_SCALAR:

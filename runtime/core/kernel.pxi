@@ -156,7 +156,26 @@ cdef extern from "Python.h":
     Py_ssize_t c_get_size "PyTuple_GET_SIZE"(PyObject *o) noexcept
 
 
-cdef PyObject *call_python(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, PyObject *fn, int prefix) noexcept:
+cdef extern from "Python.h":
+    PyTypeObject c_function "PyFunction_Type"
+    int Py_EnterRecursiveCall(const char *where) noexcept
+    void Py_LeaveRecursiveCall() noexcept
+
+
+cdef inline PyObject *call_python(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, PyObject *fn, int prefix) noexcept:
+    """Call a Python kernel with the arguments as Python code sees them; its result is checked and made canonical."""
+    cdef PyObject *result
+    if likely(RT_TYPE(fn) == &c_function):
+        return call_python_function(op, ks, args, n, fn, prefix)
+    # Nothing but Python frames counts the depth of calls: an operator may be its own kernel.
+    if Py_EnterRecursiveCall(b" while calling a kernel"):
+        return NULL
+    result = call_python_function(op, ks, args, n, fn, prefix)
+    Py_LeaveRecursiveCall()
+    return result
+
+
+cdef PyObject *call_python_function(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, PyObject *fn, int prefix) noexcept:
     cdef PyObject *stack[STACK_ARGS + 3]
     cdef PyObject **buffer = stack
     cdef PyObject *held[STACK_ARGS + 3]
