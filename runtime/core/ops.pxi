@@ -153,23 +153,30 @@ cdef PyObject *packet_vectorcall(PyObject *self, PyObject *const *args, size_t n
     cdef rt_operator *op
     cdef Binding b
     cdef int status, how
+    cdef long generation
     if unlikely((<OpOverloadPacket>self).generation != definitions_generation) and refresh_packet(<OpOverloadPacket>self) < 0:
         return NULL
     how = QUIET if (<OpOverloadPacket>self).n_cached > 1 else 0
+    generation = definitions_generation
     for i in range((<OpOverloadPacket>self).n_cached):
         op = (<OpOverloadPacket>self).cached[i]
+        # Conversions and the call may undefine the operator: nothing else may hold it.
+        held = op.self
+        RT_INC(held)
         status = bind(op, args, n, kwnames, how, &b)
-        if status < 0:
-            return NULL
-        if status:
-            # The call may undefine the operator: nothing else may hold it.
-            held = op.self
-            RT_INC(held)
+        if likely(status > 0):
             result = rt_redispatch(op, rt_effective_keyset(op, b.keys), b.args, op.nargs)
             unbind(op, &b)
             result = finish(op, result)
             RT_DEC(held)
             return result
+        RT_DEC(held)
+        if unlikely(generation != definitions_generation):
+            # Another thread defined or undefined operators meanwhile: what was found out may not be true any more.
+            c_err_clear()
+            return packet_vectorcall(self, args, nargsf, kwnames)
+        if status < 0:
+            return NULL
     try:
         no_overload_matches((<OpOverloadPacket>self)._qualified_op_name, args, n, kwnames)
     except BaseException as e:
@@ -186,8 +193,12 @@ cdef object no_overload_matches(str name, PyObject *const *args, Py_ssize_t n, P
     cdef Binding b
     cdef rt_operator *op
     reasons = []
-    for overload in definitions[name]:
-        op = &(<Operator>operators[name, overload]).op
+    cdef Operator o
+    for overload in list(definitions.get(name, ())):
+        o = operators.get((name, overload))
+        if o is None or not o.op.flags & RT_OPF_HAS_SCHEMA:
+            continue  # undefined by another thread
+        op = &o.op
         try:
             if bind(op, args, n, kwnames, 0, &b) < 0:
                 raise_current()
