@@ -11,7 +11,7 @@ import runtime
 
 TYPES = ["Tensor", "Tensor?", "Tensor[]", "Tensor?[]", "int", "int?", "SymInt", "float", "float?", "bool", "bool?", "str", "str?", "Scalar",
          "Scalar?", "Scalar[]", "int[]", "int[]?", "int[2]", "int[1]", "float[]", "float[2]", "bool[]", "str[]", "ScalarType", "ScalarType?",
-         "Layout", "Device", "Device?", "MemoryFormat", "Generator?"]  # fmt: skip
+         "Layout", "Device", "Device?", "MemoryFormat", "Generator?", "complex", "complex?"]  # fmt: skip
 
 
 # PyTorch dies on some values for the types left out.

@@ -6,7 +6,7 @@ cdef dict kind_codes = {
     "Tensor": RT_ARG_TENSOR, "int": RT_ARG_INT, "SymInt": RT_ARG_INT, "float": RT_ARG_FLOAT, "bool": RT_ARG_BOOL,
     "SymBool": RT_ARG_BOOL, "Scalar": RT_ARG_SCALAR, "str": RT_ARG_STR, "ScalarType": RT_ARG_DTYPE, "Layout": RT_ARG_LAYOUT,
     "Device": RT_ARG_DEVICE, "MemoryFormat": RT_ARG_MEMORY_FORMAT, "Generator": RT_ARG_GENERATOR, "Storage": RT_ARG_STORAGE,
-    "Stream": RT_ARG_STREAM, "DeviceIndex": RT_ARG_INT,
+    "Stream": RT_ARG_STREAM, "complex": RT_ARG_COMPLEX, "DeviceIndex": RT_ARG_INT,
 }
 
 

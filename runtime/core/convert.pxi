@@ -96,6 +96,20 @@ cdef object to_float(object value, int how):
     cast_fail(value)
 
 
+cdef object to_complex(object value, int how):
+    if rt_is_tensor(<PyObject *>value):
+        if not is_scalar_tensor(value):
+            cast_fail(value)
+        return complex(value.item())
+    if isinstance(value, (str, bytes)) or not (isinstance(value, complex) or hasattr(value, "__complex__") or hasattr(value, "__float__")
+                                               or hasattr(value, "__index__")):
+        cast_fail(value)
+    try:
+        return complex(value)
+    except (TypeError, ValueError, OverflowError):
+        cast_fail(value)
+
+
 cdef object to_bool(object value, int how):
     if value is True or value is False:
         return value
@@ -289,6 +303,8 @@ cdef object convert_one(object value, int kind, int how):
         return to_generator(value, how)
     if kind == RT_ARG_STORAGE:
         return to_storage(value, how)
+    if kind == RT_ARG_COMPLEX:
+        return to_complex(value, how)
     return value
 
 

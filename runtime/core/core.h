@@ -84,6 +84,7 @@ enum rt_arg_kind {
     RT_ARG_GENERATOR,
     RT_ARG_STORAGE,
     RT_ARG_STREAM,
+    RT_ARG_COMPLEX,
     RT_ARG_OBJECT /* everything else: Any, dictionaries, tuples, custom classes */
 };
 

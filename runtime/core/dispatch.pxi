@@ -90,6 +90,8 @@ cdef bint canonical_one(int kind, PyObject *value, rt_keyset *keys) noexcept:
         return t == rt_MemoryFormatType
     if kind == RT_ARG_GENERATOR:
         return t == rt_GeneratorType
+    if kind == RT_ARG_COMPLEX:
+        return t == &c_complex
     return kind == RT_ARG_OBJECT
 
 
