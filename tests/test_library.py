@@ -3,6 +3,7 @@
 import gc
 import re
 import sys
+import threading
 
 import pytest
 
@@ -193,3 +194,63 @@ def test_calls_of_each_kind_leak_nothing(ns, calls):
     gc.collect()
     assert sys.getallocatedblocks() - before < 100
     lib._destroy()
+
+
+def test_registrations_that_moved_to_a_new_definition_still_go_with_their_library():
+    first = runtime.Library("moved", "FRAGMENT")
+    first.define("f(Tensor x) -> Tensor")
+    implementer = runtime.Library("moved", "IMPL")
+    implementer.impl("f", lambda x: x, "CPU")
+    first._destroy()
+    second = runtime.Library("moved", "FRAGMENT")
+    second.define("f(Tensor x) -> Tensor")
+    assert runtime.ops.moved.f(runtime.ones(1)).item() == 1
+    implementer._destroy()
+    assert not runtime._core._dispatch_has_kernel_for_dispatch_key("moved::f", "CPU")
+    with pytest.raises(NotImplementedError):
+        runtime.ops.moved.f(runtime.ones(1))
+    runtime._core._dispatch_check_all_invariants()
+    second._destroy()
+    assert not runtime._core._dispatch_has_kernel("moved::f")
+
+
+def test_threads_that_define_and_call_one_operator_see_it_whole_or_not_at_all():
+    stop, wrong = threading.Event(), []
+    x = runtime.ones(1)
+
+    def define():
+        for _ in range(60):
+            library = runtime.Library("whole", "FRAGMENT")
+            try:
+                library.define("f(Tensor x) -> Tensor")
+                library.impl("f", lambda t: t, "CPU")
+            except RuntimeError as error:
+                if "same name and overload name" not in str(error) and "already a kernel" not in str(error):
+                    wrong.append(str(error))
+            library._destroy()
+
+    def call():
+        while not stop.is_set():
+            try:
+                runtime.ops.whole.f(x)
+            except (AttributeError, NotImplementedError):
+                pass
+            except RuntimeError as error:
+                if "definition" not in str(error):
+                    wrong.append(str(error))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        definers, callers = [threading.Thread(target=define) for _ in range(4)], [threading.Thread(target=call) for _ in range(2)]
+        for thread in definers + callers:
+            thread.start()
+        for thread in definers:
+            thread.join()
+        stop.set()
+        for thread in callers:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert wrong == []
+    assert not runtime._core._dispatch_has_kernel("whole::f")

@@ -324,8 +324,8 @@ cdef Operator find_or_make(str name, str overload):
 
 cdef int drop_if_empty(Operator o) except -1:
     """Forget an operator that nobody defines or implements any more."""
-    if not o.op.flags & RT_OPF_HAS_SCHEMA and not o.kernels:
-        operators.pop((o.name, o.overload), None)
+    if not o.op.flags & RT_OPF_HAS_SCHEMA and not o.kernels and operators.get((o.name, o.overload)) is o:
+        del operators[o.name, o.overload]
     return 0
 
 
@@ -409,8 +409,9 @@ cdef int add_kernel(Operator o, int key, Kernel kernel) except -1:
 
 cdef int remove_kernel(Operator o, int key, Kernel kernel) except -1:
     """Deregister a kernel, wherever it stands in its key's stack."""
+    o = operators.get((o.name, o.overload), o)   # registrations move where an operator is defined anew (see `renew`)
     cdef list stack = o.kernels.get(key)
-    if stack is None:
+    if stack is None or kernel not in stack:
         return 0
     # Python compares Kernels by identity. The table goes first, so that no call can find the kernel that is about to die.
     stack.remove(kernel)

@@ -34,6 +34,19 @@ class _FunctionPointer:
         self.address, self.context, self.keep = int(address), int(context), keep
 
 
+# Registrations run Python code half-way (schemas, warnings, signatures), where other threads come in: one at a time.
+cdef object registrations = __import__("threading").RLock()
+
+
+def _fresh_lock():
+    """In a forked child: the thread that held the lock is not there."""
+    global registrations
+    registrations = __import__("threading").RLock()
+
+
+__import__("os").register_at_fork(after_in_child=_fresh_lock)
+
+
 cdef str checked_alias(str alias):
     """An alias analysis kind as `_dispatch_library` takes it."""
     if alias not in ("", "CONSERVATIVE", "FROM_SCHEMA", "PURE_FUNCTION"):
@@ -79,25 +92,27 @@ cdef class _DispatchModule:
         check_overload(name.overload)
         if not name.namespace:
             schema = replace(schema, operator_name=replace(name, namespace=self.ns))
-        cdef Operator o = find_or_make(f"{self.ns}::{name.name}", name.overload)
-        if o.op.flags & RT_OPF_HAS_SCHEMA:
-            raise RuntimeError(f"Tried to register an operator ({schema}) with the same name and overload name multiple times. Each "
-                               f"overload's schema should only be registered with a single call to def(). Duplicate registration: "
-                               f"{debug}. Original registration: {o.debug}")
-        if o.op.args != NULL or o.op.rets != NULL:
-            # Defined, undone, defined again while implementations stayed: the old arrays may still be in use by a running call,
-            # so the registrations move to a new Operator.
-            o = renew(o)
-        try:
-            for stack in o.kernels.values():
-                for kernel in stack:
-                    check_signature(o, schema, debug, kernel)
-            set_schema(o, schema, debug, alias_analysis, tag_names)
-        except BaseException:
-            drop_if_empty(o)
-            raise
-        self.undo.append((o, None, None))
-        return o
+        cdef Operator o
+        with registrations:
+            o = find_or_make(f"{self.ns}::{name.name}", name.overload)
+            if o.op.flags & RT_OPF_HAS_SCHEMA:
+                raise RuntimeError(f"Tried to register an operator ({schema}) with the same name and overload name multiple times. Each "
+                                   f"overload's schema should only be registered with a single call to def(). Duplicate registration: "
+                                   f"{debug}. Original registration: {o.debug}")
+            if o.op.args != NULL or o.op.rets != NULL:
+                # Defined, undone, defined again while implementations stayed: the old arrays may still be in use by a running call,
+                # so the registrations move to a new Operator.
+                o = renew(o)
+            try:
+                for stack in o.kernels.values():
+                    for kernel in stack:
+                        check_signature(o, schema, debug, kernel)
+                set_schema(o, schema, debug, alias_analysis, tag_names)
+            except BaseException:
+                drop_if_empty(o)
+                raise
+            self.undo.append((o, None, None))
+            return o
 
     cdef int implement(self, tuple parts, int key, Kernel kernel) except -1:
         """Register a kernel for an operator of this block's namespace."""
@@ -122,16 +137,18 @@ cdef class _DispatchModule:
         if rt_functionality_of(key) and rt_is_per_backend(rt_functionality_of(key)) and rt_backend_of(key) < 0:
             raise RuntimeError(f'impl("{shown}", ...): {key_names[key]} is a building block of per-backend keys, not a key that kernels can be '
                                f"registered at; name a backend, as in {key_names[rt_runtime_key(rt_functionality_of(key), 0)]}")
-        cdef Operator o = find_or_make(f"{self.ns}::{name}", overload)
-        if o.op.flags & RT_OPF_HAS_SCHEMA:
-            check_signature(o, o.schema(), o.debug, kernel)
-        if key in o.kernels:
-            warn_override(o, key, kernel)
-        add_kernel(o, key, kernel)
-        if kernel.k.flags & RT_KERNEL_FOREIGN:
-            o.op.flags |= OPF_HAS_FOREIGN
-        self.undo.append((o, key, kernel))
-        return 0
+        cdef Operator o
+        with registrations:
+            o = find_or_make(f"{self.ns}::{name}", overload)
+            if o.op.flags & RT_OPF_HAS_SCHEMA:
+                check_signature(o, o.schema(), o.debug, kernel)
+            if key in o.kernels:
+                warn_override(o, key, kernel)
+            add_kernel(o, key, kernel)
+            if kernel.k.flags & RT_KERNEL_FOREIGN:
+                o.op.flags |= OPF_HAS_FOREIGN
+            self.undo.append((o, key, kernel))
+            return 0
 
     cdef int add_fallback(self, int key, Kernel kernel) except -1:
         cdef int slot, k
@@ -224,19 +241,19 @@ cdef class _DispatchModule:
 
     def reset(self):
         """Take back everything that was registered through this object, newest first."""
-        cdef Operator o
-        while self.undo:
-            owner, key, kernel = self.undo.pop()
-            if owner is None:
-                set_fallback(key, None)
-            elif key is None:
-                clear_schema(owner)
-                forget_overload(owner)
-                forget_packet((<Operator>owner).name)
-            else:
-                remove_kernel(owner, key, kernel)
-        if self.kind == "DEF" and namespace_owners.get(self.ns) == self.debug:
-            del namespace_owners[self.ns]
+        with registrations:
+            while self.undo:
+                owner, key, kernel = self.undo.pop()
+                if owner is None:
+                    set_fallback(key, None)
+                elif key is None:
+                    clear_schema(owner)
+                    forget_overload(owner)
+                    forget_packet((<Operator>owner).name)
+                else:
+                    remove_kernel(owner, key, kernel)
+            if self.kind == "DEF" and namespace_owners.get(self.ns) == self.debug:
+                del namespace_owners[self.ns]
 
     def __dealloc__(self):
         if self.undo or self.kind == "DEF":
