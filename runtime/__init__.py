@@ -4,7 +4,7 @@ Operators with one kernel table each, dispatch keys, thread-local key sets and g
 core is `runtime._core`; names of PyTorch's that have no better place are reachable through `runtime.compat`.
 """
 
-from runtime import _core
+from runtime import _core, functional
 from runtime._core import (
     DispatchKey,
     DispatchKeySet,
@@ -38,6 +38,7 @@ from runtime._core import (
 __version__ = "0.1.0"
 
 globals().update({name: function for name, function in _core.functions.items() if "." not in name})
+globals().update({name: getattr(functional, name) for name in functional.__all__})
 globals().update(_core.dtype_names)
 globals().update(_core.format_names)
 
@@ -84,7 +85,7 @@ def trace_dispatch(file=None):
 
 
 # Submodules that are imported when they are first asked for.
-_SUBMODULES = ("compat", "cuda", "library", "testing")
+_SUBMODULES = ("compat", "cuda", "fft", "library", "linalg", "masked", "nn", "signal", "special", "testing")
 
 
 def __getattr__(name):
@@ -110,6 +111,7 @@ __all__ = sorted(
         "get_default_dtype", "get_include", "iinfo", "is_tensor", "layout", "manual_seed", "memory_format", "ops", "register_array_type",
         "set_default_dtype", "set_printoptions", "tensor", "trace_dispatch",
         *(name for name in _core.functions if "." not in name),
+        *functional.__all__,
         *_core.dtype_names,
         *_core.format_names,
     }

@@ -37,7 +37,7 @@ def tables(tmp_path_factory):
 def read(tmp_path, text, python=("in_python",), c=("first", "second", "op_out", "v", "a", "b", "x")):
     path = tmp_path / "native_functions.yaml"
     path.write_text(text)
-    sources = SOURCES._replace(operators=path, python=frozenset(python), c=frozenset(c))
+    sources = SOURCES._replace(operators=path, python={name: ["module"] for name in python}, c=frozenset(c))
     return {f.name: f for f in read_operators(sources)}
 
 
@@ -119,7 +119,7 @@ def test_an_entry_without_dispatch_has_a_composite_named_as_the_overload(tmp_pat
     text = "- func: v.way(Tensor(a) self) -> Tensor(a)\n- func: in_python(Tensor(a) self) -> Tensor(a)\n"
     ops = read(tmp_path, text, c=["v_way"])
     assert kernels(ops["v.way"]) == {"CompositeImplicitAutograd": ("c", "v_way")}
-    assert kernels(ops["in_python"]) == {"CompositeImplicitAutograd": ("py", "in_python")}
+    assert kernels(ops["in_python"]) == {"CompositeImplicitAutograd": ("py", "module:in_python")}
 
 
 def test_announced_variants_are_made_and_offered_to_nobody(tmp_path):
@@ -169,7 +169,7 @@ def entry(schema="second(Tensor self) -> Tensor", **keys):
 BAD = [
     (entry(dispatch={"CPU": "missing"}), "there is no kernel 'missing'"),
     (entry("missing(Tensor self) -> Tensor", dispatch=None), "there is no kernel 'missing'"),
-    (entry(dispatch={"CPU": "cpp::second"}), "is no kernel: NAME or structured::NAME"),
+    (entry(dispatch={"CPU": "cpp::second"}), "is no kernel: NAME, structured::NAME or made::NAME"),
     (entry(dispatch={"CPU": "a", "CompositeImplicitAutograd": "b"}), "no other kernel can be reached"),
     (entry(dispatch={"CompositeExplicitAutograd": "structured::a"}), "needs a backend key"),
     (entry(dispatch={"CPU": "structured::first"}), "in one entry and a function in another"),
@@ -207,9 +207,10 @@ def test_tags_fit_a_tag_set(tmp_path):
 
 
 def copy_sources(tmp_path):
-    for name in ("kernels/native_functions.yaml", "kernels/tags.yaml", "include/runtime/keys.h", "runtime/composite.py", *TEMPLATES):
+    for name in ("kernels/native_functions.yaml", "kernels/tags.yaml", "include/runtime/keys.h", *TEMPLATES):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
+    shutil.copytree(ROOT / "runtime" / "kernels", tmp_path / "runtime" / "kernels")
     kernels = " ".join(sorted(SOURCES.c))
     (tmp_path / "kernels" / "all.c").write_text(f"{kernels} quite_new second")
     out = tmp_path / "out"
@@ -542,10 +543,9 @@ def test_a_backend_with_the_out_kernel_of_a_structured_group_has_the_group():
 
 
 def copy_of_the_tree(tmp_path):
-    for name in ("kernels", "include", "runtime/torchgen", "runtime/core"):
+    for name in ("kernels", "include", "runtime/torchgen", "runtime/core", "runtime/kernels"):
         shutil.copytree(ROOT / name, tmp_path / name)
-    for name in ("setup.py", "runtime/composite.py"):
-        shutil.copy(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / "setup.py", tmp_path / "setup.py")
     return tmp_path
 
 
@@ -581,4 +581,4 @@ def test_the_command_needs_a_checkout(tmp_path, capsys):
 def test_the_reference_has_every_overload_and_where_its_kernels_are(tables, operators):
     page = (tables / "operators.md").read_text()
     assert all(f"`{f.native.func}`" in page for f in operators.values())
-    assert "C: `rt_k_view`" in page and "Python: `isclose` of runtime/composite.py" in page and "made of `view`" in page
+    assert "C: `rt_k_view`" in page and "Python: `isclose` of runtime/kernels/pointwise.py" in page and "made of `view`" in page

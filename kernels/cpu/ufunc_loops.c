@@ -27,17 +27,23 @@ static int typenum_of(int dtype)
 
 int rt_ufunc_loops(const char *name, int nin, int pointwise_flags, rt_loop *loops)
 {
-    PyObject *numpy = PyImport_ImportModule("numpy");
-    if (numpy == NULL)
+    static const char special[] = "special.";
+    int of_scipy = strncmp(name, special, sizeof special - 1) == 0;
+    PyObject *numpy = PyImport_ImportModule("numpy"), *module = of_scipy ? PyImport_ImportModule("scipy.special") : Py_XNewRef(numpy);
+    PyObject *object = module == NULL ? NULL : PyObject_GetAttrString(module, of_scipy ? name + sizeof special - 1 : name);
+    PyObject *type = object == NULL ? NULL : PyObject_GetAttrString(numpy, "ufunc");
+    Py_XDECREF(module);
+    Py_XDECREF(numpy);
+    if (type == NULL) {
+        Py_XDECREF(object);
         return -1;
-    PyObject *object = PyObject_GetAttrString(numpy, name), *type = PyObject_GetAttrString(numpy, "ufunc");
-    Py_DECREF(numpy);
-    int is_ufunc = object != NULL && type != NULL ? PyObject_IsInstance(object, type) : -1;
-    Py_XDECREF(type);
+    }
+    int is_ufunc = PyObject_IsInstance(object, type);
+    Py_DECREF(type);
     if (is_ufunc <= 0 || ((PyUFuncObject *)object)->nin != nin) {
         Py_XDECREF(object);
         if (is_ufunc >= 0)
-            PyErr_Format(PyExc_RuntimeError, "numpy.%s is not the ufunc that was expected", name);
+            PyErr_Format(PyExc_RuntimeError, "%s%s is not the ufunc that was expected", of_scipy ? "scipy." : "numpy.", name);
         return -1;
     }
     const PyUFuncObject *ufunc = (PyUFuncObject *)object;

@@ -1,12 +1,13 @@
-/* The kernels of variants that no entry declares.
+/* The kernels of variants that no entry declares, and of those that entries declare as `made::NAME`.
  *
- * An out= variant calls the functional operator and copies its results into the outputs; a functional variant calls the in-place
+ * An out= or in-place variant calls the functional operator and copies its results into the outputs; a functional variant calls the in-place
  * operator on clones; a copying variant of a view calls the view and clones it. All go through the dispatcher. The code generator
  * registers them with an rt_made_of as context.
  */
 #include "kernels/shared/made.h"
 
 #include "kernels/shared/boxed.h"
+#include "kernels/shared/promotion.h"
 #include "kernels/shared/structured.h"
 #include "rt_builtins.h"
 
@@ -44,10 +45,12 @@ static PyObject *clone_all(PyObject *value, PyObject *memory_format)
 
 /* Copy a result into its output: 0, or -1 with an exception set. Elements of a list of outputs are recorded here as written, other
  * outputs above (ADInplaceOrView). */
-static int write_one(PyObject *value, PyObject *out, int in_list)
+static int write_one(PyObject *value, PyObject *out, int in_list, int casts)
 {
     const RtTensor *from = RT_TENSOR(value), *to = RT_TENSOR(out);
-    if (from->dtype != to->dtype) {
+    if (casts && rt_check_can_cast(from->dtype, to->dtype) < 0)
+        return -1;
+    if (!casts && from->dtype != to->dtype) {
         PyErr_Format(PyExc_RuntimeError, "Expected out tensor to have dtype %s, but got %s instead", rt_dtype_spelling(from->dtype),
                      rt_dtype_spelling(to->dtype));
         return -1;
@@ -68,16 +71,16 @@ static int write_one(PyObject *value, PyObject *out, int in_list)
     return done == NULL ? -1 : 0;
 }
 
-static int write_all(PyObject *value, PyObject *out)
+static int write_all(PyObject *value, PyObject *out, int casts)
 {
     if (!PyTuple_Check(out))
-        return write_one(value, out, 0);
+        return write_one(value, out, 0, casts);
     if (PyTuple_GET_SIZE(value) != PyTuple_GET_SIZE(out)) {
         PyErr_Format(PyExc_RuntimeError, "Expected %zd out tensors, but got %zd", PyTuple_GET_SIZE(value), PyTuple_GET_SIZE(out));
         return -1;
     }
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(out); i++)
-        if (write_one(PyTuple_GET_ITEM(value, i), PyTuple_GET_ITEM(out, i), 1) < 0)
+        if (write_one(PyTuple_GET_ITEM(value, i), PyTuple_GET_ITEM(out, i), 1, casts) < 0)
             return -1;
     return 0;
 }
@@ -87,7 +90,7 @@ PyObject *rt_made_out(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_s
     const rt_made_of *m = ctx;
     rt_operator *base = rt_builtin_ops[m->base];
     PyObject *const *outs = args + nargs - m->nouts;
-    PyObject *call[MAX_ARGS], *device = NULL;
+    PyObject *call[MAX_ARGS] = {NULL}, *device = NULL;
     (void)ks;
     if (fits(base) < 0)
         return NULL;
@@ -112,7 +115,7 @@ PyObject *rt_made_out(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_s
         return NULL;
     int failed = 0;
     for (int i = 0; i < m->nouts && !failed; i++)
-        failed = write_all(m->nouts == 1 ? result : PyTuple_GET_ITEM(result, i), outs[i]) < 0;
+        failed = write_all(m->nouts == 1 ? result : PyTuple_GET_ITEM(result, i), outs[i], m->casts) < 0;
     Py_DECREF(result);
     if (failed)
         return NULL;
@@ -124,6 +127,40 @@ PyObject *rt_made_out(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_s
     for (int i = 0; all != NULL && i < m->nouts; i++)
         PyTuple_SET_ITEM(all, i, Py_NewRef(outs[i]));
     return all;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------- in-place */
+
+PyObject *rt_made_inplace(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx)
+{
+    const rt_made_of *m = ctx;
+    rt_operator *base = rt_builtin_ops[m->base];
+    PyObject *call[MAX_ARGS] = {NULL};
+    (void)op;
+    (void)ks;
+    (void)nargs;
+    if (fits(base) < 0)
+        return NULL;
+    for (int i = 0; i < base->nargs; i++)
+        call[i] = m->sources[i] >= 0 ? args[m->sources[i]] : Py_None;
+    PyObject *result = rt_call(base, call, base->nargs);
+    if (result == NULL)
+        return NULL;
+    const RtTensor *from = RT_TENSOR(result), *to = RT_TENSOR(args[0]);
+    if (from->ndim != to->ndim || memcmp(from->sizes, to->sizes, sizeof(int64_t) * (size_t)from->ndim) != 0) {
+        PyObject *own = rt_format_sizes(to->ndim, to->sizes), *other = rt_format_sizes(from->ndim, from->sizes);
+        if (own != NULL && other != NULL)
+            PyErr_Format(PyExc_RuntimeError, "output with shape %U doesn't match the broadcast shape %U", own, other);
+        Py_XDECREF(own);
+        Py_XDECREF(other);
+    } else if (rt_check_can_cast(from->dtype, to->dtype) == 0) {
+        PyObject *copy[3] = {args[0], result, Py_False};
+        PyObject *done = rt_call(rt_builtin_ops[RT_OP_aten_copy_], copy, 3);
+        Py_DECREF(result);
+        return done;
+    }
+    Py_DECREF(result);
+    return NULL;
 }
 
 /* ----------------------------------------------------------------------------------------------------------------- functional */

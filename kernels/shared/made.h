@@ -1,4 +1,4 @@
-/* Variants that no entry declares: kernels that call the operator which a variant is made of. */
+/* Variants that no entry declares, or that entries declare as `made::NAME`: kernels that call the operator which a variant is made of. */
 #ifndef KERNELS_MADE_H
 #define KERNELS_MADE_H
 
@@ -10,10 +10,12 @@ enum rt_made_source { RT_FROM_DTYPE = -1, RT_FROM_LAYOUT = -2, RT_FROM_DEVICE = 
 typedef struct rt_made_of {
     int base;              /* the number of the operator that it is made of */
     int nouts;             /* out= arguments of the variant: its last ones */
+    int casts;             /* results are cast to the output's dtype where PyTorch's rules allow it; else they must have it */
     const int8_t *sources; /* for each argument of `base` the place of the variant's argument, or an rt_made_source */
 } rt_made_of;
 
 PyObject *rt_made_out(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
+PyObject *rt_made_inplace(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
 PyObject *rt_made_functional(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
 PyObject *rt_made_view_copy(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
 

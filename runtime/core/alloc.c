@@ -175,6 +175,7 @@ rt_storage *rt_storage_new(int64_t nbytes, int device_type, int device_index)
     s->device_type = (int16_t)device_type;
     s->device_index = (int16_t)device_index;
     s->flags = RT_STORAGE_RESIZABLE;
+    s->lent = 0;
     if (RT_UNLIKELY(device_type == RT_DEVICE_META)) {
         s->data = NULL;
     }
@@ -207,7 +208,8 @@ rt_storage *rt_storage_foreign(void *data, int64_t nbytes, PyObject *owner, int 
     s->stream = NULL;
     s->device_type = (int16_t)device_type;
     s->device_index = (int16_t)device_index;
-    s->flags = flags;
+    s->flags = (uint16_t)flags;
+    s->lent = 0;
     return s;
 }
 
@@ -228,8 +230,12 @@ int rt_storage_resize(rt_storage *s, int64_t nbytes)
         PyErr_Format(PyExc_RuntimeError, "Storage size must not be negative, but got %lld", (long long)nbytes);
         return -1;
     }
-    if (!(s->flags & RT_STORAGE_RESIZABLE) || s->flags & RT_STORAGE_FROZEN) {
+    if (!(s->flags & RT_STORAGE_RESIZABLE)) {
         PyErr_SetString(PyExc_RuntimeError, "Trying to resize storage that is not resizable");
+        return -1;
+    }
+    if (s->lent > 0) {
+        PyErr_SetString(PyExc_RuntimeError, "Trying to resize storage that a running kernel works on");
         return -1;
     }
     if (s->device_type != RT_DEVICE_CPU || (s->data == NULL && s->nbytes > 0)) {
@@ -247,9 +253,10 @@ int rt_storage_resize(rt_storage *s, int64_t nbytes)
     if (s->free != NULL)
         s->free(s->data);
     s->free = free_fn;
-    s->flags = s->free ? s->flags & ~(uint32_t)RT_STORAGE_INLINE : s->flags | RT_STORAGE_INLINE;
+    s->flags = s->free ? (uint16_t)(s->flags & ~RT_STORAGE_INLINE) : (uint16_t)(s->flags | RT_STORAGE_INLINE);
     s->data = data;
     s->nbytes = nbytes;
+    Py_CLEAR(s->owner); /* last: it may run Python code */
     return 0;
 }
 

@@ -170,10 +170,11 @@ struct rt_storage {
     void *stream;
     int16_t device_type;
     int16_t device_index;
-    uint32_t flags;
+    uint16_t flags;
+    uint16_t lent; /* arrays that kernels in Python work on: the memory must stay where it is while there are any */
 };
 
-enum { RT_STORAGE_RESIZABLE = 1, RT_STORAGE_FROZEN = 2, RT_STORAGE_INLINE = 4, RT_STORAGE_READONLY = 8 };
+enum { RT_STORAGE_RESIZABLE = 1, RT_STORAGE_INLINE = 4, RT_STORAGE_READONLY = 8 };
 
 /* Refcounted, so that views and detached tensors share it. A tensor that was never viewed nor written has none: version 0. */
 typedef struct rt_version {

@@ -388,3 +388,17 @@ cdef int make_functions() except -1:
     return 0
 
 make_functions()
+
+
+def functions_of(str module):
+    """The functions of one of PyTorch's function modules (`linalg`, `nn`, ...), by their names there.
+
+    Operators of a module carry its name as a prefix: `linalg_qr` is `linalg.qr`. Those of `nn` have none.
+    """
+    found = {}
+    for name, function in functions.items():
+        owner, _, base = name.partition(".")
+        if base and owner == module:
+            # In-place operators' and private ones' prefix: `_linalg_det` belongs to no module.
+            found[base.removeprefix(module + "_")] = function
+    return found

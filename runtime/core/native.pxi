@@ -123,7 +123,8 @@ cdef extern from "runtime/core/core.h":
         void *stream
         int16_t device_type
         int16_t device_index
-        uint32_t flags
+        uint16_t flags
+        uint16_t lent
     ctypedef struct RtTensor:
         rt_keyset keys
         rt_storage *storage

@@ -132,15 +132,27 @@ cdef object tensor_over_array(object array, uint32_t flags):
     return tensor_over_memory(<char *>cnp.PyArray_DATA(array), array, code_of_numpy_dtype(array.dtype), n, sizes, strides, flags)
 
 
-cdef object array_over(RtTensor *t, bint ml_dtypes):
-    """A NumPy array on the memory of a CPU tensor."""
+@cython.final
+@cython.no_gc
+cdef class _Loan:
+    """What an array that is lent to a kernel holds: the storage, whose memory stays where it is as long as the array lives."""
+    cdef rt_storage *s
+
+    def __dealloc__(self):
+        if self.s != NULL:
+            self.s.lent -= 1
+            rt_storage_decref(self.s)
+
+
+cdef object array_over(RtTensor *t, bint internal):
+    """A NumPy array on the memory of a CPU tensor; an internal one has any dtype, and leaves the storage resizable once it is gone."""
     cdef cnp.npy_intp sizes[64]
     cdef cnp.npy_intp strides[64]
     cdef int i
     cdef int itemsize = rt_itemsize[t.dtype]
     cdef int number = numpy_types[t.dtype]
     cdef char *data
-    if number < 0 and ml_dtypes and t.dtype in (15, 23, 24, 25, 26, 44):
+    if number < 0 and internal and t.dtype in (15, 23, 24, 25, 26, 44):
         number = numpy_dtype(t.dtype).num
     if number < 0:
         raise TypeError(f"Got unsupported ScalarType {scalar_type_name(t.dtype)}")
@@ -152,8 +164,18 @@ cdef object array_over(RtTensor *t, bint ml_dtypes):
     if data == NULL:
         return PyArray_New(&PyArray_Type, t.ndim, sizes, number, NULL, NULL, itemsize, 0, NULL)
     array = PyArray_New(&PyArray_Type, t.ndim, sizes, number, strides, data, itemsize, flags, NULL)
-    base = storage_object(t.storage)
-    t.storage.flags &= ~<uint32_t>RT_STORAGE_RESIZABLE
+    cdef _Loan loan
+    if internal:
+        if t.storage.lent == 65535:
+            raise RuntimeError("65535 arrays over one storage are lent to kernels already")
+        loan = _Loan.__new__(_Loan)
+        rt_storage_incref(t.storage)
+        loan.s = t.storage
+        t.storage.lent += 1
+        base = loan
+    else:
+        base = storage_object(t.storage)
+        t.storage.flags &= <uint16_t>~RT_STORAGE_RESIZABLE
     PyArray_SetBaseObject(<void *>array, owned(base))
     return array
 
@@ -179,8 +201,17 @@ cdef object tensor_to_numpy(object self, bint force):
 
 
 def _numpy_view(Tensor tensor not None):
-    """The elements in memory as an array, whatever the tensor's dtype (bfloat16 and float8 by ml_dtypes) and lazy bits."""
+    """The elements in memory as an array, whatever the tensor's dtype (bfloat16 and float8 by ml_dtypes) and lazy bits.
+
+    Kernels work on it; the storage cannot be resized as long as the array lives.
+    """
     return array_over(RT_TENSOR(<void *>tensor), True)
+
+
+def _adopt(array):
+    """A tensor that takes over a new array, which nobody else may hold: its storage can be resized like any other."""
+    check_numpy_array(array)
+    return tensor_over_array(array, RT_STORAGE_RESIZABLE)
 
 
 # ------------------------------------------------------------------------------------------------------------------------- DLPack

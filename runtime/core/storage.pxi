@@ -5,7 +5,7 @@
 
 cdef extern from "runtime/core/alloc.h":
     enum:
-        RT_STORAGE_RESIZABLE, RT_STORAGE_FROZEN, RT_STORAGE_INLINE, RT_STORAGE_READONLY
+        RT_STORAGE_RESIZABLE, RT_STORAGE_INLINE, RT_STORAGE_READONLY
     rt_storage *rt_storage_new(int64_t nbytes, int device_type, int device_index) noexcept
     rt_storage *rt_storage_foreign(void *data, int64_t nbytes, PyObject *owner, int device_type, int device_index, uint32_t flags) noexcept
     int rt_storage_resize(rt_storage *s, int64_t nbytes) except -1

@@ -26,7 +26,7 @@ build with the rule, file:line and the entry.
 Read
   kernels/native_functions.yaml, kernels/tags.yaml
   include/runtime/keys.h                which keys there are
-  kernels/**/*.c, runtime/composite.py  which kernels there are
+  kernels/**/*.c, runtime/kernels/*.py  which kernels there are
   runtime/torchgen/*.pyi.in             what is typed by hand
 Written (never committed; setup.py does it)
   runtime/_generated/operators.c        static tables: operators, argument

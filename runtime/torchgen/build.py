@@ -157,7 +157,7 @@ class _Tables:
         for key, how, name in f.kernels:
             number = self.keys[key]
             if how == "py":
-                rows.append(f"{{{number}, NULL, {_c_string(f'{PYTHON_KERNELS}:{name}')}, {debug}}}")
+                rows.append(f"{{{number}, NULL, {_c_string(f'{PYTHON_KERNELS}.{name}')}, {debug}}}")
             elif how == "generic":
                 rows.append(f"{{{number}, {name}, NULL, {debug}}}")
             elif how == "structured":
@@ -167,8 +167,7 @@ class _Tables:
                 context = self.array("rt_structured", f"{{&rt_k_{name}, {f.variant}, {out}}}")
                 rows.append(f"{{{number}, {_STRUCTURED.get(key, 'rt_structured_composite')}, {context}, {debug}}}")
             elif how == "made":
-                kind = "out" if f.is_out else "view_copy" if f.made_of.is_view else "functional"
-                rows.append(f"{{{number}, rt_made_{kind}, {self.made_of(f)}, {debug}}}")
+                rows.append(f"{{{number}, rt_made_{f.made_kind}, {self.made_of(f)}, {debug}}}")
             else:
                 self.symbol(
                     name,
@@ -189,7 +188,7 @@ class _Tables:
             else:
                 f.fail(f"nothing stands for `{a.name}` of {f.made_of.name}")
         outs = sum(a.is_out for a in f.schema.arguments)
-        body = f"{{{self.numbers[f.made_of.name]}, {outs}, {self.array('int8_t', ', '.join(sources))}}}"
+        body = f"{{{self.numbers[f.made_of.name]}, {outs}, {int(not f.is_generated)}, {self.array('int8_t', ', '.join(sources))}}}"
         return self.array("rt_made_of", body)
 
     def operator(self, f: Operator) -> str:
@@ -300,7 +299,7 @@ def generate(root: Path, out: Path, selection: Path | None = None) -> list[Path]
     ----------
     root : Path
         The root of the sources: kernels/native_functions.yaml, kernels/tags.yaml, include/runtime/keys.h, the names in
-        runtime/composite.py and kernels/, and the templates of the stubs are read.
+        runtime/kernels/ and kernels/, and the templates of the stubs are read.
     out : Path
         An existing folder to write into.
     selection : Path, optional

@@ -23,8 +23,8 @@ from runtime.torchgen.native_function_generation import pre_group_native_functio
 
 __all__ = ["EntryError", "Kernel", "Operator", "Sources", "c_names", "dispatch_keys", "python_kernels", "read_operators", "read_tags"]
 
-#: The module of the kernels written in Python.
-PYTHON_KERNELS = "runtime.composite"
+#: The package of the kernels written in Python.
+PYTHON_KERNELS = "runtime.kernels"
 
 _STRUCTURED_KEYS = ("CPU", "Meta")
 _COMPOSITES = frozenset(["CompositeImplicitAutograd", "CompositeExplicitAutograd", "CompositeExplicitAutogradNonFunctional"])
@@ -78,7 +78,7 @@ class Sources(NamedTuple):
     tags_file: Path
     keys: dict[str, str]
     tags: list[str]
-    python: frozenset[str]
+    python: dict[str, list[str]]
     c: frozenset[str]
 
     @staticmethod
@@ -90,7 +90,7 @@ class Sources(NamedTuple):
             tags,
             dispatch_keys(root / "include" / "runtime" / "keys.h"),
             read_tags(tags),
-            python_kernels(root / "runtime" / "composite.py"),
+            python_kernels(root / "runtime" / "kernels"),
             c_names(root / "kernels"),
         )
 
@@ -161,6 +161,13 @@ class Operator:
         return self.native.func.kind() is SchemaKind.inplace
 
     @property
+    def made_kind(self) -> str:
+        """Which of the kernels of kernels/shared/made.c runs a variant that is made of another."""
+        if self.is_out or (self.is_inplace and not self.is_generated):
+            return "out" if self.is_out else "inplace"
+        return "view_copy" if self.made_of is not None and self.made_of.is_view else "functional"
+
+    @property
     def variant(self) -> str:
         """The variant as which structured kernels run."""
         return "RT_OUT" if self.is_out else "RT_INPLACE" if self.is_inplace else "RT_FUNCTIONAL"
@@ -223,9 +230,14 @@ def read_tags(path: Path) -> list[str]:
     return names
 
 
-def python_kernels(module: Path) -> frozenset[str]:
-    """The functions of the module of Python kernels; helpers are named with an underscore only if no operator is."""
-    return frozenset(node.name for node in ast.parse(module.read_text()).body if isinstance(node, ast.FunctionDef))
+def python_kernels(package: Path) -> dict[str, list[str]]:
+    """The functions of the package of Python kernels, helpers included: name -> the modules that define it."""
+    found: dict[str, list[str]] = {}
+    for module in sorted(package.glob("*.py")):
+        for node in ast.parse(module.read_text()).body:
+            if isinstance(node, ast.FunctionDef):
+                found.setdefault(node.name, []).append(module.stem)
+    return found
 
 
 def c_names(kernels: Path) -> frozenset[str]:
@@ -267,21 +279,28 @@ class _Registrar:
         if key.name not in self.sources.keys:
             o.fail(f"{key.name!r} is no key to register at")
         namespace, name = metadata.cpp_namespace.removesuffix("::native"), metadata.kernel
+        if namespace == "made":
+            if o.native.structured or not (o.is_out or o.is_inplace):
+                o.fail("`made::NAME` is the kernel of an in-place or out= entry")
+            return Kernel(key.name, "made", name)
         if namespace == "structured":
             if key.name in _COMPOSITES:
                 o.fail("a structured definition needs a backend key")
             return Kernel(key.name, "structured", name)
         if namespace != "at":
-            o.fail(f"`{namespace}::{name}` is no kernel: NAME or structured::NAME")
+            o.fail(f"`{namespace}::{name}` is no kernel: NAME, structured::NAME or made::NAME")
         if not o.native.structured and key is DispatchKey.CompositeImplicitAutograd:
             # The model knows functions of C++, where overloads share a name.
             name = o.native.func.name.unambiguous_name() if name == cpp.name(o.native.func) else name
         if o.native.structured and key.name in _STRUCTURED_KEYS:
             return Kernel(key.name, "c", name)
-        if name in self.sources.python:
-            return Kernel(key.name, "py", name)
+        modules = self.sources.python.get(name, [])
+        if len(modules) > 1:
+            o.fail(f"{name!r} is a function of several modules of runtime/kernels: {', '.join(modules)}")
+        if modules:
+            return Kernel(key.name, "py", f"{modules[0]}:{name}")
         if name not in self.sources.c and not (o.native.tags & {"view_copy"} and key.name == "CompositeExplicitAutogradNonFunctional"):
-            o.fail(f"there is no kernel {name!r}, neither in runtime/composite.py nor in kernels/")
+            o.fail(f"there is no kernel {name!r}, neither in runtime/kernels/ nor in kernels/")
         return Kernel(key.name, "c", name)
 
     def own_kernels(self, o: Operator) -> list[Kernel]:
@@ -319,6 +338,15 @@ class _Registrar:
                 o.made_of = next(group[k] for k in sources if k in group)
                 o.kernels = [Kernel("CompositeExplicitAutograd", "made", o.made_of.name)]
 
+    def add_declared_made(self, o: Operator) -> None:
+        """The operator that `made::NAME` means: that of the overload with this name as one word."""
+        for i, kernel in enumerate(o.kernels):
+            if kernel.how == "made" and not o.is_generated:
+                o.made_of = next((f for f in self.operators if f.native.func.name.unambiguous_name() == kernel.name), None)
+                if o.made_of is None or o.made_of.schema.is_mutable:
+                    o.fail(f"`made::{kernel.name}` names no functional operator")
+                o.kernels[i] = kernel._replace(name=o.made_of.name)
+
     def add_view_copy(self, g: NativeFunctionsViewGroup) -> None:
         """The kernel of a view's copying variant, which an entry declares."""
         if g.view_copy is not None:
@@ -330,6 +358,8 @@ class _Registrar:
         for o in self.operators:
             if not o.is_generated:
                 o.kernels = self.own_kernels(o)
+        for o in self.operators:
+            self.add_declared_made(o)
         for g in self.views:
             self.add_view_copy(g)
         for o in self.operators:

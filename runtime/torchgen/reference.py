@@ -10,7 +10,7 @@ __all__ = ["reference"]
 
 _SOURCES = {
     "c": "C: `rt_k_{0}`",
-    "py": "Python: `{0}` of runtime/composite.py",
+    "py": "Python: `{1}` of runtime/kernels/{0}.py",
     "structured": "structured definition `rt_k_{0}`",
     "made": "made of `{0}`",
     "generic": "the core's `{0}`",
@@ -24,7 +24,7 @@ def _title(base: str) -> str:
 def _kernel_rows(kernels: list[Kernel]) -> list[str]:
     by_source = defaultdict(list)
     for kernel in kernels:
-        by_source[_SOURCES[kernel.how].format(kernel.name)].append(kernel.key)
+        by_source[_SOURCES[kernel.how].format(*kernel.name.split(":"))].append(kernel.key)
     return [f"    - {', '.join(keys)}: {source}" for source, keys in by_source.items()]
 
 

@@ -126,27 +126,37 @@ class CNames:
 
 
 class PythonNames:
-    """The attributes and functions that each function of the module of Python kernels mentions."""
+    """The attributes and names that each definition in the package of Python kernels mentions."""
 
-    def __init__(self, module: Path):
-        tree = ast.parse(module.read_text())
-        self.functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    def __init__(self, package: Path):
+        #: By the name of a function or a module's variable: what defines it, in all modules, since imports carry names along.
+        self.definitions: dict[str, list[ast.stmt]] = defaultdict(list)
+        for module in sorted(package.glob("*.py")):
+            for node in ast.parse(module.read_text()).body:
+                if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                    self.definitions[node.name].append(node)
+                elif isinstance(node, ast.Assign):
+                    for target in node.targets:
+                        for part in ast.walk(target):
+                            if isinstance(part, ast.Name):
+                                self.definitions[part.id].append(node)
 
     def chains(self, name: str) -> set[tuple[str, ...]]:
         """Chains of attributes as ``("aten", "add", "Tensor")``; of a method of anything ``("", "view")``."""
         result: set[tuple[str, ...]] = set()
         seen: set[str] = set()
-        todo = [name]
+        todo = [name.rpartition(":")[2]]
         while todo:
             function = todo.pop()
-            if function in seen or function not in self.functions:
+            if function in seen:
                 continue
             seen.add(function)
-            for node in ast.walk(self.functions[function]):
-                if isinstance(node, ast.Name):
-                    todo.append(node.id)
-                elif isinstance(node, ast.Attribute):
-                    result.add(_chain(node))
+            for definition in self.definitions.get(function, ()):
+                for node in ast.walk(definition):
+                    if isinstance(node, ast.Name):
+                        todo.append(node.id)
+                    elif isinstance(node, ast.Attribute):
+                        result.add(_chain(node))
         return result
 
 
@@ -190,7 +200,7 @@ class _Closure:
     """Finds what operators are made of."""
 
     def __init__(self, root: Path, operators: list[Operator]):
-        self.c, self.python = CNames(root / "kernels"), PythonNames(root / "runtime" / "composite.py")
+        self.c, self.python = CNames(root / "kernels"), PythonNames(root / "runtime" / "kernels")
         self.by_name = {o.name: o for o in operators}
         self.by_number = {c_number(o): o for o in operators}
         self.by_base: dict[str, list[Operator]] = defaultdict(list)
@@ -217,8 +227,7 @@ class _Closure:
                 yield from self.from_chain(chain)
         elif kernel.how == "made":
             yield o.made_of
-            kind = "out" if o.is_out else "view_copy" if o.made_of.is_view else "functional"
-            yield from self.from_c(f"rt_made_{kind}")
+            yield from self.from_c(f"rt_made_{o.made_kind}")
         elif kernel.how in ("c", "structured"):
             yield from self.from_c(self.c.kernel(kernel.name))
             if kernel.key == "CompositeExplicitAutogradNonFunctional" and kernel.how == "structured":

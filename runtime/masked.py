@@ -1,0 +1,1 @@
+"""Reductions and normalizations over the elements that a mask chooses."""

@@ -1,0 +1,18 @@
+"""Operators whose results are not fixed to the last bit: what is compared of them instead.
+
+TOLERANCE widens the tolerance of values (rtol and atol), with the reason beside it. UNDETERMINED are compared by type, dtype and shape only:
+random numbers (streams differ from PyTorch's; distributions are tested elsewhere) and memory that is not filled. EQUIVALENT gives, for
+factorizations that are unique up to signs, phases or order only, a function of our arrays, PyTorch's, the arguments and keywords that
+returns what is wrong, or None.
+"""
+
+TOLERANCE = {}
+
+UNDETERMINED = {
+    "empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided", "resize_", "resize_as_",
+    "rand", "randn", "randn_like", "rand_like", "randint", "randint_like", "normal", "bernoulli", "multinomial", "cauchy", "exponential",
+    "geometric", "log_normal", "uniform", "nn.functional.dropout", "nn.functional.dropout2d", "nn.functional.dropout3d",
+    "nn.functional.alpha_dropout", "nn.functional.feature_alpha_dropout", "nn.functional.rrelu",
+}  # fmt: skip
+
+EQUIVALENT = {}
