@@ -223,7 +223,10 @@ def compare(op, theirs, mine, sample, returns_input=False):
     """What differs for one sample, or None."""
     args, kwargs = (sample.input, *sample.args), sample.kwargs
     seen = {}
-    my_args, my_kwargs = to_ours(args, seen), to_ours(kwargs, seen)
+    try:
+        my_args, my_kwargs = to_ours(args, seen), to_ours(kwargs, seen)
+    except RuntimeError as e:
+        return f"argument: {e}"
     want = outcome(theirs, *args, **kwargs)
     got = outcome(mine, *my_args, **my_kwargs)
     if isinstance(want, Exception):

@@ -229,10 +229,14 @@ def test_files_are_touched_only_when_their_content_changes(tmp_path):
     source, out = copy_sources(tmp_path)
     before = {p: p.stat().st_mtime_ns for p in generate(tmp_path, out)}
     assert {p: p.stat().st_mtime_ns for p in generate(tmp_path, out)} == before
+    numbers = (out / "rt_builtins.h").read_text()
     source.write_text(source.read_text() + entry("quite_new(Tensor self) -> Tensor", dispatch={"CPU": "quite_new"}))
     generate(tmp_path, out)
-    assert "RT_OP_aten_quite_new," in (out / "rt_builtins.h").read_text()
     assert "rt_k_quite_new(" in (out / "operators.c").read_text()
+    assert (out / "rt_builtins.h").read_text() == numbers  # no C code names it
+    (tmp_path / "kernels" / "all.c").write_text((tmp_path / "kernels" / "all.c").read_text() + " RT_OP_aten_quite_new")
+    generate(tmp_path, out)
+    assert "RT_OP_aten_quite_new = 0," in (out / "rt_builtins.h").read_text()
 
 
 @pytest.mark.parametrize(
@@ -270,9 +274,20 @@ def test_the_written_tables_are_c(tables):
 
 
 def test_operators_are_numbered_in_the_order_of_the_table(tables):
-    numbers = re.findall(r"^    RT_OP_aten_(\w+),$", (tables / "rt_builtins.h").read_text(), re.M)
+    numbers = re.findall(r"^    RT_OP_aten_(\w+) = (\d+),$", (tables / "rt_builtins.h").read_text(), re.M)
     rows = re.findall(r'^    \{"aten::(\w+)", "(\w*)", "', (tables / "operators.c").read_text(), re.M)
-    assert numbers == [f"{name}_{overload}" if overload else name for name, overload in rows]
+    names = [f"{name}_{overload}" if overload else name for name, overload in rows]
+    assert len(numbers) > 50 and [names[int(i)] for _, i in numbers] == [name for name, _ in numbers]
+
+
+def test_overloads_of_one_name_keep_their_order(tables, operators):
+    rows = re.findall(r'^    \{"aten::(\w+)", "(\w*)", "', (tables / "operators.c").read_text(), re.M)
+    built, listed = {}, {}
+    for base, overload in rows:
+        built.setdefault(base, []).append(overload)
+    for f in operators.values():
+        listed.setdefault(f.base, []).append(f.native.func.name.overload_name)
+    assert built == listed
 
 
 def test_defaults_are_written_as_tagged_values(tmp_path):

@@ -47,14 +47,10 @@ _BUILTINS = """\
 #ifndef RT_BUILTINS_H
 #define RT_BUILTINS_H
 
-/* Indices into rt_builtin_ops: the operators of this build, then those left out that the core names. */
+/* Indices into rt_builtin_ops of the operators that C code names. Those stand first, so that this file stays as it is, and nothing is
+ * compiled again, when other operators come or go. */
 enum rt_builtin {{
-{rows}    RT_NUM_BUILTINS
-}};
-
-/* Left out, and named only where nothing of this build can get. */
-enum {{
-{left_out}    RT_OP_NONE = -1
+{rows}    RT_OP_NONE = -1
 }};
 
 #endif
@@ -224,11 +220,15 @@ class _Tables:
 
 
 class _Build(NamedTuple):
-    """What a build has: operators with their rows, and operators left out that the core calls by their numbers."""
+    """What a build has: operators with their rows, operators left out that the core calls by their numbers, and others left out.
+
+    `named` are the names that C code has for operators. Overloads of one name stay together and in order: calls try them in turn.
+    """
 
     operators: list[Operator]
     missed: list[Operator]
     unreachable: list[Operator]
+    named: frozenset[str]
 
 
 def _divide(root: Path, functions: list[Operator], selection: Path | None) -> _Build:
@@ -237,20 +237,28 @@ def _divide(root: Path, functions: list[Operator], selection: Path | None) -> _B
         first = names.setdefault(c_number(f), f)
         if first is not f:
             f.fail(f"it would share the C name {c_number(f)} with {first.name}, line {first.line}")
+    named = frozenset(word for part in ("runtime/core", "kernels") for path in (root / part).rglob("*.*") for word in _number_names(path))
+    bases = {f.base for f in functions if c_number(f) in named}
+    functions = sorted(functions, key=lambda f: f.base not in bases)
     if selection is None:
-        return _Build(functions, [], [])
+        return _Build(functions, [], [], named)
     chosen = select(root, functions, selection)
     have = {f.name for f in chosen}
-    called = {word for path in (root / "runtime" / "core").iterdir() for word in re.findall(r"RT_OP_\w+", path.read_text())}
+    called = {word for path in (root / "runtime" / "core").iterdir() for word in _number_names(path)}
     left_out = [f for f in functions if f.name not in have]
     missed = [f for f in left_out if c_number(f) in called]
-    return _Build(chosen, missed, [f for f in left_out if c_number(f) not in called])
+    return _Build(chosen, missed, [f for f in left_out if c_number(f) not in called], named)
+
+
+def _number_names(path: Path) -> list[str]:
+    return re.findall(r"RT_OP_\w+", path.read_text()) if path.suffix in (".c", ".h", ".pxi") else []
 
 
 def _builtins(build: _Build) -> str:
-    rows = "".join(f"    {c_number(f)},\n" for f in [*build.operators, *build.missed])
-    left_out = "".join(f"    {c_number(f)} = RT_NUM_BUILTINS - 1,\n" for f in build.unreachable)
-    return _HEADER + _BUILTINS.format(rows=rows, left_out=left_out)
+    numbers = {c_number(f): i for i, f in enumerate([*build.operators, *build.missed])}
+    # What is left out and named only where nothing of this build can get: any number will do.
+    numbers.update({c_number(f): 0 for f in build.unreachable})
+    return _HEADER + _BUILTINS.format(rows="".join(f"    {name} = {i},\n" for name, i in numbers.items() if name in build.named))
 
 
 def _operators(sources: Sources, build: _Build) -> str:
