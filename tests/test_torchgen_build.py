@@ -236,7 +236,7 @@ def test_files_are_touched_only_when_their_content_changes(tmp_path):
     assert (out / "rt_builtins.h").read_text() == numbers  # no C code names it
     (tmp_path / "kernels" / "all.c").write_text((tmp_path / "kernels" / "all.c").read_text() + " RT_OP_aten_quite_new")
     generate(tmp_path, out)
-    assert "RT_OP_aten_quite_new = 0," in (out / "rt_builtins.h").read_text()
+    assert "RT_OP_aten_quite_new = " in (out / "rt_builtins.h").read_text()
 
 
 @pytest.mark.parametrize(
