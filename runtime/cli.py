@@ -42,7 +42,7 @@ def _parser():
     explain.add_argument("operator", help="ns::name.overload, such as aten::add.Tensor; aten:: may be left out")
     explain.add_argument("--keys", help="comma-separated dispatch keys of a call to explain, such as CPU,AutogradCPU")
     explain.add_argument("--json", action="store_true", help="print JSON")
-    ops = command("ops", "list operators")
+    ops = command("ops", "list operators and, after all of them, what the build covers of Core ATen")
     ops.add_argument("pattern", nargs="?", default="", help="part of a name")
     ops.add_argument("--json", action="store_true", help="print JSON")
     bench = command("bench", "measure every row of the speed targets beside PyTorch and NumPy (from a checkout)")
@@ -210,7 +210,18 @@ def _ops(args):
         for name in names:
             base, _, overload = name.partition(".")
             print(_core.overload_by_name(base, overload)._schema)
+        if not args.pattern:
+            _print_coverage()
     return 0
+
+
+def _print_coverage():
+    from runtime.coverage import core_aten
+
+    covered, missing = core_aten()
+    print(f"\nCore ATen: {len(covered)} of {len(covered) + len(missing)} overloads")
+    if missing:
+        print(f"missing: {', '.join(missing)}")
 
 
 def _bench(args):

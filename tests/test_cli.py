@@ -10,6 +10,7 @@ import pytest
 import runtime
 from runtime import _core
 from runtime.cli import main
+from runtime.coverage import CORE_ATEN, core_aten
 
 CHECKOUT = Path(__file__).parents[1]
 
@@ -95,6 +96,25 @@ def test_a_wrong_command_is_a_usage_error(capsys):
 def test_ops_lists_schemas(capsys):
     _, out, _ = run(capsys, "ops", "::add.")
     assert "aten::add.out(Tensor self, Tensor other, *, Scalar alpha=1, Tensor(a!) out) -> Tensor(a!)" in out.splitlines()
+
+
+def test_ops_ends_with_the_coverage_of_core_aten(capsys):
+    _, out, _ = run(capsys, "ops")
+    covered, missing = core_aten()
+    assert f"\nCore ATen: {len(covered)} of 193 overloads\n" in out and out.startswith("aten::")
+    assert len(covered) + len(missing) == len(CORE_ATEN) == 193 and "add.Tensor" in covered
+
+
+@pytest.mark.oracle
+def test_core_aten_is_what_pytorch_tags_as_core():
+    torch = pytest.importorskip("torch")
+    operators = [name.removeprefix("aten::").partition(".") for name in torch._C._dispatch_get_all_op_names() if name.startswith("aten::")]
+    found = set()
+    for base, _, overload in operators:
+        op = getattr(getattr(torch.ops.aten, base), overload or "default", None)
+        if op is not None and torch.Tag.core in op.tags:
+            found.add(f"{base}.{overload}" if overload else base)
+    assert found == CORE_ATEN
 
 
 def test_ops_as_json_lists_names(capsys):
