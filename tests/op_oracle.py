@@ -162,7 +162,8 @@ def differs(got, want, tolerance=None, values=True):
         a, b = as_array(got), as_array(want)
         if a.dtype.kind in "fc":
             rtol, atol = TOLERANCES.get(str(want.dtype).removeprefix("torch."), EXACT_FLOATS)
-            rtol, atol = max(rtol, tolerance or 0), max(atol, tolerance or 0)
+            allowed = tolerance.get(str(want.dtype).removeprefix("torch."), 0) if isinstance(tolerance, dict) else tolerance or 0
+            rtol, atol = max(rtol, allowed), max(atol, allowed)
             close = np.isclose(a, b, rtol=rtol, atol=atol, equal_nan=True)
             if a.dtype.kind == "c":
                 parts = (np.isclose(x, y, rtol=rtol, atol=atol, equal_nan=True) for x, y in ((a.real, b.real), (a.imag, b.imag)))
