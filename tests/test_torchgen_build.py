@@ -404,8 +404,10 @@ def test_adinplaceorview_registrations_are_pytorchs(torch, operators):
     has = torch._C._dispatch_has_kernel_for_dispatch_key
     theirs = {name for name in operators if name not in UNDISPATCHED and has(f"aten::{name}", "ADInplaceOrView")}
     ours = {name for name, f in operators.items() if "ADInplaceOrView" in kernels(f)}
+    # out= variants made of implicit composites: PyTorch records the copy into the output, and ours the whole operator.
+    copied = {n for n, f in operators.items() if f.is_generated and f.is_out and "CompositeImplicitAutograd" in kernels(f.made_of)}
     # Implicit composites that have gradients of their own for nested tensors, which PyTorch therefore records twice.
-    assert theirs ^ ours == {"chunk", "matmul.out", "narrow"}
+    assert (theirs ^ ours) - copied == {"chunk", "matmul.out", "narrow"}
 
 
 @pytest.mark.oracle

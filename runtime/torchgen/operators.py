@@ -29,7 +29,7 @@ PYTHON_KERNELS = "runtime.kernels"
 _STRUCTURED_KEYS = ("CPU", "Meta")
 _COMPOSITES = frozenset(["CompositeImplicitAutograd", "CompositeExplicitAutograd", "CompositeExplicitAutogradNonFunctional"])
 #: Nothing to record: `lift_fresh` returns its very argument, `detach_` changes neither elements nor geometry.
-_UNRECORDED = frozenset(["detach_", "lift_fresh"])
+_UNRECORDED = frozenset(["_batch_norm_with_update", "_native_batch_norm_legit", "detach_", "lift_fresh"])
 
 #: Views without gradients: their results share memory and version, and know no base.
 _SHARING = frozenset(["detach", "view.dtype"])
