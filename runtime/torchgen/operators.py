@@ -347,7 +347,8 @@ class _Registrar:
         its own is made of the functional operator with its signature.
         """
         by_word = {o.native.func.name.unambiguous_name(): o for o in self.operators}
-        siblings = {f.func.name: group.get(SchemaKind.functional) for group in pre_group_native_functions(self.native).values() for f in group.values()}
+        groups = pre_group_native_functions(self.native).values()
+        siblings = {f.func.name: group.get(SchemaKind.functional) for group in groups for f in group.values()}
         for o in self.operators:
             for i, kernel in enumerate(o.kernels):
                 if kernel.how == "made" and not o.is_generated:
