@@ -1,10 +1,9 @@
 """Operators whose results are not fixed to the last bit: what is compared of them instead.
 
 TOLERANCE widens the tolerance of values (rtol and atol; a dict of them by dtype), with the reason beside it. UNDETERMINED are compared by
-type, dtype and shape only:
-random numbers (streams differ from PyTorch's; distributions are tested elsewhere) and memory that is not filled. EQUIVALENT gives, for
-factorizations that are unique up to signs, phases or order only, a function of our arrays, PyTorch's, the arguments and keywords that
-returns what is wrong, or None.
+type, dtype and shape only: random numbers (streams differ from PyTorch's; distributions are tested elsewhere) and memory that is not
+filled. UNDETERMINED_IF says so of calls: a function of arguments and keywords. EQUIVALENT gives, for factorizations that are unique up to
+signs, phases or order only, a function of our arrays, PyTorch's, the arguments and keywords that returns what is wrong, or None.
 """
 
 TOLERANCE = {
@@ -14,6 +13,9 @@ TOLERANCE = {
     "nn.functional.linear_cross_entropy": {"bfloat16": 0.05},
     # Squares of nearly equal vectors cancel where distances come from a matrix product.
     "cdist": 1e-4,
+    # Exponentials magnify the rounding of large scores.
+    "nn.functional.scaled_dot_product_attention": {"float32": 2e-5},
+    "nn.functional.multi_head_attention_forward": {"float32": 5e-5},
 }
 
 UNDETERMINED = {
@@ -22,5 +24,10 @@ UNDETERMINED = {
     "geometric", "log_normal", "uniform", "nn.functional.dropout", "nn.functional.dropout2d", "nn.functional.dropout3d",
     "nn.functional.alpha_dropout", "nn.functional.feature_alpha_dropout", "nn.functional.rrelu",
 }  # fmt: skip
+
+UNDETERMINED_IF = {
+    "nn.functional.scaled_dot_product_attention": lambda args, kwargs: kwargs.get("dropout_p", 0) > 0,
+    "nn.functional.multi_head_attention_forward": lambda args, kwargs: args[10] > 0 and kwargs.get("training", True),
+}
 
 EQUIVALENT = {}
