@@ -8,7 +8,7 @@ static int prepare(rt_pointwise_op *op)
     rt_loop loops[RT_NUM_DTYPES] = {{NULL, NULL}};
     for (const rt_own_loop *own = op->own; own != NULL && own->fn != NULL; own++)
         loops[own->dtype] = (rt_loop){own->fn, NULL};
-    if (op->ufunc != NULL && rt_ufunc_loops(op->ufunc, op->nin, op->flags, loops) < 0)
+    if (op->ufunc != NULL && rt_ufunc_loops(op->ufunc, op->nin, 1, op->flags, loops) < 0)
         return -1;
     for (int d = 0; d < RT_NUM_DTYPES; d++)
         if (!rt_dtype_in(d, op->dtypes))
@@ -58,6 +58,20 @@ int rt_pointwise_run(rt_call_frame *c, rt_loop loop)
     }
     rt_iter_tensor(&it, out, 3, (int[]){yielded, p->result, out->dtype});
     rt_iter_run(&it, loop);
+    return 0;
+}
+
+int rt_pointwise_number(const rt_number *number, int common, void *value)
+{
+    int computed = rt_loop_dtype(common);
+    rt_cast cast;
+    if (rt_check_number_fits(number, computed) < 0)
+        return -1;
+    rt_cast_between(&cast, number->dtype, computed);
+    if (cast.nhops)
+        rt_cast_run(&cast, (const char *)&number->value, 0, value, 0, 1);
+    else
+        memcpy(value, &number->value, rt_itemsize[computed]);
     return 0;
 }
 
