@@ -17,7 +17,7 @@
 
 #define SMOOTH(suffix, T, f)                                                                                             \
     RT_CLONES RT_LOOP1(gelu_##suffix, T, T, a * (T)0.5 * (1 + erf_of_##suffix(a * (T)M_SQRT1_2)))                        \
-    RT_CLONES RT_LOOP1(gelu_tanh_##suffix, T, T, a * sigmoid_of_##suffix(RT_GELU_TANH(a)))                               \
+    RT_CLONES RT_LOOP1(gelu_tanh_##suffix, T, T, a * sigmoid_of_##suffix(RT_GELU_TANH(T, a)))                               \
     RT_CLONES RT_LOOP1(silu_##suffix, T, T, a * sigmoid_of_##suffix(a))                                                  \
     RT_CLONES RT_LOOP1(mish_##suffix, T, T, mish_of_##suffix(a))                                                         \
     RT_CLONES RT_LOOP1_WITH(softplus_##suffix, T, T, NUMBERS2(T, beta, threshold),                                       \

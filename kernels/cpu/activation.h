@@ -18,7 +18,7 @@ RT_VECTOR double erf_of_f64(double x) { return erf(x); }
 RT_VECTOR double sigmoid_of_f64(double x) { return 1 / (1 + exp(-x)); }
 
 /* The inner argument of gelu's approximation by tanh, doubled: gelu(x) = x * sigmoid(this). */
-#define RT_GELU_TANH(x) ((x) * ((T)1.5957691216057308 + (T)0.071354816272600247 * (x) * (x)))
+#define RT_GELU_TANH(T, x) ((x) * ((T)1.5957691216057308 + (T)0.071354816272600247 * (x) * (x)))
 
 /* Whether gelu's argument asks for it: 1 or 0, or -1 with an exception. */
 static inline int rt_gelu_approximates(PyObject *approximate)

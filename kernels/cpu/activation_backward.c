@@ -27,7 +27,7 @@
     }                                                                                                                    \
     RT_VECTOR T gelu_tanh_slope_##suffix(T x)                                                                            \
     {                                                                                                                    \
-        T s = sigmoid_of_##suffix(RT_GELU_TANH(x)), inner_slope = (T)1.5957691216057308 + 3 * (T)0.071354816272600247 * x * x; \
+        T s = sigmoid_of_##suffix(RT_GELU_TANH(T, x)), inner_slope = (T)1.5957691216057308 + 3 * (T)0.071354816272600247 * x * x; \
         return s + x * s * (1 - s) * inner_slope;                                                                        \
     }
 FORALL_FLOATS(SMOOTH_PARTS)

@@ -10,7 +10,7 @@
 #define CHEBYSHEV(kind, suffix, T, f, FIRST, AT_ONE, AT_MINUS_ONE, ANGLES, direct)                                       \
     static inline T chebyshev_##kind##_##suffix(T y, T degree)                                                           \
     {                                                                                                                    \
-        int64_t n = degree >= 0 && degree < (T)9e18 ? (int64_t)degree : -1;                                              \
+        int64_t n = degree > -1 && degree < (T)9e18 ? (int64_t)degree : -1;                                              \
         if (n < 0)                                                                                                       \
             return 0;                                                                                                    \
         T odd = n % 2 ? -1 : 1;                                                                                          \
@@ -46,7 +46,7 @@ FORALL_FLOATS(CHEBYSHEV_KINDS)
 #define RECURRENCE(name, suffix, T, FIRST, NEXT, limit, SPECIAL)                                                         \
     static inline T name##_of_##suffix(T x, T degree)                                                                    \
     {                                                                                                                    \
-        int64_t n = degree >= 0 && degree < (T)9e18 ? (int64_t)degree : -1;                                              \
+        int64_t n = degree > -1 && degree < (T)9e18 ? (int64_t)degree : -1;                                              \
         if (n < 0)                                                                                                       \
             return 0;                                                                                                    \
         SPECIAL                                                                                                          \

@@ -49,7 +49,7 @@ int rt_ufunc_loops(const char *name, int nin, int nout, int pointwise_flags, rt_
     const PyUFuncObject *ufunc = (PyUFuncObject *)object;
     for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
         int dtype = numbers[k].dtype;
-        int result = pointwise_flags & RT_PW_BOOL_RESULT ? RT_BOOL : pointwise_flags & RT_PW_REAL_RESULT ? rt_real_of(dtype) : dtype;
+        int result = rt_pointwise_result(pointwise_flags, dtype);
         for (int i = 0; i < ufunc->ntypes && loops[dtype].fn == NULL; i++) {
             const char *types = ufunc->types + i * ufunc->nargs;
             int fits = ufunc->nout == nout;

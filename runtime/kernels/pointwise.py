@@ -276,3 +276,7 @@ def mvlgamma(self, p):
     shifts = aten.arange.start_step(-p / 2 + 0.5, 0.5, 0.5, dtype=dtype, device=self.device)
     terms = aten.lgamma.default(aten.add.Tensor(aten.unsqueeze.default(self, -1), shifts))
     return aten.add.Scalar(aten.sum.dim_IntList(terms, [-1]), p * (p - 1) * math.log(math.pi) / 4)
+
+
+def special_ndtr(self):
+    return aten.mul.Scalar(aten.erfc.default(aten.mul.Scalar(self, -math.sqrt(0.5))), 0.5)
