@@ -6,7 +6,17 @@ factorizations that are unique up to signs, phases or order only, a function of 
 returns what is wrong, or None.
 """
 
-TOLERANCE = {}
+import numpy as np
+
+# Another LAPACK (OpenBLAS for MKL): results agree up to the condition of the samples' matrices.
+_LAPACK = """
+cholesky cholesky_inverse cholesky_solve linalg.cholesky linalg.cholesky_ex linalg.inv linalg.inv_ex linalg.solve linalg.solve_ex
+linalg.solve_triangular triangular_solve linalg.lstsq linalg.lu linalg.lu_factor linalg.lu_factor_ex linalg.lu_solve lu lu_solve lu_unpack
+linalg.ldl_factor linalg.ldl_factor_ex linalg.ldl_solve linalg.det linalg.slogdet logdet linalg.pinv pinverse linalg.tensorinv
+linalg.tensorsolve linalg.qr qr geqrf ormqr linalg.householder_product linalg.matrix_power matrix_exp linalg.cond linalg.svdvals
+linalg.eigvalsh linalg.matrix_norm linalg.norm norm linalg.multi_dot
+""".split()
+TOLERANCE = dict.fromkeys(_LAPACK, 1e-3)
 
 UNDETERMINED = {
     "empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided", "resize_", "resize_as_",
@@ -15,4 +25,50 @@ UNDETERMINED = {
     "nn.functional.alpha_dropout", "nn.functional.feature_alpha_dropout", "nn.functional.rrelu",
 }  # fmt: skip
 
-EQUIVALENT = {}
+
+
+def _close(a, b, tolerance=1e-3):
+    a, b = np.asarray(a), np.asarray(b)
+    scale = max(1.0, float(np.abs(b).max(initial=0)))
+    return a.shape == b.shape and bool((np.abs(a - b) <= tolerance * scale).all())
+
+
+def _adjoint(a):
+    return np.swapaxes(np.conj(a), -1, -2)
+
+
+def _singular_values(got, want, args, kwargs):
+    u, s, v = got
+    vh = _adjoint(v) if "some" in kwargs or kwargs.get("compute_uv") is False else v
+    if not _close(s, want[1]):
+        return "other singular values"
+    if not u.size or not vh.size or (not u.any() and not want[0].any()):
+        return None
+    k = s.shape[-1]
+    return None if _close(u[..., :k] * s[..., None, :] @ vh[..., :k, :], args[0]) else "U S Vh is not the argument"
+
+
+def _old_singular_values(got, want, args, kwargs):
+    return _singular_values((got[0], got[1], _adjoint(got[2])), want, args, {})
+
+
+def _eigen_decomposition(got, want, args, kwargs):
+    values, vectors = got
+    if not _close(np.sort_complex(values), np.sort_complex(want[0])):
+        return "other eigenvalues"
+    a = np.asarray(args[0])
+    if kwargs.get("UPLO", "") and not np.allclose(a, _adjoint(a)):
+        half = np.tril(a, -1) if kwargs["UPLO"] == "L" else np.triu(a, 1)
+        a = half + _adjoint(half) + np.real(a) * np.eye(a.shape[-1])
+    return None if _close(a @ vectors, vectors * values[..., None, :]) else "A V is not V L"
+
+
+def _eigenvalues(got, want, args, kwargs):
+    return None if _close(np.sort_complex(got), np.sort_complex(want)) else "other eigenvalues"
+
+
+#: Vectors are unique up to signs and phases.
+EQUIVALENT = {
+    "linalg.svd": _singular_values, "svd": _old_singular_values, "linalg.eigh": _eigen_decomposition, "linalg.eig": _eigen_decomposition,
+    "linalg.eigvals": _eigenvalues,
+}  # fmt: skip

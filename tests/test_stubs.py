@@ -1,6 +1,7 @@
 """The type stubs: they name what the modules have and nothing else, and type checkers make sense of them."""
 
 import ast
+import importlib
 import inspect
 import os
 import re
@@ -114,3 +115,10 @@ def test_mypy_accepts_right_programs_and_finds_the_wrong_lines_of_others(tmp_pat
     assert sorted(map(int, errors)) == list(range(3, 3 + len(WRONG))), wrong.stdout
     for number, (line, word) in enumerate(WRONG.items(), 3):
         assert word in errors[str(number)], line
+
+
+@pytest.mark.parametrize("module", ["fft", "linalg", "special"])
+def test_the_stub_of_a_function_module_has_all_its_functions(module):
+    own = importlib.import_module(f"runtime.{module}")
+    names = {n for n in declared(ast.parse((FOLDER / f"{module}.pyi").read_text())) if not n.startswith("_")}
+    assert names - {"Generator", "Size", "Tensor"} == {n for n in own.__all__ if not n.startswith("_")}

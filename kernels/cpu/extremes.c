@@ -4,24 +4,54 @@
  * without a dimension walks the elements of a contiguous copy (or of the tensor itself where it is contiguous).
  */
 #pragma GCC optimize("O3", "no-trapping-math")
+#include "kernels/cpu/element.h"
+#include "kernels/cpu/vectors.h"
 #include "kernels/shared/gil.h"
 #include "kernels/shared/reduce_rules.h"
 #include "kernels/shared/threads.h"
 #include "rt_builtins.h"
 
-typedef struct bfloat {
-    uint16_t bits;
-} bfloat;
+/* One lane: the position of its most extreme element. A contiguous lane is searched block by block: the block's extreme value comes from
+ * vector code; only where that beats the best so far is its place looked for. */
+enum { BLOCK = 2048, LANES = 32, ROW = 256 };
 
-static inline float bfloat_value(bfloat b)
-{
-    uint32_t bits = (uint32_t)b.bits << 16;
-    float f;
-    memcpy(&f, &bits, 4);
-    return f;
-}
+#define LANES_BLOCK(NAME, T, ACC, LOAD, BETTER)                                                            \
+    RT_CLONES static int NAME##_block(const T *p, int64_t n, ACC *extreme)                                 \
+    {                                                                                                      \
+        ACC lane[LANES];                                                                                   \
+        uint8_t odd[LANES];                                                                                \
+        int64_t i = 0;                                                                                     \
+        for (int k = 0; k < LANES; k++) {                                                                  \
+            lane[k] = LOAD(p[0]);                                                                          \
+            odd[k] = 0;                                                                                    \
+        }                                                                                                  \
+        for (; i + LANES <= n; i += LANES)                                                                 \
+            for (int k = 0; k < LANES; k++) {                                                              \
+                ACC v = LOAD(p[i + k]);                                                                    \
+                odd[k] |= v != v;                                                                          \
+                lane[k] = v BETTER lane[k] ? v : lane[k];                                                  \
+            }                                                                                              \
+        for (int k = 0; i + k < n; k++) {                                                                  \
+            ACC v = LOAD(p[i + k]);                                                                        \
+            odd[k] |= v != v;                                                                              \
+            lane[k] = v BETTER lane[k] ? v : lane[k];                                                      \
+        }                                                                                                  \
+        for (int width = LANES / 2; width > 0; width /= 2)                                                 \
+            for (int k = 0; k < width; k++) {                                                              \
+                odd[k] |= odd[k + width];                                                                  \
+                lane[k] = lane[k + width] BETTER lane[k] ? lane[k + width] : lane[k];                      \
+            }                                                                                              \
+        *extreme = lane[0];                                                                                \
+        return odd[0] != 0;                                                                                \
+    }                                                                                                      \
+    static int64_t NAME##_place(const T *p, int64_t n, ACC value)                                          \
+    {                                                                                                      \
+        int64_t i = 0;                                                                                     \
+        while (i < n - 1 && LOAD(p[i]) != value)                                                           \
+            i++;                                                                                           \
+        return i;                                                                                          \
+    }
 
-/* One lane: the position of its most extreme element. Contiguous lanes are searched by blocks, whose extreme value vectorizes. */
 #define FIND(NAME, T, ACC, LOAD, BETTER)                                                                   \
     static int64_t NAME(const char *at, int64_t n, int64_t step)                                           \
     {                                                                                                      \
@@ -29,29 +59,22 @@ static inline float bfloat_value(bfloat b)
         int64_t where = 0, i = 1;                                                                          \
         if (best != best)                                                                                  \
             return 0;                                                                                      \
-        if (step == (int64_t)sizeof(T)) {                                                                  \
+        if (step == (int64_t)sizeof(T) && n >= LANES) {                                                    \
             const T *p = (const T *)at;                                                                    \
-            for (; i + 64 <= n; i += 64) {                                                                 \
-                uint8_t any[16] = {0};                                                                     \
-                for (int r = 0; r < 64; r += 16)                                                           \
-                    for (int k = 0; k < 16; k++) {                                                         \
-                        ACC v = LOAD(p[i + r + k]);                                                        \
-                        any[k] |= (v BETTER best) | (v != v);                                              \
-                    }                                                                                      \
-                uint64_t found[2];                                                                         \
-                memcpy(found, any, 16);                                                                    \
-                if (found[0] | found[1]) {                                                                 \
-                    for (int64_t k = i; k < i + 64; k++) {                                                 \
-                        ACC v = LOAD(p[k]);                                                                \
-                        if (v != v)                                                                        \
-                            return k;                                                                      \
-                        if (v BETTER best) {                                                               \
-                            best = v;                                                                      \
-                            where = k;                                                                     \
-                        }                                                                                  \
-                    }                                                                                      \
+            for (i = 0; i < n; i += BLOCK) {                                                               \
+                int64_t length = n - i < BLOCK ? n - i : BLOCK, k = i;                                     \
+                ACC extreme;                                                                               \
+                if (NAME##_block(p + i, length, &extreme)) {                                               \
+                    while (LOAD(p[k]) == LOAD(p[k]))                                                       \
+                        k++;                                                                               \
+                    return k;                                                                              \
+                }                                                                                          \
+                if (extreme BETTER best) {                                                                 \
+                    best = extreme;                                                                        \
+                    where = i + NAME##_place(p + i, length, best);                                         \
                 }                                                                                          \
             }                                                                                              \
+            return where;                                                                                  \
         }                                                                                                  \
         for (; i < n; i++) {                                                                               \
             ACC v = LOAD(*(const T *)(at + i * step));                                                     \
@@ -65,45 +88,57 @@ static inline float bfloat_value(bfloat b)
         return where;                                                                                      \
     }
 
-/* Many adjacent lanes at once: rows of the dimension, each compared with the best so far. */
-#define FIND_ROWS(NAME, T, ACC, LOAD, BETTER)                                                              \
-    static void NAME(const char *at, int64_t n, int64_t step, int64_t cols, int64_t *where)                \
+/* Many adjacent lanes at once: rows of the dimension, each compared with the best so far. Places count in integers as wide as the
+ * elements (WIDE), so that a vector of them goes with a vector of elements; a longer dimension is left to the other loop. */
+#define FIND_ROWS(NAME, T, ACC, LOAD, BETTER, WIDE)                                                        \
+    RT_CLONES static void NAME(const char *at, int64_t n, int64_t step, int64_t cols, int64_t *where)      \
     {                                                                                                      \
-        ACC best[256];                                                                                     \
+        ACC best[ROW];                                                                                     \
+        WIDE place[ROW];                                                                                   \
         for (int64_t c = 0; c < cols; c++) {                                                               \
             best[c] = LOAD(((const T *)at)[c]);                                                            \
-            where[c] = 0;                                                                                  \
+            place[c] = 0;                                                                                  \
         }                                                                                                  \
-        for (int64_t i = 1; i < n; i++) {                                                                  \
-            const T *row = (const T *)(at + i * step);                                                     \
+        for (WIDE i = 1; i < (WIDE)n; i++) {                                                               \
+            const T *row = (const T *)(at + (int64_t)i * step);                                            \
             for (int64_t c = 0; c < cols; c++) {                                                           \
-                ACC v = LOAD(row[c]);                                                                      \
-                int take = (v BETTER best[c]) | ((v != v) & (best[c] == best[c]));                         \
-                take &= best[c] == best[c];                                                                \
-                best[c] = take ? v : best[c];                                                              \
-                where[c] = take ? i : where[c];                                                            \
+                ACC v = LOAD(row[c]), b = best[c];                                                         \
+                int take = ((v BETTER b) | (v != v)) & (b == b);                                           \
+                best[c] = take ? v : b;                                                                    \
+                place[c] = take ? i : place[c];                                                            \
             }                                                                                              \
         }                                                                                                  \
+        for (int64_t c = 0; c < cols; c++)                                                                 \
+            where[c] = place[c];                                                                           \
     }
 
 #define AS_IS(x) (x)
-#define BOTH(TYPE, T, ACC, LOAD)                  \
-    FIND(largest_##TYPE, T, ACC, LOAD, >)         \
-    FIND(smallest_##TYPE, T, ACC, LOAD, <)        \
-    FIND_ROWS(largest_rows_##TYPE, T, ACC, LOAD, >) \
-    FIND_ROWS(smallest_rows_##TYPE, T, ACC, LOAD, <)
-BOTH(f32, float, float, AS_IS)
-BOTH(f64, double, double, AS_IS)
-BOTH(f16, _Float16, float, (float))
-BOTH(bf16, bfloat, float, bfloat_value)
-BOTH(u8, uint8_t, uint8_t, AS_IS)
-BOTH(i8, int8_t, int8_t, AS_IS)
-BOTH(i16, int16_t, int16_t, AS_IS)
-BOTH(u16, uint16_t, uint16_t, AS_IS)
-BOTH(i32, int32_t, int32_t, AS_IS)
-BOTH(u32, uint32_t, uint32_t, AS_IS)
-BOTH(i64, int64_t, int64_t, AS_IS)
-BOTH(u64, uint64_t, uint64_t, AS_IS)
+#define BOTH(TYPE, T, ACC, LOAD, WIDE)                    \
+    FIND(largest_##TYPE, T, ACC, LOAD, >)                 \
+    FIND(smallest_##TYPE, T, ACC, LOAD, <)                \
+    FIND_ROWS(largest_rows_##TYPE, T, ACC, LOAD, >, WIDE) \
+    FIND_ROWS(smallest_rows_##TYPE, T, ACC, LOAD, <, WIDE)
+#define VECTORS(NAME, T, VECTOR, BETTER) RT_EXTREME_BLOCK(NAME##_block, T, VECTOR, BETTER) RT_PLACE_OF(NAME##_place, T)
+#define LANES_OF(TYPE, T, ACC, LOAD, WIDE)                                                                 \
+    LANES_BLOCK(largest_##TYPE, T, ACC, LOAD, >)          \
+    LANES_BLOCK(smallest_##TYPE, T, ACC, LOAD, <)         \
+    BOTH(TYPE, T, ACC, LOAD, WIDE)
+VECTORS(largest_f32, float, rt_vector_f32, >)
+VECTORS(smallest_f32, float, rt_vector_f32, <)
+VECTORS(largest_f64, double, rt_vector_f64, >)
+VECTORS(smallest_f64, double, rt_vector_f64, <)
+BOTH(f32, float, float, AS_IS, int32_t)
+BOTH(f64, double, double, AS_IS, int64_t)
+LANES_OF(f16, _Float16, float, (float), int32_t)
+LANES_OF(bf16, uint16_t, float, rt_bf16_to_float, int32_t)
+LANES_OF(u8, uint8_t, uint8_t, AS_IS, int32_t)
+LANES_OF(i8, int8_t, int8_t, AS_IS, int32_t)
+LANES_OF(i16, int16_t, int16_t, AS_IS, int32_t)
+LANES_OF(u16, uint16_t, uint16_t, AS_IS, int32_t)
+LANES_OF(i32, int32_t, int32_t, AS_IS, int32_t)
+LANES_OF(u32, uint32_t, uint32_t, AS_IS, int32_t)
+LANES_OF(i64, int64_t, int64_t, AS_IS, int64_t)
+LANES_OF(u64, uint64_t, uint64_t, AS_IS, int64_t)
 
 typedef struct finder {
     int64_t (*lane)(const char *at, int64_t n, int64_t step);
@@ -114,7 +149,7 @@ static int find_loop(int dtype, int largest, finder *f)
 {
     switch (dtype) {
 #define CASE(CODE, TYPE)                                                       \
-    case CODE:                                                                 \
+    case CODE:                                                                                             \
         f->lane = largest ? largest_##TYPE : smallest_##TYPE;                  \
         f->rows = largest ? largest_rows_##TYPE : smallest_rows_##TYPE;        \
         return 1;
@@ -148,7 +183,7 @@ static void put(const walk *w, const char *lane, char *values, char *indices, in
 static void walk_range(int64_t begin, int64_t end, void *ctx)
 {
     const walk *w = ctx;
-    int64_t where[256];
+    int64_t where[ROW];
     while (begin < end) {
         int64_t rest = begin, n = 1;
         const char *in = w->in;
@@ -165,7 +200,7 @@ static void walk_range(int64_t begin, int64_t end, void *ctx)
         if (w->cols > 1) {
             int last = w->ndim - 1;
             n = w->cols - begin % w->cols;
-            n = n > 256 ? 256 : n;
+            n = n > ROW ? ROW : n;
             n = n > end - begin ? end - begin : n;
             w->f.rows(in, w->n, w->step, n, where);
             for (int64_t c = 0; c < n; c++)
@@ -211,7 +246,7 @@ static int find_along(RtTensor *self, int64_t dim, int largest, RtTensor *values
     }
     if (lanes == 0)
         return 0;
-    if (w.ndim > 0 && w.in_steps[w.ndim - 1] == w.itemsize && w.step > w.itemsize)
+    if (w.ndim > 0 && w.in_steps[w.ndim - 1] == w.itemsize && w.step > w.itemsize && w.n <= INT32_MAX)
         w.cols = w.sizes[w.ndim - 1];
     if (self->numel < RT_GRAIN) {
         walk_range(0, lanes, &w);
@@ -288,7 +323,7 @@ static int arg_cpu(rt_call_frame *c, int largest, const char *kernel)
         Py_INCREF((PyObject *)flat);
     }
     s.in = rt_data(flat);
-    s.piece = s.n < 2 * RT_GRAIN ? s.n : (s.n + 63) / 64;
+    s.piece = s.n < 64 * RT_GRAIN ? RT_GRAIN : (s.n + 63) / 64;
     int64_t count = (s.n + s.piece - 1) / s.piece, best = 0;
     if (count == 1) {
         search_pieces(0, 1, &s);

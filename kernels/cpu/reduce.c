@@ -5,7 +5,9 @@
  * half types, int64 for integers) and are stored in the output's dtype. The shape-and-dtype rules are in kernels/shared/reduce_rules.c.
  */
 #pragma GCC optimize("O3", "no-trapping-math")
+#include "kernels/cpu/element.h"
 #include "kernels/cpu/reduce.h"
+#include "kernels/cpu/vectors.h"
 #include "kernels/shared/reduce_rules.h"
 #include "kernels/shared/threads.h"
 #include "rt_builtins.h"
@@ -13,7 +15,6 @@
 #include <complex.h>
 #include <math.h>
 
-#define CLONES_WIDE __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 enum { COLUMNS = 256 };
 
 /* ---------------------------------------------------------------------------------------------------------------- element types */
@@ -44,19 +45,22 @@ static inline bfloat bfloat_of(float f)
 
 /* ------------------------------------------------------------------------------------------------------------------------- sums */
 
-#define CLONES CLONES_WIDE
+#define CLONES RT_CLONES
 #define INIT 0
 #define COMBINE(a, b) ((a) + (b))
+#define VECTOR_BLOCK(name, T, VECTOR) RT_COMBINE_BLOCK(name, T, VECTOR, +, 0)
 #define FAMILY(part, type) sum_##type##_##part
 #include "kernels/cpu/reduce_arithmetic.h"
 #undef FAMILY
 #undef INIT
 #undef COMBINE
 #undef CLONES
+#undef VECTOR_BLOCK
 
 #define CLONES
 #define INIT 1
 #define COMBINE(a, b) ((a) * (b))
+#define VECTOR_BLOCK(name, T, VECTOR) RT_COMBINE_BLOCK(name, T, VECTOR, *, 1)
 #define FAMILY(part, type) prod_##type##_##part
 #include "kernels/cpu/reduce_arithmetic.h"
 #undef FAMILY
@@ -67,7 +71,18 @@ static inline bfloat bfloat_of(float f)
 /* ---------------------------------------------------------------------------------------------------------------- extreme values
  * A NaN wins and stays. */
 
-#define CLONES CLONES_WIDE
+#define EXTREME_OR_NAN(name, T, VECTOR, BETTER)                            \
+    RT_EXTREME_BLOCK(name##_search, T, VECTOR, BETTER)                     \
+    static T name(const T *p, int64_t n)                                   \
+    {                                                                      \
+        T extreme;                                                         \
+        return name##_search(p, n, &extreme) ? (T)NAN : extreme;           \
+    }
+#define EXTREME_OF(name, T, VECTOR, BETTER) EXTREME_OR_NAN(name, T, VECTOR, BETTER)
+
+#undef VECTOR_BLOCK
+#define CLONES RT_CLONES
+#define VECTOR_BLOCK(name, T, VECTOR) EXTREME_OF(name, T, VECTOR, >)
 #define COMBINE(a, b) (((b) > (a)) | ((b) != (b)) ? (b) : (a))
 #define LOWEST(least, minus_infinity) (least)
 #define LOWEST_FLOAT (-INFINITY)
@@ -77,6 +92,8 @@ static inline bfloat bfloat_of(float f)
 #undef FAMILY
 #undef EXTREME
 #undef COMBINE
+#undef VECTOR_BLOCK
+#define VECTOR_BLOCK(name, T, VECTOR) EXTREME_OF(name, T, VECTOR, <)
 #define COMBINE(a, b) (((b) < (a)) | ((b) != (b)) ? (b) : (a))
 #define EXTREME(low, high) (high)
 #define FAMILY(part, type) min_##type##_##part
@@ -84,6 +101,7 @@ static inline bfloat bfloat_of(float f)
 #undef FAMILY
 #undef EXTREME
 #undef COMBINE
+#undef VECTOR_BLOCK
 #undef CLONES
 
 /* ------------------------------------------------------------------------------------------------------------------ truth values */

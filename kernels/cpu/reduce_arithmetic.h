@@ -2,6 +2,7 @@
 
 #define NAME(part) FAMILY(part, f32)
 #define IN float
+#define VECTOR rt_vector_f32
 #define ACC float
 #define ACC_KIND ACC_F32
 #define LOAD AS_IS
@@ -9,6 +10,7 @@
 #undef NAME
 #define NAME(part) FAMILY(part, f64)
 #define IN double
+#define VECTOR rt_vector_f64
 #define ACC double
 #define ACC_KIND ACC_F64
 #define LOAD AS_IS

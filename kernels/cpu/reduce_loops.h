@@ -1,9 +1,14 @@
 /* One family of reduction loops, included once per (operation, element type) by reduce.c.
  *
  * The including file defines NAME(part), IN (element type), ACC (accumulator), LOAD(x), INIT (neutral element), COMBINE(a, b) and
- * CLONES (function attributes). Blocks are combined pairwise, so that the error of a sum grows with the logarithm of its length.
+ * CLONES (function attributes); where VECTOR is a vector type of IN, VECTOR_BLOCK(name, IN, VECTOR) makes the loop over a block. Blocks are combined pairwise, so that the error of a sum grows with the logarithm of its length.
  */
 
+#ifdef VECTOR
+enum { NAME(BLOCK) = 2048 };
+VECTOR_BLOCK(NAME(block), IN, VECTOR)
+#undef VECTOR
+#else
 enum { NAME(LANES) = 32, NAME(BLOCK) = 512 };
 
 CLONES static ACC NAME(block)(const IN *p, int64_t n)
@@ -22,6 +27,7 @@ CLONES static ACC NAME(block)(const IN *p, int64_t n)
             lane[k] = COMBINE(lane[k], lane[k + width]);
     return lane[0];
 }
+#endif
 
 static ACC NAME(strided_block)(const char *p, int64_t n, int64_t step)
 {

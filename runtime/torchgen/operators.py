@@ -299,6 +299,8 @@ class _Registrar:
             o.fail(f"{name!r} is a function of several modules of runtime/kernels: {', '.join(modules)}")
         if modules:
             return Kernel(key.name, "py", f"{modules[0]}:{name}")
+        if key is DispatchKey.CompositeImplicitAutograd and (o.is_out or o.is_inplace) and name not in self.sources.c:
+            return Kernel(key.name, "made", "")
         if name not in self.sources.c and not (o.native.tags & {"view_copy"} and key.name == "CompositeExplicitAutogradNonFunctional"):
             o.fail(f"there is no kernel {name!r}, neither in runtime/kernels/ nor in kernels/")
         return Kernel(key.name, "c", name)
@@ -338,14 +340,27 @@ class _Registrar:
                 o.made_of = next(group[k] for k in sources if k in group)
                 o.kernels = [Kernel("CompositeExplicitAutograd", "made", o.made_of.name)]
 
-    def add_declared_made(self, o: Operator) -> None:
-        """The operator that `made::NAME` means: that of the overload with this name as one word."""
-        for i, kernel in enumerate(o.kernels):
-            if kernel.how == "made" and not o.is_generated:
-                o.made_of = next((f for f in self.operators if f.native.func.name.unambiguous_name() == kernel.name), None)
-                if o.made_of is None or o.made_of.schema.is_mutable:
-                    o.fail(f"`made::{kernel.name}` names no functional operator")
-                o.kernels[i] = kernel._replace(name=o.made_of.name)
+    def add_declared_made(self) -> None:
+        """The operators that declared variants are made of.
+
+        `made::NAME` means that of the overload with this name as one word; an implicit composite without a kernel of
+        its own is made of the functional operator with its signature.
+        """
+        by_word = {o.native.func.name.unambiguous_name(): o for o in self.operators}
+        groups = pre_group_native_functions(self.native).values()
+        siblings = {f.func.name: group.get(SchemaKind.functional) for group in groups for f in group.values()}
+        for o in self.operators:
+            for i, kernel in enumerate(o.kernels):
+                if kernel.how == "made" and not o.is_generated:
+                    sibling = siblings.get(o.native.func.name)
+                    if kernel.name:
+                        o.made_of = by_word.get(kernel.name)
+                    elif sibling is not None:
+                        o.made_of = self.by_name[sibling.func.name]
+                    if o.made_of is None or o.made_of.schema.is_mutable:
+                        o.fail(f"there is no functional operator {kernel.name!r} to make it of" if kernel.name else
+                               f"there is no kernel {o.native.func.name.unambiguous_name()!r}, nor a functional operator to make it of")  # fmt: skip
+                    o.kernels[i] = kernel._replace(name=o.made_of.name)
 
     def add_view_copy(self, g: NativeFunctionsViewGroup) -> None:
         """The kernel of a view's copying variant, which an entry declares."""
@@ -358,8 +373,7 @@ class _Registrar:
         for o in self.operators:
             if not o.is_generated:
                 o.kernels = self.own_kernels(o)
-        for o in self.operators:
-            self.add_declared_made(o)
+        self.add_declared_made()
         for g in self.views:
             self.add_view_copy(g)
         for o in self.operators:

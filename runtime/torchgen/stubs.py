@@ -38,6 +38,9 @@ _TYPES = {
 }
 
 
+#: Modules of the package that hold the functions of one `python_module` and nothing else.
+FUNCTION_MODULES = ("fft", "linalg", "special")
+
 #: Names that the public namespace does not have; its stub imports them with an underscore.
 _PRIVATE = re.compile(r"\b(Device|Number|TensorLike)\b")
 
@@ -99,11 +102,12 @@ def _parameters(o: Operator, out: Operator | None, method: bool, factory: bool, 
 def _function(p: PublicFunction, method: bool, indent: str, returns: dict[tuple[str, ...], str]) -> list[str]:
     factory = any(a.name == "pin_memory" for o, _ in p.signatures for a in o.schema.arguments)
     forms = []
+    name = p.name.removeprefix(f"{p.module}_") if p.module and not method else p.name
     for o, out in p.signatures:
         for varargs in (False, True):
             parameters = _parameters(o, out, method, factory, varargs)
             if parameters is not None:
-                form = f"def {p.name}({parameters}) -> {_result(o, returns)}: ..."
+                form = f"def {name}({parameters}) -> {_result(o, returns)}: ..."
                 if form not in forms:
                     forms.append(form)
     overload = [f"{indent}@overload"] if len(forms) > 1 else []
@@ -150,8 +154,17 @@ def stubs(templates: Path, tags: Iterable[str], operators: list[Operator]) -> di
     public = sorted(public_functions(operators), key=lambda p: p.name)
     returns: dict[tuple[str, ...], str] = {}
     methods = [line for p in public if p.method for line in _function(p, True, "    ", returns)]
-    functions = [line for p in public if p.function for line in _function(p, False, "", returns)]
+    functions = [line for p in public if p.function and not p.module for line in _function(p, False, "", returns)]
+    modules = {}
+    for module in FUNCTION_MODULES:
+        own = [line for p in public if p.function and p.module == module for line in _function(p, False, "", returns)]
+        modules[f"{module}.pyi"] = _fill(
+            (templates / "module.pyi.in").read_text(),
+            RETURNS=[f"from runtime._core import {name} as {name}" for name in returns.values() if any(name in line for line in own)],
+            FUNCTIONS=[_PRIVATE.sub(r"_\1", line) for line in own],
+        )
     return {
+        **modules,
         "_core.pyi": _fill(
             (templates / "_core.pyi.in").read_text(),
             TAGS=[f"    {tag}: ClassVar[Tag]" for tag in tags],

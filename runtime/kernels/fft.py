@@ -1,0 +1,353 @@
+"""Discrete Fourier transforms.
+
+Three kernels transform: complex to complex, real to half a complex spectrum, and back. The public functions prepare their arguments (dtypes,
+sizes by cutting or zeros, normalization), as PyTorch's do.
+"""
+
+import math
+
+import numpy as np
+
+from runtime._core import dtype_names, get_default_dtype, ops
+from runtime.kernels._arrays import new, read
+from runtime.kernels._common import into, like, wrap_dim
+
+aten = ops.aten
+
+_NONE, _BY_ROOT_N, _BY_N = 0, 1, 2
+_COMPLEX_OF = {dtype_names[a]: dtype_names[b] for a, b in (("float16", "complex32"), ("float32", "complex64"), ("float64", "complex128"))}
+_REAL_OF = {c: r for r, c in _COMPLEX_OF.items()}
+
+
+# ---- the kernels
+
+
+def _scaled(array, n, normalization):
+    if normalization != _NONE:
+        array *= array.real.dtype.type(1 / n if normalization == _BY_N else 1 / math.sqrt(n))
+    return array
+
+
+def _fft_c2c(self, dim, normalization, forward):
+    if not dim:
+        return aten.clone.default(self)
+    array = read(self)
+    for d in dim:
+        # One direction of NumPy's does not scale, whichever `norm` makes it so.
+        array = np.fft.fft(array, axis=d) if forward else np.fft.ifft(array, axis=d, norm="forward")
+    return new(_scaled(array, math.prod(self.shape[d] for d in dim), normalization), self.dtype)
+
+
+def _fft_r2c(self, dim, normalization, onesided):
+    array = np.fft.rfft(read(self), axis=dim[-1]) if onesided else np.fft.fft(read(self), axis=dim[-1])
+    for d in dim[:-1]:
+        array = np.fft.fft(array, axis=d)
+    return new(_scaled(array, math.prod(self.shape[d] for d in dim), normalization), _COMPLEX_OF[self.dtype])
+
+
+def _fft_c2r(self, dim, normalization, last_dim_size):
+    array = read(self)
+    for d in dim[:-1]:
+        array = np.fft.ifft(array, axis=d, norm="forward")
+    array = np.fft.irfft(array, n=last_dim_size, axis=dim[-1], norm="forward")
+    n = math.prod(self.shape[d] for d in dim[:-1]) * last_dim_size
+    return new(_scaled(array, n, normalization), _REAL_OF[self.dtype])
+
+
+def _fft_c2c_meta(self, dim, normalization, forward):
+    return aten.empty_like.default(self)
+
+
+def _fft_r2c_meta(self, dim, normalization, onesided):
+    size = list(self.shape)
+    if onesided:
+        size[dim[-1]] = size[dim[-1]] // 2 + 1
+    return aten.empty.memory_format(size, dtype=_COMPLEX_OF[self.dtype], device=self.device)
+
+
+def _fft_c2r_meta(self, dim, normalization, last_dim_size):
+    size = list(self.shape)
+    size[dim[-1]] = last_dim_size
+    return aten.empty.memory_format(size, dtype=_REAL_OF[self.dtype], device=self.device)
+
+
+# ---- arguments
+
+
+def _normalization(norm, forward):
+    if norm is None or norm == "backward":
+        return _NONE if forward else _BY_N
+    if norm == "forward":
+        return _BY_N if forward else _NONE
+    if norm == "ortho":
+        return _BY_ROOT_N
+    raise RuntimeError(f'Invalid normalization mode: "{norm}"')
+
+
+def _promoted(x, needs_complex):
+    dtype = x.dtype
+    if dtype.is_complex:
+        if dtype not in _REAL_OF or dtype == dtype_names["complex32"]:
+            raise RuntimeError(f"Unsupported dtype {dtype}")
+        return x
+    if not dtype.is_floating_point:
+        dtype = get_default_dtype()
+    if dtype not in _COMPLEX_OF or dtype == dtype_names["float16"]:
+        raise RuntimeError(f"Unsupported dtype {'Half' if dtype == dtype_names['float16'] else 'BFloat16'}")
+    if needs_complex:
+        dtype = _COMPLEX_OF[dtype]
+    return x if x.dtype == dtype else aten._to_copy.default(x, dtype=dtype)
+
+
+def _checked_size(n):
+    if n < 1:
+        raise RuntimeError(f"Invalid number of data points ({n}) specified")
+    return n
+
+
+def _resized(x, dims, sizes):
+    """Cut dimensions, or fill them up with zeros at the end."""
+    pad = [0, 0] * x.dim()
+    for d, size in zip(dims, sizes):
+        have = x.shape[d]
+        if size < have:
+            x = aten.slice.Tensor(x, d, 0, size)
+        elif size > have:
+            pad[2 * (x.dim() - 1 - d) + 1] = size - have
+    return aten.constant_pad_nd.default(x, pad) if any(pad) else x
+
+
+def _one_dim(x, dim):
+    if x.dim() == 0:
+        if dim in (0, -1):
+            raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
+    return wrap_dim(dim, x.dim())
+
+
+def _c2c(x, n, dim, norm, forward):
+    dim = _one_dim(x, dim)
+    size = _checked_size(x.shape[dim] if n is None else n)
+    if n is not None:
+        x = _resized(x, (dim,), (size,))
+    return aten._fft_c2c.default(x, (dim,), _normalization(norm, forward), forward)
+
+
+def _r2c(name, x, n, dim, norm, forward, onesided):
+    if x.dtype.is_complex:
+        raise RuntimeError(f"{name} expects a floating point input tensor, but got {x.dtype}")
+    x = _promoted(x, False)
+    dim = _one_dim(x, dim)
+    size = _checked_size(x.shape[dim] if n is None else n)
+    if n is not None:
+        x = _resized(x, (dim,), (size,))
+    result = aten._fft_r2c.default(x, (dim,), _normalization(norm, forward), onesided)
+    return result if forward else _conjugate(result)
+
+
+def _c2r(x, n, dim, norm, forward):
+    x = _promoted(x, True)
+    dim = _one_dim(x, dim)
+    size = _checked_size(2 * (x.shape[dim] - 1) if n is None else n)
+    if n is not None:
+        x = _resized(x, (dim,), (size // 2 + 1,))
+    if forward:
+        x = _conjugate(x)
+    return aten._fft_c2r.default(x, (dim,), _normalization(norm, forward), size)
+
+
+def _conjugate(x):
+    return aten.conj_physical.default(x)
+
+
+def _dims_and_sizes(x, s, dim):
+    """The dimensions to transform and their sizes."""
+    ndim = x.dim()
+    if dim is not None:
+        dims = [wrap_dim(d, ndim) for d in dim]
+        if len(set(dims)) != len(dims):
+            raise RuntimeError("FFT dims must be unique")
+    if s is not None:
+        if dim is not None and len(dims) != len(s):
+            raise RuntimeError("When given, dim and shape arguments must have the same length")
+        if len(s) > ndim:
+            raise RuntimeError(f"Got shape with {len(s)} values but input tensor only has {ndim} dimensions.")
+        if dim is None:
+            dims = list(range(ndim - len(s), ndim))
+        sizes = [x.shape[d] if size == -1 else size for d, size in zip(dims, s)]
+    else:
+        if dim is None:
+            dims = list(range(ndim))
+        sizes = [x.shape[d] for d in dims]
+    for size in sizes:
+        _checked_size(size)
+    return tuple(dims), sizes
+
+
+def _last_size(x, s, dims):
+    return 2 * (x.shape[dims[-1]] - 1) if s is None or s[-1] == -1 else s[-1]
+
+
+# ---- one dimension
+
+
+def fft_fft(self, n=None, dim=-1, norm=None):
+    if self.dtype.is_complex:
+        return _c2c(_promoted(self, True), n, dim, norm, True)
+    return _r2c("fft", self, n, dim, norm, True, onesided=False)
+
+
+def fft_ifft(self, n=None, dim=-1, norm=None):
+    if self.dtype.is_complex:
+        return _c2c(_promoted(self, True), n, dim, norm, False)
+    return _r2c("ifft", self, n, dim, norm, False, onesided=False)
+
+
+def fft_rfft(self, n=None, dim=-1, norm=None):
+    return _r2c("rfft", self, n, dim, norm, True, onesided=True)
+
+
+def fft_irfft(self, n=None, dim=-1, norm=None):
+    return _c2r(self, n, dim, norm, False)
+
+
+def fft_hfft(self, n=None, dim=-1, norm=None):
+    return _c2r(self, n, dim, norm, True)
+
+
+def fft_ihfft(self, n=None, dim=-1, norm=None):
+    return _r2c("ihfft", self, n, dim, norm, False, onesided=True)
+
+
+# ---- many dimensions
+
+
+def _many(x, s, dim, norm, forward):
+    x = _promoted(x, True)
+    dims, sizes = _dims_and_sizes(x, s, dim)
+    return aten._fft_c2c.default(_resized(x, dims, sizes), dims, _normalization(norm, forward), forward)
+
+
+def fft_fftn(self, s=None, dim=None, norm=None):
+    return _many(self, s, dim, norm, True)
+
+
+def fft_ifftn(self, s=None, dim=None, norm=None):
+    return _many(self, s, dim, norm, False)
+
+
+def fft_rfftn(self, s=None, dim=None, norm=None):
+    if self.dtype.is_complex:
+        raise RuntimeError(f"rfftn expects a real-valued input tensor, but got {_scalar_type(self.dtype)}")
+    x = _promoted(self, False)
+    dims, sizes = _dims_and_sizes(x, s, dim)
+    if not dims:
+        raise RuntimeError("rfftn must transform at least one axis")
+    return aten._fft_r2c.default(_resized(x, dims, sizes), dims, _normalization(norm, True), True)
+
+
+def _scalar_type(dtype):
+    return {"complex64": "ComplexFloat", "complex128": "ComplexDouble", "complex32": "ComplexHalf"}[str(dtype).rpartition(".")[2]]
+
+
+def fft_irfftn(self, s=None, dim=None, norm=None):
+    x = _promoted(self, True)
+    dims, sizes = _dims_and_sizes(x, s, dim)
+    if not dims:
+        raise RuntimeError("irfftn must transform at least one axis")
+    last = _checked_size(_last_size(x, s, dims))
+    x = _resized(x, dims, [*sizes[:-1], last // 2 + 1])
+    return aten._fft_c2r.default(x, dims, _normalization(norm, False), last)
+
+
+def fft_hfftn(self, s=None, dim=None, norm=None):
+    x = _promoted(self, True)
+    dims, sizes = _dims_and_sizes(x, s, dim)
+    if not dims:
+        raise RuntimeError("hfftn must transform at least one axis")
+    last = _checked_size(_last_size(x, s, dims))
+    x = _resized(x, dims, [*sizes[:-1], last // 2 + 1])
+    normalization = _normalization(norm, True)
+    if len(dims) > 1:
+        x = aten._fft_c2c.default(x, dims[:-1], normalization, True)
+    return aten._fft_c2r.default(_conjugate(x), dims[-1:], normalization, last)
+
+
+def fft_ihfftn(self, s=None, dim=None, norm=None):
+    if self.dtype.is_complex:
+        raise RuntimeError(f"ihfftn expects a real-valued input tensor, but got {_scalar_type(self.dtype)}")
+    x = _promoted(self, False)
+    dims, sizes = _dims_and_sizes(x, s, dim)
+    if not dims:
+        raise RuntimeError("ihfftn must transform at least one axis")
+    normalization = _normalization(norm, False)
+    result = _conjugate(aten._fft_r2c.default(_resized(x, dims, sizes), dims[-1:], normalization, True))
+    return aten._fft_c2c.default(result, dims[:-1], normalization, False) if len(dims) > 1 else result
+
+
+def fft_fft2(self, s=None, dim=(-2, -1), norm=None):
+    return aten.fft_fftn.default(self, s, dim, norm)
+
+
+def fft_ifft2(self, s=None, dim=(-2, -1), norm=None):
+    return aten.fft_ifftn.default(self, s, dim, norm)
+
+
+def fft_rfft2(self, s=None, dim=(-2, -1), norm=None):
+    return aten.fft_rfftn.default(self, s, dim, norm)
+
+
+def fft_irfft2(self, s=None, dim=(-2, -1), norm=None):
+    return aten.fft_irfftn.default(self, s, dim, norm)
+
+
+def fft_hfft2(self, s=None, dim=(-2, -1), norm=None):
+    return aten.fft_hfftn.default(self, s, dim, norm)
+
+
+def fft_ihfft2(self, s=None, dim=(-2, -1), norm=None):
+    return aten.fft_ihfftn.default(self, s, dim, norm)
+
+
+def fft_hfft2_out(self, s=None, dim=(-2, -1), norm=None, *, out):
+    return into(out, fft_hfft2(self, s, dim, norm))
+
+
+def fft_ihfft2_out(self, s=None, dim=(-2, -1), norm=None, *, out):
+    return into(out, fft_ihfft2(self, s, dim, norm))
+
+
+# ---- helpers
+
+
+def fft_fftfreq(n, d=1.0, *, dtype=None, layout=None, device=None, pin_memory=None):
+    # 0 .. (n-1)//2, then -(n//2) .. -1
+    k = aten.arange.default(n, dtype=dtype or get_default_dtype(), layout=layout, device=device, pin_memory=pin_memory)
+    half = aten.slice.Tensor(k, 0, (n + 1) // 2)
+    aten.copy_.default(half, aten.arange.start(-(n // 2), 0, dtype=k.dtype, device=device))
+    return aten.mul_.Scalar(k, 1.0 / (n * d))
+
+
+def fft_rfftfreq(n, d=1.0, *, dtype=None, layout=None, device=None, pin_memory=None):
+    k = aten.arange.default(n // 2 + 1, dtype=dtype or get_default_dtype(), layout=layout, device=device, pin_memory=pin_memory)
+    return aten.mul_.Scalar(k, 1.0 / (n * d))
+
+
+def fft_fftfreq_out(n, d=1.0, *, out):
+    return into(out, fft_fftfreq(n, d, **like(out)))
+
+
+def fft_rfftfreq_out(n, d=1.0, *, out):
+    return into(out, fft_rfftfreq(n, d, **like(out)))
+
+
+def _shifted(x, dim, amount):
+    dims = range(x.dim()) if dim is None else [wrap_dim(d, x.dim()) for d in dim]
+    return aten.roll.default(x, [amount(x.shape[d]) for d in dims], list(dims)) if len(dims) else aten.clone.default(x)
+
+
+def fft_fftshift(self, dim=None):
+    return _shifted(self, dim, lambda n: n // 2)
+
+
+def fft_ifftshift(self, dim=None):
+    return _shifted(self, dim, lambda n: (n + 1) // 2)
