@@ -30,13 +30,10 @@ def diff(self, n=1, dim=-1, prepend=None, append=None):
                 raise RuntimeError(f"diff expects the shape of tensor to prepend or append to match that of input except along the differencing dimension; input.size({d}) = {a}, but got tensor.size({d}) = {b}")
     if n < 0:
         raise RuntimeError(f"order must be non-negative but got {n}")
-    if prepend is not None or append is not None:
-        if n == 0:
-            return self
-        self = _joined(self, dim, prepend, append)
     if n == 0:
-        result = aten.zeros_like.default(self)
-        return aten.copy_.default(result, self)
+        return aten.clone.default(self)
+    if prepend is not None or append is not None:
+        self = _joined(self, dim, prepend, append)
     for _ in range(min(n, self.shape[dim])):
         length = self.shape[dim]
         if length == 0:

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from runtime._core import ops
-from runtime.kernels._arrays import new, read
+from runtime.kernels._arrays import memory, new, read
 from runtime.kernels._common import scalar_name
 
 aten = ops.aten
@@ -26,15 +26,13 @@ def _check_floating(self, name):
 
 
 def histc(self, bins=100, min=0, max=0):
-    import runtime
-
     if self.dtype.is_complex or isinstance(min, complex) or isinstance(max, complex):
         raise RuntimeError("value cannot be converted to type double without overflow")
     if not self.dtype.is_floating_point:
         raise NotImplementedError(f"\"histogram_cpu\" not implemented for '{scalar_name(self.dtype)}'")
     if bins <= 0:
         raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins}")
-    x = np.ravel(read(self))
+    x = np.ravel(memory(self))
     low, high = float(min), float(max)
     if low == high and x.size:
         low, high = float(x.min()), float(x.max())
@@ -44,14 +42,11 @@ def histc(self, bins=100, min=0, max=0):
         raise RuntimeError(f"torch.histc: range of [{low:g}, {high:g}] is not finite")
     if low >= high:
         raise RuntimeError("torch.histc: max must be larger than min")
+    # Every step is rounded to the dtype, as in PyTorch's kernel: it decides in which bin an element at an edge is.
+    low, high, count = (x.dtype.type(v) for v in (low, high, bins))
     x = x[(x >= low) & (x <= high)]
-    kind = x.dtype.type
-    places = ((x - kind(low)) * (kind(bins) / (kind(high) - kind(low)))).astype(np.int64)
-    np.minimum(places, bins - 1, out=places)
-    dtype = self.dtype
-    if dtype == runtime.float16 or dtype == runtime.bfloat16:
-        return new(np.bincount(places, minlength=bins).astype(np.float32), dtype)
-    return new(np.bincount(places, minlength=bins).astype(x.dtype))
+    places = np.minimum(((x - low) / (high - low) * count).astype(np.int64), bins - 1)
+    return new(np.bincount(places, minlength=bins).astype(np.float64), self.dtype)
 
 
 # ---- histograms with edges

@@ -62,6 +62,8 @@ def _search(sequence, values, right, out_int32):
     if sequence.ndim == 1:
         return np.asarray(np.searchsorted(sequence, values, side)).astype(kind)
     n, m = sequence.shape[-1], values.shape[-1]
+    if not sequence.size or not values.size:
+        return np.zeros(values.shape, kind)
     rows, wanted = sequence.reshape(-1, n), values.reshape(-1, m)
     # A binary search of all values at once, row by row.
     low = np.zeros(wanted.shape, np.int64)
@@ -114,10 +116,7 @@ def _common_arrays(elements, test):
     for t in (elements, test):
         if t.dtype.is_complex or str(t.dtype).endswith("bool"):
             raise RuntimeError(f"Unsupported input type encountered for isin(): {scalar_name(t.dtype)}")
-    import runtime
-
-    dtype = runtime.result_type(elements, test)
-    return read(aten.to.dtype(elements, dtype)), read(aten.to.dtype(test, dtype))
+    return read(elements), read(test)
 
 
 def isin_Tensor_Tensor(elements, test_elements, *, assume_unique=False, invert=False):
@@ -138,9 +137,8 @@ def isin_Scalar_Tensor(element, test_elements, *, assume_unique=False, invert=Fa
 def bincount(self, weights=None, minlength=0):
     import runtime
 
-    if self.dim() != 1 or (self.numel() and self.dtype.is_floating_point):
-        if self.dim() != 1:
-            raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
+    if self.dim() != 1:
+        raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     if self.dtype.is_floating_point or self.dtype.is_complex or self.dtype == runtime.bool:
         raise NotImplementedError(f"\"bincount_cpu\" not implemented for '{scalar_name(self.dtype)}'")
     if minlength < 0:
@@ -154,7 +152,7 @@ def bincount(self, weights=None, minlength=0):
         raise RuntimeError(f"maximum value of input overflowed, it should be < {2**63 - 1} but got {counts.max()}")
     if weights is not None:
         if weights.dim() != 1:
-            raise RuntimeError("weights must be 1d tensor" if False else "weights should be 1-d tensor")
+            raise RuntimeError("weights should be 1-d tensor")
         if weights.shape[0] != self.shape[0]:
             raise RuntimeError("weights should have the same length as input")
         dtype = runtime.float32 if weights.dtype == runtime.float32 else runtime.float64
