@@ -36,7 +36,9 @@ _SHARING = frozenset(["detach", "view.dtype"])
 
 #: Base names of the operators that take a Python number where a Tensor is declared, in-place forms included. PyTorch
 #: keeps this list in the binder of `torch.ops`; nothing in a schema tells.
-NUMBERS_AS_TENSORS = frozenset(["_to_copy", "add", "copy", "div", "floor_divide", "mul", "sub", "to", "true_divide"])
+NUMBERS_AS_TENSORS = frozenset(
+    ["_to_copy", "add", "copy", "div", "divide", "floor_divide", "mul", "multiply", "sub", "subtract", "to", "true_divide"]
+)
 
 
 class EntryError(ValueError):

@@ -32,6 +32,7 @@ UNBOUND = frozenset(
         "is_contiguous",
         "lift_fresh",
         "lift_fresh_copy",
+        "nonzero_numpy",
         "normal_functional",
         "numel",
         "size",
@@ -42,14 +43,19 @@ UNBOUND = frozenset(
         "sym_size",
         "sym_storage_offset",
         "sym_stride",
+        "unique_dim",
+        "unique_dim_consecutive",
     ]
 )
 
 #: Methods that class Tensor has by itself, because they read a field, leave the world of tensors, or take a device, a dtype or a
 #: tensor in the same place.
 OWN_METHODS = frozenset(
-    ["is_complex", "is_conj", "is_floating_point", "is_neg", "is_signed", "item", "mH", "mT", "matrix_H", "numpy_T", "to"]
-)
+    [
+        "imag", "is_complex", "is_conj", "is_floating_point", "is_neg", "is_signed", "item", "mH", "mT", "matrix_H", "numpy_T", "real", "to",
+        "unique_consecutive",
+    ]
+)  # fmt: skip
 
 #: Overloads that no call can reach: the Tensor overload before them takes numbers.
 SHADOWED = frozenset(f"{base}{inplace}.Scalar" for base in ("add", "sub", "mul", "div") for inplace in ("", "_"))
@@ -191,6 +197,7 @@ def public_functions(functions: list[Operator]) -> list[PublicFunction]:
         by_variant = {}
         for variant in ("function", "method"):
             own = variant == "method" and name in OWN_METHODS
+            own |= variant == "function" and name.startswith("__")
             found = [] if own else [f for f in overloads if variant in f.variants]
             paired = [(f, outs.get((f.base, module, _call(f))) if variant == "function" else None) for f in found]
             by_variant[variant] = _ordered(paired)
