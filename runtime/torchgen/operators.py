@@ -28,15 +28,18 @@ PYTHON_KERNELS = "runtime.kernels"
 
 _STRUCTURED_KEYS = ("CPU", "Meta")
 _COMPOSITES = frozenset(["CompositeImplicitAutograd", "CompositeExplicitAutograd", "CompositeExplicitAutogradNonFunctional"])
-#: Nothing to record: `lift_fresh` returns its very argument, `detach_` changes neither elements nor geometry.
-_UNRECORDED = frozenset(["detach_", "lift_fresh"])
+#: Nothing to record: `lift_fresh` returns its very argument, `detach_` changes neither elements nor geometry. `rrelu_with_noise` is
+#: unrecorded in PyTorch too, although it writes its noise.
+_UNRECORDED = frozenset(["detach_", "lift_fresh", "rrelu_with_noise"])
 
 #: Views without gradients: their results share memory and version, and know no base.
 _SHARING = frozenset(["detach", "view.dtype"])
 
 #: Base names of the operators that take a Python number where a Tensor is declared, in-place forms included. PyTorch
 #: keeps this list in the binder of `torch.ops`; nothing in a schema tells.
-NUMBERS_AS_TENSORS = frozenset(["_to_copy", "add", "copy", "div", "floor_divide", "mul", "sub", "to", "true_divide"])
+NUMBERS_AS_TENSORS = frozenset(
+    ["_to_copy", "add", "copy", "div", "divide", "floor_divide", "mul", "multiply", "sub", "subtract", "to", "true_divide"]
+)
 
 
 class EntryError(ValueError):
@@ -231,9 +234,9 @@ def read_tags(path: Path) -> list[str]:
 
 
 def python_kernels(package: Path) -> dict[str, list[str]]:
-    """The functions of the package of Python kernels, helpers included: name -> the modules that define it."""
+    """The functions of the package of Python kernels: name -> the modules that define it. Modules with an underscore are helpers."""
     found: dict[str, list[str]] = {}
-    for module in sorted(package.glob("*.py")):
+    for module in sorted(package.glob("[!_]*.py")):
         for node in ast.parse(module.read_text()).body:
             if isinstance(node, ast.FunctionDef):
                 found.setdefault(node.name, []).append(module.stem)

@@ -42,10 +42,20 @@ UNBOUND = frozenset(
     ]
 )
 
-#: Methods that class Tensor has by itself, because they read a field, leave the world of tensors, or take a device, a dtype or a
-#: tensor in the same place.
+
+
+def _is_unbound(base: str) -> bool:
+    """Whether an operator has no public function; none of the parts of a derivative has."""
+    return base in UNBOUND or base.endswith(("_backward", "_forward", "_jvp"))
+
+
+#: Methods that class Tensor has by itself, because they read a field, leave the world of tensors, take a device, a dtype or a
+#: tensor in the same place, are properties, have `self` in another place than the first, or are slots of the type (which are no functions either).
 OWN_METHODS = frozenset(
-    ["is_complex", "is_conj", "is_floating_point", "is_neg", "is_signed", "item", "mH", "mT", "matrix_H", "numpy_T", "to"]
+    """
+    __and__ __iand__ __ilshift__ __ior__ __irshift__ __ixor__ __lshift__ __or__ __rshift__ __xor__ is_complex is_conj is_floating_point is_neg
+    imag is_signed item mH mT matrix_H numpy_T polygamma real to where
+    """.split()
 )
 
 #: Overloads that no call can reach: the Tensor overload before them takes numbers.
@@ -179,13 +189,13 @@ def public_functions(functions: list[Operator]) -> list[PublicFunction]:
     outs = {(f.base, f.python_module, _call(f)): f for f in functions if f.is_out and not f.is_generated}
     groups: dict[tuple[str, str], list[Operator]] = {}
     for f in functions:
-        if not f.is_out and not f.is_generated and f.base not in UNBOUND and f.name not in SHADOWED:
+        if not f.is_out and not f.is_generated and not _is_unbound(f.base) and f.name not in SHADOWED:
             groups.setdefault((f.python_module, f.base), []).append(f)
     result = []
     for (module, name), overloads in groups.items():
         by_variant = {}
         for variant in ("function", "method"):
-            own = variant == "method" and name in OWN_METHODS
+            own = name in OWN_METHODS and (variant == "method" or name.startswith("__"))
             found = [] if own else [f for f in overloads if variant in f.variants]
             paired = [(f, outs.get((f.base, module, _call(f))) if variant == "function" else None) for f in found]
             by_variant[variant] = _ordered(paired)
