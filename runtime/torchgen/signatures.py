@@ -14,6 +14,9 @@ from runtime.torchgen.operators import Operator
 
 __all__ = ["PublicFunction", "public_functions"]
 
+#: Steps of differentiation, which only formulas of gradients call.
+UNBOUND_ENDINGS = ("_backward", "_forward", "_jvp")
+
 #: Operators without a public function: seen only below the dispatcher, or offered by Tensor and the namespace in
 #: another form (`Tensor.size` reads a field).
 UNBOUND = frozenset(
@@ -41,13 +44,6 @@ UNBOUND = frozenset(
         "sym_stride",
     ]
 )
-
-
-
-def _is_unbound(base: str) -> bool:
-    """Whether an operator has no public function; none of the parts of a derivative has."""
-    return base in UNBOUND or base.endswith(("_backward", "_forward", "_jvp"))
-
 
 #: Methods that class Tensor has by itself, because they read a field, leave the world of tensors, take a device, a dtype or a
 #: tensor in the same place, are properties, have `self` in another place than the first, or are slots of the type (which are no functions either).
@@ -189,7 +185,9 @@ def public_functions(functions: list[Operator]) -> list[PublicFunction]:
     outs = {(f.base, f.python_module, _call(f)): f for f in functions if f.is_out and not f.is_generated}
     groups: dict[tuple[str, str], list[Operator]] = {}
     for f in functions:
-        if not f.is_out and not f.is_generated and not _is_unbound(f.base) and f.name not in SHADOWED:
+        if f.base in UNBOUND or f.name in SHADOWED or f.base.endswith(UNBOUND_ENDINGS):
+            continue
+        if not f.is_out and not f.is_generated:
             groups.setdefault((f.python_module, f.base), []).append(f)
     result = []
     for (module, name), overloads in groups.items():
