@@ -28,8 +28,9 @@ PYTHON_KERNELS = "runtime.kernels"
 
 _STRUCTURED_KEYS = ("CPU", "Meta")
 _COMPOSITES = frozenset(["CompositeImplicitAutograd", "CompositeExplicitAutograd", "CompositeExplicitAutogradNonFunctional"])
-#: Nothing to record: `lift_fresh` returns its very argument, `detach_` changes neither elements nor geometry.
-_UNRECORDED = frozenset(["detach_", "lift_fresh"])
+#: Nothing to record: `lift_fresh` returns its very argument, `detach_` changes neither elements nor geometry. `rrelu_with_noise` is
+#: unrecorded in PyTorch too, although it writes its noise.
+_UNRECORDED = frozenset(["detach_", "lift_fresh", "rrelu_with_noise"])
 
 #: Views without gradients: their results share memory and version, and know no base.
 _SHARING = frozenset(["detach", "view.dtype"])

@@ -48,14 +48,14 @@ UNBOUND = frozenset(
     ]
 )
 
-#: Methods that class Tensor has by itself, because they read a field, leave the world of tensors, or take a device, a dtype or a
-#: tensor in the same place.
+#: Methods that class Tensor has by itself, because they read a field, leave the world of tensors, take a device, a dtype or a
+#: tensor in the same place, are properties, have `self` in another place than the first, or are slots of the type (no functions either).
 OWN_METHODS = frozenset(
-    [
-        "imag", "is_complex", "is_conj", "is_floating_point", "is_neg", "is_signed", "item", "mH", "mT", "matrix_H", "numpy_T", "real", "to",
-        "unique_consecutive",
-    ]
-)  # fmt: skip
+    """
+    __and__ __iand__ __ilshift__ __ior__ __irshift__ __ixor__ __lshift__ __or__ __rshift__ __xor__ is_complex is_conj is_floating_point is_neg
+    imag is_signed item mH mT matrix_H numpy_T polygamma real to unique_consecutive where
+    """.split()
+)
 
 #: Overloads that no call can reach: the Tensor overload before them takes numbers.
 SHADOWED = frozenset(f"{base}{inplace}.Scalar" for base in ("add", "sub", "mul", "div") for inplace in ("", "_"))
@@ -196,8 +196,7 @@ def public_functions(functions: list[Operator]) -> list[PublicFunction]:
     for (module, name), overloads in groups.items():
         by_variant = {}
         for variant in ("function", "method"):
-            own = variant == "method" and name in OWN_METHODS
-            own |= variant == "function" and name.startswith("__")
+            own = name in OWN_METHODS and (variant == "method" or name.startswith("__"))
             found = [] if own else [f for f in overloads if variant in f.variants]
             paired = [(f, outs.get((f.base, module, _call(f))) if variant == "function" else None) for f in found]
             by_variant[variant] = _ordered(paired)
