@@ -153,7 +153,7 @@ def _embedding_bag(
     table = read(weight)
     if ((places < 0) | (places >= len(table))).any():
         raise RuntimeError(f"Expected indices to be from 0 to {len(table) - 1}")
-    starts, lengths = bounds[:-1], np.diff(bounds)
+    lengths = np.diff(bounds)
     end = int(bounds[-1]) if len(bounds) else 0
     bag_of = np.repeat(np.arange(bags), lengths)
     rows, used = table[places[:end]], places[:end] != padding_idx
