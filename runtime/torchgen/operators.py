@@ -231,9 +231,9 @@ def read_tags(path: Path) -> list[str]:
 
 
 def python_kernels(package: Path) -> dict[str, list[str]]:
-    """The functions of the package of Python kernels, helpers included: name -> the modules that define it."""
+    """The functions of the package of Python kernels, but for modules of helpers (`_x.py`): name -> the modules that define it."""
     found: dict[str, list[str]] = {}
-    for module in sorted(package.glob("*.py")):
+    for module in sorted(package.glob("[!_]*.py")):
         for node in ast.parse(module.read_text()).body:
             if isinstance(node, ast.FunctionDef):
                 found.setdefault(node.name, []).append(module.stem)
