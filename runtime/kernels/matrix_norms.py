@@ -114,12 +114,15 @@ def linalg_matrix_norm(self, ord, dim=(-2, -1), keepdim=False, *, dtype=None):
     x = _cast(self, dtype)
     largest = ord > 0
     if abs(ord) == 2:
-        if not largest or x.shape[rows] and x.shape[columns]:
+        if not largest or x.numel():
             extreme = aten.amax.default if largest else aten.amin.default
             return _by_singular_values(x, rows, columns, keepdim, lambda s: extreme(s, [-1]))
     # The largest (smallest) of the sums over rows for 1, over columns for infinity.
     summed, over = (rows, columns) if abs(ord) == 1 else (columns, rows)
     sums = aten.linalg_vector_norm.default(x, 1, [summed], keepdim)
+    if largest and not x.numel():
+        # The norm of a matrix without elements is 0.
+        return aten.linalg_vector_norm.default(x, 1, [rows, columns], keepdim)
     if not keepdim and over > summed:
         over -= 1
     return (aten.amax if largest else aten.amin).default(sums, [over], keepdim)

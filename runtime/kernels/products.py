@@ -287,19 +287,13 @@ def linalg_matmul(self, other):
     return aten.matmul.default(self, other)
 
 
-def linalg_diagonal(A, *, offset=0, dim1=-2, dim2=-1):
-    return aten.diagonal.default(A, offset, dim1, dim2)
-
-
 # ---- powers of vectors
 
 
 def linalg_vander(x, *, N=None):
     n = N
-    if x.dim() == 0:
-        raise RuntimeError("N must be greater than 1." if n is None or n <= 1 else "x must have at least one dimension")
     if n is None:
-        n = x.shape[-1]
+        n = x.shape[-1] if x.dim() else 1
     if n <= 1:
         raise RuntimeError("N must be greater than 1.")
     if str(x.dtype) == "torch.bool" or not (x.dtype.is_floating_point or x.dtype.is_complex):

@@ -47,7 +47,9 @@ UNBOUND = frozenset(
 
 #: Methods that class Tensor has by itself, because they read a field, leave the world of tensors, or take a device, a dtype or a
 #: tensor in the same place.
-OWN_METHODS = frozenset(["is_complex", "is_floating_point", "is_signed", "item", "to"])
+OWN_METHODS = frozenset(
+    ["is_complex", "is_conj", "is_floating_point", "is_neg", "is_signed", "item", "mH", "mT", "matrix_H", "numpy_T", "to"]
+)
 
 #: Overloads that no call can reach: the Tensor overload before them takes numbers.
 SHADOWED = frozenset(f"{base}{inplace}.Scalar" for base in ("add", "sub", "mul", "div") for inplace in ("", "_"))
