@@ -291,10 +291,11 @@ cdef PyObject *function_slow(Function f, PyObject *const *args, Py_ssize_t n, Py
             if len(values) != len(written):
                 continue
             attempt.update(zip(written, values))
-            # An out= schema has no tensor options: they must agree with the output (checked by the kernel).
+            # An out= schema has no tensor options: they must agree with the output.
+            taken = [<object>s.op.args[i].name for i in range(s.op.nargs)]
             for option in ("dtype", "layout", "device", "pin_memory"):
-                if option not in [<object>s.op.args[i].name for i in range(s.op.nargs)] and attempt.get(option, False) is None:
-                    del attempt[option]
+                if option in declared and option not in taken and option in attempt:
+                    check_option_of_out(option, attempt.pop(option), values[0])
         names = tuple(attempt)
         flat = given + tuple(attempt.values())
         status = bind_signature(&s, RT_TUPLE_ITEMS(<void *>flat), n, <PyObject *>names if names else NULL, QUIET | PYARG, &b)
@@ -313,6 +314,19 @@ cdef PyObject *function_slow(Function f, PyObject *const *args, Py_ssize_t n, Py
     if outs is not None:
         keywords["out"] = outs
     raise_no_signature(f, given, keywords)
+
+
+cdef int check_option_of_out(str option, object value, object out) except -1:
+    if value is None or option == "pin_memory" or not isinstance(out, Tensor):
+        return 0
+    found = getattr(out, option)
+    if option == "device":
+        agree = device(value).type == found.type
+    else:
+        agree = value == found
+    if not agree:
+        raise RuntimeError(f"{option} {value} does not match {option} of out parameter ({found})")
+    return 0
 
 
 cdef int fill_signature(Signature *s, int index, int out, bint method) except -1:
