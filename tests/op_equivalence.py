@@ -1,7 +1,8 @@
 """Operators whose results are not fixed to the last bit: what is compared of them instead.
 
-TOLERANCE widens the tolerance of values (rtol and atol), with the reason beside it. UNDETERMINED are compared by type, dtype and shape only:
-random numbers (streams differ from PyTorch's; distributions are tested elsewhere) and memory that is not filled. EQUIVALENT gives, for
+TOLERANCE widens the tolerance of values (rtol and atol; by dtype in a dict), with the reason beside it. UNDETERMINED are compared by type,
+dtype and shape only: random numbers (streams differ from PyTorch's; distributions are tested elsewhere) and memory that is not filled.
+EQUIVALENT gives, for
 factorizations that are unique up to signs, phases or order only, a function of our arrays, PyTorch's, the arguments and keywords that
 returns what is wrong, or None.
 """
@@ -17,6 +18,8 @@ linalg.tensorsolve linalg.qr qr geqrf ormqr linalg.householder_product linalg.ma
 linalg.eigvalsh linalg.matrix_norm linalg.norm norm linalg.multi_dot
 """.split()
 TOLERANCE = dict.fromkeys(_LAPACK, 1e-3)
+# Sums that PyTorch rounds after every element, and we once.
+TOLERANCE["index_reduce"] = {"bfloat16": 0.05}
 
 UNDETERMINED = {
     "empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided", "resize_", "resize_as_",

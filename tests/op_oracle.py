@@ -162,6 +162,8 @@ def differs(got, want, tolerance=None, values=True):
         a, b = as_array(got), as_array(want)
         if a.dtype.kind in "fc":
             rtol, atol = TOLERANCES.get(str(want.dtype).removeprefix("torch."), EXACT_FLOATS)
+            if isinstance(tolerance, dict):
+                tolerance = tolerance.get(str(want.dtype).removeprefix("torch."))
             rtol, atol = max(rtol, tolerance or 0), max(atol, tolerance or 0)
             close = np.isclose(a, b, rtol=rtol, atol=atol, equal_nan=True)
             if a.dtype.kind == "c":

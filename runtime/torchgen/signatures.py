@@ -29,6 +29,7 @@ UNBOUND = frozenset(
         "is_contiguous",
         "lift_fresh",
         "lift_fresh_copy",
+        "nonzero_numpy",
         "normal_functional",
         "numel",
         "size",
@@ -42,9 +43,9 @@ UNBOUND = frozenset(
     ]
 )
 
-#: Methods that class Tensor has by itself, because they read a field, leave the world of tensors, or take a device, a dtype or a
-#: tensor in the same place.
-OWN_METHODS = frozenset(["is_complex", "is_floating_point", "is_signed", "item", "to"])
+#: Methods that class Tensor has by itself, because they read a field, leave the world of tensors, take a device, a dtype or a
+#: tensor in the same place, or take other arguments than the function.
+OWN_METHODS = frozenset(["is_complex", "is_floating_point", "is_signed", "item", "nonzero", "to", "where"])
 
 #: Overloads that no call can reach: the Tensor overload before them takes numbers.
 SHADOWED = frozenset(f"{base}{inplace}.Scalar" for base in ("add", "sub", "mul", "div") for inplace in ("", "_"))
@@ -174,7 +175,8 @@ def public_functions(functions: list[Operator]) -> list[PublicFunction]:
 
     A name whose function and method have different overloads gives two entries.
     """
-    outs = {(f.base, f.python_module, _call(f)): f for f in functions if f.is_out and not f.is_generated}
+    # Of the out= variants that nobody declares, PyTorch offers those of copying variants of views.
+    outs = {(f.base, f.python_module, _call(f)): f for f in functions if f.is_out and ("view_copy" in f.native.tags or not f.is_generated)}
     groups: dict[tuple[str, str], list[Operator]] = {}
     for f in functions:
         if not f.is_out and not f.is_generated and f.base not in UNBOUND and f.name not in SHADOWED:
