@@ -86,7 +86,7 @@ def routine(name, kind):
     return getattr(lapack, {"f": "s", "d": "d", "F": "c", "D": "z"}[kind] + name)
 
 
-def stack(*arrays):
+def places(*arrays):
     """The indices of the matrices of stacks of one shape."""
     return itertools.product(*(range(n) for n in arrays[0].shape[:-2]))
 
@@ -110,7 +110,7 @@ def lu_of(array):
     info = np.zeros(array.shape[:-2], np.int32)
     if array.size:
         getrf = routine("getrf", array.dtype.char)
-        for i in stack(array):
+        for i in places(array):
             array[i], piv, info[i] = getrf(array[i])
             pivots[i] = piv + 1
     return pivots, info
@@ -134,7 +134,7 @@ def lu_solved(lu, pivots, b, adjoint=False):
     x = np.empty_like(b)
     if b.size:
         getrs = routine("getrs", lu.dtype.char)
-        for i in stack(lu):
+        for i in places(lu):
             x[i], _ = getrs(lu[i], pivots[i] - 1, b[i], trans=2 if adjoint else 0)
     return x
 

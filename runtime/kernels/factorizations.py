@@ -15,9 +15,9 @@ from runtime.kernels._lapack import (
     info_tensor,
     lu_of,
     permutations,
+    places,
     real_of,
     routine,
-    stack,
 )
 
 aten = ops.aten
@@ -155,7 +155,7 @@ def linalg_cholesky_ex(self, *, upper=False, check_errors=False):
     info = np.zeros(array.shape[:-2], np.int32)
     if array.size:
         potrf = routine("potrf", array.dtype.char)
-        for i in stack(array):
+        for i in places(array):
             array[i], info[i] = potrf(array[i], lower=not upper, clean=True)
     info = info_tensor(info)
     if check_errors:
@@ -184,7 +184,7 @@ def cholesky_inverse(self, upper=False):
     array = copy_of(self)
     if array.size:
         potri = routine("potri", array.dtype.char)
-        for i in stack(array):
+        for i in places(array):
             half, _ = potri(array[i], lower=not upper)
             other = half.conj().T
             array[i] = np.triu(half) + np.tril(other, -1) if upper else np.tril(half) + np.triu(other, 1)
@@ -203,7 +203,7 @@ def cholesky_solve(self, input2, upper=False):
     b, factor = copy_of(self, batch), copy_of(input2, batch)
     if b.size:
         potrs = routine("potrs", b.dtype.char)
-        for i in stack(b):
+        for i in places(b):
             b[i], _ = potrs(factor[i], b[i], lower=not upper)
     return new(b)
 
@@ -222,7 +222,7 @@ def linalg_ldl_factor_ex(self, *, hermitian=False, check_errors=False):
     pivots, info = np.zeros(array.shape[:-1], np.int32), np.zeros(array.shape[:-2], np.int32)
     if array.size:
         factor = _sytrf(array.dtype.char, hermitian)
-        for i in stack(array):
+        for i in places(array):
             ld, pivots[i], info[i] = factor(array[i], lower=1)
             array[i] = np.tril(ld)
     info = info_tensor(info)
@@ -258,7 +258,7 @@ def linalg_ldl_solve(LD, pivots, B, *, hermitian=False):
     if b.size:
         piv = np.broadcast_to(read(pivots), (*batch, LD.shape[-1]))
         solve = routine("hetrs" if hermitian and b.dtype.char in "FD" else "sytrs", b.dtype.char)
-        for i in stack(b):
+        for i in places(b):
             b[i], _ = solve(ld[i], piv[i], b[i], lower=1)
     return new(b)
 
@@ -298,7 +298,7 @@ def geqrf(self):
     tau = np.zeros((*array.shape[:-2], min(array.shape[-2:])), array.dtype)
     if array.size:
         factor = routine("geqrf", array.dtype.char)
-        for i in stack(array):
+        for i in places(array):
             array[i], tau[i], _, _ = factor(array[i])
     return new(array), new(tau)
 
@@ -327,7 +327,7 @@ def linalg_householder_product(input, tau):
             array[..., range(array.shape[-1]), range(array.shape[-1])] = 1
         else:
             product = routine("orgqr", array.dtype.char)
-            for i in stack(array):
+            for i in places(array):
                 array[i], _, _ = product(array[i], taus[i])
     return new(array)
 
@@ -370,7 +370,7 @@ def ormqr(self, input2, input3, left=True, transpose=False):
         kind = c.dtype.char
         multiply = routine("ormqr", kind)
         trans = "N" if not transpose else "C" if kind in "FD" else "T"
-        for i in stack(c):
+        for i in places(c):
             factor = np.asfortranarray(reflectors[i][..., : tau.shape[-1]])
             lwork = max(1, int(multiply("L" if left else "R", trans, factor, tau[i], c[i], -1)[1][0].real))
             c[i], _, _ = multiply("L" if left else "R", trans, factor, tau[i], c[i], lwork)

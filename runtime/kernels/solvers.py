@@ -20,9 +20,9 @@ from runtime.kernels._lapack import (
     info_tensor,
     lu_of,
     lu_solved,
+    places,
     real_of,
     routine,
-    stack,
 )
 
 aten = ops.aten
@@ -75,7 +75,7 @@ def _solved(lu, pivots, b, trans):
     x = np.empty(b.shape, b.dtype)
     if b.size:
         getrs = routine("getrs", lu.dtype.char)
-        for i in stack(lu):
+        for i in places(lu):
             x[i], _ = getrs(lu[i], pivots[i] - 1, b[i], trans=trans)
     return x
 
@@ -128,7 +128,7 @@ def _triangular(a, b, upper, trans, unit):
     x = np.empty(b.shape, b.dtype)
     if b.size:
         trtrs = routine("trtrs", a.dtype.char)
-        for i in stack(a):
+        for i in places(a):
             solution, info = trtrs(a[i], b[i], lower=not upper, trans=trans, unitdiag=unit)
             if info > 0:
                 # LAPACK stops at a zero on the diagonal; BLAS divides by it.
@@ -204,7 +204,7 @@ def linalg_lstsq(self, b, rcond=None, *, driver=None):
     ranks = np.zeros(batch, np.int64)
     values = np.zeros((*batch, min(m, n)), real)
     if a.size and nrhs:
-        for i in stack(a):
+        for i in places(a):
             x[i], ranks[i], values[i] = _least_squares(driver, a[i], right[i], rcond)
     if m > n and driver != "gelsy" and (driver == "gels" or (ranks == n).all()):
         residuals = (np.abs(a @ x - right) ** 2).sum(-2, dtype=real)
@@ -248,7 +248,7 @@ def linalg_inv_ex(A, *, check_errors=False):
     pivots, info = lu_of(lu)
     if lu.size:
         getri = routine("getri", lu.dtype.char)
-        for i in stack(lu):
+        for i in places(lu):
             if not info[i]:
                 lu[i], _ = getri(lu[i], pivots[i] - 1)
     info = info_tensor(info)

@@ -59,8 +59,8 @@ class Kernel(NamedTuple):
     """One registration: a key and what runs there.
 
     `how` is "c" (a C function), "py" (a Python function), "structured" (a structured definition, run as the operator's
-    variant), "made" (the operator of that name, of which this one is a variant) or "generic" (one of the core's own kernels); `name`
-    is the kernel's.
+    variant), "made" (the operator of that name, of which this one is a variant), "same" (the operator of that name, called with the same
+    arguments) or "generic" (one of the core's own kernels); `name` is the kernel's.
     """
 
     key: str
@@ -108,7 +108,7 @@ class Operator:
     kernels : list of Kernel
         Every registration.
     made_of : Operator or None
-        The operator that its kernel calls, if it is a variant whose kernel nobody writes.
+        The operator that its kernel calls, if it is a variant or another name whose kernel nobody writes.
     """
 
     native: NativeFunction
@@ -231,9 +231,9 @@ def read_tags(path: Path) -> list[str]:
 
 
 def python_kernels(package: Path) -> dict[str, list[str]]:
-    """The functions of the package of Python kernels, helpers included: name -> the modules that define it."""
+    """The functions of the package of Python kernels, but for modules of helpers (`_x.py`): name -> the modules that define it."""
     found: dict[str, list[str]] = {}
-    for module in sorted(package.glob("*.py")):
+    for module in sorted(package.glob("[!_]*.py")):
         for node in ast.parse(module.read_text()).body:
             if isinstance(node, ast.FunctionDef):
                 found.setdefault(node.name, []).append(module.stem)
@@ -283,12 +283,14 @@ class _Registrar:
             if o.native.structured or not (o.is_out or o.is_inplace):
                 o.fail("`made::NAME` is the kernel of an in-place or out= entry")
             return Kernel(key.name, "made", name)
+        if namespace == "same":
+            return Kernel(key.name, "same", name)
         if namespace == "structured":
             if key.name in _COMPOSITES:
                 o.fail("a structured definition needs a backend key")
             return Kernel(key.name, "structured", name)
         if namespace != "at":
-            o.fail(f"`{namespace}::{name}` is no kernel: NAME, structured::NAME or made::NAME")
+            o.fail(f"`{namespace}::{name}` is no kernel: NAME, structured::NAME, made::NAME or same::NAME")
         if not o.native.structured and key is DispatchKey.CompositeImplicitAutograd:
             # The model knows functions of C++, where overloads share a name.
             name = o.native.func.name.unambiguous_name() if name == cpp.name(o.native.func) else name
@@ -362,6 +364,21 @@ class _Registrar:
                                f"there is no kernel {o.native.func.name.unambiguous_name()!r}, nor a functional operator to make it of")  # fmt: skip
                     o.kernels[i] = kernel._replace(name=o.made_of.name)
 
+    def add_same(self) -> None:
+        """The operators that `same::NAME` means: they take the same arguments, and Tensors where these take Scalars."""
+        by_word = {o.native.func.name.unambiguous_name(): o for o in self.operators}
+        for o in self.operators:
+            for i, kernel in enumerate(o.kernels):
+                if kernel.how == "same":
+                    if kernel.name not in by_word:
+                        o.fail(f"`same::{kernel.name}` names no operator")
+                    o.made_of = by_word[kernel.name]
+                    theirs = [a.real_type.info.kind for a in o.made_of.schema.arguments]
+                    mine = [a.real_type.info.kind for a in o.schema.arguments]
+                    if len(mine) != len(theirs) or any(a != b and (a, b) != ("Scalar", "Tensor") for a, b in zip(mine, theirs)):
+                        o.fail(f"{o.made_of.name} takes other arguments")
+                    o.kernels[i] = kernel._replace(name=o.made_of.name)
+
     def add_view_copy(self, g: NativeFunctionsViewGroup) -> None:
         """The kernel of a view's copying variant, which an entry declares and no function implements."""
         if g.view_copy is not None:
@@ -377,6 +394,7 @@ class _Registrar:
             if not o.is_generated:
                 o.kernels = self.own_kernels(o)
         self.add_declared_made()
+        self.add_same()
         for g in self.views:
             self.add_view_copy(g)
         for o in self.operators:

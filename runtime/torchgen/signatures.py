@@ -14,6 +14,9 @@ from runtime.torchgen.operators import Operator
 
 __all__ = ["PublicFunction", "public_functions"]
 
+#: Steps of differentiation, which only formulas of gradients call.
+UNBOUND_ENDINGS = ("_backward", "_forward", "_jvp")
+
 #: Operators without a public function: seen only below the dispatcher, or offered by Tensor and the namespace in
 #: another form (`Tensor.size` reads a field).
 UNBOUND = frozenset(
@@ -45,7 +48,11 @@ UNBOUND = frozenset(
 
 #: Methods that class Tensor has by itself, because they read a field, leave the world of tensors, take a device, a dtype or a
 #: tensor in the same place, or take other arguments than the function.
-OWN_METHODS = frozenset(["is_complex", "is_floating_point", "is_signed", "item", "nonzero", "to", "where"])
+OWN_METHODS = frozenset(
+    """
+    is_complex is_conj is_floating_point is_neg is_signed item mH mT matrix_H nonzero numpy_T to where
+    """.split()
+)
 
 #: Overloads that no call can reach: the Tensor overload before them takes numbers.
 SHADOWED = frozenset(f"{base}{inplace}.Scalar" for base in ("add", "sub", "mul", "div") for inplace in ("", "_"))
@@ -179,7 +186,9 @@ def public_functions(functions: list[Operator]) -> list[PublicFunction]:
     outs = {(f.base, f.python_module, _call(f)): f for f in functions if f.is_out and ("view_copy" in f.native.tags or not f.is_generated)}
     groups: dict[tuple[str, str], list[Operator]] = {}
     for f in functions:
-        if not f.is_out and not f.is_generated and f.base not in UNBOUND and f.name not in SHADOWED:
+        if f.base in UNBOUND or f.name in SHADOWED or f.base.endswith(UNBOUND_ENDINGS):
+            continue
+        if not f.is_out and not f.is_generated:
             groups.setdefault((f.python_module, f.base), []).append(f)
     result = []
     for (module, name), overloads in groups.items():
