@@ -272,6 +272,14 @@ cdef class Tensor(TensorBase):
         """The name of the tensor's type, as ``'torch.FloatTensor'``; with a dtype or such a name, the tensor as that type."""
         return tensor_type(self, dtype, non_blocking)
 
+    def where(self, condition, other):
+        """The elements of this tensor where a condition holds, and those of another one elsewhere."""
+        return functions["where"](condition, self, other)
+
+    def nonzero(self, *, as_tuple=False):
+        """Coordinates of the elements that are not zero: the rows of one tensor, or a tensor for each dimension."""
+        return tuple(ops.aten.nonzero_numpy.default(self)) if as_tuple else functions["nonzero"](self)
+
     def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):
         """A new tensor with a copy of some data, by default of this one's dtype and on its device."""
         return tensor(data, dtype=self.dtype if dtype is None else dtype, device=self.device if device is None else device,
@@ -320,6 +328,10 @@ cdef class Tensor(TensorBase):
     def bool(self, *, memory_format=None):
         """The tensor as bool."""
         return cast_to(self, 11, memory_format, "bool")
+
+    def chalf(self, *, memory_format=None):
+        """The tensor as complex32."""
+        return cast_to(self, 8, memory_format, "chalf")
 
     def cfloat(self, *, memory_format=None):
         """The tensor as complex64."""

@@ -383,11 +383,14 @@ class _Registrar:
                     o.kernels[i] = kernel._replace(name=o.made_of.name)
 
     def add_view_copy(self, g: NativeFunctionsViewGroup) -> None:
-        """The kernel of a view's copying variant, which an entry declares."""
+        """The kernel of a view's copying variant, which an entry declares and no function implements."""
         if g.view_copy is not None:
             o = self.by_name[g.view_copy.func.name]
-            o.made_of = self.by_name[g.view.func.name]
-            o.kernels = [Kernel(k.key, "made", o.made_of.name) if k.key == "CompositeExplicitAutogradNonFunctional" else k for k in o.kernels]
+            view = self.by_name[g.view.func.name]
+            for i, k in enumerate(o.kernels):
+                if k.key == "CompositeExplicitAutogradNonFunctional" and k.how == "c" and k.name not in self.sources.c:
+                    o.made_of = view
+                    o.kernels[i] = Kernel(k.key, "made", view.name)
 
     def run(self) -> list[Operator]:
         for o in self.operators:

@@ -49,11 +49,11 @@ UNBOUND = frozenset(
 )
 
 #: Methods that class Tensor has by itself, because they read a field, leave the world of tensors, take a device, a dtype or a
-#: tensor in the same place, are properties, have `self` in another place than the first, or are slots of the type (no functions either).
+#: tensor in the same place, take other arguments than the function, are properties, have `self` in another place than the first, or are slots of the type (no functions either).
 OWN_METHODS = frozenset(
     """
     __and__ __iand__ __ilshift__ __ior__ __irshift__ __ixor__ __lshift__ __or__ __rshift__ __xor__ is_complex is_conj is_floating_point is_neg
-    imag is_signed item mH mT matrix_H numpy_T polygamma real to unique_consecutive where
+    imag is_signed item mH mT matrix_H nonzero numpy_T polygamma real to unique_consecutive where
     """.split()
 )
 
@@ -185,7 +185,8 @@ def public_functions(functions: list[Operator]) -> list[PublicFunction]:
 
     A name whose function and method have different overloads gives two entries.
     """
-    outs = {(f.base, f.python_module, _call(f)): f for f in functions if f.is_out and not f.is_generated}
+    # Of the out= variants that nobody declares, PyTorch offers those of copying variants of views.
+    outs = {(f.base, f.python_module, _call(f)): f for f in functions if f.is_out and ("view_copy" in f.native.tags or not f.is_generated)}
     groups: dict[tuple[str, str], list[Operator]] = {}
     for f in functions:
         if f.base in UNBOUND or f.name in SHADOWED or f.base.endswith(UNBOUND_ENDINGS):
