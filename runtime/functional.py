@@ -1,3 +1,290 @@
 """Functions of the package's namespace that are no operators: they prepare arguments for operators."""
 
-__all__: list[str] = []
+import itertools
+import math
+
+from runtime import _core
+from runtime._core import functions, ops
+
+__all__ = [
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
+    "block_diag",
+    "broadcast_shapes",
+    "broadcast_tensors",
+    "cartesian_prod",
+    "cdist",
+    "chain_matmul",
+    "einsum",
+    "meshgrid",
+    "nonzero",
+    "tensordot",
+    "unravel_index",
+]
+
+aten = ops.aten
+
+
+def einsum(*args):
+    """Sum products of elements over the dimensions that an equation names (Einstein's convention).
+
+    Parameters
+    ----------
+    *args
+        ``einsum("ij,jk->ik", a, b)``, or operands each followed by a list of the numbers of its dimensions, and maybe the result's:
+        ``einsum(a, [0, 1], b, [1, 2], [0, 2])``.
+
+    Returns
+    -------
+    Tensor
+    """
+    if len(args) < 2:
+        raise ValueError("einsum(): must specify the equation string and at least one operand, or at least one operand and its subscripts list")
+    equation, operands = args[0], args[1:]
+    if not isinstance(equation, str):
+        equation, operands = _equation_of_lists(args)
+    if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
+        return einsum(equation, *operands[0])
+    return aten.einsum.default(equation, list(operands))
+
+
+def _equation_of_lists(args):
+    def letters(labels):
+        text = ""
+        for n in labels:
+            if n is Ellipsis:
+                text += "..."
+            elif 0 <= n < 26:
+                text += chr(ord("A") + n)
+            elif n < 52:
+                text += chr(ord("a") + n - 26)
+            else:
+                raise ValueError("einsum(): subscript in subscript list is not within the valid range [0, 52)")
+        return text
+
+    equation = ",".join(letters(labels) for labels in args[1::2])
+    if len(args) % 2:
+        equation = ",".join(letters(labels) for labels in args[1:-1:2]) + "->" + letters(args[-1])
+        return equation, args[:-1:2]
+    return equation, args[::2]
+
+
+def tensordot(a, b, dims=2, out=None):
+    """Sum products over pairs of dimensions of two tensors.
+
+    Parameters
+    ----------
+    a, b : Tensor
+    dims : int, pair of lists of int, or Tensor
+        How many of the last dimensions of `a` go with as many first ones of `b`; or which of each.
+    out : Tensor, optional
+
+    Returns
+    -------
+    Tensor
+        Of the dimensions of `a` that are left, then those of `b`.
+    """
+    from runtime._core import Tensor
+
+    if not isinstance(dims, (tuple, list, Tensor, int)):
+        raise RuntimeError(
+            f"tensordot expects dims to be int or tuple[list[int], list[int]] or list[list[int]] containing two lists, but got dims={dims}"
+        )
+    if isinstance(dims, Tensor):
+        if dims.numel() > 1:
+            first, second = (list(map(int, part)) for part in dims.tolist())
+        else:
+            dims = int(dims.item())
+    if isinstance(dims, (tuple, list)):
+        first, second = dims
+    if isinstance(dims, int):
+        if dims < 0:
+            raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
+        if dims > min(a.dim(), b.dim()):
+            raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
+        first, second = list(range(-dims, 0)), list(range(dims))
+    first, second = ([d] if isinstance(d, int) else list(d) for d in (first, second))
+    if out is None:
+        return aten.tensordot.default(a, b, first, second)
+    return aten.tensordot.out(a, b, first, second, out=out)
+
+
+def chain_matmul(*matrices, out=None):
+    """The product of matrices, in the order of the fewest multiplications; see `linalg.multi_dot`."""
+    return aten.chain_matmul.default(list(matrices)) if out is None else aten.chain_matmul.out(list(matrices), out=out)
+
+
+_MODES = {
+    "use_mm_for_euclid_dist_if_necessary": None,
+    "use_mm_for_euclid_dist": 1,
+    "donot_use_mm_for_euclid_dist": 2,
+}
+
+
+def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
+    """The p-norm distances of each pair of rows of two tensors.
+
+    Parameters
+    ----------
+    x1, x2 : Tensor
+        (..., P, M) and (..., R, M).
+    p : float
+        Not negative; may be infinite.
+    compute_mode : str
+        Whether Euclidean distances may come from a matrix product, which is fast and less exact: "use_mm_for_euclid_dist_if_necessary"
+        (for more than 25 rows), "use_mm_for_euclid_dist" or "donot_use_mm_for_euclid_dist".
+
+    Returns
+    -------
+    Tensor
+        (..., P, R).
+    """
+    if compute_mode not in _MODES:
+        raise ValueError(f"{compute_mode} is not a valid value for compute_mode")
+    return _core.functions["cdist"](x1, x2, p, _MODES[compute_mode])
+
+
+def _given(tensors):
+    """Tensors that were given one by one, or as one list."""
+    return tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
+
+
+def _atleast(function, tensors):
+    if len(tensors) == 1 and not isinstance(tensors[0], (list, tuple)):
+        return function(tensors[0])
+    return tuple(function(_given(tensors)))
+
+
+def atleast_1d(*tensors):
+    """Views of tensors with one dimension at least; a tuple of several."""
+    return _atleast(functions["atleast_1d"], tensors)
+
+
+def atleast_2d(*tensors):
+    """Views of tensors with two dimensions at least; a tuple of several."""
+    return _atleast(functions["atleast_2d"], tensors)
+
+
+def atleast_3d(*tensors):
+    """Views of tensors with three dimensions at least; a tuple of several."""
+    return _atleast(functions["atleast_3d"], tensors)
+
+
+def block_diag(*tensors):
+    """A matrix with the given matrices on its diagonal and zeros elsewhere."""
+    return functions["block_diag"](tensors)
+
+
+def broadcast_tensors(*tensors):
+    """Views of tensors in the shape that all of them broadcast to."""
+    return tuple(functions["broadcast_tensors"](_given(tensors)))
+
+
+def cartesian_prod(*tensors):
+    """All tuples of elements of the given vectors, as rows."""
+    return functions["cartesian_prod"](_given(tensors))
+
+
+def broadcast_shapes(*shapes):
+    """The shape that the given shapes broadcast to.
+
+    Parameters
+    ----------
+    *shapes : int or sequence of int
+
+    Returns
+    -------
+    Size
+    """
+    from runtime import Size
+
+    rows = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
+    result = []
+    for sizes in itertools.zip_longest(*(reversed(row) for row in rows), fillvalue=1):
+        for size in sizes:
+            if size < 0:
+                raise RuntimeError(f"Trying to create tensor with negative dimension ({size}): ({size})")
+        different = {size for size in sizes if size != 1}
+        if len(different) > 1:
+            raise RuntimeError("Shape mismatch: objects cannot be broadcast to a single shape: " + ", ".join(str(list(row)) for row in rows))
+        result.append(different.pop() if different else 1)
+    return Size(reversed(result))
+
+
+def meshgrid(*tensors, indexing=None):
+    """Grids of coordinates, one for each of the given vectors; all are views.
+
+    Parameters
+    ----------
+    *tensors : Tensor
+        Vectors or 0-d tensors, or one list of them.
+    indexing : {"ij", "xy"}, optional
+        "xy" lets the first two dimensions change places.
+
+    Returns
+    -------
+    tuple of Tensor
+    """
+    tensors = list(_given(tensors))
+    if indexing is None:
+        import warnings
+
+        warnings.warn(
+            "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.", stacklevel=2
+        )
+        return tuple(functions["meshgrid"](tensors))
+    return tuple(functions["meshgrid"](tensors, indexing=indexing))
+
+
+def nonzero(input, *, out=None, as_tuple=False):
+    """Coordinates of the elements that are not zero.
+
+    Parameters
+    ----------
+    input : Tensor
+    out : Tensor, optional
+    as_tuple : bool
+        Whether to give a tensor for each dimension, with which `input` can be indexed.
+
+    Returns
+    -------
+    Tensor or tuple of Tensor
+        A row for each element, or as_tuple.
+    """
+    if not as_tuple:
+        return functions["nonzero"](input) if out is None else functions["nonzero"](input, out=out)
+    if out is not None:
+        raise TypeError("nonzero does not support the out kwarg when as_tuple is True")
+    return tuple(aten.nonzero_numpy.default(input))
+
+
+def unravel_index(indices, shape):
+    """Coordinates of elements that are given by their numbers in row-major order.
+
+    Parameters
+    ----------
+    indices : Tensor
+        Of an integer dtype.
+    shape : int, Size or sequence of int
+
+    Returns
+    -------
+    tuple of Tensor
+        One for each dimension of `shape`, each of the shape of `indices`.
+    """
+    from runtime import Size, Tensor
+
+    if not isinstance(indices, Tensor):
+        raise TypeError(f"expected 'indices' to be a tensor, but got {type(indices)}")
+    if indices.dtype.is_floating_point or indices.dtype.is_complex or str(indices.dtype) == "torch.bool":
+        raise ValueError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
+    if not isinstance(shape, (int, Size)) and not (isinstance(shape, (list, tuple)) and all(isinstance(n, int) for n in shape)):
+        raise TypeError(f"expected 'shape' to be int or sequence of ints, but got {type(shape)}")
+    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    if any(n < 0 for n in shape):
+        raise ValueError(f"'shape' cannot have negative values, but got {shape}")
+    steps = [math.prod(shape[d + 1 :]) for d in range(len(shape))]
+    return tuple(
+        aten.remainder.Scalar(aten.floor_divide.Scalar(indices, step), size) if step and size else indices for step, size in zip(steps, shape)
+    )

@@ -2,5 +2,14 @@
 
 from runtime import _core
 
-globals().update(_core.functions_of("linalg"))
-__all__ = sorted(_core.functions_of("linalg"))
+_functions = _core.functions_of("linalg")
+globals().update(_functions)
+__all__ = sorted(_functions)
+
+
+def __getattr__(name):
+    if name == "LinAlgError":  # imported late: its module needs SciPy's neighbours only when matrices are factored
+        from runtime.kernels._lapack import LinAlgError
+
+        return LinAlgError
+    raise AttributeError(f"module 'runtime.linalg' has no attribute '{name}'")

@@ -169,7 +169,7 @@ def entry(schema="second(Tensor self) -> Tensor", **keys):
 BAD = [
     (entry(dispatch={"CPU": "missing"}), "there is no kernel 'missing'"),
     (entry("missing(Tensor self) -> Tensor", dispatch=None), "there is no kernel 'missing'"),
-    (entry(dispatch={"CPU": "cpp::second"}), "is no kernel: NAME, structured::NAME or made::NAME"),
+    (entry(dispatch={"CPU": "cpp::second"}), "is no kernel: NAME, structured::NAME, made::NAME or same::NAME"),
     (entry(dispatch={"CPU": "a", "CompositeImplicitAutograd": "b"}), "no other kernel can be reached"),
     (entry(dispatch={"CompositeExplicitAutograd": "structured::a"}), "needs a backend key"),
     (entry(dispatch={"CPU": "structured::first"}), "in one entry and a function in another"),
@@ -407,7 +407,9 @@ def test_adinplaceorview_registrations_are_pytorchs(torch, operators):
     # out= variants made of implicit composites: PyTorch records the copy into the output, and ours the whole operator.
     copied = {n for n, f in operators.items() if f.is_generated and f.is_out and "CompositeImplicitAutograd" in kernels(f.made_of)}
     # Implicit composites that have gradients of their own for nested tensors, which PyTorch therefore records twice.
-    assert (theirs ^ ours) - copied == {"chunk", "matmul.out", "narrow"}
+    assert theirs - ours == {"chunk", "matmul.out", "narrow"}
+    # Writers that PyTorch does not record: its formulas never save what they write.
+    assert ours - theirs - copied <= {"_cummax_helper", "_cummin_helper", "rrelu_with_noise"}
 
 
 @pytest.mark.oracle
@@ -485,6 +487,8 @@ def test_signatures_are_tried_in_pytorchs_order(torch, operators):
     different = {}
     compared = 0
     for p in public_functions(list(operators.values())):
+        if p.name == "gradient":  # no two of its signatures fit one call: `dim` is one int or several, never both
+            continue
         if p.name == "to":  # PyTorch parses its arguments by hand, and lists other signatures than the schemas'
             continue
         for method in [m for m, on in ((False, p.function), (True, p.method)) if on]:

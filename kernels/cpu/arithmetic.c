@@ -3,23 +3,8 @@
  * The loops are NumPy's where NumPy means the same. Own loops stand in for alpha, for integer division (which reports zero divisors)
  * and for the float divisions and integer powers that PyTorch defines otherwise.
  */
-#include "kernels/cpu/element.h"
-#include "kernels/cpu/pointwise_cpu.h"
+#include "kernels/cpu/loop_tables.h"
 #include "kernels/cpu/vector_math.h"
-
-typedef float _Complex c64;
-typedef double _Complex c128;
-
-#define FORALL_SIGNED(_) _(i8, int8_t, uint8_t) _(i16, int16_t, uint16_t) _(i32, int32_t, uint32_t) _(i64, int64_t, uint64_t)
-#define FORALL_UNSIGNED(_) _(u8, uint8_t, uint8_t) _(u16, uint16_t, uint16_t) _(u32, uint32_t, uint32_t) _(u64, uint64_t, uint64_t)
-#define FORALL_FLOATS(_) _(f32, float, f) _(f64, double, )
-#define INT_LOOPS(f)                                                                                                     \
-    {RT_UINT8, f##_u8}, {RT_INT8, f##_i8}, {RT_INT16, f##_i16}, {RT_INT32, f##_i32}, {RT_INT64, f##_i64}, {RT_UINT16, f##_u16}, \
-        {RT_UINT32, f##_u32}, {RT_UINT64, f##_u64}
-#define FLOAT_LOOPS(f) {RT_FLOAT32, f##_f32}, {RT_FLOAT64, f##_f64}
-
-#define NUMERIC_DTYPES (RT_INTEGRAL_DTYPES | RT_FLOATING_DTYPES)
-#define ALL_COMPLEX_DTYPES (RT_COMPLEX_DTYPES | RT_COMPLEX32_DTYPE)
 
 /* ----------------------------------------------------------------------------------------------------------------- add and sub */
 

@@ -8,7 +8,7 @@ static int prepare(rt_pointwise_op *op)
     rt_loop loops[RT_NUM_DTYPES] = {{NULL, NULL}};
     for (const rt_own_loop *own = op->own; own != NULL && own->fn != NULL; own++)
         loops[own->dtype] = (rt_loop){own->fn, NULL};
-    if (op->ufunc != NULL && rt_ufunc_loops(op->ufunc, op->nin, op->flags, loops) < 0)
+    if (op->ufunc != NULL && rt_ufunc_loops(op->ufunc, op->nin, 1, op->flags, loops) < 0)
         return -1;
     for (int d = 0; d < RT_NUM_DTYPES; d++)
         if (!rt_dtype_in(d, op->dtypes))
@@ -33,7 +33,7 @@ int rt_pointwise_run(rt_call_frame *c, rt_loop loop)
 {
     const rt_pointwise *p = rt_pointwise_of(c);
     int flags = p->op->flags, computed = rt_loop_dtype(p->common);
-    int yielded = flags & RT_PW_BOOL_RESULT ? RT_BOOL : flags & RT_PW_REAL_RESULT ? rt_real_of(computed) : computed;
+    int yielded = rt_pointwise_result(flags, computed);
     const RtTensor *out = c->outs[0];
     rt_iter it;
     rt_iter_begin(&it, out->ndim, out->sizes);
@@ -61,6 +61,20 @@ int rt_pointwise_run(rt_call_frame *c, rt_loop loop)
     return 0;
 }
 
+int rt_pointwise_number(const rt_number *number, int common, void *value)
+{
+    int computed = rt_loop_dtype(common);
+    rt_cast cast;
+    if (rt_check_number_fits(number, computed) < 0)
+        return -1;
+    rt_cast_between(&cast, number->dtype, computed);
+    if (cast.nhops)
+        rt_cast_run(&cast, (const char *)&number->value, 0, value, 0, 1);
+    else
+        memcpy(value, &number->value, rt_itemsize[computed]);
+    return 0;
+}
+
 int rt_pointwise_cpu(rt_call_frame *c)
 {
     const rt_pointwise *p = rt_pointwise_of(c);
@@ -76,11 +90,6 @@ static inline int is_small_and_dense(const RtTensor *t)
 {
     return t->flags & RT_T_CONTIGUOUS && t->device_type == RT_DEVICE_CPU && t->numel < RT_GRAIN && t->storage != NULL &&
            t->storage->data != NULL;
-}
-
-static inline int result_dtype(const rt_pointwise_op *op, int dtype)
-{
-    return op->flags & RT_PW_BOOL_RESULT ? RT_BOOL : op->flags & RT_PW_REAL_RESULT ? rt_real_of(dtype) : dtype;
 }
 
 /* Whether a given output is as the short cut would allocate it, and shares memory with an input only element by element. */
@@ -100,7 +109,7 @@ PyObject *rt_pointwise_fast1(const rt_pointwise_op *op, PyObject *object, RtTens
     rt_loop loop = op->loops[a->dtype];
     if (loop.fn == NULL || !is_small_and_dense(a) || a->flags & RT_T_WRAPPED_NUMBER)
         return NULL;
-    int dtype = result_dtype(op, a->dtype);
+    int dtype = rt_pointwise_result(op->flags, a->dtype);
     if (given != NULL && !fits_output(given, a, dtype))
         return NULL;
     RtTensor *out = given != NULL ? (RtTensor *)Py_NewRef(given) : rt_empty_like(a, dtype);
@@ -150,7 +159,7 @@ PyObject *rt_pointwise_fast2(const rt_pointwise_op *op, PyObject *first, PyObjec
     if (RT_UNLIKELY(!rt_is_tensor(first)))
         return NULL;
     int dtype = RT_TENSOR(first)->dtype;
-    return rt_pointwise_fast2_loop(op->loops[dtype], result_dtype(op, dtype), first, second, given);
+    return rt_pointwise_fast2_loop(op->loops[dtype], rt_pointwise_result(op->flags, dtype), first, second, given);
 }
 
 PyObject *rt_pointwise_fast2_loop(rt_loop loop, int dtype, PyObject *first, PyObject *second, RtTensor *given)

@@ -55,13 +55,15 @@ PyObject *rt_pointwise_fast2_loop(rt_loop loop, int result_dtype, PyObject *a, P
     static PyObject *kernel##_fast(PyObject *const *args, Py_ssize_t n, RtTensor *out) { (void)n; return rt_pointwise_fast2(&op, args[0], args[1], out); } \
     RT_STRUCTURED(kernel, kernel##_rule, rt_pointwise_cpu, kernel##_fast)
 
-/* Own loops: `a`, `b`, `d` are the inputs in the expression, `data` the loop's data. Contiguous runs and runs with a single second
- * input have a form of their own, which the compiler turns into vector code. */
-#define RT_LOOP1(name, T, R, EXPR)                                                                                       \
+/* Own loops: `a`, `b`, `d` are the inputs in the expression, `data` the loop's data; the forms with SETUP declare before the loop what it
+ * needs of that. Contiguous runs and runs with a single last input have a form of their own, which the compiler turns into vector code. */
+#define RT_LOOP1(name, T, R, EXPR) RT_LOOP1_WITH(name, T, R, , EXPR)
+#define RT_LOOP1_WITH(name, T, R, SETUP, EXPR)                                                                           \
     static void name(char **args, const Py_ssize_t *n, const Py_ssize_t *steps, void *data)                              \
     {                                                                                                                    \
         Py_ssize_t length = *n;                                                                                          \
         (void)data;                                                                                                      \
+        SETUP                                                                                                            \
         if (steps[0] == sizeof(T) && steps[1] == sizeof(R)) {                                                            \
             const T *pa = (const T *)args[0];                                                                            \
             R *out = (R *)args[1];                                                                                       \
@@ -76,11 +78,13 @@ PyObject *rt_pointwise_fast2_loop(rt_loop loop, int result_dtype, PyObject *a, P
         }                                                                                                                \
     }
 
-#define RT_LOOP2(name, T, R, EXPR)                                                                                       \
+#define RT_LOOP2(name, T, R, EXPR) RT_LOOP2_WITH(name, T, R, , EXPR)
+#define RT_LOOP2_WITH(name, T, R, SETUP, EXPR)                                                                           \
     static void name(char **args, const Py_ssize_t *n, const Py_ssize_t *steps, void *data)                              \
     {                                                                                                                    \
         Py_ssize_t length = *n;                                                                                          \
         (void)data;                                                                                                      \
+        SETUP                                                                                                            \
         if (steps[0] == sizeof(T) && steps[1] == sizeof(T) && steps[2] == sizeof(R)) {                                   \
             const T *pa = (const T *)args[0], *pb = (const T *)args[1];                                                  \
             R *out = (R *)args[2];                                                                                       \
@@ -98,5 +102,32 @@ PyObject *rt_pointwise_fast2_loop(rt_loop loop, int result_dtype, PyObject *a, P
             }                                                                                                            \
         }                                                                                                                \
     }
+
+#define RT_LOOP3_WITH(name, T, SETUP, EXPR)                                                                              \
+    static void name(char **args, const Py_ssize_t *n, const Py_ssize_t *steps, void *data)                              \
+    {                                                                                                                    \
+        Py_ssize_t length = *n;                                                                                          \
+        (void)data;                                                                                                      \
+        SETUP                                                                                                            \
+        if (steps[0] == sizeof(T) && steps[1] == sizeof(T) && steps[2] == sizeof(T) && steps[3] == sizeof(T)) {          \
+            const T *pa = (const T *)args[0], *pb = (const T *)args[1], *pd = (const T *)args[2];                        \
+            T *out = (T *)args[3];                                                                                       \
+            _Pragma("GCC ivdep") for (Py_ssize_t i = 0; i < length; i++) { T a = pa[i], b = pb[i], d = pd[i]; out[i] = (EXPR); } \
+        } else if (steps[0] == sizeof(T) && steps[1] == sizeof(T) && steps[2] == 0 && steps[3] == sizeof(T)) {           \
+            const T *pa = (const T *)args[0], *pb = (const T *)args[1], d = *(const T *)args[2];                         \
+            T *out = (T *)args[3];                                                                                       \
+            _Pragma("GCC ivdep") for (Py_ssize_t i = 0; i < length; i++) { T a = pa[i], b = pb[i]; out[i] = (EXPR); }    \
+        } else {                                                                                                         \
+            const char *pa = args[0], *pb = args[1], *pd = args[2];                                                      \
+            char *out = args[3];                                                                                         \
+            for (Py_ssize_t i = 0; i < length; i++, pa += steps[0], pb += steps[1], pd += steps[2], out += steps[3]) {   \
+                T a = *(const T *)pa, b = *(const T *)pb, d = *(const T *)pd;                                            \
+                *(T *)out = (EXPR);                                                                                      \
+            }                                                                                                            \
+        }                                                                                                                \
+    }
+
+/* A number argument of a loop in the dtype that the loop computes in, into 16 aligned bytes; -1 where it does not fit the common dtype. */
+int rt_pointwise_number(const rt_number *number, int common, void *value);
 
 #endif

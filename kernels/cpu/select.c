@@ -1,8 +1,5 @@
 /* Operators that choose between operands: where, and clamp with its bounds. */
-#include "kernels/cpu/element.h"
-#include "kernels/cpu/pointwise_cpu.h"
-
-#define NUMERIC_DTYPES (RT_INTEGRAL_DTYPES | RT_FLOATING_DTYPES)
+#include "kernels/cpu/loop_tables.h"
 
 /* ---------------------------------------------------------------------------------------------------------------------- where */
 

@@ -25,7 +25,7 @@ static int typenum_of(int dtype)
     return -1;
 }
 
-int rt_ufunc_loops(const char *name, int nin, int pointwise_flags, rt_loop *loops)
+int rt_ufunc_loops(const char *name, int nin, int nout, int pointwise_flags, rt_loop *loops)
 {
     static const char special[] = "special.";
     int of_scipy = strncmp(name, special, sizeof special - 1) == 0;
@@ -49,10 +49,12 @@ int rt_ufunc_loops(const char *name, int nin, int pointwise_flags, rt_loop *loop
     const PyUFuncObject *ufunc = (PyUFuncObject *)object;
     for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
         int dtype = numbers[k].dtype;
-        int result = pointwise_flags & RT_PW_BOOL_RESULT ? RT_BOOL : pointwise_flags & RT_PW_REAL_RESULT ? rt_real_of(dtype) : dtype;
+        int result = rt_pointwise_result(pointwise_flags, dtype);
         for (int i = 0; i < ufunc->ntypes && loops[dtype].fn == NULL; i++) {
             const char *types = ufunc->types + i * ufunc->nargs;
-            int fits = ufunc->nargs == nin + 1 && types[nin] == typenum_of(result);
+            int fits = ufunc->nout == nout;
+            for (int j = nin; j < ufunc->nargs; j++)
+                fits &= types[j] == typenum_of(result);
             for (int j = 0; j < nin; j++)
                 fits &= types[j] == numbers[k].typenum;
             if (fits && ufunc->functions[i] != NULL)

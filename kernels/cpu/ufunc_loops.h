@@ -4,8 +4,8 @@
 
 #include "kernels/cpu/iterator.h"
 
-/* Fill loops[dtype] for each dtype whose loop takes all inputs in that dtype and yields result_dtype(dtype): bool, the real part's
- * dtype or the dtype itself, by the flags of the operator. Entries without such a loop are left alone. 0, or -1 with an exception. */
-int rt_ufunc_loops(const char *name, int nin, int pointwise_flags, rt_loop *loops);
+/* Fill loops[dtype] for each dtype whose loop takes all inputs in that dtype and yields result_dtype(dtype) in all outputs: bool, the real
+ * part's dtype or the dtype itself, by the flags of the operator. Entries without such a loop are left alone. 0, or -1 with an exception. */
+int rt_ufunc_loops(const char *name, int nin, int nout, int pointwise_flags, rt_loop *loops);
 
 #endif

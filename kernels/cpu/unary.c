@@ -3,14 +3,9 @@
  * NumPy's loops wherever they mean the same; own loops for what NumPy lacks (rsqrt, relu, sigmoid, erf, logarithms of complex numbers),
  * where it lags (exp), and for rounding integers, which leaves them as they are.
  */
-#include "kernels/cpu/element.h"
-#include "kernels/cpu/pointwise_cpu.h"
+#include "kernels/cpu/loop_tables.h"
 #include "kernels/cpu/vector_math.h"
 
-typedef float _Complex c64;
-typedef double _Complex c128;
-
-#define NUMERIC_DTYPES (RT_INTEGRAL_DTYPES | RT_FLOATING_DTYPES)
 #define ALL_DTYPES                                                                                                       \
     (NUMERIC_DTYPES | RT_BOOL_DTYPE | RT_COMPLEX_DTYPES | RT_COMPLEX32_DTYPE | RT_BAREBONES_UNSIGNED_DTYPES | RT_FLOAT8_DTYPES)
 
@@ -37,6 +32,10 @@ FLOAT_UNARY(atan, "atan_vml_cpu", "arctan", NULL)
 FLOAT_UNARY(sinh, "sinh_cpu", "sinh", NULL)
 FLOAT_UNARY(cosh, "cosh_cpu", "cosh", NULL)
 FLOAT_UNARY(tanh, "tanh_vml_cpu", "tanh", NULL)
+FLOAT_UNARY(asinh, "asinh_cpu", "arcsinh", NULL)
+FLOAT_UNARY(acosh, "acosh_cpu", "arccosh", NULL)
+FLOAT_UNARY(atanh, "atanh_cpu", "arctanh", NULL)
+FLOAT_UNARY(exp2, "exp2", "exp2", NULL)
 FLOAT_UNARY(sqrt, "sqrt_vml_cpu", "sqrt", NULL)
 
 RT_LOOP1(log2_c64, c64, c64, clogf(a) / (float)M_LN2)
@@ -155,6 +154,18 @@ static int sign_rule(rt_call_frame *c)
 }
 RT_STRUCTURED(sign_out, sign_rule, rt_pointwise_cpu, NULL)
 
+/* The unit vector of a complex number, and 0 of 0. */
+#define SGN_COMPLEX(suffix, T, f) RT_LOOP1(sgn_##suffix, T, T, a == 0 ? 0 : a / cabs##f(a))
+FORALL_COMPLEX(SGN_COMPLEX)
+static const rt_own_loop sgn_loops[] = {COMPLEX_LOOPS(sgn), NO_MORE_LOOPS};
+static rt_pointwise_op sgn_op = {.stub = "sgn_cpu", .own = sgn_loops, .nin = 1, .dtypes = ALL_COMPLEX_DTYPES};
+static int sgn_rule(rt_call_frame *c)
+{
+    rt_pointwise_op *op = rt_is_complex(RT_TENSOR(c->args[0])->dtype) ? &sgn_op : &sign_op;
+    return rt_pointwise_rule(c, op, RT_PW_SAME_DTYPE, 1, c->args);
+}
+RT_STRUCTURED(sgn_out, sgn_rule, rt_pointwise_cpu, NULL)
+
 #define RELU(suffix, T) RT_CLONES RT_LOOP1(relu_##suffix, T, T, a <= 0 ? 0 : a)
 RELU(u8, uint8_t) RELU(i8, int8_t) RELU(i16, int16_t) RELU(i32, int32_t) RELU(i64, int64_t) RELU(f32, float) RELU(f64, double)
 static const rt_own_loop relu_loops[] = {{RT_UINT8, relu_u8}, {RT_INT8, relu_i8}, {RT_INT16, relu_i16}, {RT_INT32, relu_i32},
@@ -201,6 +212,12 @@ ROUNDING(ceil, "ceil")
 ROUNDING(trunc, "trunc")
 ROUNDING(round, "rint")
 
+#define FRAC(suffix, T, f) RT_CLONES RT_LOOP1(frac_##suffix, T, T, a - trunc##f(a))
+FORALL_FLOATS(FRAC)
+static const rt_own_loop frac_loops[] = {FLOAT_LOOPS(frac), NO_MORE_LOOPS};
+static rt_pointwise_op frac_op = {.stub = "frac_cpu", .own = frac_loops, .nin = 1, .flags = RT_PW_SAME_DTYPE, .dtypes = RT_FLOATING_DTYPES};
+RT_POINTWISE1(frac_out, frac_op)
+
 typedef struct decimals { double scale; int negative; } decimals;
 #define ROUND_DECIMALS(suffix, T, f)                                                                                     \
     static inline T decimal_##suffix(T a, const decimals *d)                                                             \
@@ -233,9 +250,96 @@ static rt_pointwise_op isnan_op = {.stub = "isnan", .ufunc = "isnan", .nin = 1, 
 RT_POINTWISE1(isnan_out, isnan_op)
 static rt_pointwise_op isinf_op = {.stub = "isinf", .ufunc = "isinf", .nin = 1, .flags = RT_PW_BOOL_RESULT, .dtypes = ALL_DTYPES};
 RT_POINTWISE1(isinf_out, isinf_op)
+/* Predicates that write bools only. */
+static int bool_only_rule(rt_call_frame *c, rt_pointwise_op *op, const char *name, PyObject *error, const char *refused)
+{
+    if (rt_is_complex(RT_TENSOR(c->args[0])->dtype)) {
+        PyErr_Format(error, "%s %s", name, refused);
+        return -1;
+    }
+    if (c->outs[0] != NULL && c->outs[0]->dtype != RT_BOOL) {
+        PyErr_Format(PyExc_RuntimeError, "%s does not support non-boolean outputs.", name);
+        return -1;
+    }
+    return rt_pointwise_rule(c, op, RT_PW_BOOL_RESULT, 1, c->args);
+}
+
+#define WIDE_DTYPES (NUMERIC_DTYPES | RT_BOOL_DTYPE | RT_BAREBONES_UNSIGNED_DTYPES)
+#define IS_NEGATIVE(suffix, T, _) RT_CLONES RT_LOOP1(signbit_##suffix, T, uint8_t, a < 0)
+#define IS_NEVER(suffix, T, _) RT_LOOP1(never_##suffix, T, uint8_t, 0 * a)
+#define INFINITE(suffix, T, _)                                                                                           \
+    RT_CLONES RT_LOOP1(signbit_##suffix, T, uint8_t, signbit(a) != 0)                                                    \
+    RT_CLONES RT_LOOP1(isposinf_##suffix, T, uint8_t, a == (T)INFINITY)                                                  \
+    RT_CLONES RT_LOOP1(isneginf_##suffix, T, uint8_t, a == -(T)INFINITY)
+FORALL_SIGNED(IS_NEGATIVE)
+FORALL_SIGNED(IS_NEVER)
+FORALL_UNSIGNED(IS_NEVER)
+FORALL_FLOATS(INFINITE)
+#define UNSIGNED_NEVER {RT_BOOL, never_u8}, {RT_UINT8, never_u8}, {RT_UINT16, never_u16}, {RT_UINT32, never_u32}, {RT_UINT64, never_u64}
+#define SIGNED_NEVER {RT_INT8, never_i8}, {RT_INT16, never_i16}, {RT_INT32, never_i32}, {RT_INT64, never_i64}
+static const rt_own_loop signbit_loops[] = {{RT_INT8, signbit_i8}, {RT_INT16, signbit_i16}, {RT_INT32, signbit_i32}, {RT_INT64, signbit_i64},
+                                            FLOAT_LOOPS(signbit), UNSIGNED_NEVER, NO_MORE_LOOPS};
+static const rt_own_loop isposinf_loops[] = {FLOAT_LOOPS(isposinf), SIGNED_NEVER, UNSIGNED_NEVER, NO_MORE_LOOPS};
+static const rt_own_loop isneginf_loops[] = {FLOAT_LOOPS(isneginf), SIGNED_NEVER, UNSIGNED_NEVER, NO_MORE_LOOPS};
+#define BOOL_ONLY(name, error, refused)                                                                                  \
+    static rt_pointwise_op name##_op = {.stub = #name "_cpu", .own = name##_loops, .nin = 1, .flags = RT_PW_BOOL_RESULT, .dtypes = WIDE_DTYPES}; \
+    static int name##_rule(rt_call_frame *c) { return bool_only_rule(c, &name##_op, #name, error, refused); }            \
+    RT_STRUCTURED(name##_out, name##_rule, rt_pointwise_cpu, NULL)
+BOOL_ONLY(signbit, PyExc_NotImplementedError, "is not implemented for complex tensors.")
+BOOL_ONLY(isposinf, PyExc_RuntimeError, "does not support complex inputs.")
+BOOL_ONLY(isneginf, PyExc_RuntimeError, "does not support complex inputs.")
+
 static rt_pointwise_op logical_not_op = {.stub = "logical_not_cpu", .ufunc = "logical_not", .nin = 1, .flags = RT_PW_BOOL_RESULT,
                                          .dtypes = NUMERIC_DTYPES | RT_BOOL_DTYPE | RT_COMPLEX_DTYPES};
 RT_POINTWISE1(logical_not_out, logical_not_op)
 static rt_pointwise_op bitwise_not_op = {.stub = "bitwise_not_cpu", .ufunc = "invert", .nin = 1, .flags = RT_PW_SAME_DTYPE,
                                          .dtypes = RT_INTEGRAL_DTYPES | RT_BOOL_DTYPE};
 RT_POINTWISE1(bitwise_not_out, bitwise_not_op)
+
+/* ------------------------------------------------------------------------------------------------- numbers instead of infinities */
+
+#define REPLACEMENTS(T) const T *to = data, nan = to[0], high = to[1], low = to[2];
+#define REPLACED(a) ((a) != (a) ? nan : (a) == INFINITY ? high : (a) == -INFINITY ? low : (a))
+#define REPLACE(suffix, T, f) RT_CLONES RT_LOOP1_WITH(nan_to_num_##suffix, T, T, REPLACEMENTS(T), REPLACED(a))
+#define REPLACE_COMPLEX(suffix, T, R, f)                                                                                 \
+    RT_LOOP1_WITH(nan_to_num_##suffix, T, T, REPLACEMENTS(R), __builtin_complex(REPLACED(creal##f(a)), REPLACED(cimag##f(a))))
+FORALL_FLOATS(REPLACE)
+REPLACE_COMPLEX(c64, c64, float, f)
+REPLACE_COMPLEX(c128, c128, double, )
+static const rt_own_loop nan_to_num_loops[] = {FLOAT_LOOPS(nan_to_num), COMPLEX_LOOPS(nan_to_num), NO_MORE_LOOPS};
+static rt_pointwise_op nan_to_num_op = {.stub = "nan_to_num", .own = nan_to_num_loops, .nin = 1, .dtypes = RT_FLOATING_DTYPES | RT_COMPLEX_DTYPES};
+
+static int nan_to_num_rule(rt_call_frame *c)
+{
+    int dtype = RT_TENSOR(c->args[0])->dtype;
+    if (c->outs[0] != NULL && c->outs[0]->dtype != dtype) {
+        PyErr_Format(PyExc_RuntimeError, "nan_to_num: dtype of out: %s should be same as input: %s", rt_dtype_scalar_name(c->outs[0]->dtype),
+                     rt_dtype_scalar_name(dtype));
+        return -1;
+    }
+    return rt_pointwise_rule(c, &nan_to_num_op, 0, 1, c->args);
+}
+
+static int replacement(PyObject *number, double otherwise, double *value)
+{
+    *value = number == Py_None ? otherwise : PyFloat_AsDouble(number);
+    return *value == -1.0 && PyErr_Occurred() ? -1 : 0;
+}
+
+static int nan_to_num_cpu(rt_call_frame *c)
+{
+    int dtype = rt_pointwise_of(c)->common, real = rt_real_of(dtype);
+    double largest = rt_largest_float(dtype), to[3];
+    float to_floats[3];
+    rt_loop loop;
+    if (rt_is_integral(dtype, 1))
+        return rt_pointwise_run(c, (rt_loop){rt_copy_loop(rt_itemsize[dtype]), NULL});
+    if (rt_pointwise_loop(&nan_to_num_op, dtype, &loop) < 0 || replacement(c->args[1], 0.0, &to[0]) < 0 ||
+        replacement(c->args[2], largest, &to[1]) < 0 || replacement(c->args[3], -largest, &to[2]) < 0)
+        return -1;
+    for (int i = 0; i < 3; i++)
+        to_floats[i] = (float)to[i];
+    loop.data = real == RT_FLOAT64 ? (void *)to : to_floats;
+    return rt_pointwise_run(c, loop);
+}
+RT_STRUCTURED(nan_to_num_out, nan_to_num_rule, nan_to_num_cpu, NULL)

@@ -40,6 +40,20 @@ RT_VECTOR float rt_erf(float x)
     return a < 1.0f ? x * series : large;
 }
 
+/* exp(x) - 1 of a negative number. */
+RT_VECTOR float rt_expm1(float x)
+{
+    float series = x * (1.0f + x * (1.0f / 2 + x * (1.0f / 6 + x * (1.0f / 24 + x * (1.0f / 120 + x * (1.0f / 720 + x * (1.0f / 5040 + x * (1.0f / 40320))))))));
+    return x > -0.5f ? series : rt_exp(x) - 1.0f;
+}
+
+/* log(1 + x) for 0 <= x <= 1: twice the inverse hyperbolic tangent of x / (2 + x). */
+RT_VECTOR float rt_log1p(float x)
+{
+    float s = x / (2.0f + x), t = s * s;
+    return 2.0f * s * (1.0f + t * (1.0f / 3 + t * (1.0f / 5 + t * (1.0f / 7 + t * (1.0f / 9 + t * (1.0f / 11 + t * (1.0f / 13 + t * (1.0f / 15))))))));
+}
+
 RT_VECTOR float rt_sigmoid(float x) { return 1.0f / (1.0f + rt_exp(-x)); }
 
 /* The remainder of truncated division, and whether it is exact: the quotient must fit in the mantissa. It may come out one off; the

@@ -222,3 +222,28 @@ PyObject *rt_made_view_copy(rt_operator *op, rt_keyset ks, PyObject *const *args
     Py_DECREF(view);
     return result;
 }
+
+/* ----------------------------------------------------------------------------------------------------------------- the same */
+
+PyObject *rt_same(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx)
+{
+    const rt_same_as *same = ctx;
+    PyObject *call[MAX_ARGS], *result = NULL;
+    (void)op;
+    (void)ks;
+    if (RT_LIKELY(same->numbers == 0))
+        return rt_call(rt_builtin_ops[same->base], args, nargs);
+    Py_ssize_t n = 0;
+    if (fits(rt_builtin_ops[same->base]) < 0)
+        return NULL;
+    for (; n < nargs; n++) {
+        call[n] = same->numbers >> n & 1 ? rt_wrap_number(args[n]) : Py_NewRef(args[n]);
+        if (call[n] == NULL)
+            break;
+    }
+    if (n == nargs)
+        result = rt_call(rt_builtin_ops[same->base], call, nargs);
+    while (n > 0)
+        Py_DECREF(call[--n]);
+    return result;
+}

@@ -1,4 +1,5 @@
-/* Variants that no entry declares, or that entries declare as `made::NAME`: kernels that call the operator which a variant is made of. */
+/* Variants that no entry declares, or that entries declare as `made::NAME`: kernels that call the operator which a variant is made of.
+ * And `same::NAME`, the kernel of other names and of overloads for numbers. */
 #ifndef KERNELS_MADE_H
 #define KERNELS_MADE_H
 
@@ -14,6 +15,13 @@ typedef struct rt_made_of {
     const int8_t *sources; /* for each argument of `base` the place of the variant's argument, or an rt_made_source */
 } rt_made_of;
 
+/* Another operator with the same arguments; bit i of `numbers`: argument i is a number where that one takes a tensor. */
+typedef struct rt_same_as {
+    int base;
+    uint64_t numbers;
+} rt_same_as;
+
+PyObject *rt_same(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
 PyObject *rt_made_out(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
 PyObject *rt_made_inplace(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
 PyObject *rt_made_functional(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);

@@ -190,7 +190,7 @@ static int find_dtypes(rt_pointwise *p, int flags)
     if (flags & RT_PW_INT_TO_FLOAT && rt_is_integral(common, 1))
         common = rt_default_dtype;
     p->common = common;
-    p->result = flags & RT_PW_BOOL_RESULT ? RT_BOOL : flags & RT_PW_REAL_RESULT ? rt_real_of(common) : common;
+    p->result = rt_pointwise_result(flags, common);
     return 0;
 }
 

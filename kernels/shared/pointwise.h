@@ -17,7 +17,8 @@ enum rt_pointwise_flag {
     RT_PW_REAL_RESULT = 4,      /* complex inputs, real result (abs) */
     RT_PW_CONDITION = 8,        /* input 0 is a condition: bool, outside of promotion */
     RT_PW_EXACT_NUMBER = 16,    /* bfloat16 and float16: a number as the last input keeps float32 precision */
-    RT_PW_SAME_DTYPE = 32       /* a given output must have the result's dtype */
+    RT_PW_SAME_DTYPE = 32,      /* a given output must have the result's dtype */
+    RT_PW_COMPLEX_RESULT = 64   /* real inputs, complex result */
 };
 
 typedef struct rt_pointwise_op rt_pointwise_op; /* kernels/cpu/pointwise_cpu.h */
@@ -37,6 +38,13 @@ typedef struct rt_pointwise {
     rt_pointwise_input in[RT_PW_MAX_INPUTS];
     rt_number param; /* alpha, or whatever else the operator hands its inner kernel */
 } rt_pointwise;
+
+/* The dtype of an operator's result for the dtype of its inputs. */
+static inline int rt_pointwise_result(int flags, int dtype)
+{
+    return flags & RT_PW_BOOL_RESULT ? RT_BOOL : flags & RT_PW_REAL_RESULT ? rt_real_of(dtype)
+           : flags & RT_PW_COMPLEX_RESULT ? rt_complex_of(dtype) : dtype;
+}
 
 static inline rt_pointwise *rt_pointwise_of(const rt_call_frame *c) { return c->iter; }
 

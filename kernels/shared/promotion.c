@@ -212,7 +212,7 @@ double rt_number_as_double(const rt_number *n)
     }
 }
 
-static double largest_float(int dtype)
+double rt_largest_float(int dtype)
 {
     switch (dtype) {
     case RT_FLOAT16: case RT_COMPLEX32: return 65504.0;
@@ -228,7 +228,7 @@ static double largest_float(int dtype)
 
 static int real_fits(double value, int dtype)
 {
-    return isinf(value) || isnan(value) || fabs(value) <= largest_float(dtype);
+    return isinf(value) || isnan(value) || fabs(value) <= rt_largest_float(dtype);
 }
 
 /* Integral targets: `low`..`high` in doubles would lose the ends of the 64-bit ranges, so integers are compared as integers. */

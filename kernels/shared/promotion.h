@@ -66,6 +66,7 @@ typedef struct rt_number {
 
 int rt_read_number(PyObject *o, rt_number *out);
 double rt_number_as_double(const rt_number *n);
+double rt_largest_float(int dtype); /* the largest finite number of a floating or complex dtype */
 /* Does the number's value survive in a dtype; -1 with "value cannot be converted to type T without overflow" where not. */
 int rt_check_number_fits(const rt_number *n, int dtype);
 

@@ -106,6 +106,8 @@ cdef inline bint misfit(rt_operator *op, rt_arg *spec, PyObject *value, int how)
     cdef bint number = t == &c_long or t == &c_float or t == &c_bool or t == &c_complex
     if value == c_None:
         return not spec.flags & RT_ARGF_OPTIONAL and not (how & PYARG and takes_none(spec))
+    if spec.kind == RT_ARG_INT and t == &c_bool and how & PYARG:
+        return True   # `var(x, True)` says unbiased, not a dimension
     if spec.flags & RT_ARGF_LIST:
         return (number and spec.size == 0) or t == &c_str
     if spec.kind == RT_ARG_TENSOR:

@@ -1,6 +1,7 @@
 """Factories with out= arguments or with tensors for numbers."""
 
 from runtime._core import ops
+from runtime.kernels._arrays import new
 from runtime.kernels._common import into, like
 
 aten = ops.aten
@@ -53,3 +54,99 @@ def linspace_Tensor_Scalar_out(start, end, steps, *, out):
 
 def linspace_Scalar_Tensor_out(start, end, steps, *, out):
     return into(out, linspace_Scalar_Tensor(start, end, steps, **like(out)))
+
+
+def logspace(start, end, steps, base=10.0, *, dtype=None, layout=None, device=None, pin_memory=None):
+    import runtime
+
+    if steps < 0:
+        raise RuntimeError("number of steps must be non-negative")
+    if dtype is None:
+        dtype = runtime.get_default_dtype()
+        if isinstance(start, complex) or isinstance(end, complex):
+            dtype = dtype.to_complex()
+    options = {"layout": layout, "device": device, "pin_memory": pin_memory}
+    if dtype.is_floating_point or dtype.is_complex:
+        wide = runtime.complex128 if dtype.is_complex else runtime.float64
+        if steps != 1:
+            start, end = (aten.scalar_tensor.default(x, dtype=dtype).item() for x in (start, end))
+        powers = aten.linspace.default(start, end, steps, dtype=wide, **options)
+        return aten._to_copy.default(aten.pow.Scalar(base, powers), dtype=dtype)
+    # The ends are whole, the steps between them single-precision numbers, counted from the nearer end.
+    import numpy as np
+
+    start, end = int(start), int(end)
+    step = np.float32(end - start) / np.float32(max(steps - 1, 1))
+    place = np.arange(steps, dtype=np.int64)
+    powers = np.where(place < steps // 2, start + step * place.astype(np.float32), end - step * (steps - 1 - place).astype(np.float32))
+    if steps == 1:
+        powers = np.array([start])
+    return aten._to_copy.default(new(np.power(np.float64(base), powers.astype(np.float64))), dtype=dtype, **options)
+
+
+def _zero_dim(start=None, end=None):
+    for name, value in (("start", start), ("end", end)):
+        if value is not None and value.dim() != 0:
+            raise RuntimeError(f"logspace only supports 0-dimensional start and end tensors, but got {name} with {value.dim()} dimension(s).")
+
+
+def logspace_Tensor_Tensor(start, end, steps, base=10.0, *, dtype=None, layout=None, device=None, pin_memory=None):
+    _zero_dim(start, end)
+    return logspace(start.item(), end.item(), steps, base, dtype=dtype, layout=layout, device=device, pin_memory=pin_memory)
+
+
+def logspace_Tensor_Scalar(start, end, steps, base=10.0, *, dtype=None, layout=None, device=None, pin_memory=None):
+    _zero_dim(start=start)
+    return logspace(start.item(), end, steps, base, dtype=dtype, layout=layout, device=device, pin_memory=pin_memory)
+
+
+def logspace_Scalar_Tensor(start, end, steps, base=10.0, *, dtype=None, layout=None, device=None, pin_memory=None):
+    _zero_dim(end=end)
+    return logspace(start, end.item(), steps, base, dtype=dtype, layout=layout, device=device, pin_memory=pin_memory)
+
+
+def _triangle_indices(name, row, col, offset, dtype, device):
+    for what, size in (("row", row), ("col", col)):
+        if size < 0:
+            raise RuntimeError(f"{what} must be non-negative, got{size}")
+    import numpy as np
+
+    places = getattr(np, name)(row, offset, col)
+    return aten._to_copy.default(new(np.stack(places).astype(np.int64)), dtype=dtype, device=device)
+
+
+def tril_indices(row, col, offset=0, *, dtype=None, layout=None, device=None, pin_memory=None):
+    return _triangle_indices("tril_indices", row, col, offset, dtype, device)
+
+
+def triu_indices(row, col, offset=0, *, dtype=None, layout=None, device=None, pin_memory=None):
+    return _triangle_indices("triu_indices", row, col, offset, dtype, device)
+
+
+def empty_permuted(size, physical_layout, *, dtype=None, layout=None, device=None, pin_memory=None):
+    n = len(size)
+    if len(physical_layout) != n:
+        raise RuntimeError(
+            "Number of dimensions in size does not match the length of the physical_layout; "
+            f"i.e. len(size) = {n} is not equal to len(physical_layout) = {len(physical_layout)}"
+        )
+    strides, step, seen = [0] * n, 1, set()
+    for i in reversed(range(n)):
+        dim = physical_layout[i]
+        if not 0 <= dim < n:
+            raise RuntimeError(
+                f"Dimension out of range (expected to be between 0 and {n - 1}, but got {dim} at index {i}).  "
+                "NB: negative dims not currently supported; file an issue if you want it."
+            )
+        if dim in seen:
+            raise RuntimeError("Duplicate dim not allowed")
+        seen.add(dim)
+        strides[dim] = step
+        step *= size[dim]
+    return aten.empty_strided.default(size, strides, dtype=dtype, layout=layout, device=device, pin_memory=pin_memory)
+
+
+def new_empty_strided(self, size, stride, *, dtype=None, layout=None, device=None, pin_memory=None):
+    return aten.empty_strided.default(
+        size, stride, dtype=dtype or self.dtype, layout=layout or self.layout, device=device or self.device, pin_memory=pin_memory
+    )

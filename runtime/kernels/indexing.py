@@ -1,7 +1,7 @@
 """Selection by masks and index tensors."""
 
 from runtime._core import ops
-from runtime.kernels._common import broadcast, scalar_for
+from runtime.kernels._common import broadcast, scalar_for, scalar_name, wrap_dim
 
 aten = ops.aten
 
@@ -45,3 +45,89 @@ def where_ScalarSelf(condition, self, other):
 
 def where_ScalarOther(condition, self, other):
     return aten.where.self(condition, self, scalar_for(other, self))
+
+
+def index_fill_int_Scalar(self, dim, index, value):
+    import runtime
+
+    return aten.index_fill_.int_Scalar(aten.clone.default(self, memory_format=runtime.preserve_format), dim, index, value)
+
+
+def index_fill_int_Tensor(self, dim, index, value):
+    import runtime
+
+    return aten.index_fill_.int_Tensor(aten.clone.default(self, memory_format=runtime.preserve_format), dim, index, value)
+
+
+def put(self, index, source, accumulate=False):
+    return aten.put_.default(aten.clone.default(self), index, source, accumulate)
+
+
+def masked_scatter(self, mask, source):
+    shape = broadcast(self.shape, mask.shape)
+    self, mask = (x if tuple(x.shape) == shape else aten.expand.default(x, shape) for x in (self, mask))
+    return aten.masked_scatter_.default(_contiguous_clone(self), mask, source)
+
+
+def _contiguous_clone(tensor):
+    import runtime
+
+    return aten.clone.default(tensor, memory_format=runtime.contiguous_format)
+
+
+def take_along_dim(self, indices, dim=None):
+    if str(indices.dtype) != "torch.int64":
+        raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {scalar_name(indices.dtype)}")
+    if dim is None:
+        return aten.gather.default(aten.reshape.default(self, (-1,)), 0, aten.reshape.default(indices, (-1,)))
+    if self.dim() != indices.dim():
+        raise RuntimeError(
+            "torch.take_along_dim(): input and indices should have the same number of dimensions, "
+            f"but got {self.dim()} dimensions for input, and {indices.dim()} dimensions for indices"
+        )
+    dim = wrap_dim(dim, self.dim())
+    if self.dim():
+        own, others = list(self.shape), list(indices.shape)
+        own[dim], others[dim] = indices.shape[dim], self.shape[dim]
+        indices, self = (
+            aten.expand.default(indices, broadcast(own, indices.shape)),
+            aten.expand.default(self, broadcast(others, self.shape)),
+        )
+    from_end = aten.lt.Scalar(indices, 0)
+    return aten.gather.default(self, dim, aten.where.self(from_end, aten.add.Scalar(indices, self.size(dim)), indices))
+
+
+def nonzero_numpy(self):
+    if self.dim() == 0:
+        self = aten.unsqueeze.default(self, 0)
+    return list(aten.unbind.int(aten.nonzero.default(self), 1))
+
+
+def _unsafe_index_Tensor(self, indices):
+    return aten.index.Tensor(self, indices)
+
+
+def _unsafe_index_put(self, indices, values, accumulate=False):
+    return aten.index_put.default(self, indices, values, accumulate)
+
+
+def _within(self, indices):
+    """Indices brought within bounds: what they say where they were not does not count."""
+    return [None if i is None else aten.clamp.default(i, -self.shape[d], self.shape[d] - 1) for d, i in enumerate(indices)]
+
+
+def _unsafe_masked_index(self, mask, indices, fill):
+    if self.numel() == 0:
+        shape = broadcast(mask.shape, ())
+        for index in indices:
+            if index is not None:
+                shape = broadcast(shape, index.shape)
+        return aten.new_full.default(self, shape, fill)
+    return aten.masked_fill.Scalar(aten._unsafe_index.Tensor(self, _within(self, indices)), aten.logical_not.default(mask), fill)
+
+
+def _unsafe_masked_index_put_accumulate(self, mask, indices, values):
+    if self.numel() == 0:
+        return aten.clone.default(self)
+    values = aten.masked_fill.Scalar(values, aten.logical_not.default(mask), 0)
+    return aten._unsafe_index_put.default(self, _within(self, indices), values, True)

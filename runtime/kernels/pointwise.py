@@ -159,3 +159,124 @@ def logical_or_(self, other):
 
 def logical_xor_(self, other):
     return aten.logical_xor.out(self, other, out=self)
+
+
+def ldexp_Tensor(self, other):
+    return aten.mul.Tensor(self, aten.pow.Scalar(2.0, other))
+
+
+def deg2rad(self):
+    return _scaled("deg2rad", self, math.pi / 180)
+
+
+def rad2deg(self):
+    return _scaled("rad2deg", self, 180 / math.pi)
+
+
+def _scaled(name, self, factor):
+    if self.dtype.is_complex:
+        raise RuntimeError(f"{name} is not supported for complex tensors.")
+    return aten.mul.Scalar(self, factor)
+
+
+def positive(self):
+    if self.dtype == aten.ne.Tensor(self, self).dtype:
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return self
+
+
+def isreal(self):
+    if self.dtype.is_complex:
+        return aten.eq.Scalar(aten.imag.default(self), 0)
+    import runtime
+
+    return aten.ones_like.default(self, dtype=runtime.bool)
+
+
+def nan_to_num(self, nan=None, posinf=None, neginf=None):
+    return aten.nan_to_num.out(self, nan, posinf, neginf, out=aten.empty_like.default(self))
+
+
+def nan_to_num_(self, nan=None, posinf=None, neginf=None):
+    return aten.nan_to_num.out(self, nan, posinf, neginf, out=self)
+
+
+# ---- powers in double precision
+
+
+def float_power_Tensor_Tensor(self, exponent):
+    dtype = _float_power_dtype(self, exponent)
+    return aten.pow.Tensor_Tensor(aten.to.dtype(self, dtype), aten.to.dtype(exponent, dtype))
+
+
+def float_power_Tensor_Scalar(self, exponent):
+    dtype = _float_power_dtype(self, exponent)
+    return aten.pow.Tensor_Scalar(aten.to.dtype(self, dtype), complex(exponent) if dtype.is_complex else float(exponent))
+
+
+def float_power_Scalar(self, exponent):
+    dtype = _float_power_dtype(self, exponent)
+    return aten.pow.Scalar(complex(self) if dtype.is_complex else float(self), aten.to.dtype(exponent, dtype))
+
+
+def float_power_Tensor_Tensor_out(self, exponent, *, out):
+    return _float_power_into("output given to float_power", out, float_power_Tensor_Tensor, self, exponent)
+
+
+def float_power_Tensor_Scalar_out(self, exponent, *, out):
+    return _float_power_into("output given to float_power", out, float_power_Tensor_Scalar, self, exponent)
+
+
+def float_power_Scalar_out(self, exponent, *, out):
+    return _float_power_into("output given to float_power", out, float_power_Scalar, self, exponent)
+
+
+def float_power__Tensor(self, exponent):
+    return _float_power_into("base given to float_power_", self, float_power_Tensor_Tensor, self, exponent)
+
+
+def float_power__Scalar(self, exponent):
+    return _float_power_into("base given to float_power_", self, float_power_Tensor_Scalar, self, exponent)
+
+
+def _float_power_dtype(*operands):
+    import runtime
+
+    is_complex = any(isinstance(x, complex) or getattr(x, "dtype", runtime.float64).is_complex for x in operands)
+    return runtime.complex128 if is_complex else runtime.float64
+
+
+def _float_power_into(what, out, kernel, self, exponent):
+    dtype = _float_power_dtype(self, exponent)
+    if out.dtype != dtype:
+        raise RuntimeError(
+            f"the {what} has dtype {scalar_name(out.dtype)} but the operation's result requires dtype {scalar_name(dtype)}"
+        )
+    result = kernel(self, exponent)
+    if out is self and tuple(result.shape) != tuple(out.shape):
+        raise RuntimeError(f"output with shape {list(out.shape)} doesn't match the broadcast shape {list(result.shape)}")
+    return into(out, result)
+
+
+# ---- gamma functions
+
+
+def polygamma_(self, n):
+    return aten.polygamma.out(n, self, out=self)
+
+
+def mvlgamma(self, p):
+    if p < 1:
+        raise RuntimeError("p has to be greater than or equal to 1")
+    if self.dtype == aten.ne.Tensor(self, self).dtype:
+        raise RuntimeError("The input tensor may not be a boolean tensor.")
+    import runtime
+
+    dtype = self.dtype if self.dtype.is_floating_point or self.dtype.is_complex else runtime.get_default_dtype()
+    shifts = aten.arange.start_step(-p / 2 + 0.5, 0.5, 0.5, dtype=dtype, device=self.device)
+    terms = aten.lgamma.default(aten.add.Tensor(aten.unsqueeze.default(self, -1), shifts))
+    return aten.add.Scalar(aten.sum.dim_IntList(terms, [-1]), p * (p - 1) * math.log(math.pi) / 4)
+
+
+def special_ndtr(self):
+    return aten.mul.Scalar(aten.add.Scalar(aten.erf.default(aten.mul.Scalar(self, math.sqrt(0.5))), 1), 0.5)

@@ -1,14 +1,16 @@
 """Functions of neural networks: operators of the `nn` module, and functions that choose among operators by their arguments."""
 
 from runtime import _core
-from runtime.nn import _images, _pooling
+from runtime.nn import _activations, _attention, _dropout, _embeddings, _images, _losses, _pooling
+
+#: Functions of the package's namespace that are here too.
+_SHARED = """
+adaptive_avg_pool1d avg_pool1d bilinear celu_ channel_shuffle conv1d conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d
+cosine_similarity hardshrink native_channel_shuffle pairwise_distance pdist pixel_shuffle pixel_unshuffle prelu relu_ rrelu_ selu_ sigmoid tanh
+threshold_
+""".split()
 
 globals().update(_core.functions_of("nn"))
-globals().update({name: _core.functions[name] for name in ("relu", "relu_", "sigmoid", "tanh") if name in _core.functions})
-globals().update({name: getattr(module, name) for module in (_images, _pooling) for name in module.__all__})
-for _name in (
-    "adaptive_avg_pool1d", "avg_pool1d", "channel_shuffle", "conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d",
-    "conv_transpose2d", "conv_transpose3d", "native_channel_shuffle", "pixel_shuffle", "pixel_unshuffle",
-):  # fmt: skip
-    if _name in _core.functions:
-        globals()[_name] = _core.functions[_name]
+globals().update({name: _core.functions[name] for name in _SHARED if name in _core.functions})
+for _module in _activations, _attention, _dropout, _embeddings, _images, _losses, _pooling:
+    globals().update({name: getattr(_module, name) for name in _module.__all__})

@@ -164,6 +164,8 @@ class _Tables:
                 rows.append(f"{{{number}, {_STRUCTURED.get(key, 'rt_structured_composite')}, {context}, {debug}}}")
             elif how == "made":
                 rows.append(f"{{{number}, rt_made_{f.made_kind}, {self.made_of(f)}, {debug}}}")
+            elif how == "same":
+                rows.append(f"{{{number}, rt_same, {self.same_as(f)}, {debug}}}")
             else:
                 self.symbol(
                     name,
@@ -186,6 +188,12 @@ class _Tables:
         outs = sum(a.is_out for a in f.schema.arguments)
         body = f"{{{self.numbers[f.made_of.name]}, {outs}, {int(not f.is_generated)}, {self.array('int8_t', ', '.join(sources))}}}"
         return self.array("rt_made_of", body)
+
+    def same_as(self, f: Operator) -> str:
+        """The operator that another name or an overload for numbers calls, and which of its arguments are numbers to be wrapped."""
+        kinds = [(a.real_type.info.kind, b.real_type.info.kind) for a, b in zip(f.schema.arguments, f.made_of.schema.arguments)]
+        numbers = sum(1 << i for i, pair in enumerate(kinds) if pair == ("Scalar", "Tensor"))
+        return self.array("rt_same_as", f"{{{self.numbers[f.made_of.name]}, {numbers:#x}}}")
 
     def operator(self, f: Operator) -> str:
         arguments, returns = f.schema.arguments, f.schema.returns

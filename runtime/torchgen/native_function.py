@@ -563,7 +563,8 @@ def _read_dispatch(
     if len(seen) == 1 and kernels.keys() == {_IMPLICIT}:
         if raw[next(key for key in raw if key != "__line__")] == cpp.name(func):
             raise AssertionError("unnecessary dispatch table for this function; just delete the dispatch key entirely")
-        if not delegate and not kernels[_IMPLICIT].supports_symint():
+        own = kernels[_IMPLICIT].cpp_namespace == DEFAULT_KERNEL_NAMESPACE  # `made::` and `same::` name operators
+        if not delegate and own and not kernels[_IMPLICIT].supports_symint():
             raise AssertionError(
                 f"unexpected name for singleton CompositeImplicitAutograd dispatch entry: expected {cpp.name(func)} "
                 f"but got {kernels[_IMPLICIT]}.  Rename your implementation to the expected "

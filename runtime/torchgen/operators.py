@@ -28,15 +28,18 @@ PYTHON_KERNELS = "runtime.kernels"
 
 _STRUCTURED_KEYS = ("CPU", "Meta")
 _COMPOSITES = frozenset(["CompositeImplicitAutograd", "CompositeExplicitAutograd", "CompositeExplicitAutogradNonFunctional"])
-#: Nothing to record: `lift_fresh` returns its very argument, `detach_` changes neither elements nor geometry.
-_UNRECORDED = frozenset(["_batch_norm_with_update", "_native_batch_norm_legit", "detach_", "lift_fresh"])
+#: Nothing to record: `lift_fresh` returns its very argument, `detach_` changes neither elements nor geometry. These are unrecorded in
+#: PyTorch too, although they write: `rrelu_with_noise` its noise, batch norms their running statistics.
+_UNRECORDED = frozenset(["_batch_norm_with_update", "_native_batch_norm_legit", "detach_", "lift_fresh", "rrelu_with_noise"])
 
 #: Views without gradients: their results share memory and version, and know no base.
 _SHARING = frozenset(["detach", "view.dtype"])
 
 #: Base names of the operators that take a Python number where a Tensor is declared, in-place forms included. PyTorch
 #: keeps this list in the binder of `torch.ops`; nothing in a schema tells.
-NUMBERS_AS_TENSORS = frozenset(["_to_copy", "add", "copy", "div", "floor_divide", "mul", "sub", "to", "true_divide"])
+NUMBERS_AS_TENSORS = frozenset(
+    ["_to_copy", "add", "copy", "div", "divide", "floor_divide", "mul", "multiply", "sub", "subtract", "to", "true_divide"]
+)
 
 
 class EntryError(ValueError):
@@ -59,8 +62,8 @@ class Kernel(NamedTuple):
     """One registration: a key and what runs there.
 
     `how` is "c" (a C function), "py" (a Python function), "structured" (a structured definition, run as the operator's
-    variant), "made" (the operator of that name, of which this one is a variant) or "generic" (one of the core's own kernels); `name`
-    is the kernel's.
+    variant), "made" (the operator of that name, of which this one is a variant), "same" (the operator of that name, called with the same
+    arguments) or "generic" (one of the core's own kernels); `name` is the kernel's.
     """
 
     key: str
@@ -108,7 +111,7 @@ class Operator:
     kernels : list of Kernel
         Every registration.
     made_of : Operator or None
-        The operator that its kernel calls, if it is a variant whose kernel nobody writes.
+        The operator that its kernel calls, if it is a variant or another name whose kernel nobody writes.
     """
 
     native: NativeFunction
@@ -231,9 +234,9 @@ def read_tags(path: Path) -> list[str]:
 
 
 def python_kernels(package: Path) -> dict[str, list[str]]:
-    """The functions of the package of Python kernels, helpers included: name -> the modules that define it."""
+    """The functions of the package of Python kernels, but for modules of helpers (`_x.py`): name -> the modules that define it."""
     found: dict[str, list[str]] = {}
-    for module in sorted(package.glob("*.py")):
+    for module in sorted(package.glob("[!_]*.py")):
         for node in ast.parse(module.read_text()).body:
             if isinstance(node, ast.FunctionDef):
                 found.setdefault(node.name, []).append(module.stem)
@@ -283,12 +286,14 @@ class _Registrar:
             if o.native.structured or not (o.is_out or o.is_inplace):
                 o.fail("`made::NAME` is the kernel of an in-place or out= entry")
             return Kernel(key.name, "made", name)
+        if namespace == "same":
+            return Kernel(key.name, "same", name)
         if namespace == "structured":
             if key.name in _COMPOSITES:
                 o.fail("a structured definition needs a backend key")
             return Kernel(key.name, "structured", name)
         if namespace != "at":
-            o.fail(f"`{namespace}::{name}` is no kernel: NAME, structured::NAME or made::NAME")
+            o.fail(f"`{namespace}::{name}` is no kernel: NAME, structured::NAME, made::NAME or same::NAME")
         if not o.native.structured and key is DispatchKey.CompositeImplicitAutograd:
             # The model knows functions of C++, where overloads share a name.
             name = o.native.func.name.unambiguous_name() if name == cpp.name(o.native.func) else name
@@ -362,18 +367,37 @@ class _Registrar:
                                f"there is no kernel {o.native.func.name.unambiguous_name()!r}, nor a functional operator to make it of")  # fmt: skip
                     o.kernels[i] = kernel._replace(name=o.made_of.name)
 
+    def add_same(self) -> None:
+        """The operators that `same::NAME` means: they take the same arguments, and Tensors where these take Scalars."""
+        by_word = {o.native.func.name.unambiguous_name(): o for o in self.operators}
+        for o in self.operators:
+            for i, kernel in enumerate(o.kernels):
+                if kernel.how == "same":
+                    if kernel.name not in by_word:
+                        o.fail(f"`same::{kernel.name}` names no operator")
+                    o.made_of = by_word[kernel.name]
+                    theirs = [a.real_type.info.kind for a in o.made_of.schema.arguments]
+                    mine = [a.real_type.info.kind for a in o.schema.arguments]
+                    if len(mine) != len(theirs) or any(a != b and (a, b) != ("Scalar", "Tensor") for a, b in zip(mine, theirs)):
+                        o.fail(f"{o.made_of.name} takes other arguments")
+                    o.kernels[i] = kernel._replace(name=o.made_of.name)
+
     def add_view_copy(self, g: NativeFunctionsViewGroup) -> None:
-        """The kernel of a view's copying variant, which an entry declares."""
+        """The kernel of a view's copying variant, which an entry declares and no function implements."""
         if g.view_copy is not None:
             o = self.by_name[g.view_copy.func.name]
-            o.made_of = self.by_name[g.view.func.name]
-            o.kernels = [Kernel(k.key, "made", o.made_of.name) if k.key == "CompositeExplicitAutogradNonFunctional" else k for k in o.kernels]
+            view = self.by_name[g.view.func.name]
+            for i, k in enumerate(o.kernels):
+                if k.key == "CompositeExplicitAutogradNonFunctional" and k.how == "c" and k.name not in self.sources.c:
+                    o.made_of = view
+                    o.kernels[i] = Kernel(k.key, "made", view.name)
 
     def run(self) -> list[Operator]:
         for o in self.operators:
             if not o.is_generated:
                 o.kernels = self.own_kernels(o)
         self.add_declared_made()
+        self.add_same()
         for g in self.views:
             self.add_view_copy(g)
         for o in self.operators:

@@ -13,6 +13,7 @@ _SOURCES = {
     "py": "Python: `{1}` of runtime/kernels/{0}.py",
     "structured": "structured definition `rt_k_{0}`",
     "made": "made of `{0}`",
+    "same": "calls `{0}`",
     "generic": "the core's `{0}`",
 }
 

@@ -14,10 +14,15 @@ from runtime.torchgen.operators import Operator
 
 __all__ = ["PublicFunction", "public_functions"]
 
+#: Steps of differentiation, which only formulas of gradients call.
+UNBOUND_ENDINGS = ("_backward", "_forward", "_jvp")
+
 #: Operators without a public function: seen only below the dispatcher, or offered by Tensor and the namespace in
 #: another form (`Tensor.size` reads a field).
 UNBOUND = frozenset(
     [
+        "_batch_norm_no_update",
+        "_batch_norm_with_update",
         "_local_scalar_dense",
         "_reshape_alias",
         "_to_copy",
@@ -29,6 +34,7 @@ UNBOUND = frozenset(
         "is_contiguous",
         "lift_fresh",
         "lift_fresh_copy",
+        "nonzero_numpy",
         "normal_functional",
         "numel",
         "size",
@@ -39,12 +45,19 @@ UNBOUND = frozenset(
         "sym_size",
         "sym_storage_offset",
         "sym_stride",
+        "unique_dim",
+        "unique_dim_consecutive",
     ]
 )
 
-#: Methods that class Tensor has by itself, because they read a field, leave the world of tensors, or take a device, a dtype or a
-#: tensor in the same place.
-OWN_METHODS = frozenset(["is_complex", "is_floating_point", "is_signed", "item", "to"])
+#: Methods that class Tensor has by itself, because they read a field, leave the world of tensors, take a device, a dtype or a
+#: tensor in the same place, take other arguments than the function, are properties, have `self` in another place than the first, or are slots of the type (no functions either).
+OWN_METHODS = frozenset(
+    """
+    __and__ __iand__ __ilshift__ __ior__ __irshift__ __ixor__ __lshift__ __or__ __rshift__ __xor__ is_complex is_conj is_floating_point is_neg
+    imag is_signed item mH mT matrix_H nonzero numpy_T polygamma real to unique_consecutive where
+    """.split()
+)
 
 #: Overloads that no call can reach: the Tensor overload before them takes numbers.
 SHADOWED = frozenset(f"{base}{inplace}.Scalar" for base in ("add", "sub", "mul", "div") for inplace in ("", "_"))
@@ -174,16 +187,19 @@ def public_functions(functions: list[Operator]) -> list[PublicFunction]:
 
     A name whose function and method have different overloads gives two entries.
     """
-    outs = {(f.base, f.python_module, _call(f)): f for f in functions if f.is_out and not f.is_generated}
+    # Of the out= variants that nobody declares, PyTorch offers those of copying variants of views.
+    outs = {(f.base, f.python_module, _call(f)): f for f in functions if f.is_out and ("view_copy" in f.native.tags or not f.is_generated)}
     groups: dict[tuple[str, str], list[Operator]] = {}
     for f in functions:
-        if not f.is_out and not f.is_generated and f.base not in UNBOUND and f.name not in SHADOWED:
+        if f.base in UNBOUND or f.name in SHADOWED or f.base.endswith(UNBOUND_ENDINGS):
+            continue
+        if not f.is_out and not f.is_generated:
             groups.setdefault((f.python_module, f.base), []).append(f)
     result = []
     for (module, name), overloads in groups.items():
         by_variant = {}
         for variant in ("function", "method"):
-            own = variant == "method" and name in OWN_METHODS
+            own = name in OWN_METHODS and (variant == "method" or name.startswith("__"))
             found = [] if own else [f for f in overloads if variant in f.variants]
             paired = [(f, outs.get((f.base, module, _call(f))) if variant == "function" else None) for f in found]
             by_variant[variant] = _ordered(paired)

@@ -1,0 +1,145 @@
+/* Functions of two operands beyond arithmetic: angles, signs, neighbours, common divisors, sums of exponentials, shifts.
+ *
+ * The loops are NumPy's where NumPy means the same; where float16 and bfloat16 have neighbours of their own, loops work on their bits.
+ */
+#include "kernels/cpu/loop_tables.h"
+
+#define FLOAT_BINARY(name, stub_name, numpy, more_flags)                                                                 \
+    static rt_pointwise_op name##_op = {.stub = stub_name, .ufunc = numpy, .nin = 2, .flags = more_flags, .dtypes = RT_FLOATING_DTYPES}; \
+    RT_POINTWISE2(name##_out, name##_op)
+FLOAT_BINARY(atan2, "atan2_cpu", "arctan2", RT_PW_INT_TO_FLOAT)
+FLOAT_BINARY(copysign, "copysign_cpu", "copysign", RT_PW_INT_TO_FLOAT)
+FLOAT_BINARY(hypot, "hypot_cpu", "hypot", 0)
+FLOAT_BINARY(logaddexp2, "logaddexp2_cpu", "logaddexp2", 0)
+
+static int is_complex_tensor(PyObject *o) { return rt_is_tensor(o) && rt_is_complex(RT_TENSOR(o)->dtype); }
+
+#define EXTREMUM_OF_NUMBERS(name)                                                                                        \
+    static rt_pointwise_op name##_op = {.stub = #name "_cpu", .ufunc = #name, .nin = 2, .dtypes = NUMERIC_DTYPES | RT_BOOL_DTYPE}; \
+    static int name##_rule(rt_call_frame *c)                                                                             \
+    {                                                                                                                    \
+        if (is_complex_tensor(c->args[0]) || is_complex_tensor(c->args[1])) {                                            \
+            PyErr_SetString(PyExc_RuntimeError, #name " not implemented for complex tensors.");                          \
+            return -1;                                                                                                   \
+        }                                                                                                                \
+        return rt_pointwise_rule(c, &name##_op, 0, 2, c->args);                                                          \
+    }                                                                                                                    \
+    static PyObject *name##_fast(PyObject *const *args, Py_ssize_t n, RtTensor *out) { (void)n; return rt_pointwise_fast2(&name##_op, args[0], args[1], out); } \
+    RT_STRUCTURED(name##_out, name##_rule, rt_pointwise_cpu, name##_fast)
+EXTREMUM_OF_NUMBERS(fmax)
+EXTREMUM_OF_NUMBERS(fmin)
+
+/* ------------------------------------------------------------------------------------------------------- sums of exponentials */
+
+/* log(1 + z), exact for small z: the real part goes by way of |1 + z|**2 - 1. */
+#define LOGADDEXP_COMPLEX(suffix, T, f)                                                                                  \
+    static T log_one_plus_##suffix(T z)                                                                                  \
+    {                                                                                                                    \
+        __typeof__(creal##f(z)) x = creal##f(z), y = cimag##f(z);                                                        \
+        if (fabs##f(x) > 0.5 || fabs##f(y) > 0.5)                                                                        \
+            return clog##f(1 + z);                                                                                       \
+        return __builtin_complex(log1p##f(x * (2 + x) + y * y) / 2, atan2##f(y, 1 + x));                                               \
+    }                                                                                                                    \
+    static T logaddexp_of_##suffix(T a, T b)                                                                             \
+    {                                                                                                                    \
+        if (a != a || b != b)                                                                                            \
+            return __builtin_complex((__typeof__(creal##f(a)))NAN, (__typeof__(creal##f(a)))NAN);                                                                                        \
+        int a_is_less = creal##f(a) < creal##f(b);                                                                       \
+        T low = a_is_less ? a : b, high = a_is_less ? b : a;                                                             \
+        if (isinf(creal##f(low)) && creal##f(low) == creal##f(high))                                                     \
+            return creal##f(low) < 0 ? low : clog##f(cexp##f(low) + cexp##f(high));                                      \
+        return high + log_one_plus_##suffix(cexp##f(low - high));                                                        \
+    }                                                                                                                    \
+    RT_LOOP2(logaddexp_##suffix, T, T, logaddexp_of_##suffix(a, b))
+FORALL_COMPLEX(LOGADDEXP_COMPLEX)
+static const rt_own_loop logaddexp_loops[] = {COMPLEX_LOOPS(logaddexp), NO_MORE_LOOPS};
+static rt_pointwise_op logaddexp_op = {.stub = "logaddexp_cpu", .ufunc = "logaddexp", .own = logaddexp_loops, .nin = 2,
+                                       .dtypes = RT_FLOATING_DTYPES | RT_COMPLEX_DTYPES};
+RT_POINTWISE2(logaddexp_out, logaddexp_op)
+
+/* -------------------------------------------------------------------------------------------------------------------- integers */
+
+#define DIVISORS(name)                                                                                                   \
+    static rt_pointwise_op name##_op = {.stub = #name "_cpu", .ufunc = #name, .nin = 2, .dtypes = RT_INTEGRAL_DTYPES};   \
+    RT_POINTWISE2(name##_out, name##_op)
+DIVISORS(gcd)
+DIVISORS(lcm)
+
+/* A distance outside of the type's width shifts everything out; C leaves that undefined. */
+#define SHIFT(suffix, T, U)                                                                                              \
+    RT_CLONES RT_LOOP2(left_shift_##suffix, T, T, (U)b >= 8 * sizeof(T) ? 0 : (U)((U)a << b))                            \
+    RT_CLONES RT_LOOP2(right_shift_##suffix, T, T, a >> ((U)b >= 8 * sizeof(T) ? 8 * sizeof(T) - 1 : (U)b))
+FORALL_SIGNED(SHIFT)
+RT_CLONES RT_LOOP2(left_shift_u8, uint8_t, uint8_t, b >= 8 ? 0 : a << b)
+RT_CLONES RT_LOOP2(right_shift_u8, uint8_t, uint8_t, b >= 8 ? 0 : a >> b)
+#define SIGNED_AND_BYTE_LOOPS(f) {RT_UINT8, f##_u8}, {RT_INT8, f##_i8}, {RT_INT16, f##_i16}, {RT_INT32, f##_i32}, {RT_INT64, f##_i64}
+static const rt_own_loop left_shift_loops[] = {SIGNED_AND_BYTE_LOOPS(left_shift), NO_MORE_LOOPS};
+static const rt_own_loop right_shift_loops[] = {SIGNED_AND_BYTE_LOOPS(right_shift), NO_MORE_LOOPS};
+static rt_pointwise_op left_shift_op = {.stub = "lshift_cpu", .own = left_shift_loops, .nin = 2, .dtypes = RT_INTEGRAL_DTYPES};
+static rt_pointwise_op right_shift_op = {.stub = "rshift_cpu", .own = right_shift_loops, .nin = 2, .dtypes = RT_INTEGRAL_DTYPES};
+RT_POINTWISE2(bitwise_left_shift_Tensor_out, left_shift_op)
+RT_POINTWISE2(bitwise_right_shift_Tensor_out, right_shift_op)
+
+/* ------------------------------------------------------------------------------------------------------------------- heaviside */
+
+#define HEAVISIDE(suffix, T, _) RT_CLONES RT_LOOP2(heaviside_##suffix, T, T, a == 0 ? b : (T)(a > 0))
+FORALL_SIGNED(HEAVISIDE)
+FORALL_FLOATS(HEAVISIDE)
+RT_CLONES RT_LOOP2(heaviside_u8, uint8_t, uint8_t, a == 0 ? b : 1)
+static const rt_own_loop heaviside_loops[] = {SIGNED_AND_BYTE_LOOPS(heaviside), FLOAT_LOOPS(heaviside), {RT_BOOL, heaviside_u8}, NO_MORE_LOOPS};
+static rt_pointwise_op heaviside_op = {.stub = "heaviside_cpu", .own = heaviside_loops, .nin = 2, .dtypes = NUMERIC_DTYPES | RT_BOOL_DTYPE};
+static int heaviside_rule(rt_call_frame *c)
+{
+    const RtTensor *self = RT_TENSOR(c->args[0]), *values = RT_TENSOR(c->args[1]), *out = c->outs[0];
+    const char *text = NULL;
+    if (rt_is_complex(self->dtype) || rt_is_complex(values->dtype) || (out != NULL && rt_is_complex(out->dtype)))
+        text = "heaviside is not yet implemented for complex tensors.";
+    else if (self->dtype != values->dtype || (out != NULL && out->dtype != self->dtype))
+        text = "heaviside is not yet implemented for tensors with different dtypes.";
+    if (text != NULL) {
+        PyErr_SetString(PyExc_RuntimeError, text);
+        return -1;
+    }
+    return rt_pointwise_rule(c, &heaviside_op, 0, 2, c->args);
+}
+RT_STRUCTURED(heaviside_out, heaviside_rule, rt_pointwise_cpu, NULL)
+
+/* ------------------------------------------------------------------------------------------------------------------- neighbours */
+
+static rt_pointwise_op nextafter_op = {.stub = "nextafter_cpu", .ufunc = "nextafter", .nin = 2, .dtypes = RT_FLOATING_DTYPES};
+RT_POINTWISE_RULE(nextafter_out, nextafter_op, 2)
+
+/* A float16 or bfloat16 as an integer that orders as its value does; -0 and +0 are both 0. */
+static inline int ordinal(uint16_t bits) { return bits & 0x8000 ? -(int)(bits & 0x7fff) : bits; }
+static inline uint16_t bits_next_to(uint16_t from, uint16_t to, int infinity)
+{
+    if ((from & 0x7fff) > infinity || (to & 0x7fff) > infinity)
+        return (uint16_t)(infinity | infinity >> 1 | 1);
+    int place = ordinal(from), target = ordinal(to);
+    if (place == target)
+        return to;
+    place += place < target ? 1 : -1;
+    return (uint16_t)(place < 0 ? 0x8000 | -place : place);
+}
+RT_LOOP2(nextafter_f16, uint16_t, uint16_t, bits_next_to(a, b, 0x7c00))
+RT_LOOP2(nextafter_bf16, uint16_t, uint16_t, bits_next_to(a, b, 0x7f80))
+
+static int nextafter_cpu(rt_call_frame *c)
+{
+    const rt_pointwise *p = rt_pointwise_of(c);
+    if (!rt_dtype_in(p->common, RT_REDUCED_DTYPES))
+        return rt_pointwise_cpu(c);
+    const RtTensor *out = c->outs[0];
+    rt_iter it;
+    rt_iter_begin(&it, out->ndim, out->sizes);
+    for (int i = 0; i < 2; i++) {
+        if (rt_check_cpu_memory(p->in[i].tensor) < 0)
+            return -1;
+        rt_iter_tensor(&it, p->in[i].tensor, 2, (int[]){p->in[i].tensor->dtype, p->common});
+    }
+    rt_iter_tensor(&it, out, 2, (int[]){p->common, out->dtype});
+    rt_iter_run(&it, (rt_loop){p->common == RT_FLOAT16 ? nextafter_f16 : nextafter_bf16, NULL});
+    return 0;
+}
+static PyObject *nextafter_fast(PyObject *const *args, Py_ssize_t n, RtTensor *out) { (void)n; return rt_pointwise_fast2(&nextafter_op, args[0], args[1], out); }
+RT_STRUCTURED(nextafter_out, nextafter_out_rule, nextafter_cpu, nextafter_fast)

@@ -1,0 +1,148 @@
+"""What factorizations and solvers share: checks of matrices, and LAPACK routines over stacks of them.
+
+Routines come from SciPy, imported at the first call of one. They work on one matrix; stacks are walked here.
+"""
+
+import functools
+import itertools
+import math
+
+import numpy as np
+
+from runtime._core import dtype_names, ops
+from runtime.kernels._arrays import new, read
+from runtime.kernels._common import broadcast, scalar_name
+
+aten = ops.aten
+
+_FLOATS = {dtype_names[n] for n in ("float32", "float64", "complex64", "complex128")}
+_REAL = {dtype_names["complex64"]: dtype_names["float32"], dtype_names["complex128"]: dtype_names["float64"]}
+_COMPLEX = {real: complex_ for complex_, real in _REAL.items()}
+
+
+class LinAlgError(RuntimeError):
+    """A matrix is singular, not positive definite, or has no convergent decomposition."""
+
+    __module__ = "runtime.linalg"
+
+
+def real_of(dtype):
+    return _REAL.get(dtype, dtype)
+
+
+def complex_of(dtype):
+    return _COMPLEX.get(dtype, dtype)
+
+
+# ---- checks
+
+
+def check_matrix(t, name, argument="A"):
+    if t.dim() < 2:
+        raise RuntimeError(f"{name}: The input tensor {argument} must have at least 2 dimensions.")
+
+
+def check_square(t, name, argument="A"):
+    check_matrix(t, name, argument)
+    if t.shape[-1] != t.shape[-2]:
+        raise RuntimeError(f"{name}: {argument} must be batches of square matrices, but they are {t.shape[-2]} by {t.shape[-1]} matrices")
+
+
+def check_floating(t, name):
+    """Only what LAPACK computes with."""
+    if not (t.dtype.is_floating_point or t.dtype.is_complex):
+        raise RuntimeError(f"{name}: Expected a floating point or complex tensor as input. Got {scalar_name(t.dtype)}")
+    if t.dtype not in _FLOATS:
+        raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {scalar_name(t.dtype)}")
+
+
+def check_same_dtype(a, b, name, first="A", second="B"):
+    if a.dtype != b.dtype:
+        raise RuntimeError(
+            f"{name}: Expected {first} and {second} to have the same dtype, but found {first} of type {scalar_name(a.dtype)}"
+            f" and {second} of type {scalar_name(b.dtype)} instead"
+        )
+
+
+def check_compatible(a, b, left, name):
+    """The shapes of the equation AX = B, or XA = B."""
+    if (a.shape[-2] != b.shape[-2]) if left else (a.shape[-1] != b.shape[-1]):
+        equation = "AX = B" if left else "XA = B"
+        raise RuntimeError(
+            f"{name}: Incompatible shapes of A and B for the equation {equation} ({a.shape[-2]}x{a.shape[-1]} and {b.shape[-2]}x{b.shape[-1]})"
+        )
+
+
+# ---- routines
+
+
+@functools.cache
+def routine(name, kind):
+    """A routine of LAPACK for the elements of a NumPy dtype's character; `or`/`un` and `sy`/`he` by it."""
+    from scipy.linalg import lapack
+
+    if kind in "FD":
+        name = {"orgqr": "ungqr", "ormqr": "unmqr"}.get(name, name)
+    return getattr(lapack, {"f": "s", "d": "d", "F": "c", "D": "z"}[kind] + name)
+
+
+def places(*arrays):
+    """The indices of the matrices of stacks of one shape."""
+    return itertools.product(*(range(n) for n in arrays[0].shape[:-2]))
+
+
+def copy_of(tensor, batch=None):
+    """A tensor's elements in a new array, broadcast to a batch shape."""
+    array = read(tensor)
+    if batch is not None and array.shape[:-2] != tuple(batch):
+        array = np.broadcast_to(array, tuple(batch) + array.shape[-2:])
+    return np.array(array, order="C")
+
+
+def batch_of(*tensors):
+    return functools.reduce(broadcast, (tuple(t.shape[:-2]) for t in tensors))
+
+
+def lu_of(array):
+    """Factors in place of the matrices, their pivots counted from 1, and infos."""
+    m, n = array.shape[-2:]
+    pivots = np.zeros(array.shape[:-2] + (min(m, n),), np.int32)
+    info = np.zeros(array.shape[:-2], np.int32)
+    if array.size:
+        getrf = routine("getrf", array.dtype.char)
+        for i in places(array):
+            array[i], piv, info[i] = getrf(array[i])
+            pivots[i] = piv + 1
+    return pivots, info
+
+
+def permutations(pivots, m):
+    """The rows that row exchanges bring to each place: an index array of shape batch + (m,)."""
+    perm = np.broadcast_to(np.arange(m), pivots.shape[:-1] + (m,)).copy()
+    flat, exchanges = perm.reshape(math.prod(pivots.shape[:-1]), m), pivots.reshape(math.prod(pivots.shape[:-1]), pivots.shape[-1])
+    rows = np.arange(len(flat))
+    for k in range(exchanges.shape[-1]):
+        other = exchanges[:, k] - 1
+        swapped = flat[rows, other].copy()
+        flat[rows, other] = flat[:, k]
+        flat[:, k] = swapped
+    return perm
+
+
+def lu_solved(lu, pivots, b, adjoint=False):
+    """X of A X = B (of A^H X = B) by the factors of A; stacks of one batch shape."""
+    x = np.empty_like(b)
+    if b.size:
+        getrs = routine("getrs", lu.dtype.char)
+        for i in places(lu):
+            x[i], _ = getrs(lu[i], pivots[i] - 1, b[i], trans=2 if adjoint else 0)
+    return x
+
+
+def adjoint(t):
+    """The conjugate transpose of matrices."""
+    return aten.conj_physical.default(aten.transpose.int(t, -2, -1)) if t.dtype.is_complex else aten.transpose.int(t, -2, -1)
+
+
+def info_tensor(info):
+    return new(np.asarray(info, np.int32))

@@ -1,0 +1,158 @@
+"""Distances and similarities of vectors."""
+
+import math
+
+import numpy as np
+
+from runtime._core import ops
+from runtime.kernels._arrays import new, read
+from runtime.kernels._common import broadcast, scalar_name, wrap_dim
+from runtime.kernels.losses import in_dtype_of, wide
+
+aten = ops.aten
+
+
+def _norm(difference, p, dim, keepdim):
+    """The p-norm over a dimension, rounded once."""
+    result = _wide_norm(*wide(difference), p, dim, keepdim)
+    narrow = difference.dtype.is_floating_point and result.dtype != difference.dtype
+    return in_dtype_of(difference, result) if narrow else result
+
+
+def _wide_norm(difference, p, dim, keepdim):
+    size = aten.abs.default(difference)
+    if not size.dtype.is_floating_point:
+        import runtime
+
+        size = aten.to.dtype(size, runtime.get_default_dtype())
+    if size.dim() == 0:
+        return size if p != 0 else aten.to.dtype(aten.ne.Scalar(size, 0), size.dtype)
+    if math.isinf(p):
+        return (aten.amax if p > 0 else aten.amin).default(size, (dim,), keepdim)
+    if p == 0:
+        return aten.to.dtype(aten.sum.dim_IntList(aten.ne.Scalar(size, 0), (dim,), keepdim), size.dtype)
+    if p == 1:
+        return aten.sum.dim_IntList(size, (dim,), keepdim)
+    if p == 2:
+        return aten.sqrt.default(aten.sum.dim_IntList(aten.mul.Tensor(size, size), (dim,), keepdim))
+    return aten.pow.Tensor_Scalar(aten.sum.dim_IntList(aten.pow.Tensor_Scalar(size, p), (dim,), keepdim), 1 / p)
+
+
+def pairwise_distance(x1, x2, p=2, eps=1e-06, keepdim=False):
+    difference = aten.add.Scalar(aten.sub.Tensor(x1, x2), eps)
+    return _norm(difference, p, difference.dim() - 1, keepdim)
+
+
+def cosine_similarity(x1, x2, dim=1, eps=1e-08):
+    import runtime
+
+    common = runtime.promote_types(x1.dtype, x2.dtype) if hasattr(runtime, "promote_types") else aten.add.Tensor(x1, x2).dtype
+    if not common.is_floating_point:
+        raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {scalar_name(common)}")
+    shape = broadcast(x1.shape, x2.shape)
+    dim = wrap_dim(dim, len(shape))
+    a, b = (aten.expand.default(aten.to.dtype(t, common), shape) for t in (x1, x2))
+    # Each vector is made of length 1 by itself: the product of two lengths could underflow.
+    units = [aten.div.Tensor(t, aten.clamp_min.default(_norm(t, 2, dim, True), eps)) for t in (a, b)]
+    product = aten.mul.Tensor(*units)
+    return aten.sum.dim_IntList(product, (dim,)) if product.dim() else product
+
+
+def _pair_distances(a, b, p):
+    """The p-norms of the differences of each row of a and each row of b, in pieces that fit caches."""
+    out = np.empty((len(a), len(b)), a.dtype)
+    step = max(1, (1 << 20) // max(1, b.size))
+    for i in range(0, len(a), step):
+        size = np.abs(a[i : i + step, None, :] - b[None])
+        if p == 0:
+            out[i : i + step] = (size != 0).sum(2)
+        elif math.isinf(p):
+            out[i : i + step] = size.max(2, initial=0)
+        elif p == 1:
+            out[i : i + step] = size.sum(2)
+        elif p == 2:
+            out[i : i + step] = np.sqrt(np.einsum("ijk,ijk->ij", size, size))
+        else:
+            out[i : i + step] = (size**p).sum(2) ** (1 / p)
+    return out
+
+
+def _only_wide_floats(name, tensor):
+    if scalar_name(tensor.dtype) not in ("Float", "Double"):
+        raise NotImplementedError(f"\"{name}\" not implemented for '{scalar_name(tensor.dtype)}'")
+
+
+def cdist(x1, x2, p=2, compute_mode=None):
+    for name, t in ("X1", x1), ("X2", x2):
+        if t.dim() < 2:
+            raise RuntimeError(f"cdist only supports at least 2D tensors, {name} got: {t.dim()}D")
+    _check_columns(x1, x2)
+    return aten._cdist_forward.default(x1, x2, p, compute_mode)
+
+
+def _check_columns(x1, x2):
+    if x1.shape[-1] != x2.shape[-1]:
+        raise RuntimeError(f"X1 and X2 must have the same number of columns. X1: {x1.shape[-1]} X2: {x2.shape[-1]}")
+
+
+def _cdist_forward(x1, x2, p, compute_mode):
+    for name, t in ("X1", x1), ("X2", x2):
+        if t.dim() < 2:
+            raise RuntimeError(f"cdist only supports at least 2D tensors, {name} got: {t.dim()}D")
+    _check_columns(x1, x2)
+    for name, t in ("X1", x1), ("X2", x2):
+        if not t.dtype.is_floating_point:
+            raise RuntimeError(f"cdist only supports floating-point dtypes, {name} got: {scalar_name(t.dtype)}")
+    if not p >= 0:
+        raise RuntimeError("cdist only supports non-negative p values")
+    mode = compute_mode or 0
+    if not 0 <= mode <= 2:
+        raise RuntimeError(f"possible modes: 0, 1, 2, but was: {mode}")
+    if x1.dtype != x2.dtype:
+        raise RuntimeError(f"expected scalar type {scalar_name(x1.dtype)} but found {scalar_name(x2.dtype)}")
+    rows1, rows2 = x1.shape[-2], x2.shape[-2]
+    batch = broadcast(x1.shape[:-2], x2.shape[:-2])
+    if x1.device.type == "meta":
+        return aten.new_empty.default(x1, (*batch, rows1, rows2))
+    _only_wide_floats("cdist", x1)
+    a = np.broadcast_to(read(x1), (*batch, *x1.shape[-2:]))
+    b = np.broadcast_to(read(x2), (*batch, *x2.shape[-2:]))
+    product = p == 2 and (mode == 1 or (mode == 0 and (rows1 > 25 or rows2 > 25)))
+    result = np.empty((*batch, rows1, rows2), a.dtype)
+    for i in np.ndindex(*batch):
+        result[i] = _by_product(a[i], b[i]) if product else _pair_distances(a[i], b[i], p)
+    return new(result, x1.dtype)
+
+
+def _by_product(a, b):
+    """Euclidean distances from one matrix product: fast, and inexact for vectors that nearly agree."""
+    squares = (a * a).sum(1)[:, None] + (b * b).sum(1)[None] - 2 * (a @ b.T)
+    return np.sqrt(np.maximum(squares, 0))
+
+
+def _euclidean_dist(x1, x2):
+    squares = [aten.sum.dim_IntList(aten.mul.Tensor(t, t), (-1,), True) for t in (x1, x2)]
+    product = aten.matmul.default(x1, aten.transpose.int(x2, -2, -1))
+    both = aten.add.Tensor(squares[0], aten.transpose.int(squares[1], -2, -1))
+    return aten.sqrt.default(aten.clamp_min.default(aten.sub.Tensor(both, aten.mul.Scalar(product, 2)), 0))
+
+
+def pdist(self, p=2):
+    if self.dim() != 2:
+        raise RuntimeError(f"pdist only supports 2D tensors, got: {self.dim()}D")
+    if not self.dtype.is_floating_point:
+        raise RuntimeError("pdist only supports floating-point dtypes")
+    if not p >= 0:
+        raise RuntimeError("pdist only supports non-negative p values")
+    return aten._pdist_forward.default(aten.contiguous.default(self), p)
+
+
+def _pdist_forward(self, p=2):
+    if self.dim() != 2:
+        raise RuntimeError("_pdist_forward requires a 2-D tensor")
+    n = self.shape[0]
+    if self.device.type == "meta":
+        return aten.new_empty.default(self, (n * (n - 1) // 2,))
+    _only_wide_floats("pdist", self)
+    x = read(self)
+    return new(_pair_distances(x, x, p)[np.triu_indices(n, 1)], self.dtype)

@@ -1,0 +1,158 @@
+"""Norms of vectors and matrices."""
+
+import math
+
+from runtime._core import dtype_names, ops
+from runtime.kernels._arrays import opmath
+from runtime.kernels._common import scalar_name, wrap_dim
+
+aten = ops.aten
+
+_REAL = {dtype_names[c]: dtype_names[r] for c, r in (("complex32", "float16"), ("complex64", "float32"), ("complex128", "float64"))}
+_WIDTH = {
+    dtype_names[name]: width
+    for width, names in ((1, ("float16", "bfloat16", "complex32")), (2, ("float32", "complex64")), (3, ("float64", "complex128")))
+    for name in names
+}
+
+
+def _check_dtype(t, dtype, name):
+    if dtype is None:
+        return
+    if not (dtype.is_floating_point or dtype.is_complex):
+        raise RuntimeError(f"{name}: dtype should be floating point or complex, but got {scalar_name(dtype)}")
+    if t.dtype.is_complex != dtype.is_complex:
+        kind = "complex" if t.dtype.is_complex else "real"
+        raise RuntimeError(f"{name}: dtype should be {kind} for {kind} inputs, but got {scalar_name(dtype)}")
+    if _WIDTH[t.dtype] > _WIDTH[dtype] or (_WIDTH[t.dtype] == 1 == _WIDTH[dtype] and t.dtype != dtype):
+        raise RuntimeError(
+            f"{name}: the dtype of the input ({scalar_name(t.dtype)}) should be convertible without narrowing to the specified dtype"
+            f" ({scalar_name(dtype)})"
+        )
+
+
+def _check_floating(t, name):
+    if not (t.dtype.is_floating_point or t.dtype.is_complex):
+        raise RuntimeError(f"{name}: Expected a floating point or complex tensor as input. Got {scalar_name(t.dtype)}")
+
+
+def linalg_vector_norm(self, ord=2, dim=None, keepdim=False, *, dtype=None):
+    name = "linalg.vector_norm"
+    _check_floating(self, name)
+    if isinstance(ord, complex):
+        raise RuntimeError("linalg.vector_norm: Expected a non-complex scalar as the order of norm.")
+    dims = list(range(self.dim())) if not dim else [wrap_dim(d, self.dim()) for d in dim]
+    if len(set(dims)) != len(dims):
+        raise RuntimeError(f"dim {next(d for d in dims if dims.count(d) > 1)} appears multiple times in the list of dims")
+    if ord < 0 or ord == math.inf:
+        for d in dims if self.dim() else ():
+            if self.shape[d] == 0:
+                if dim:
+                    raise RuntimeError(
+                        f"linalg.vector_norm cannot compute the {_number(ord)} norm on the dimension {d}because this dimension is empty and the"
+                        " operation does not have an identity"
+                    )
+                raise RuntimeError(
+                    f"linalg.vector_norm cannot compute the {_number(ord)} norm on an empty tensor because the operation does not have an identity"
+                )
+    _check_dtype(self, dtype, name)
+    result_dtype = _REAL.get(dtype or self.dtype, dtype or self.dtype)
+    wide = opmath(dtype or self.dtype)
+    x = self if self.dtype == wide else aten.to.dtype(self, wide)
+    result = _vector_norm(x, float(ord), dims, keepdim)
+    return result if result.dtype == result_dtype else aten.to.dtype(result, result_dtype)
+
+
+def _number(ord):
+    return f"{ord:g}"
+
+
+def _vector_norm(x, ord, dims, keepdim):
+    size = aten.abs.default(x)
+    if math.isinf(ord):
+        extreme = aten.amax.default if ord > 0 else aten.amin.default
+        return extreme(size, dims, keepdim) if x.dim() else size
+    if ord == 0:
+        return aten.sum.dim_IntList(aten.ne.Scalar(x, 0), dims, keepdim, dtype=size.dtype)
+    if ord == 1:
+        return aten.sum.dim_IntList(size, dims, keepdim)
+    if ord == 2:
+        return aten.sqrt.default(aten.sum.dim_IntList(aten.mul.Tensor(size, size), dims, keepdim))
+    return aten.pow.Tensor_Scalar(aten.sum.dim_IntList(aten.pow.Tensor_Scalar(size, ord), dims, keepdim), 1.0 / ord)
+
+
+def _matrix_dims(self, dim):
+    if len(dim) != 2:
+        raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {', '.join(map(str, dim))}")
+    if self.dim() < 2:
+        raise RuntimeError("linalg.matrix_norm: The input tensor A must have at least 2 dimensions.")
+    rows, columns = (wrap_dim(d, self.dim()) for d in dim)
+    if rows == columns:
+        raise RuntimeError(f"linalg.matrix_norm: dims must be different. Got ({dim[0]}, {dim[1]})")
+    return rows, columns
+
+
+def _cast(self, dtype):
+    _check_dtype(self, dtype, "linalg.matrix_norm")
+    return self if dtype is None or dtype == self.dtype else aten.to.dtype(self, dtype)
+
+
+def _by_singular_values(self, rows, columns, keepdim, reduce):
+    kept = [d for d in range(self.dim()) if d not in (rows, columns)]
+    result = reduce(aten.linalg_svdvals.default(aten.permute.default(self, [*kept, rows, columns])))
+    if keepdim:
+        for d in sorted((rows, columns)):
+            result = aten.unsqueeze.default(result, d)
+    return result
+
+
+def linalg_matrix_norm(self, ord, dim=(-2, -1), keepdim=False, *, dtype=None):
+    rows, columns = _matrix_dims(self, dim)
+    _check_floating(self, "linalg.matrix_norm")
+    if isinstance(ord, complex) or abs(ord) not in (1, 2, math.inf):
+        raise RuntimeError(f"linalg.matrix_norm: Order {_number(ord) if not isinstance(ord, complex) else ord} not supported.")
+    x = _cast(self, dtype)
+    largest = ord > 0
+    if abs(ord) == 2:
+        if not largest or x.numel():
+            extreme = aten.amax.default if largest else aten.amin.default
+            return _by_singular_values(x, rows, columns, keepdim, lambda s: extreme(s, [-1]))
+    # The largest (smallest) of the sums over rows for 1, over columns for infinity.
+    summed, over = (rows, columns) if abs(ord) == 1 else (columns, rows)
+    sums = aten.linalg_vector_norm.default(x, 1, [summed], keepdim)
+    if largest and not x.numel():
+        # The norm of a matrix without elements is 0.
+        return aten.linalg_vector_norm.default(x, 1, [rows, columns], keepdim)
+    if not keepdim and over > summed:
+        over -= 1
+    return (aten.amax if largest else aten.amin).default(sums, [over], keepdim)
+
+
+def linalg_matrix_norm_str_ord(self, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
+    rows, columns = _matrix_dims(self, dim)
+    _check_floating(self, "linalg.matrix_norm")
+    if ord not in ("fro", "nuc"):
+        raise RuntimeError(f"linalg.matrix_norm: Order {ord} not supported.")
+    if ord == "fro":
+        return aten.linalg_vector_norm.default(self, 2, [rows, columns], keepdim, dtype=dtype)
+    return _by_singular_values(_cast(self, dtype), rows, columns, keepdim, lambda s: aten.sum.dim_IntList(s, [-1]))
+
+
+def linalg_norm(self, ord=None, dim=None, keepdim=False, *, dtype=None):
+    if dim is not None:
+        if len(dim) not in (1, 2):
+            raise RuntimeError(f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got [{', '.join(map(str, dim))}]")
+    elif ord is not None and self.dim() not in (1, 2):
+        raise RuntimeError(f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {self.dim()}D.")
+    if ord is not None and (len(dim) == 2 if dim is not None else self.dim() == 2):
+        return aten.linalg_matrix_norm.default(self, ord, dim or [0, 1], keepdim, dtype=dtype)
+    return aten.linalg_vector_norm.default(self, 2 if ord is None else ord, dim, keepdim, dtype=dtype)
+
+
+def linalg_norm_ord_str(self, ord, dim=None, keepdim=False, *, dtype=None):
+    if dim is not None:
+        if len(dim) not in (1, 2):
+            raise RuntimeError(f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got [{', '.join(map(str, dim))}]")
+    elif self.dim() not in (1, 2):
+        raise RuntimeError(f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {self.dim()}D.")
+    return aten.linalg_matrix_norm.str_ord(self, ord, [0, 1] if dim is None else dim, keepdim, dtype=dtype)

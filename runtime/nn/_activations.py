@@ -1,0 +1,95 @@
+"""Activation functions of `nn.functional` that choose between an operator and its in-place form, or are short formulas."""
+
+from runtime import _core
+from runtime._core import ops
+
+__all__ = [
+    "celu", "elu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "logsigmoid", "mish", "prelu", "relu", "relu6",
+    "rrelu", "selu", "silu", "softsign", "tanhshrink", "threshold",
+]  # fmt: skip
+
+aten = ops.aten
+
+hardshrink = _core.functions["hardshrink"]
+logsigmoid = _core.functions_of("nn")["log_sigmoid"]
+prelu = _core.functions["prelu"]
+
+
+def threshold(input, threshold, value, inplace=False):
+    """`value` where an element is at most `threshold`."""
+    return (aten.threshold_ if inplace else aten.threshold).default(input, threshold, value)
+
+
+def relu(input, inplace=False):
+    """The larger of an element and 0."""
+    return (aten.relu_ if inplace else aten.relu).default(input)
+
+
+def glu(input, dim=-1):
+    """The first half of a dimension times the sigmoid of the second."""
+    return aten.glu.default(input, dim)
+
+
+def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
+    """Elements clamped between two numbers."""
+    return (aten.hardtanh_ if inplace else aten.hardtanh).default(input, min_val, max_val)
+
+
+def relu6(input, inplace=False):
+    """Elements clamped between 0 and 6."""
+    return (aten.relu6_ if inplace else aten.relu6).default(input)
+
+
+def elu(input, alpha=1.0, inplace=False):
+    """``alpha * (exp(x) - 1)`` of negative elements, others as they are."""
+    return (aten.elu_ if inplace else aten.elu).default(input, alpha)
+
+
+def selu(input, inplace=False):
+    """The scaled elu that keeps mean and variance."""
+    return (aten.selu_ if inplace else aten.selu).default(input)
+
+
+def celu(input, alpha=1.0, inplace=False):
+    """``alpha * (exp(x / alpha) - 1)`` of negative elements, others as they are."""
+    return (aten.celu_ if inplace else aten.celu).default(input, alpha)
+
+
+def leaky_relu(input, negative_slope=0.01, inplace=False):
+    """Negative elements times a slope, others as they are."""
+    return (aten.leaky_relu_ if inplace else aten.leaky_relu).default(input, negative_slope)
+
+
+def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
+    """Negative elements times slopes that are drawn in training, and the mean slope otherwise."""
+    return (aten.rrelu_ if inplace else aten.rrelu).default(input, lower, upper, training)
+
+
+def tanhshrink(input):
+    """``x - tanh(x)``."""
+    return input - input.tanh()
+
+
+def softsign(input):
+    """``x / (1 + |x|)``."""
+    return input / (input.abs() + 1)
+
+
+def silu(input, inplace=False):
+    """``x * sigmoid(x)``."""
+    return (aten.silu_ if inplace else aten.silu).default(input)
+
+
+def mish(input, inplace=False):
+    """``x * tanh(softplus(x))``."""
+    return (aten.mish_ if inplace else aten.mish).default(input)
+
+
+def hardsigmoid(input, inplace=False):
+    """The sigmoid's piecewise linear likeness."""
+    return (aten.hardsigmoid_ if inplace else aten.hardsigmoid).default(input)
+
+
+def hardswish(input, inplace=False):
+    """``x * hardsigmoid(x)``."""
+    return (aten.hardswish_ if inplace else aten.hardswish).default(input)
