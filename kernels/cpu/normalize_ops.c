@@ -355,7 +355,7 @@ RT_KERNEL(native_batch_norm)
             p.in = x->numel > 0 ? rt_data(x) : NULL;
             run(moments, channels, values * 2, &p);
             for (int64_t i = 0; i < channels; i++)
-                set(scale, i, get(scale, i) / (double)values);
+                set(scale, i, held_as(stats, get(scale, i)) / (double)values);
             if (update(args[3], rm, mean, momentum, 1) < 0 || update(args[4], rv, scale, momentum, (double)values / (double)(values - 1)) < 0) {
                 Py_CLEAR(out);
                 goto done;
