@@ -43,11 +43,11 @@ enum { LANES = 32 };
             }                                                                                                                \
             const V *weight = (const V *)p->weight, *bias = (const V *)p->bias;                                              \
             if (p->span > 0) {                                                                                               \
-                int64_t parts = width / p->span, first = row % p->rows_per_weights * parts;                                  \
-                for (int64_t part = 0; part < parts; part++) {                                                               \
+                int64_t span = p->span, parts = width / span, first = row % p->rows_per_weights * parts;                     \
+                for (int64_t part = 0; part < parts; part++, in += span, out += span) {                                      \
                     V a = weight != NULL ? scale * weight[first + part] : scale;                                             \
                     V b = (bias != NULL ? bias[first + part] : 0) - a * mean;                                                \
-                    for (int64_t i = part * p->span; i < (part + 1) * p->span; i++)                                          \
+                    for (int64_t i = 0; i < span; i++)                                                                       \
                         out[i] = STORE(a * LOAD(in[i]) + b);                                                                 \
                 }                                                                                                            \
             } else if (weight != NULL && bias != NULL) {                                                                     \
