@@ -141,7 +141,7 @@ static int read_geometry(const RtTensor *input, const RtTensor *weight, const pa
             if (__builtin_mul_overflow(size - 1, p->stride[d], &result))
                 return fail("a convolution's stride is too large");
             result += reach + 1 + p->output_padding[d] - 2 * p->padding[d];
-            if (result <= 0 && size > 0) {
+            if (size > 0 && (result < 0 || (result == 0 && p->ndim > 1))) {
                 PyErr_Format(PyExc_RuntimeError, "Given input size per channel: %lld. Calculated output size per channel: %lld. Output size is too small",
                              (long long)size, (long long)result);
                 return -1;

@@ -65,15 +65,13 @@ static int read_request(request *q, PyObject *kernel, PyObject *stride, PyObject
         check_positive(q, "dilation", q->dilation) < 0)
         return -1;
     for (int d = 0; d < 3; d++) {
-        int64_t reach = (q->kernel[d] - 1) * q->dilation[d] + 1;
         if (q->padding[d] < 0) {
             PyErr_Format(PyExc_RuntimeError, "pad must be non-negative, but got pad: %lld", (long long)q->padding[d]);
             return -1;
         }
-        if (q->padding[d] > reach / 2) {
-            PyErr_Format(PyExc_RuntimeError,
-                         "pad should be at most half of effective kernel size, but got pad=%lld, kernel_size=%lld and dilation=%lld",
-                         (long long)q->padding[d], (long long)q->kernel[d], (long long)q->dilation[d]);
+        if (q->padding[d] > q->kernel[d] / 2) {
+            PyErr_Format(PyExc_RuntimeError, "pad should be at most half of kernel size, but got pad=%lld and kernel_size=%lld",
+                         (long long)q->padding[d], (long long)q->kernel[d]);
             return -1;
         }
     }
@@ -343,7 +341,12 @@ static int prepare_avg(request *q, RtTensor *t, PyObject *const *args, rt_pool *
             return -1;
         }
     }
-    return check_input(q, t, p) < 0 ? -1 : fill_out_sizes(q, t, p);
+    if (check_input(q, t, p) < 0 || fill_out_sizes(q, t, p) < 0)
+        return -1;
+    for (int d = 0; d < 3; d++)
+        if (q->space == 3 && p->in[d] < q->kernel[d])
+            return fail_with_shape("%s: input image %U smaller than kernel size", q->name, t);
+    return 0;
 }
 
 static PyObject *avg_pool(const char *name, int space, PyObject *const *args)

@@ -26,12 +26,12 @@ def _scale(size, result, scale, dtype, align_corners=False):
     return dtype(size) / dtype(result)
 
 
-def _nearest(size, result, scale, exact):
-    at = np.arange(result)
-    if not exact and (result == size or result == 2 * size):
-        return _Taps((at // (result // size))[None], None)
+def _nearest(size, result, scale, exact, whole_steps):
+    """With `whole_steps`, a given scale is not used where the sizes are equal or one is twice the other."""
+    if whole_steps and not exact and result in (size, 2 * size):
+        return _Taps((np.arange(result) // (result // size))[None], None)
     step = _scale(size, result, scale, np.float32)
-    at = at.astype(np.float32) + np.float32(0.5 if exact else 0)
+    at = np.arange(result).astype(np.float32) + np.float32(0.5 if exact else 0)
     return _Taps(np.minimum(np.floor(at * step), size - 1).astype(np.intp)[None], None)
 
 
@@ -174,13 +174,15 @@ def _upsample_nearest(self, output_size, scales, exact):
     if self.device.type == "meta":
         return _empty(self, (*self.shape[:2], *output_size))
     array = memory(self)
+    whole_steps = space == 2 or tuple(output_size) == tuple(self.shape[2:])
     for d in range(space):
-        array = array.take(_nearest(self.shape[d + 2], output_size[d], scales[d], exact).index[0], axis=d + 2)
+        taps = _nearest(self.shape[d + 2], output_size[d], scales[d], exact, whole_steps)
+        array = array.take(taps.index[0], axis=d + 2)
     return new(array)
 
 
 def _nearest_taps(exact):
-    return lambda size, result, scale, dtype: _nearest(size, result, scale, exact)
+    return lambda size, result, scale, dtype: _nearest(size, result, scale, exact, True)
 
 
 def _linear_taps(align_corners):

@@ -117,8 +117,8 @@ def _check(name, self, padding, space, reflect):
     for i in range(space):
         dim = ndim - 1 - i
         sizes[dim] += padding[2 * i] + padding[2 * i + 1]
-        if sizes[dim] < 1:
-            raise RuntimeError(f"input (size: {self.shape[dim]}) is too small. Calculated output size: {sizes[dim]}")
+    if max(sizes[ndim - space :]) < 1 or min(sizes[ndim - space :]) < 0:
+        raise RuntimeError(f"input of size {list(self.shape)} is too small. Calculated output size: {sizes}")
     return sizes
 
 

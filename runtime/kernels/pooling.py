@@ -1,5 +1,7 @@
 """Pooling operators made of others, and those that scatter or choose windows at random."""
 
+import math
+
 import numpy as np
 
 from runtime._core import ops
@@ -27,6 +29,11 @@ def _wide(values, other):
 
 
 def max_pool1d(self, kernel_size, stride=(), padding=(0,), dilation=(1,), ceil_mode=False):
+    if len(kernel_size) == len(padding) == len(dilation) == 1 and self.dtype.is_floating_point and self.dim():
+        # Dilated kernels may be padded by half of what they reach over, which is more than pools that have indices take.
+        if kernel_size[0] // 2 < padding[0] <= ((kernel_size[0] - 1) * dilation[0] + 1) // 2 and not ceil_mode:
+            padded = aten.constant_pad_nd.default(self, (padding[0],) * 2, -math.inf)
+            return max_pool1d_with_indices(padded, kernel_size, stride, (0,), dilation, ceil_mode)[0]
     return max_pool1d_with_indices(self, kernel_size, stride, padding, dilation, ceil_mode)[0]
 
 
@@ -177,7 +184,7 @@ def _fractional_max_pool(name, self, kernel_size, output_size, random_samples, s
     if first not in (1, 2) or 0 in self.shape[first - 1 :]:
         raise RuntimeError(f"{name}: Expected {space + 1}D or {space + 2}D (batch mode) tensor, but got: {list(self.shape)}")
     for size, result, pool in zip(self.shape[first:], output_size, kernel_size):
-        if result + pool - 1 > size:
+        if result + pool - 1 > size - (space == 3):
             raise RuntimeError(f"{name}(): pool size ({pool}) too large relative to input size ({size})")
     if self.dtype != random_samples.dtype:
         raise RuntimeError("Expect _random_samples to have the same dtype as input")
