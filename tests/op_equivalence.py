@@ -16,8 +16,11 @@ linalg.ldl_factor linalg.ldl_factor_ex linalg.ldl_solve linalg.det linalg.slogde
 linalg.tensorsolve linalg.qr qr geqrf ormqr linalg.householder_product linalg.matrix_power matrix_exp linalg.cond linalg.svdvals
 linalg.eigvalsh linalg.matrix_norm linalg.norm norm linalg.multi_dot
 """.split()
+# Sums of products cancel: what remains has the rounding of the terms, which are summed in another order.
+_PRODUCTS = "addbmm baddbmm matmul __rmatmul__ bmm mm addmm tensordot einsum fft.hfft2 fft.hfftn".split()
 TOLERANCE = {
     **dict.fromkeys(_LAPACK, 1e-3),
+    **dict.fromkeys(_PRODUCTS, {"float32": 3e-5, "complex64": 5e-5}),
     # Sums are rounded once; PyTorch's loop rounds every partial sum to bfloat16.
     "nn.functional.nll_loss": {"bfloat16": 0.05},
     # Logits are rounded to bfloat16 on both sides, from products summed in different orders.
@@ -94,8 +97,15 @@ def _eigenvalues(got, want, args, kwargs):
     return None if _close(np.sort_complex(got), np.sort_complex(want)) else "other eigenvalues"
 
 
+def _low_rank(got, want, args, kwargs):
+    (u, s, v), (u0, s0, v0) = got, want
+    if not _close(s, s0, 1e-2):
+        return "other singular values"
+    return None if _close(u * s[..., None, :] @ _adjoint(v), u0 * s0[..., None, :] @ _adjoint(v0), 2e-2) else "another approximation"
+
+
 #: Vectors are unique up to signs and phases.
 EQUIVALENT = {
     "linalg.svd": _singular_values, "svd": _old_singular_values, "linalg.eigh": _eigen_decomposition, "linalg.eig": _eigen_decomposition,
-    "linalg.eigvals": _eigenvalues,
+    "linalg.eigvals": _eigenvalues, "svd_lowrank": _low_rank, "pca_lowrank": _low_rank,
 }  # fmt: skip
