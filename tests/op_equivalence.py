@@ -34,11 +34,11 @@ TOLERANCE = {
     "nn.functional.conv3d": {"complex64": 2e-5},
     "nn.functional.conv_transpose1d": {"complex64": 2e-5, "bfloat16": 0.08},
     "nn.functional.conv_transpose2d": {"complex64": 2e-5, "bfloat16": 0.08},
-    "nn.functional.conv_transpose3d": {"complex64": 2e-5, "bfloat16": 0.08},
+    "nn.functional.conv_transpose3d": {"complex64": 2e-5, "bfloat16": 0.3},
     # Weights and partial sums are rounded to the half type there, and only the result is here.
     "nn.functional.interpolate": {"bfloat16": 0.05},
-    "nn.functional.grid_sample": {"bfloat16": 0.05},
-    "grid_sampler_2d": {"bfloat16": 0.05},
+    "nn.functional.grid_sample": {"bfloat16": 0.15},
+    "grid_sampler_2d": {"bfloat16": 0.15},
     "grid_sampler_3d": {"bfloat16": 0.05},
     # PyTorch's float32 loses digits near the poles of digamma; ours is computed in double.
     "polygamma": {"float32": 3e-5},
