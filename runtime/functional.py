@@ -1,9 +1,10 @@
 """Functions of the package's namespace that are no operators: they prepare arguments for operators."""
 
-from runtime import _core
-from runtime._core import ops
 import itertools
 import math
+
+from runtime import _core
+from runtime._core import ops
 
 __all__ = [
     "atleast_1d",

@@ -408,41 +408,6 @@ def _chunk_cat(tensors, dim, num_chunks):
 # ---- padding
 
 
-def constant_pad_nd(self, pad, value=0):
-    if len(pad) % 2:
-        raise RuntimeError(f"Length of pad must be even but instead it equals {len(pad)}")
-    ndim, n = self.dim(), len(pad) // 2
-    if n > ndim:
-        raise RuntimeError(
-            "Length of pad should be no more than twice the number of dimensions of the input. "
-            f"Pad length is {len(pad)} while the input has {ndim} dimensions."
-        )
-    shape, inner = list(self.shape), self
-    for i in range(n):
-        before, after = pad[2 * i], pad[2 * i + 1]
-        dim = ndim - 1 - i
-        shape[dim] += before + after
-        for side, amount in ((0, before), (1, after)):
-            if amount < 0:
-                inner = aten.narrow.default(inner, dim, 0 if side else -amount, inner.size(dim) + amount)
-        if shape[dim] < 0:
-            raise RuntimeError(
-                f"The input size {self.shape[dim]}, plus negative padding {before} and {after} resulted in a negative output size, "
-                f"which is invalid. Check dimension {dim} of your input."
-            )
-    if all(p <= 0 for p in pad):
-        return aten.clone.default(inner)
-    result = aten.new_full.default(self, shape, value) if value else aten.new_zeros.default(self, shape)
-    place = result
-    for i in range(n):
-        before, after = max(pad[2 * i], 0), max(pad[2 * i + 1], 0)
-        dim = ndim - 1 - i
-        if before or after:
-            place = aten.narrow.default(place, dim, before, shape[dim] - before - after)
-    aten.copy_.default(place, inner)
-    return result
-
-
 # ---- one_hot
 
 

@@ -110,7 +110,7 @@ def _fused_sdp_choice(query, key, value, attn_mask=None, dropout_p=0.0, is_causa
     return FLASH if broadcasts and not attn_mask.requires_grad else MATH
 
 
-def _safe_softmax(scores):
+def _weights_of(scores):
     """The softmax of the last dimension; rows that are masked out entirely give zeros."""
     top = aten.amax.default(scores, (-1,), True)
     top = aten.masked_fill.Scalar(top, aten.eq.Scalar(top, -math.inf), 0.0)
@@ -145,7 +145,7 @@ def _scaled_dot_product_attention_math(
     scores = aten.matmul.default(aten.mul.Scalar(query, math.copysign(root, factor)), aten.mul.Scalar(turned, root))
     if attn_mask is not None:
         scores = aten.add.Tensor(scores, attn_mask)
-    weights = _safe_softmax(scores) if scores.numel() else scores
+    weights = _weights_of(scores) if scores.numel() else scores
     if dropout_p > 0:
         if dropout_mask is not None:
             dropped = aten.masked_fill.Scalar(weights, aten.logical_not.default(dropout_mask), 0.0)

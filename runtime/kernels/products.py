@@ -287,10 +287,6 @@ def linalg_matmul(self, other):
     return aten.matmul.default(self, other)
 
 
-def linalg_diagonal(A, *, offset=0, dim1=-2, dim2=-1):
-    return aten.diagonal.default(A, offset, dim1, dim2)
-
-
 # ---- powers of vectors
 
 

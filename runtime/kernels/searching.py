@@ -3,7 +3,7 @@
 import numpy as np
 
 from runtime._core import ops
-from runtime.kernels._arrays import memory, new, read
+from runtime.kernels._arrays import new, read
 from runtime.kernels._common import scalar_for, scalar_name
 
 aten = ops.aten

@@ -1,0 +1,193 @@
+/* Convolutions of float32 and float64 as a product of matrices whose right side is never written out as a whole.
+ *
+ * The columns of the product are the places of the map, of all items of the batch one after the other. A few columns at a time (a panel)
+ * are packed from the image for some of the kernel's elements and stay in the cache while all rows of the weight pass over them. The image
+ * is copied with its padding first, where there is any, so that packing knows no borders.
+ */
+#pragma GCC optimize("O3")
+#include "kernels/cpu/convolution.h"
+#include "kernels/cpu/element.h"
+#include "kernels/shared/threads.h"
+
+#include <stdlib.h>
+
+/* The pool hands out indices by 64 at least: one task is as many indices. */
+enum { TASK = 64 };
+
+typedef struct conv_panels {
+    const rt_conv *v;
+    const char *image, *image_end, *weight, *bias;
+    char *map;
+    int64_t *offsets;   /* of the kernel's elements, from a window's first one */
+    int64_t steps[2];   /* elements from one plane, one row of the (padded) image to the next */
+    int64_t volume;     /* elements of one channel of the (padded) image */
+    int64_t channels, group_maps, depth, places;
+    int64_t panels, shares;
+    int64_t skip;       /* elements of the map from the end of a channel to the same channel of the next item */
+} conv_panels;
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+#define NAME(x) JOIN(x, SUFFIX)
+
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+#define HAVE_LEVELS 1
+#pragma GCC push_options
+#pragma GCC target("arch=x86-64-v4")
+#define VECTOR 64
+#define ROWS 8
+#define T float
+#define SUFFIX _f32_v4
+#include "kernels/cpu/conv_panels.h"
+#undef T
+#undef SUFFIX
+#define T double
+#define SUFFIX _f64_v4
+#include "kernels/cpu/conv_panels.h"
+#undef T
+#undef SUFFIX
+#undef VECTOR
+#undef ROWS
+#pragma GCC pop_options
+#pragma GCC push_options
+#pragma GCC target("arch=x86-64-v3")
+#define VECTOR 32
+#define ROWS 4
+#define T float
+#define SUFFIX _f32_v3
+#include "kernels/cpu/conv_panels.h"
+#undef T
+#undef SUFFIX
+#define T double
+#define SUFFIX _f64_v3
+#include "kernels/cpu/conv_panels.h"
+#undef T
+#undef SUFFIX
+#undef VECTOR
+#undef ROWS
+#pragma GCC pop_options
+#endif
+#define VECTOR 16
+#define ROWS 4
+#define T float
+#define SUFFIX _f32
+#include "kernels/cpu/conv_panels.h"
+#undef T
+#undef SUFFIX
+#define T double
+#define SUFFIX _f64
+#include "kernels/cpu/conv_panels.h"
+#undef T
+#undef SUFFIX
+#undef VECTOR
+#undef ROWS
+
+typedef struct level {
+    rt_range_fn panels[2], rows[2]; /* of float32, of float64 */
+    int bytes;                      /* of a panel's row */
+} level;
+
+static const level *best_level(void)
+{
+    static const level base = {{panels_f32, panels_f64}, {rows_f32, rows_f64}, 32};
+#ifdef HAVE_LEVELS
+    static const level v3 = {{panels_f32_v3, panels_f64_v3}, {rows_f32_v3, rows_f64_v3}, 64};
+    static const level v4 = {{panels_f32_v4, panels_f64_v4}, {rows_f32_v4, rows_f64_v4}, 128};
+    if (__builtin_cpu_supports("x86-64-v4"))
+        return &v4;
+    if (__builtin_cpu_supports("x86-64-v3"))
+        return &v3;
+#endif
+    return &base;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- padding */
+
+typedef struct padding {
+    const rt_conv *v;
+    const char *from;
+    char *to;
+    int64_t padded[3];
+    int itemsize;
+} padding;
+
+static void pad_channels(int64_t begin, int64_t end, void *ctx)
+{
+    const padding *p = ctx;
+    const rt_conv *v = p->v;
+    int64_t width = v->image[2] * p->itemsize, left = v->padding[2] * p->itemsize, whole = p->padded[2] * p->itemsize;
+    for (int64_t i = begin; i < end; i++) {
+        const char *from = p->from + i * rt_volume(v->image) * p->itemsize;
+        char *to = p->to + i * rt_volume(p->padded) * p->itemsize;
+        for (int64_t z = 0; z < p->padded[0]; z++) {
+            int outside = z < v->padding[0] || z >= v->padding[0] + v->image[0];
+            for (int64_t y = 0; y < p->padded[1]; y++, to += whole) {
+                if (outside || y < v->padding[1] || y >= v->padding[1] + v->image[1]) {
+                    memset(to, 0, whole);
+                    continue;
+                }
+                memset(to, 0, left);
+                memcpy(to + left, from, width);
+                memset(to + left + width, 0, whole - left - width);
+                from += width;
+            }
+        }
+    }
+}
+
+int rt_conv_panels(int dtype, const rt_conv *v, const char *image, const char *weight, const char *bias, char *map)
+{
+    const level *best = best_level();
+    int64_t itemsize = rt_itemsize[dtype], kernel = rt_volume(v->kernel), planes = v->batch * v->image_channels;
+    padding p = {.v = v, .from = image, .itemsize = (int)itemsize};
+    conv_panels c = {.v = v, .weight = weight, .bias = bias, .map = map, .channels = v->image_channels / v->groups,
+                     .group_maps = v->map_channels / v->groups, .places = rt_volume(v->map)};
+    int is_padded = 0, is_double = dtype == RT_FLOAT64;
+    char *copy = NULL;
+    for (int d = 0; d < 3; d++) {
+        p.padded[d] = v->image[d] + 2 * v->padding[d];
+        is_padded |= v->padding[d] > 0;
+    }
+    c.volume = rt_volume(p.padded);
+    c.depth = c.channels * kernel;
+    c.offsets = malloc((size_t)c.depth * sizeof(int64_t) + 1);
+    if (c.offsets == NULL)
+        return -1;
+    c.image = image;
+    c.image_end = image + planes * c.volume * itemsize;
+    if (is_padded) {
+        copy = p.to = malloc((size_t)(planes * c.volume * itemsize) + 2 * best->bytes);
+        if (copy == NULL) {
+            free(c.offsets);
+            return -1;
+        }
+        rt_parallel_for(planes, RT_GRAIN / (c.volume + 1) + 1, pad_channels, &p);
+        c.image = copy;
+        c.image_end = copy + planes * c.volume * itemsize + 2 * best->bytes;
+    }
+    c.steps[0] = p.padded[1] * p.padded[2];
+    c.steps[1] = p.padded[2];
+    int64_t *offset = c.offsets;
+    for (int64_t channel = 0; channel < c.channels; channel++)
+        for (int64_t z = 0; z < v->kernel[0]; z++)
+            for (int64_t y = 0; y < v->kernel[1]; y++)
+                for (int64_t x = 0; x < v->kernel[2]; x++)
+                    *offset++ = channel * c.volume + z * v->dilation[0] * c.steps[0] + y * v->dilation[1] * c.steps[1] + x * v->dilation[2];
+    if (c.group_maps < 4) {
+        int64_t work = c.places * c.depth + 1;
+        rt_parallel_for(v->batch * v->map_channels * TASK, (RT_GRAIN / work + 1) * TASK, best->rows[is_double], &c);
+    } else {
+        int64_t width = best->bytes / itemsize;
+        c.panels = (v->batch * c.places + width - 1) / width;
+        c.skip = (v->map_channels - 1) * c.places;
+        c.shares = 1;
+        /* Few columns: the threads share the rows of each. */
+        if (c.panels * v->groups < 4 * rt_get_num_threads() && c.group_maps >= 32)
+            c.shares = c.group_maps >= 128 ? 4 : 2;
+        int64_t work = width * c.depth * c.group_maps / c.shares / 8 + 1;
+        rt_parallel_for(c.panels * c.shares * v->groups * TASK, (RT_GRAIN / work + 1) * TASK, best->panels[is_double], &c);
+    }
+    free(copy);
+    free(c.offsets);
+    return 0;
+}

@@ -1,0 +1,356 @@
+"""Resampling on a grid: nearest, linear, cubic, with and without antialiasing.
+
+Each is separable: along a dimension, a place of the result is a weighted sum of a few places (taps) of the input. `_Taps` holds their
+indices and weights, of shape [taps, places]; forward passes gather, backward passes multiply by the transposed weights.
+"""
+
+import math
+from collections import namedtuple
+
+import numpy as np
+
+from runtime._core import ops
+from runtime.kernels._arrays import memory, new, read
+
+aten = ops.aten
+
+_Taps = namedtuple("_Taps", "index weight")
+
+
+def _scale(size, result, scale, dtype, align_corners=False):
+    """Input places for each place of the result."""
+    if align_corners:
+        return dtype(size - 1) / dtype(result - 1) if result > 1 else dtype(0)
+    if scale is not None and scale > 0:
+        return dtype(1.0 / scale)
+    return dtype(size) / dtype(result)
+
+
+def _nearest(size, result, scale, exact):
+    at = np.arange(result)
+    if not exact and (result == size or result == 2 * size):
+        return _Taps((at // (result // size))[None], None)
+    step = _scale(size, result, scale, np.float32)
+    at = at.astype(np.float32) + np.float32(0.5 if exact else 0)
+    return _Taps(np.minimum(np.floor(at * step), size - 1).astype(np.intp)[None], None)
+
+
+def _linear(size, result, scale, align_corners, dtype):
+    at = np.arange(result).astype(dtype)
+    if size == result:
+        return _Taps(np.arange(size)[None], np.ones((1, size), dtype))
+    step = _scale(size, result, scale, dtype, align_corners)
+    source = step * at if align_corners else np.maximum(step * (at + dtype(0.5)) - dtype(0.5), 0)
+    first = np.minimum(source.astype(np.intp), size - 1)
+    part = np.clip(source - first.astype(dtype), 0, 1).astype(dtype)
+    return _Taps(np.stack([first, np.minimum(first + 1, size - 1)]), np.stack([1 - part, part]))
+
+
+def _cubic_weight(x, a):
+    x = np.abs(x)
+    near = ((a + 2) * x - (a + 3)) * x * x + 1
+    far = ((x - 5) * x + 8) * x * a - 4 * a
+    return np.where(x < 1, near, np.where(x < 2, far, 0)).astype(x.dtype)
+
+
+def _cubic(size, result, scale, align_corners, dtype):
+    at = np.arange(result).astype(dtype)
+    step = _scale(size, result, scale, dtype, align_corners)
+    source = step * at if align_corners else step * (at + dtype(0.5)) - dtype(0.5)
+    first = np.floor(source)
+    part = source - first
+    index = np.stack([np.clip(first.astype(np.intp) + k, 0, size - 1) for k in range(-1, 3)])
+    return _Taps(index, np.stack([_cubic_weight(part - dtype(k), dtype(-0.75)) for k in range(-1, 3)]))
+
+
+def _antialiased(size, result, scale, align_corners, dtype, cubic):
+    """A filter as wide as the step between places of the result; weights are made to sum to 1."""
+    step = _scale(size, result, scale, dtype, align_corners)
+    reach = (2 if cubic else 1) * max(float(step), 1.0)
+    center = step * (np.arange(result).astype(dtype) + dtype(0.5))
+    first = np.maximum((center - dtype(reach) + dtype(0.5)).astype(np.intp), 0)
+    count = np.minimum((center + dtype(reach) + dtype(0.5)).astype(np.intp), size) - first
+    taps = np.arange(max(int(count.max(initial=1)), 1))[:, None]
+    x = (taps + first - center + dtype(0.5)) * dtype(1 / max(float(step), 1.0))
+    weight = _cubic_weight(x, dtype(-0.5)) if cubic else np.maximum(1 - np.abs(x), 0)
+    weight = np.where(taps < count, weight, 0).astype(dtype)
+    total = weight.sum(axis=0)
+    return _Taps(np.minimum(taps + first, size - 1), weight / np.where(total == 0, 1, total))
+
+
+def _gathered(array, axis, taps):
+    out = None
+    for index, weight in zip(taps.index, taps.weight):
+        term = array.take(index, axis=axis)
+        term *= weight.reshape((-1,) + (1,) * (array.ndim - 1 - axis))
+        out = term if out is None else np.add(out, term, out=out)
+    return out
+
+
+def _scattered(array, axis, taps, size):
+    """The transposed product of _gathered."""
+    matrix = np.zeros((taps.index.shape[1], size), array.dtype)
+    places = np.broadcast_to(np.arange(taps.index.shape[1]), taps.index.shape)
+    np.add.at(matrix, (places, taps.index), 1 if taps.weight is None else taps.weight)
+    return np.moveaxis(np.tensordot(array, matrix, axes=(axis, 0)), -1, axis)
+
+
+def _fixed_point(array, axis, taps):
+    """As _gathered for bytes: weights as integers with as many bits as 16 hold, and each pass rounded to a byte."""
+    bits = 0
+    largest = float(taps.weight.max())
+    while bits < 22 and int(0.5 + largest * (1 << (bits + 1))) < (1 << 15):
+        bits += 1
+    weight = np.where(taps.weight < 0, np.ceil(taps.weight * (1 << bits) - 0.5), np.floor(taps.weight * (1 << bits) + 0.5)).astype(np.int64)
+    out = _gathered(array.astype(np.int64), axis, _Taps(taps.index, weight))
+    return np.clip((out + (1 << (bits - 1))) >> bits, 0, 255).astype(np.uint8)
+
+
+def _check(self, output_size, space):
+    if len(output_size) != space:
+        raise RuntimeError(f"It is expected output_size equals to {space}, but got size {len(output_size)}")
+    if self.dim() != space + 2:
+        raise RuntimeError(f"It is expected input_size equals to {space + 2}, but got size {self.dim()}")
+    if min((*self.shape[2:], *output_size)) <= 0:
+        raise RuntimeError(
+            "Input and output sizes should be greater than 0, but got input "
+            f"({', '.join(f'{k}: {n}' for k, n in zip('DHW'[-space:], self.shape[2:]))}) "
+            f"output ({', '.join(f'{k}: {n}' for k, n in zip('DHW'[-space:], output_size))})"
+        )
+    if self.shape[1] == 0:
+        raise RuntimeError(f"Non-empty {space + 2}D data tensor expected but got a tensor with sizes {list(self.shape)}")
+
+
+def _empty(self, shape):
+    return aten.empty.memory_format(shape, dtype=self.dtype, device=self.device)
+
+
+def _upsample(self, output_size, taps_of, scales):
+    """`taps_of(size, result, scale, dtype)` for each dimension of the space; the last is done first."""
+    space = len(output_size)
+    _check(self, output_size, space)
+    name = str(self.dtype).rpartition(".")[2]
+    if name != "uint8" and not self.dtype.is_floating_point:
+        raise NotImplementedError(f"\"compute_indices_weights\" not implemented for '{_title(self.dtype)}'")
+    if self.device.type == "meta":
+        return _empty(self, (*self.shape[:2], *output_size))
+    array = read(self)
+    step = _gathered if name != "uint8" else _fixed_point
+    dtype = np.float64 if name in ("uint8", "float64") else np.float32
+    for d in reversed(range(space)):
+        array = step(array, d + 2, taps_of(self.shape[d + 2], output_size[d], scales[d], dtype))
+    return new(array, self.dtype)
+
+
+def _upsample_backward(grad_output, output_size, input_size, taps_of, scales):
+    space = len(output_size)
+    if tuple(grad_output.shape) != (*input_size[:2], *output_size):
+        raise RuntimeError(
+            f"Expected grad_output to have the same shape as output; output.shape = {[*input_size[:2], *output_size]} "
+            f"but got grad_output.shape = {list(grad_output.shape)}"
+        )
+    if grad_output.device.type == "meta":
+        return _empty(grad_output, input_size)
+    array = read(grad_output)
+    dtype = array.dtype.type
+    for d in range(space):
+        array = _scattered(array, d + 2, taps_of(input_size[d + 2], output_size[d], scales[d], dtype), input_size[d + 2])
+    return new(array, grad_output.dtype)
+
+
+def _title(dtype):
+    from runtime.kernels._common import scalar_name
+
+    return scalar_name(dtype)
+
+
+def _upsample_nearest(self, output_size, scales, exact):
+    space = len(output_size)
+    _check(self, output_size, space)
+    if str(self.dtype).rpartition(".")[2] != "uint8" and not self.dtype.is_floating_point:
+        raise NotImplementedError(f"\"upsample_nearest{space}d_channels_last\" not implemented for '{_title(self.dtype)}'")
+    if self.device.type == "meta":
+        return _empty(self, (*self.shape[:2], *output_size))
+    array = memory(self)
+    for d in range(space):
+        array = array.take(_nearest(self.shape[d + 2], output_size[d], scales[d], exact).index[0], axis=d + 2)
+    return new(array)
+
+
+def _nearest_taps(exact):
+    return lambda size, result, scale, dtype: _nearest(size, result, scale, exact)
+
+
+def _linear_taps(align_corners):
+    return lambda size, result, scale, dtype: _linear(size, result, scale, align_corners, dtype)
+
+
+def _cubic_taps(align_corners):
+    return lambda size, result, scale, dtype: _cubic(size, result, scale, align_corners, dtype)
+
+
+def _antialiased_taps(align_corners, cubic):
+    return lambda size, result, scale, dtype: _antialiased(size, result, scale, align_corners, dtype, cubic)
+
+
+def _result_size(input, output_size, scale_factors):
+    """What the `vec` overloads mean: sizes of the space, and the factor for each dimension or None."""
+    space = input.dim() - 2
+    if (output_size is None) == (scale_factors is None):
+        raise RuntimeError("Must specify exactly one of output_size and scale_factors")
+    given = output_size if output_size is not None else scale_factors
+    if len(given) != space:
+        raise RuntimeError(f"Expected {space} numbers for an input of {input.dim()} dimensions, but got {len(given)}")
+    if output_size is not None:
+        return tuple(output_size), (None,) * space
+    return tuple(int(math.floor(float(n) * s)) for n, s in zip(input.shape[2:], scale_factors)), tuple(scale_factors)
+
+
+# ---- nearest
+
+
+def upsample_nearest1d(self, output_size, scales=None):
+    return _upsample_nearest(self, output_size, (scales,), False)
+
+
+def upsample_nearest2d(self, output_size, scales_h=None, scales_w=None):
+    return _upsample_nearest(self, output_size, (scales_h, scales_w), False)
+
+
+def upsample_nearest3d(self, output_size, scales_d=None, scales_h=None, scales_w=None):
+    return _upsample_nearest(self, output_size, (scales_d, scales_h, scales_w), False)
+
+
+def _upsample_nearest_exact1d(self, output_size, scales=None):
+    return _upsample_nearest(self, output_size, (scales,), True)
+
+
+def _upsample_nearest_exact2d(self, output_size, scales_h=None, scales_w=None):
+    return _upsample_nearest(self, output_size, (scales_h, scales_w), True)
+
+
+def _upsample_nearest_exact3d(self, output_size, scales_d=None, scales_h=None, scales_w=None):
+    return _upsample_nearest(self, output_size, (scales_d, scales_h, scales_w), True)
+
+
+def upsample_nearest1d_backward(grad_output, output_size, input_size, scales=None):
+    return _upsample_backward(grad_output, output_size, input_size, _nearest_taps(False), (scales,))
+
+
+def upsample_nearest2d_backward(grad_output, output_size, input_size, scales_h=None, scales_w=None):
+    return _upsample_backward(grad_output, output_size, input_size, _nearest_taps(False), (scales_h, scales_w))
+
+
+def upsample_nearest3d_backward(grad_output, output_size, input_size, scales_d=None, scales_h=None, scales_w=None):
+    return _upsample_backward(grad_output, output_size, input_size, _nearest_taps(False), (scales_d, scales_h, scales_w))
+
+
+def _upsample_nearest_exact1d_backward(grad_output, output_size, input_size, scales=None):
+    return _upsample_backward(grad_output, output_size, input_size, _nearest_taps(True), (scales,))
+
+
+def _upsample_nearest_exact2d_backward(grad_output, output_size, input_size, scales_h=None, scales_w=None):
+    return _upsample_backward(grad_output, output_size, input_size, _nearest_taps(True), (scales_h, scales_w))
+
+
+def _upsample_nearest_exact3d_backward(grad_output, output_size, input_size, scales_d=None, scales_h=None, scales_w=None):
+    return _upsample_backward(grad_output, output_size, input_size, _nearest_taps(True), (scales_d, scales_h, scales_w))
+
+
+# ---- linear and cubic
+
+
+def upsample_linear1d(self, output_size, align_corners, scales=None):
+    return _upsample(self, output_size, _linear_taps(align_corners), (scales,))
+
+
+def upsample_bilinear2d(self, output_size, align_corners, scales_h=None, scales_w=None):
+    return _upsample(self, output_size, _linear_taps(align_corners), (scales_h, scales_w))
+
+
+def upsample_trilinear3d(self, output_size, align_corners, scales_d=None, scales_h=None, scales_w=None):
+    return _upsample(self, output_size, _linear_taps(align_corners), (scales_d, scales_h, scales_w))
+
+
+def upsample_bicubic2d(self, output_size, align_corners, scales_h=None, scales_w=None):
+    return _upsample(self, output_size, _cubic_taps(align_corners), (scales_h, scales_w))
+
+
+def _upsample_bilinear2d_aa(self, output_size, align_corners, scales_h=None, scales_w=None):
+    return _upsample(self, output_size, _antialiased_taps(align_corners, False), (scales_h, scales_w))
+
+
+def _upsample_bicubic2d_aa(self, output_size, align_corners, scales_h=None, scales_w=None):
+    return _upsample(self, output_size, _antialiased_taps(align_corners, True), (scales_h, scales_w))
+
+
+def upsample_linear1d_backward(grad_output, output_size, input_size, align_corners, scales=None):
+    return _upsample_backward(grad_output, output_size, input_size, _linear_taps(align_corners), (scales,))
+
+
+def upsample_bilinear2d_backward(grad_output, output_size, input_size, align_corners, scales_h=None, scales_w=None):
+    return _upsample_backward(grad_output, output_size, input_size, _linear_taps(align_corners), (scales_h, scales_w))
+
+
+def upsample_trilinear3d_backward(grad_output, output_size, input_size, align_corners, scales_d=None, scales_h=None, scales_w=None):
+    return _upsample_backward(grad_output, output_size, input_size, _linear_taps(align_corners), (scales_d, scales_h, scales_w))
+
+
+def upsample_bicubic2d_backward(grad_output, output_size, input_size, align_corners, scales_h=None, scales_w=None):
+    return _upsample_backward(grad_output, output_size, input_size, _cubic_taps(align_corners), (scales_h, scales_w))
+
+
+# ---- sizes or factors, as one list
+
+
+def _vec(name, input, output_size, scale_factors, *options):
+    size, scales = _result_size(input, output_size, scale_factors)
+    return getattr(aten, name).default(input, size, *options, *scales)
+
+
+def upsample_nearest1d_vec(input, output_size, scale_factors):
+    return _vec("upsample_nearest1d", input, output_size, scale_factors)
+
+
+def upsample_nearest2d_vec(input, output_size, scale_factors):
+    return _vec("upsample_nearest2d", input, output_size, scale_factors)
+
+
+def upsample_nearest3d_vec(input, output_size, scale_factors):
+    return _vec("upsample_nearest3d", input, output_size, scale_factors)
+
+
+def _upsample_nearest_exact1d_vec(input, output_size, scale_factors):
+    return _vec("_upsample_nearest_exact1d", input, output_size, scale_factors)
+
+
+def _upsample_nearest_exact2d_vec(input, output_size, scale_factors):
+    return _vec("_upsample_nearest_exact2d", input, output_size, scale_factors)
+
+
+def _upsample_nearest_exact3d_vec(input, output_size, scale_factors):
+    return _vec("_upsample_nearest_exact3d", input, output_size, scale_factors)
+
+
+def upsample_linear1d_vec(input, output_size, align_corners, scale_factors):
+    return _vec("upsample_linear1d", input, output_size, scale_factors, align_corners)
+
+
+def upsample_bilinear2d_vec(input, output_size, align_corners, scale_factors):
+    return _vec("upsample_bilinear2d", input, output_size, scale_factors, align_corners)
+
+
+def upsample_trilinear3d_vec(input, output_size, align_corners, scale_factors):
+    return _vec("upsample_trilinear3d", input, output_size, scale_factors, align_corners)
+
+
+def upsample_bicubic2d_vec(input, output_size, align_corners, scale_factors):
+    return _vec("upsample_bicubic2d", input, output_size, scale_factors, align_corners)
+
+
+def _upsample_bilinear2d_aa_vec(input, output_size, align_corners, scale_factors):
+    return _vec("_upsample_bilinear2d_aa", input, output_size, scale_factors, align_corners)
+
+
+def _upsample_bicubic2d_aa_vec(input, output_size, align_corners, scale_factors):
+    return _vec("_upsample_bicubic2d_aa", input, output_size, scale_factors, align_corners)
