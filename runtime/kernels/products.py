@@ -306,9 +306,9 @@ def linalg_matmul(self, other):
 
 
 def linalg_vander(x, *, N=None):
-    n = N
-    if n is None:
-        n = x.shape[-1] if x.dim() else 1
+    if x.dim() == 0:
+        x = aten.unsqueeze.default(x, 0)
+    n = x.shape[-1] if N is None else N
     if n <= 1:
         raise RuntimeError("N must be greater than 1.")
     if str(x.dtype) == "torch.bool" or not (x.dtype.is_floating_point or x.dtype.is_complex):
