@@ -18,7 +18,10 @@ __all__ = [
     "chain_matmul",
     "einsum",
     "meshgrid",
+    "norm",
     "tensordot",
+    "unique",
+    "unique_consecutive",
     "unravel_index",
 ]
 
@@ -263,3 +266,73 @@ def unravel_index(indices, shape):
     return tuple(
         aten.remainder.Scalar(aten.floor_divide.Scalar(indices, step), size) if step and size else indices for step, size in zip(steps, shape)
     )
+
+
+def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
+    """The norm of vectors or matrices; `linalg.vector_norm` and `linalg.matrix_norm` say more plainly which.
+
+    Parameters
+    ----------
+    input : Tensor
+    p : float, "fro" or "nuc"
+        The order of a vector norm, or the name of a matrix norm.
+    dim : int or sequence of int, optional
+        The dimensions of the vectors or matrices; all of them if none are given.
+    keepdim : bool
+        Whether reduced dimensions stay, with size 1.
+    out : Tensor, optional
+    dtype : dtype, optional
+        In which is computed.
+
+    Returns
+    -------
+    Tensor
+    """
+    dims = (dim,) if isinstance(dim, int) else dim
+    if p == "fro" and (dims is None or len(dims) <= 2):
+        return _into(out, aten.linalg_vector_norm, input, 2, dims, keepdim, dtype=dtype)
+    if isinstance(p, str):
+        dims = tuple(range(input.dim())) if dims is None else dims
+        return _into(out, aten.linalg_matrix_norm, input, p, dims, keepdim, dtype=dtype)
+    return _into(out, aten.linalg_vector_norm, input, 2.0 if p is None else p, dims, keepdim, dtype=dtype)
+
+
+def _into(out, packet, *args, **kwargs):
+    return packet(*args, **kwargs) if out is None else packet(*args, **kwargs, out=out)
+
+
+def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
+    """The different elements of a tensor, in increasing order, or the different slices along a dimension.
+
+    Parameters
+    ----------
+    input : Tensor
+    sorted : bool
+        The result is sorted either way.
+    return_inverse, return_counts : bool
+        Whether to return as well where each element of the input is in the result, and how often each of the result's elements occurs.
+    dim : int, optional
+        The dimension of the slices that are compared; without it elements are.
+
+    Returns
+    -------
+    Tensor or tuple of Tensor
+    """
+    if dim is None:
+        found = aten._unique2.default(input, sorted, return_inverse, return_counts)
+    else:
+        found = aten.unique_dim.default(input, dim, sorted, return_inverse, return_counts)
+    return _chosen(found, return_inverse, return_counts)
+
+
+def unique_consecutive(input, return_inverse=False, return_counts=False, dim=None):
+    """The first of each run of equal elements, or of equal slices along a dimension.
+
+    Parameters and results are those of `unique`.
+    """
+    return _chosen(aten.unique_consecutive.default(input, return_inverse, return_counts, dim), return_inverse, return_counts)
+
+
+def _chosen(found, return_inverse, return_counts):
+    chosen = (found[0], *(t for t, wanted in zip(found[1:], (return_inverse, return_counts), strict=True) if wanted))
+    return chosen if len(chosen) > 1 else chosen[0]
