@@ -321,6 +321,10 @@ cdef class Tensor(TensorBase):
         """The tensor as bool."""
         return cast_to(self, 11, memory_format, "bool")
 
+    def chalf(self, *, memory_format=None):
+        """The tensor as complex32."""
+        return cast_to(self, 8, memory_format, "chalf")
+
     def cfloat(self, *, memory_format=None):
         """The tensor as complex64."""
         return cast_to(self, 9, memory_format, "cfloat")
