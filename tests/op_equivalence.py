@@ -49,6 +49,10 @@ TOLERANCE = {
     # PyTorch's float32 loses digits near the poles of digamma; ours is computed in double.
     "polygamma": {"float32": 3e-5},
     "special.polygamma": {"float32": 3e-5},
+    # PyTorch's build fuses the multiplications and additions of the recurrence.
+    "special.hermite_polynomial_he": {"float32": 5e-5},
+    # Products are summed in another order.
+    "__rmatmul__": {"float32": 2e-5, "complex64": 2e-5},
     # PyTorch rounds x / (1 - x) to bfloat16 before it takes the logarithm.
     "logit": {"bfloat16": 4e-2},
 }
