@@ -40,6 +40,11 @@ TOLERANCE = {
     "nn.functional.grid_sample": {"bfloat16": 0.05},
     "grid_sampler_2d": {"bfloat16": 0.05},
     "grid_sampler_3d": {"bfloat16": 0.05},
+    # PyTorch's float32 loses digits near the poles of digamma; ours is computed in double.
+    "polygamma": {"float32": 3e-5},
+    "special.polygamma": {"float32": 3e-5},
+    # PyTorch rounds x / (1 - x) to bfloat16 before it takes the logarithm.
+    "logit": {"bfloat16": 4e-2},
 }
 
 UNDETERMINED = {

@@ -28,15 +28,18 @@ PYTHON_KERNELS = "runtime.kernels"
 
 _STRUCTURED_KEYS = ("CPU", "Meta")
 _COMPOSITES = frozenset(["CompositeImplicitAutograd", "CompositeExplicitAutograd", "CompositeExplicitAutogradNonFunctional"])
-#: Nothing to record: `lift_fresh` returns its very argument, `detach_` changes neither elements nor geometry.
-_UNRECORDED = frozenset(["detach_", "lift_fresh"])
+#: Nothing to record: `lift_fresh` returns its very argument, `detach_` changes neither elements nor geometry. `rrelu_with_noise` is
+#: unrecorded in PyTorch too, although it writes its noise.
+_UNRECORDED = frozenset(["detach_", "lift_fresh", "rrelu_with_noise"])
 
 #: Views without gradients: their results share memory and version, and know no base.
 _SHARING = frozenset(["detach", "view.dtype"])
 
 #: Base names of the operators that take a Python number where a Tensor is declared, in-place forms included. PyTorch
 #: keeps this list in the binder of `torch.ops`; nothing in a schema tells.
-NUMBERS_AS_TENSORS = frozenset(["_to_copy", "add", "copy", "div", "floor_divide", "mul", "sub", "to", "true_divide"])
+NUMBERS_AS_TENSORS = frozenset(
+    ["_to_copy", "add", "copy", "div", "divide", "floor_divide", "mul", "multiply", "sub", "subtract", "to", "true_divide"]
+)
 
 
 class EntryError(ValueError):
@@ -276,6 +279,8 @@ class _Registrar:
         self.indices = {key: index.index for key, index in indices.items() if index.index}
         self.operators = [self.operator(f) for f in self.native]
         self.by_name = {o.native.func.name: o for o in self.operators}
+        # Of two names that are the same word, which is an error told later, the first one counts.
+        self.by_word = {o.native.func.name.unambiguous_name(): o for o in reversed(self.operators)}
 
     def operator(self, f: NativeFunction) -> Operator:
         text = f"{f.namespace}::{f.func}"
@@ -367,7 +372,6 @@ class _Registrar:
         `made::NAME` means that of the overload with this name as one word; an implicit composite without a kernel of
         its own is made of the functional operator with its signature.
         """
-        by_word = {o.native.func.name.unambiguous_name(): o for o in self.operators}
         groups = pre_group_native_functions(self.native).values()
         siblings = {f.func.name: group.get(SchemaKind.functional) for group in groups for f in group.values()}
         for o in self.operators:
@@ -375,7 +379,7 @@ class _Registrar:
                 if kernel.how == "made" and not o.is_generated:
                     sibling = siblings.get(o.native.func.name)
                     if kernel.name:
-                        o.made_of = by_word.get(kernel.name)
+                        o.made_of = self.by_word.get(kernel.name)
                     elif sibling is not None:
                         o.made_of = self.by_name[sibling.func.name]
                     if o.made_of is None or o.made_of.schema.is_mutable:
@@ -385,13 +389,12 @@ class _Registrar:
 
     def add_same(self) -> None:
         """The operators that `same::NAME` means: they take the same arguments, and Tensors where these take Scalars."""
-        by_word = {o.native.func.name.unambiguous_name(): o for o in self.operators}
         for o in self.operators:
             for i, kernel in enumerate(o.kernels):
                 if kernel.how == "same":
-                    if kernel.name not in by_word:
+                    if kernel.name not in self.by_word:
                         o.fail(f"`same::{kernel.name}` names no operator")
-                    o.made_of = by_word[kernel.name]
+                    o.made_of = self.by_word[kernel.name]
                     theirs = [a.real_type.info.kind for a in o.made_of.schema.arguments]
                     mine = [a.real_type.info.kind for a in o.schema.arguments]
                     if len(mine) != len(theirs) or any(a != b and (a, b) != ("Scalar", "Tensor") for a, b in zip(mine, theirs)):
@@ -400,13 +403,12 @@ class _Registrar:
 
     def add_each(self) -> None:
         """The operators that `each::NAME` means."""
-        by_word = {o.native.func.name.unambiguous_name(): o for o in self.operators}
         for o in self.operators:
             for i, kernel in enumerate(o.kernels):
                 if kernel.how == "each":
-                    if kernel.name not in by_word:
+                    if kernel.name not in self.by_word:
                         o.fail(f"`each::{kernel.name}` names no operator")
-                    o.made_of = by_word[kernel.name]
+                    o.made_of = self.by_word[kernel.name]
                     o.kernels[i] = kernel._replace(name=o.made_of.name)
                     o.sources_of_each()
 
