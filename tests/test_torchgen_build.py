@@ -169,7 +169,7 @@ def entry(schema="second(Tensor self) -> Tensor", **keys):
 BAD = [
     (entry(dispatch={"CPU": "missing"}), "there is no kernel 'missing'"),
     (entry("missing(Tensor self) -> Tensor", dispatch=None), "there is no kernel 'missing'"),
-    (entry(dispatch={"CPU": "cpp::second"}), "is no kernel: NAME, structured::NAME, made::NAME or same::NAME"),
+    (entry(dispatch={"CPU": "cpp::second"}), "is no kernel: NAME, structured::NAME, made::NAME, same::NAME or each::NAME"),
     (entry(dispatch={"CPU": "a", "CompositeImplicitAutograd": "b"}), "no other kernel can be reached"),
     (entry(dispatch={"CompositeExplicitAutograd": "structured::a"}), "needs a backend key"),
     (entry(dispatch={"CPU": "structured::first"}), "in one entry and a function in another"),
@@ -475,7 +475,7 @@ def words_of_ours(f, method):
         info = a.real_type.info
         kind = kinds.get(info.kind, info.kind)
         if info.is_list:
-            kind = f"tuple of {kind}s"
+            kind = f"tuple of {'Scalar' if kind == 'Number' else kind}s"
         pairs.append((kind, "input" if a.name == "self" and kind == "Tensor" else a.name))
     return tuple(pairs)
 

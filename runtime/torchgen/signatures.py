@@ -21,6 +21,7 @@ UNBOUND_ENDINGS = ("_backward", "_forward", "_jvp")
 #: another form (`Tensor.size` reads a field).
 UNBOUND = frozenset(
     [
+        "_foreach_copy",
         "_local_scalar_dense",
         "_reshape_alias",
         "_to_copy",
