@@ -41,6 +41,8 @@ TOLERANCE = {
     "nn.functional.conv_transpose1d": {"complex64": 2e-5, "bfloat16": 0.08},
     "nn.functional.conv_transpose2d": {"complex64": 2e-5, "bfloat16": 0.08},
     "nn.functional.conv_transpose3d": {"complex64": 2e-5, "bfloat16": 0.3},
+    "nn.functional.adaptive_avg_pool3d": {"bfloat16": 0.03},  # partial sums are rounded there
+    "native_layer_norm": {"bfloat16": 2e-3},  # (x - mean) * scale of one element is no exact 0 there
     # Weights and partial sums are rounded to the half type there, and only the result is here.
     "nn.functional.interpolate": {"bfloat16": 0.05},
     "nn.functional.grid_sample": {"bfloat16": 0.15},
@@ -62,6 +64,7 @@ UNDETERMINED = {
     "rand", "randn", "randn_like", "rand_like", "randint", "randint_like", "normal", "bernoulli", "multinomial", "cauchy", "exponential",
     "geometric", "log_normal", "uniform", "nn.functional.dropout", "nn.functional.dropout2d", "nn.functional.dropout3d",
     "nn.functional.alpha_dropout", "nn.functional.feature_alpha_dropout", "nn.functional.rrelu",
+    "nn.functional.fractional_max_pool2d", "nn.functional.fractional_max_pool3d",
 }  # fmt: skip
 
 UNDETERMINED_IF = {
