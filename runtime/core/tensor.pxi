@@ -272,6 +272,14 @@ cdef class Tensor(TensorBase):
         """The name of the tensor's type, as ``'torch.FloatTensor'``; with a dtype or such a name, the tensor as that type."""
         return tensor_type(self, dtype, non_blocking)
 
+    def where(self, condition, other):
+        """The elements of this tensor where a condition holds, and those of another one elsewhere."""
+        return functions["where"](condition, self, other)
+
+    def nonzero(self, *, as_tuple=False):
+        """Coordinates of the elements that are not zero: the rows of one tensor, or a tensor for each dimension."""
+        return tuple(ops.aten.nonzero_numpy.default(self)) if as_tuple else functions["nonzero"](self)
+
     def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):
         """A new tensor with a copy of some data, by default of this one's dtype and on its device."""
         return tensor(data, dtype=self.dtype if dtype is None else dtype, device=self.device if device is None else device,
@@ -440,6 +448,23 @@ cdef class Tensor(TensorBase):
         if t.numel == 0:
             return nested_list(t, NULL, 0)
         return nested_list(t, readable_data(t), 0)
+
+    # ------------------------------------------------------------------------------------------- methods of `functional`'s functions
+
+    def norm(self, p="fro", dim=None, keepdim=False, dtype=None):
+        """As the function `norm`."""
+        from runtime import functional
+        return functional.norm(self, p, dim, keepdim, dtype=dtype)
+
+    def unique(self, sorted=True, return_inverse=False, return_counts=False, dim=None):
+        """As the function `unique`."""
+        from runtime import functional
+        return functional.unique(self, sorted, return_inverse, return_counts, dim)
+
+    def unique_consecutive(self, return_inverse=False, return_counts=False, dim=None):
+        """As the function `unique_consecutive`."""
+        from runtime import functional
+        return functional.unique_consecutive(self, return_inverse, return_counts, dim)
 
     def __hash__(self):
         return <Py_ssize_t><PyObject *>self  # as id(): what code written for PyTorch counts on
