@@ -3,7 +3,7 @@
 import math
 
 from runtime._core import ops
-from runtime.kernels._common import broadcast, into, real_dtype, scalar_name, wrapped_scalar
+from runtime.kernels._common import broadcast, into, real_dtype, scalar_name
 
 aten = ops.aten
 
@@ -61,62 +61,6 @@ def isclose(self, other, rtol=1e-05, atol=1e-08, equal_nan=False):
 
 def allclose(self, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     return aten.all.default(aten.isclose.default(self, other, rtol, atol, equal_nan)).item()
-
-
-def true_divide_Tensor(self, other):
-    return aten.div.Tensor(self, other)
-
-
-def true_divide_Scalar(self, other):
-    return aten.div.Scalar(self, other)
-
-
-def true_divide__Tensor(self, other):
-    return aten.div_.Tensor(self, other)
-
-
-def true_divide__Scalar(self, other):
-    return aten.div_.Scalar(self, other)
-
-
-def true_divide_out(self, other, *, out):
-    return aten.div.out(self, other, out=out)
-
-
-def remainder_Scalar_Tensor(self, other):
-    return aten.remainder.Tensor(wrapped_scalar(self, other), other)
-
-
-def bitwise_and_Scalar_Tensor(self, other):
-    return aten.bitwise_and.Tensor(wrapped_scalar(self, other), other)
-
-
-def bitwise_or_Scalar_Tensor(self, other):
-    return aten.bitwise_or.Tensor(wrapped_scalar(self, other), other)
-
-
-def bitwise_xor_Scalar_Tensor(self, other):
-    return aten.bitwise_xor.Tensor(wrapped_scalar(self, other), other)
-
-
-def remainder_Scalar_out(self, other, *, out):
-    return into(out, aten.remainder.Scalar(self, other))
-
-
-def fmod_Scalar_out(self, other, *, out):
-    return into(out, aten.fmod.Scalar(self, other))
-
-
-def bitwise_and_Scalar_out(self, other, *, out):
-    return into(out, aten.bitwise_and.Scalar(self, other))
-
-
-def bitwise_or_Scalar_out(self, other, *, out):
-    return into(out, aten.bitwise_or.Scalar(self, other))
-
-
-def bitwise_xor_Scalar_out(self, other, *, out):
-    return into(out, aten.bitwise_xor.Scalar(self, other))
 
 
 def logical_not(self):
