@@ -230,12 +230,12 @@ def compare(op, theirs, mine, sample, returns_input=False):
     """What differs for one sample, or None."""
     args, kwargs = (sample.input, *sample.args), sample.kwargs
     seen = {}
+    mine_of = outcome(lambda: (to_ours(args, seen), to_ours(kwargs, seen)))  # before an in-place operator writes to them
     want = outcome(theirs, *args, **kwargs)
-    try:
-        my_args, my_kwargs = to_ours(args, seen), to_ours(kwargs, seen)
-    except RuntimeError as e:
+    if isinstance(mine_of, Exception):
         # What PyTorch's operator refuses, as tensors of more than 64 dimensions, may be refused as soon as it is made.
-        return _same_error(e, want) if isinstance(want, Exception) else f"argument: {e}"
+        return _same_error(mine_of, want) if isinstance(want, Exception) else f"argument: {mine_of}"
+    my_args, my_kwargs = mine_of
     got = outcome(mine, *my_args, **my_kwargs)
     if isinstance(want, Exception):
         return _same_error(got, want)
