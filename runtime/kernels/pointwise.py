@@ -2,7 +2,10 @@
 
 import math
 
+import numpy as np
+
 from runtime._core import ops
+from runtime.kernels._arrays import new, read
 from runtime.kernels._common import broadcast, into, real_dtype, scalar_name
 
 aten = ops.aten
@@ -224,3 +227,27 @@ def mvlgamma(self, p):
 
 def special_ndtr(self):
     return aten.mul.Scalar(aten.add.Scalar(aten.erf.default(aten.mul.Scalar(self, math.sqrt(0.5))), 1), 0.5)
+
+
+# ---- mantissa and exponent
+
+
+def frexp(self):
+    import runtime
+
+    return aten.frexp.Tensor_out(
+        self, mantissa=aten.empty_like.default(self), exponent=aten.empty_like.default(self, dtype=runtime.int32)
+    )
+
+
+def frexp_out(self, *, mantissa, exponent):
+    import runtime
+
+    if not self.dtype.is_floating_point:
+        raise RuntimeError("torch.frexp() only supports floating-point dtypes")
+    if mantissa.dtype != self.dtype:
+        raise RuntimeError(f"torch.frexp() expects mantissa to have dtype {self.dtype} but got {mantissa.dtype}")
+    if exponent.dtype != runtime.int32:
+        raise RuntimeError(f"torch.frexp() expects exponent to have int dtype but got {exponent.dtype}")
+    fraction, power = np.frexp(read(self))
+    return into(mantissa, new(np.asarray(fraction))), into(exponent, new(np.asarray(power, dtype=np.int32)))
