@@ -4,7 +4,7 @@ import itertools
 import math
 
 from runtime import _core
-from runtime._core import ops
+from runtime._core import functions, ops
 
 __all__ = [
     "atleast_1d",
@@ -19,6 +19,7 @@ __all__ = [
     "einsum",
     "meshgrid",
     "norm",
+    "nonzero",
     "tensordot",
     "unique",
     "unique_consecutive",
@@ -152,40 +153,40 @@ def _given(tensors):
     return tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
 
 
-def _atleast(packet, tensors):
+def _atleast(function, tensors):
     if len(tensors) == 1 and not isinstance(tensors[0], (list, tuple)):
-        return packet.default(tensors[0])
-    return tuple(packet.Sequence(list(_given(tensors))))
+        return function(tensors[0])
+    return tuple(function(_given(tensors)))
 
 
 def atleast_1d(*tensors):
     """Views of tensors with one dimension at least; a tuple of several."""
-    return _atleast(aten.atleast_1d, tensors)
+    return _atleast(functions["atleast_1d"], tensors)
 
 
 def atleast_2d(*tensors):
     """Views of tensors with two dimensions at least; a tuple of several."""
-    return _atleast(aten.atleast_2d, tensors)
+    return _atleast(functions["atleast_2d"], tensors)
 
 
 def atleast_3d(*tensors):
     """Views of tensors with three dimensions at least; a tuple of several."""
-    return _atleast(aten.atleast_3d, tensors)
+    return _atleast(functions["atleast_3d"], tensors)
 
 
 def block_diag(*tensors):
     """A matrix with the given matrices on its diagonal and zeros elsewhere."""
-    return aten.block_diag.default(list(tensors))
+    return functions["block_diag"](tensors)
 
 
 def broadcast_tensors(*tensors):
     """Views of tensors in the shape that all of them broadcast to."""
-    return tuple(aten.broadcast_tensors.default(list(_given(tensors))))
+    return tuple(functions["broadcast_tensors"](_given(tensors)))
 
 
 def cartesian_prod(*tensors):
     """All tuples of elements of the given vectors, as rows."""
-    return aten.cartesian_prod.default(list(_given(tensors)))
+    return functions["cartesian_prod"](_given(tensors))
 
 
 def broadcast_shapes(*shapes):
@@ -232,9 +233,33 @@ def meshgrid(*tensors, indexing=None):
     if indexing is None:
         import warnings
 
-        warnings.warn("torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.", stacklevel=2)
-        return tuple(aten.meshgrid.default(tensors))
-    return tuple(aten.meshgrid.indexing(tensors, indexing=indexing))
+        warnings.warn(
+            "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.", stacklevel=2
+        )
+        return tuple(functions["meshgrid"](tensors))
+    return tuple(functions["meshgrid"](tensors, indexing=indexing))
+
+
+def nonzero(input, *, out=None, as_tuple=False):
+    """Coordinates of the elements that are not zero.
+
+    Parameters
+    ----------
+    input : Tensor
+    out : Tensor, optional
+    as_tuple : bool
+        Whether to give a tensor for each dimension, with which `input` can be indexed.
+
+    Returns
+    -------
+    Tensor or tuple of Tensor
+        A row for each element, or as_tuple.
+    """
+    if not as_tuple:
+        return functions["nonzero"](input) if out is None else functions["nonzero"](input, out=out)
+    if out is not None:
+        raise TypeError("nonzero does not support the out kwarg when as_tuple is True")
+    return tuple(aten.nonzero_numpy.default(input))
 
 
 def unravel_index(indices, shape):

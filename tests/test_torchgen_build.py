@@ -405,7 +405,9 @@ def test_adinplaceorview_registrations_are_pytorchs(torch, operators):
     theirs = {name for name in operators if name not in UNDISPATCHED and has(f"aten::{name}", "ADInplaceOrView")}
     ours = {name for name, f in operators.items() if "ADInplaceOrView" in kernels(f)}
     # Implicit composites that have gradients of their own for nested tensors, which PyTorch therefore records twice.
-    assert theirs ^ ours == {"chunk", "matmul.out", "narrow"}
+    assert theirs - ours == {"chunk", "matmul.out", "narrow"}
+    # Writers that PyTorch does not record: its formulas never save what they write.
+    assert ours - theirs <= {"_cummax_helper", "_cummin_helper", "rrelu_with_noise", "upsample_bilinear2d.vec_out", "upsample_nearest2d.vec_out"}
 
 
 @pytest.mark.oracle
@@ -483,6 +485,8 @@ def test_signatures_are_tried_in_pytorchs_order(torch, operators):
     different = {}
     compared = 0
     for p in public_functions(list(operators.values())):
+        if p.name == "gradient":  # no two of its signatures fit one call: `dim` is one int or several, never both
+            continue
         if p.name == "to":  # PyTorch parses its arguments by hand, and lists other signatures than the schemas'
             continue
         for method in [m for m, on in ((False, p.function), (True, p.method)) if on]:

@@ -8,7 +8,27 @@
 #include "kernels/shared/random.h"
 #include "rt_builtins.h"
 
+#include <float.h>
 #include <math.h>
+
+const char *rt_c_name(int dtype)
+{
+    switch (dtype) {
+    case RT_BOOL: return "bool";
+    case RT_UINT8: return "unsigned char";
+    case RT_INT8: return "signed char";
+    case RT_INT16: return "short";
+    case RT_UINT16: return "unsigned short";
+    case RT_INT32: return "int";
+    case RT_UINT32: return "unsigned int";
+    case RT_INT64: return "long";
+    case RT_UINT64: return "unsigned long";
+    case RT_FLOAT16: return "c10::Half";
+    case RT_BFLOAT16: return "c10::BFloat16";
+    case RT_FLOAT64: case RT_COMPLEX128: return "double";
+    default: return "float";
+    }
+}
 
 RtGenerator *rt_generator_or_default(PyObject *object)
 {
@@ -62,6 +82,7 @@ uint64_t rt_random_below(RtGenerator *g, uint64_t bound)
 }
 
 static inline double unit53(uint64_t s[4]) { return (double)(next_bits(s) >> 11) * 0x1p-53; }
+double rt_random_unit(RtGenerator *g) { return unit53(g->state); }
 static inline float unit24(uint64_t s[4]) { return (float)(next_bits(s) >> 40) * 0x1p-24f; }
 
 double rt_random_normal(RtGenerator *g)
@@ -95,32 +116,7 @@ void rt_shuffle(RtGenerator *g, char *data, int64_t n, int itemsize)
 
 /* ------------------------------------------------------------------------------------------------- elements in logical order */
 
-typedef struct draw {
-    RtGenerator *g;
-    double a, b;
-    int64_t low;
-    uint64_t span; /* 0: all 64 bits */
-    const RtTensor *p;
-} draw;
-
-typedef void (*draw_fn)(draw *d, char *at, int64_t n, int64_t step, int dtype);
-
-static inline void store_float(char *at, int dtype, double x)
-{
-    switch (dtype) {
-    case RT_FLOAT32: *(float *)at = (float)x; break;
-    case RT_FLOAT64: *(double *)at = x; break;
-    case RT_FLOAT16: *(_Float16 *)at = (_Float16)(float)x; break;
-    default: {
-        float f = (float)x;
-        uint32_t bits;
-        memcpy(&bits, &f, 4);
-        *(uint16_t *)at = (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-    }
-    }
-}
-
-static void draw_uniform(draw *d, char *at, int64_t n, int64_t step, int dtype)
+static void draw_uniform(rt_draw *d, char *at, int64_t n, int64_t step, int dtype)
 {
     uint64_t *s = d->g->state;
     double low = d->a, span = d->b - d->a;
@@ -142,11 +138,11 @@ static void draw_uniform(draw *d, char *at, int64_t n, int64_t step, int dtype)
         /* As many bits as the mantissa holds: rounding must not reach the upper bound. */
         int bits = dtype == RT_FLOAT16 ? 11 : 8;
         for (int64_t i = 0; i < n; i++, at += step)
-            store_float(at, dtype, ldexp((double)(next_bits(s) >> (64 - bits)), -bits) * span + low);
+            rt_store_float(at, dtype, ldexp((double)(next_bits(s) >> (64 - bits)), -bits) * span + low);
     }
 }
 
-static void draw_normal(draw *d, char *at, int64_t n, int64_t step, int dtype)
+static void draw_normal(rt_draw *d, char *at, int64_t n, int64_t step, int dtype)
 {
     if (rt_is_complex_dtype(dtype)) {
         /* Real and imaginary part share the variance. */
@@ -164,16 +160,10 @@ static void draw_normal(draw *d, char *at, int64_t n, int64_t step, int dtype)
         return;
     }
     for (int64_t i = 0; i < n; i++, at += step)
-        store_float(at, dtype, rt_random_normal(d->g) * d->b + d->a);
+        rt_store_float(at, dtype, rt_random_normal(d->g) * d->b + d->a);
 }
 
-static void draw_exponential(draw *d, char *at, int64_t n, int64_t step, int dtype)
-{
-    for (int64_t i = 0; i < n; i++, at += step)
-        store_float(at, dtype, -log1p(-unit53(d->g->state)) / d->a);
-}
-
-static void store_integer(char *at, int dtype, int64_t value)
+void rt_store_integer(char *at, int dtype, int64_t value)
 {
     switch (dtype) {
     case RT_BOOL: *(uint8_t *)at = value != 0; break;
@@ -183,26 +173,26 @@ static void store_integer(char *at, int dtype, int64_t value)
     case RT_INT64: case RT_UINT64: *(int64_t *)at = value; break;
     case RT_COMPLEX64: ((float *)at)[0] = (float)value; ((float *)at)[1] = 0; break;
     case RT_COMPLEX128: ((double *)at)[0] = (double)value; ((double *)at)[1] = 0; break;
-    default: store_float(at, dtype, (double)value);
+    default: rt_store_float(at, dtype, (double)value);
     }
 }
 
-static void draw_integer(draw *d, char *at, int64_t n, int64_t step, int dtype)
+static void draw_integer(rt_draw *d, char *at, int64_t n, int64_t step, int dtype)
 {
     uint64_t *s = d->g->state;
     for (int64_t i = 0; i < n; i++, at += step) {
         uint64_t value = d->span ? below(s, d->span) : next_bits(s);
-        store_integer(at, dtype, (int64_t)(value + (uint64_t)d->low));
+        rt_store_integer(at, dtype, (int64_t)(value + (uint64_t)d->low));
     }
 }
 
-static void draw_bernoulli(draw *d, char *at, int64_t n, int64_t step, int dtype)
+static void draw_bernoulli(rt_draw *d, char *at, int64_t n, int64_t step, int dtype)
 {
     for (int64_t i = 0; i < n; i++, at += step)
-        store_integer(at, dtype, unit53(d->g->state) < d->a);
+        rt_store_integer(at, dtype, unit53(d->g->state) < d->a);
 }
 
-static void for_rows(RtTensor *t, draw_fn fn, draw *d)
+static void for_rows(RtTensor *t, rt_draw_fn fn, rt_draw *d)
 {
     int64_t itemsize = rt_itemsize[t->dtype];
     if (t->numel == 0)
@@ -229,8 +219,7 @@ static void for_rows(RtTensor *t, draw_fn fn, draw *d)
     }
 }
 
-/* Checks that every operator makes, then the loop; the result is the tensor itself. */
-static PyObject *fill_random(PyObject *tensor, PyObject *generator, const char *name, draw_fn fn, draw *d)
+PyObject *rt_fill_random(PyObject *tensor, PyObject *generator, const char *name, rt_draw_fn fn, rt_draw *d)
 {
     RtTensor *t = RT_TENSOR(tensor);
     if (t->device_type == RT_DEVICE_META)
@@ -244,18 +233,18 @@ static PyObject *fill_random(PyObject *tensor, PyObject *generator, const char *
     return Py_NewRef(tensor);
 }
 
-static int has_float_loop(int dtype)
+int rt_has_float_draws(int dtype)
 {
     return dtype == RT_FLOAT32 || dtype == RT_FLOAT64 || dtype == RT_FLOAT16 || dtype == RT_BFLOAT16;
 }
 
-static PyObject *not_implemented(const char *kernel, int dtype)
+PyObject *rt_no_draws(const char *kernel, int dtype)
 {
     PyErr_Format(PyExc_NotImplementedError, "\"%s\" not implemented for '%s'", kernel, rt_dtype_title(dtype));
     return NULL;
 }
 
-static PyObject *fail_range(const char *format, double a, double b)
+PyObject *rt_bad_range(const char *format, double a, double b)
 {
     char text[160];
     snprintf(text, sizeof text, format, a, b);
@@ -265,47 +254,35 @@ static PyObject *fail_range(const char *format, double a, double b)
 
 RT_KERNEL(uniform_)
 {
-    draw d = {0};
+    rt_draw d = {0};
     int dtype = RT_TENSOR(args[0])->dtype;
     if (rt_as_double(args[1], &d.a) < 0 || rt_as_double(args[2], &d.b) < 0)
         return NULL;
-    if (!has_float_loop(dtype) && dtype != RT_COMPLEX64 && dtype != RT_COMPLEX128)
-        return not_implemented("check_uniform_bounds", dtype);
+    if (!rt_has_float_draws(dtype) && dtype != RT_COMPLEX64 && dtype != RT_COMPLEX128)
+        return rt_no_draws("check_uniform_bounds", dtype);
+    double largest = dtype == RT_FLOAT16 ? 65504 : dtype == RT_FLOAT64 || dtype == RT_COMPLEX128 ? DBL_MAX : FLT_MAX;
+    if (!(fabs(d.a) <= largest) || !(fabs(d.b) <= largest)) {
+        PyErr_Format(PyExc_RuntimeError, "%s is out of bounds for %s", fabs(d.a) <= largest ? "to" : "from", rt_c_name(dtype));
+        return NULL;
+    }
     if (!(d.a <= d.b))
-        return fail_range("uniform_ expects to return a [from, to) range, but found from=%g > to=%g", d.a, d.b);
-    return fill_random(args[0], args[3], "uniform_", draw_uniform, &d);
+        return rt_bad_range("uniform_ expects to return a [from, to) range, but found from=%g > to=%g", d.a, d.b);
+    if (d.b - d.a > largest)
+        return rt_bad_range("uniform_ expects to-from to be a number of the tensor's dtype, but found to=%g and from=%g", d.b, d.a);
+    return rt_fill_random(args[0], args[3], "uniform_", draw_uniform, &d);
 }
 
 RT_KERNEL(normal_)
 {
-    draw d = {0};
+    rt_draw d = {0};
     int dtype = RT_TENSOR(args[0])->dtype;
     if (rt_as_double(args[1], &d.a) < 0 || rt_as_double(args[2], &d.b) < 0)
         return NULL;
     if (!(d.b >= 0))
-        return fail_range("normal expects std >= 0.0, but found std %g", d.b, 0);
-    if (!has_float_loop(dtype) && dtype != RT_COMPLEX64 && dtype != RT_COMPLEX128)
-        return not_implemented("normal_kernel_cpu", dtype);
-    return fill_random(args[0], args[3], "normal_", draw_normal, &d);
-}
-
-RT_KERNEL(exponential_)
-{
-    draw d = {0};
-    int dtype = RT_TENSOR(args[0])->dtype;
-    if (rt_as_double(args[1], &d.a) < 0)
-        return NULL;
-    if (!(d.a > 0))
-        return fail_range("exponential_ expects lambda > 0.0, but found lambda=%g", d.a, 0);
-    if (!has_float_loop(dtype)) {
-        if (rt_is_integral_dtype(dtype, 1) || rt_is_complex_dtype(dtype)) {
-            PyErr_Format(PyExc_RuntimeError, "Exponential distribution is a continuous probability distribution. dtype must be a floating "
-                                             "point but you specified %s", rt_dtype_title(dtype));
-            return NULL;
-        }
-        return not_implemented("exponential", dtype);
-    }
-    return fill_random(args[0], args[2], "exponential_", draw_exponential, &d);
+        return rt_bad_range("normal expects std >= 0.0, but found std %g", d.b, 0);
+    if (!rt_has_float_draws(dtype) && dtype != RT_COMPLEX64 && dtype != RT_COMPLEX128)
+        return rt_no_draws("normal_kernel_cpu", dtype);
+    return rt_fill_random(args[0], args[3], "normal_", draw_normal, &d);
 }
 
 /* Largest value of an integer dtype, or the largest integer up to which a floating one holds all of them. */
@@ -342,16 +319,20 @@ static int64_t lowest_integer(int dtype)
 /* random_(), random_.to(to) and random_.from(from, to?) */
 RT_KERNEL(random_)
 {
-    draw d = {0};
+    rt_draw d = {0};
     RtTensor *t = RT_TENSOR(args[0]);
     int dtype = t->dtype;
     PyObject *generator = args[nargs - 1];
-    if (rt_is_complex_dtype(dtype) || rt_itemsize[dtype] == 0 || (rt_is_float_dtype(dtype) && !has_float_loop(dtype)))
-        return not_implemented("random", dtype);
+    if (rt_is_complex_dtype(dtype) && nargs > 2) {
+        PyErr_SetString(PyExc_RuntimeError, "check_random_bounds handles only integral, floating-point and boolean types");
+        return NULL;
+    }
+    if (rt_is_complex_dtype(dtype) || rt_itemsize[dtype] == 0 || (rt_is_float_dtype(dtype) && !rt_has_float_draws(dtype)))
+        return rt_no_draws("random_kernel_cpu", dtype);
     if (nargs == 2) {
         uint64_t top = dtype == RT_UINT64 ? UINT64_MAX : (uint64_t)highest_integer(dtype);
         d.span = top + 1;
-        return fill_random(args[0], generator, "random_", draw_integer, &d);
+        return rt_fill_random(args[0], generator, "random_", draw_integer, &d);
     }
     int64_t to = INT64_MAX;
     int bounded = nargs == 3 || args[2] != Py_None;
@@ -362,15 +343,11 @@ RT_KERNEL(random_)
                      (long long)to);
         return NULL;
     }
-    if (rt_is_integral_dtype(dtype, 1)) {
-        int64_t highest = highest_integer(dtype), lowest = lowest_integer(dtype);
+    if (rt_is_integral_dtype(dtype, 1) || dtype == RT_FLOAT16) {
+        int64_t highest = dtype == RT_FLOAT16 ? 65504 : highest_integer(dtype), lowest = dtype == RT_FLOAT16 ? -65504 : lowest_integer(dtype);
         int is_from = d.low < lowest || d.low > highest;
         if (is_from || (bounded && (to - 1 < lowest || to - 1 > highest))) {
-            PyErr_Format(PyExc_RuntimeError, "%s is out of bounds for %s", is_from ? "from" : "to - 1",
-                         ((const char *[]){"unsigned char", "signed char", "short", "int", "long"})[dtype <= RT_INT64 ? dtype : 0]);
-            if (dtype > RT_INT64)
-                PyErr_Format(PyExc_RuntimeError, "%s is out of bounds for %s", is_from ? "from" : "to - 1",
-                             dtype == RT_BOOL ? "bool" : dtype == RT_UINT16 ? "unsigned short" : dtype == RT_UINT32 ? "unsigned int" : "unsigned long");
+            PyErr_Format(PyExc_RuntimeError, "%s is out of bounds for %s", is_from ? "from" : "to - 1", rt_c_name(dtype));
             return NULL;
         }
     }
@@ -378,7 +355,7 @@ RT_KERNEL(random_)
         d.span = (uint64_t)to - (uint64_t)d.low;
     else
         d.span = (uint64_t)highest_integer(dtype) - (uint64_t)d.low + 1;
-    return fill_random(args[0], generator, "random_", draw_integer, &d);
+    return rt_fill_random(args[0], generator, "random_", draw_integer, &d);
 }
 
 RT_SAME_KERNEL(random__from, random_)
@@ -388,23 +365,8 @@ static int check_probability(double p)
 {
     if (p >= 0 && p <= 1)
         return 0;
-    fail_range("bernoulli_ expects p to be in [0, 1], but got p=%g", p, 0);
+    rt_bad_range("bernoulli_ expects p to be in [0, 1], but got p=%g", p, 0);
     return -1;
-}
-
-static double float_at(const char *at, int dtype)
-{
-    uint32_t bits;
-    float f;
-    switch (dtype) {
-    case RT_FLOAT32: return *(const float *)at;
-    case RT_FLOAT64: return *(const double *)at;
-    case RT_FLOAT16: return (float)*(const _Float16 *)at;
-    default:
-        bits = (uint32_t)*(const uint16_t *)at << 16;
-        memcpy(&f, &bits, 4);
-        return f;
-    }
 }
 
 /* One draw per element, with its own probability; p has t's shape. */
@@ -416,13 +378,13 @@ static int bernoulli_each(RtTensor *t, RtTensor *p, RtGenerator *g)
     if (t->numel == 0)
         return 0;
     for (;;) {
-        double probability = float_at(pat, p->dtype);
+        double probability = rt_float_at(pat, p->dtype);
         if (!(probability >= 0 && probability <= 1)) {
             PyErr_SetString(PyExc_RuntimeError, "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error message be "
                                                 "improved?  If so, please report an enhancement request to PyTorch.)");
             return -1;
         }
-        store_integer(at, t->dtype, unit53(g->state) < probability);
+        rt_store_integer(at, t->dtype, unit53(g->state) < probability);
         int k = t->ndim - 1;
         for (; k >= 0; k--) {
             at += t->strides[k] * ti;
@@ -446,8 +408,8 @@ static PyObject *bernoulli_from(PyObject *tensor, PyObject *probabilities, PyObj
     RtGenerator *g = rt_generator_or_default(generator);
     if (g == NULL || rt_check_cpu(t, "bernoulli") < 0 || rt_check_cpu(p, "bernoulli") < 0)
         return NULL;
-    if (!has_float_loop(p->dtype))
-        return not_implemented("bernoulli_tensor_cpu_p_", p->dtype);
+    if (!rt_has_float_draws(p->dtype))
+        return rt_no_draws("bernoulli_tensor_cpu_p_", p->dtype);
     return bernoulli_each(t, p, g) < 0 ? NULL : Py_NewRef(tensor);
 }
 
@@ -455,10 +417,12 @@ static PyObject *bernoulli_from(PyObject *tensor, PyObject *probabilities, PyObj
 RT_KERNEL(bernoulli_)
 {
     if (!rt_is_tensor(args[1])) {
-        draw d = {0};
+        rt_draw d = {0};
         if (rt_as_double(args[1], &d.a) < 0 || check_probability(d.a) < 0)
             return NULL;
-        return fill_random(args[0], args[2], "bernoulli_", draw_bernoulli, &d);
+        if (rt_is_complex_dtype(RT_TENSOR(args[0])->dtype))
+            return rt_no_draws("bernoulli_scalar_cpu_", RT_TENSOR(args[0])->dtype);
+        return rt_fill_random(args[0], args[2], "bernoulli_", draw_bernoulli, &d);
     }
     RtTensor *t = RT_TENSOR(args[0]);
     PyObject *size = PyTuple_New(t->ndim);
@@ -489,19 +453,6 @@ RT_KERNEL(bernoulli)
     if (result == NULL)
         return NULL;
     PyObject *done = bernoulli_from(result, args[0], args[nargs - 1]);
-    Py_DECREF(result);
-    return done;
-}
-
-/* bernoulli.p(self, p): self gives the shape */
-RT_KERNEL(bernoulli_p)
-{
-    PyObject *like[6] = {args[0], Py_None, Py_None, Py_None, Py_None, Py_None};
-    PyObject *result = rt_call_below_views(RT_OP_aten_empty_like, like, 6);
-    if (result == NULL)
-        return NULL;
-    PyObject *call[3] = {result, args[1], args[2]};
-    PyObject *done = rt_call_below_views(RT_OP_aten_bernoulli__float, call, 3);
     Py_DECREF(result);
     return done;
 }

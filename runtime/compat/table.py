@@ -238,7 +238,6 @@ PENDING_FUNCTIONS = {
     "torch.library.wrap_triton",
     "torch.load",
     "torch.nn.attention.flex_attention.flex_attention",
-    "torch.nn.functional.gelu",
     "torch.overrides.handle_torch_function",
     "torch.overrides.has_torch_function",
     "torch.save",

@@ -648,6 +648,14 @@ cdef class Generator:
         self.has_next_normal = has != 0
         return self
 
+    def get_offset(self):
+        """Refused: only generators that count what they have drawn have an offset."""
+        raise RuntimeError("CPU Generator does not use offset")
+
+    def set_offset(self, offset):
+        """Refused, as `get_offset` is."""
+        raise RuntimeError("CPU Generator does not use offset")
+
     def clone_state(self):
         """A new generator in the same state."""
         other = Generator()

@@ -28,15 +28,18 @@ PYTHON_KERNELS = "runtime.kernels"
 
 _STRUCTURED_KEYS = ("CPU", "Meta")
 _COMPOSITES = frozenset(["CompositeImplicitAutograd", "CompositeExplicitAutograd", "CompositeExplicitAutogradNonFunctional"])
-#: Nothing to record: `lift_fresh` returns its very argument, `detach_` changes neither elements nor geometry.
-_UNRECORDED = frozenset(["detach_", "lift_fresh"])
+#: Nothing to record: `lift_fresh` returns its very argument, `detach_` changes neither elements nor geometry. `rrelu_with_noise` is
+#: unrecorded in PyTorch too, although it writes its noise.
+_UNRECORDED = frozenset(["detach_", "lift_fresh", "rrelu_with_noise"])
 
 #: Views without gradients: their results share memory and version, and know no base.
 _SHARING = frozenset(["detach", "view.dtype"])
 
 #: Base names of the operators that take a Python number where a Tensor is declared, in-place forms included. PyTorch
 #: keeps this list in the binder of `torch.ops`; nothing in a schema tells.
-NUMBERS_AS_TENSORS = frozenset(["_to_copy", "add", "copy", "div", "floor_divide", "mul", "sub", "to", "true_divide"])
+NUMBERS_AS_TENSORS = frozenset(
+    ["_to_copy", "add", "copy", "div", "divide", "floor_divide", "mul", "multiply", "sub", "subtract", "to", "true_divide"]
+)
 
 
 class EntryError(ValueError):
@@ -380,11 +383,14 @@ class _Registrar:
                     o.kernels[i] = kernel._replace(name=o.made_of.name)
 
     def add_view_copy(self, g: NativeFunctionsViewGroup) -> None:
-        """The kernel of a view's copying variant, which an entry declares."""
+        """The kernel of a view's copying variant, which an entry declares and no function implements."""
         if g.view_copy is not None:
             o = self.by_name[g.view_copy.func.name]
-            o.made_of = self.by_name[g.view.func.name]
-            o.kernels = [Kernel(k.key, "made", o.made_of.name) if k.key == "CompositeExplicitAutogradNonFunctional" else k for k in o.kernels]
+            view = self.by_name[g.view.func.name]
+            for i, k in enumerate(o.kernels):
+                if k.key == "CompositeExplicitAutogradNonFunctional" and k.how == "c" and k.name not in self.sources.c:
+                    o.made_of = view
+                    o.kernels[i] = Kernel(k.key, "made", view.name)
 
     def run(self) -> list[Operator]:
         for o in self.operators:
