@@ -28,9 +28,9 @@ PYTHON_KERNELS = "runtime.kernels"
 
 _STRUCTURED_KEYS = ("CPU", "Meta")
 _COMPOSITES = frozenset(["CompositeImplicitAutograd", "CompositeExplicitAutograd", "CompositeExplicitAutogradNonFunctional"])
-#: Nothing to record: `lift_fresh` returns its very argument, `detach_` changes neither elements nor geometry. `rrelu_with_noise` is
-#: unrecorded in PyTorch too, although it writes its noise.
-_UNRECORDED = frozenset(["detach_", "lift_fresh", "rrelu_with_noise"])
+#: Nothing to record: `lift_fresh` returns its very argument, `detach_` changes neither elements nor geometry. These are unrecorded in
+#: PyTorch too, although they write: `rrelu_with_noise` its noise, batch norms their running statistics.
+_UNRECORDED = frozenset(["_batch_norm_with_update", "_native_batch_norm_legit", "detach_", "lift_fresh", "rrelu_with_noise"])
 
 #: Views without gradients: their results share memory and version, and know no base.
 _SHARING = frozenset(["detach", "view.dtype"])
