@@ -2,10 +2,10 @@
 
 import itertools
 import math
-
 from runtime import _core
 from runtime._core import functions, ops
 from runtime._lowrank import pca_lowrank, svd_lowrank
+from runtime._core import ops
 
 __all__ = [
     "atleast_1d",
@@ -26,6 +26,8 @@ __all__ = [
     "stft",
     "svd_lowrank",
     "tensordot",
+    "unique",
+    "unique_consecutive",
     "unravel_index",
 ]
 
@@ -119,7 +121,6 @@ def tensordot(a, b, dims=2, out=None):
 def chain_matmul(*matrices, out=None):
     """The product of matrices, in the order of the fewest multiplications; see `linalg.multi_dot`."""
     return aten.chain_matmul.default(list(matrices)) if out is None else aten.chain_matmul.out(list(matrices), out=out)
-
 
 
 def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
@@ -345,9 +346,7 @@ def meshgrid(*tensors, indexing=None):
     if indexing is None:
         import warnings
 
-        warnings.warn(
-            "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.", stacklevel=2
-        )
+        warnings.warn("torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.", stacklevel=2)
         return tuple(functions["meshgrid"](tensors))
     return tuple(functions["meshgrid"](tensors, indexing=indexing))
 
@@ -403,3 +402,44 @@ def unravel_index(indices, shape):
     return tuple(
         aten.remainder.Scalar(aten.floor_divide.Scalar(indices, step), size) if step and size else indices for step, size in zip(steps, shape)
     )
+
+
+def _into(out, packet, *args, **kwargs):
+    return packet(*args, **kwargs) if out is None else packet(*args, **kwargs, out=out)
+
+
+def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
+    """The different elements of a tensor, in increasing order, or the different slices along a dimension.
+
+    Parameters
+    ----------
+    input : Tensor
+    sorted : bool
+        The result is sorted either way.
+    return_inverse, return_counts : bool
+        Whether to return as well where each element of the input is in the result, and how often each of the result's elements occurs.
+    dim : int, optional
+        The dimension of the slices that are compared; without it elements are.
+
+    Returns
+    -------
+    Tensor or tuple of Tensor
+    """
+    if dim is None:
+        found = aten._unique2.default(input, sorted, return_inverse, return_counts)
+    else:
+        found = aten.unique_dim.default(input, dim, sorted, return_inverse, return_counts)
+    return _chosen(found, return_inverse, return_counts)
+
+
+def unique_consecutive(input, return_inverse=False, return_counts=False, dim=None):
+    """The first of each run of equal elements, or of equal slices along a dimension.
+
+    Parameters and results are those of `unique`.
+    """
+    return _chosen(aten.unique_consecutive.default(input, return_inverse, return_counts, dim), return_inverse, return_counts)
+
+
+def _chosen(found, return_inverse, return_counts):
+    chosen = (found[0], *(t for t, wanted in zip(found[1:], (return_inverse, return_counts), strict=True) if wanted))
+    return chosen if len(chosen) > 1 else chosen[0]

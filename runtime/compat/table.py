@@ -62,6 +62,7 @@ NAMES = {
     "torch.utils._pytree.tree_map_only": "runtime.compat.pytree:tree_map_only",
     "torch.utils._pytree.tree_structure": "runtime.compat.pytree:tree_structure",
     "torch.utils._pytree.tree_unflatten": "runtime.compat.pytree:tree_unflatten",
+    "torch._segment_reduce": "runtime:segment_reduce",
     "torch.get_rng_state": "runtime._core:default_generator.get_state",
     "torch.set_rng_state": "runtime._core:default_generator.set_state",
     "torch.initial_seed": "runtime._core:default_generator.initial_seed",

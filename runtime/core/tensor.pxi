@@ -467,6 +467,23 @@ cdef class Tensor(TensorBase):
             return nested_list(t, NULL, 0)
         return nested_list(t, readable_data(t), 0)
 
+    # ------------------------------------------------------------------------------------------- methods of `functional`'s functions
+
+    def norm(self, p="fro", dim=None, keepdim=False, dtype=None):
+        """As the function `norm`."""
+        from runtime import functional
+        return functional.norm(self, p, dim, keepdim, dtype=dtype)
+
+    def unique(self, sorted=True, return_inverse=False, return_counts=False, dim=None):
+        """As the function `unique`."""
+        from runtime import functional
+        return functional.unique(self, sorted, return_inverse, return_counts, dim)
+
+    def unique_consecutive(self, return_inverse=False, return_counts=False, dim=None):
+        """As the function `unique_consecutive`."""
+        from runtime import functional
+        return functional.unique_consecutive(self, return_inverse, return_counts, dim)
+
     def __hash__(self):
         return <Py_ssize_t><PyObject *>self  # as id(): what code written for PyTorch counts on
 

@@ -110,7 +110,8 @@ def _max_unpool(name, self, indices, output_size, space):
         raise RuntimeError(f"elements in indices should be type int64 but got: {scalar_name(indices.dtype)}")
     if len(output_size) != space:
         names = "(height, width)" if space == 2 else "(depth, height, width)"
-        raise RuntimeError(f"There should be exactly {('two', 'three')[space - 2]} elements {names} in output_size, but got {len(output_size)} elements.")
+        count = ("two", "three")[space - 2]
+        raise RuntimeError(f"There should be exactly {count} elements {names} in output_size, but got {len(output_size)} elements.")
     if self.dim() not in (space + 1, space + 2):
         raise RuntimeError(f"Input to {name} should be a {space + 1}d or {space + 2}d Tensor, but got a tensor with {self.dim()} dimensions.")
     if tuple(self.shape) != tuple(indices.shape):
@@ -181,8 +182,9 @@ def _fractional_max_pool(name, self, kernel_size, output_size, random_samples, s
     if self.dtype != random_samples.dtype:
         raise RuntimeError("Expect _random_samples to have the same dtype as input")
     batch = self.shape[0] if first == 2 else 1
-    if random_samples.dim() != 3 or random_samples.shape[0] < batch or random_samples.shape[1] < self.shape[first - 1] or random_samples.shape[2] != space:
-        raise RuntimeError(f"Expect _random_samples of shape [{batch}, {self.shape[first - 1]}, {space}], but got {list(random_samples.shape)}")
+    wanted, given = (batch, self.shape[first - 1], space), tuple(random_samples.shape)
+    if len(given) != 3 or given[0] < batch or given[1] < wanted[1] or given[2] != space:
+        raise RuntimeError(f"Expect _random_samples of shape {list(wanted)}, but got {list(given)}")
     shape = (*self.shape[:first], *output_size)
     if self.device.type == "meta":
         import runtime
@@ -193,18 +195,18 @@ def _fractional_max_pool(name, self, kernel_size, output_size, random_samples, s
     ones = (1,) * space
     grids = []
     for d in range(space):
-        # Of a half type, samples are used in the order width, height, depth, as in other types.
+        # The first sample is that of the width.
         start = _fractional_starts(samples[..., space - 1 - d], array.shape[2 + d], output_size[d], kernel_size[d])
         index = start[..., None] + np.arange(kernel_size[d])
-        places = [*index.shape[:2], *(output_size[e] if e == d else 1 for e in range(space)), *(kernel_size[e] if e == d else 1 for e in range(space))]
-        grids.append(index.reshape(places))
+        spread = [n if e == d else 1 for sizes in (output_size, kernel_size) for e, n in enumerate(sizes)]
+        grids.append(index.reshape(*index.shape[:2], *spread))
     n = np.arange(batch).reshape(-1, 1, *ones, *ones)
     c = np.arange(array.shape[1]).reshape(1, -1, *ones, *ones)
     windows = array[(n, c, *grids)]
     flat = grids[0]
     for d in range(1, space):
         flat = flat * array.shape[2 + d] + grids[d]
-    flat = np.broadcast_to(flat, windows.shape).reshape(*windows.shape[: 2 + space], -1)
+    flat = np.broadcast_to(flat, windows.shape).reshape(*windows.shape[: 2 + space], int(np.prod(kernel_size)))
     windows = windows.reshape(flat.shape)
     best = windows.argmax(axis=-1)[..., None]
     values, indices = np.take_along_axis(windows, best, -1)[..., 0], np.take_along_axis(flat, best, -1)[..., 0]
