@@ -20,12 +20,6 @@ _REAL = {dtype_names["complex64"]: dtype_names["float32"], dtype_names["complex1
 _COMPLEX = {real: complex_ for complex_, real in _REAL.items()}
 
 
-class LinAlgError(RuntimeError):
-    """A matrix is singular, not positive definite, or has no convergent decomposition."""
-
-    __module__ = "runtime.linalg"
-
-
 def real_of(dtype):
     return _REAL.get(dtype, dtype)
 

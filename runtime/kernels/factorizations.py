@@ -6,7 +6,6 @@ from runtime._core import ops
 from runtime.kernels._arrays import new, read
 from runtime.kernels._common import scalar_name
 from runtime.kernels._lapack import (
-    LinAlgError,
     batch_of,
     check_floating,
     check_kernel,
@@ -21,6 +20,7 @@ from runtime.kernels._lapack import (
     real_of,
     routine,
 )
+from runtime.linalg import LinAlgError
 
 aten = ops.aten
 

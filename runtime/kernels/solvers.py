@@ -8,7 +8,6 @@ from runtime._core import finfo, ops
 from runtime.kernels._arrays import new, read
 from runtime.kernels._common import scalar_name
 from runtime.kernels._lapack import (
-    LinAlgError,
     adjoint,
     batch_of,
     check_compatible,
@@ -26,6 +25,7 @@ from runtime.kernels._lapack import (
     real_of,
     routine,
 )
+from runtime.linalg import LinAlgError
 
 aten = ops.aten
 
