@@ -4,7 +4,7 @@ from runtime import _core
 
 _functions = _core.functions_of("linalg")
 globals().update(_functions)
-__all__ = sorted(_functions)
+__all__ = ["LinAlgError", *sorted(_functions)]
 
 
 class LinAlgError(RuntimeError):
