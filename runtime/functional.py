@@ -5,6 +5,7 @@ import math
 
 from runtime import _core
 from runtime._core import functions, ops
+from runtime._lowrank import pca_lowrank, svd_lowrank
 
 __all__ = [
     "atleast_1d",
@@ -17,9 +18,16 @@ __all__ = [
     "cdist",
     "chain_matmul",
     "einsum",
+    "lu",
     "meshgrid",
     "nonzero",
+    "norm",
+    "pca_lowrank",
+    "stft",
+    "svd_lowrank",
     "tensordot",
+    "unique",
+    "unique_consecutive",
     "unravel_index",
 ]
 
@@ -113,6 +121,114 @@ def tensordot(a, b, dims=2, out=None):
 def chain_matmul(*matrices, out=None):
     """The product of matrices, in the order of the fewest multiplications; see `linalg.multi_dot`."""
     return aten.chain_matmul.default(list(matrices)) if out is None else aten.chain_matmul.out(list(matrices), out=out)
+
+
+def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
+    """The norm of vectors, or of matrices where `p` is a string.
+
+    Parameters
+    ----------
+    input : Tensor
+    p : number, "fro" or "nuc", optional
+        "fro" is 2 for up to two dimensions.
+    dim : int or sequence of int, optional
+        All dimensions if it is absent.
+    keepdim : bool
+    out : Tensor, optional
+    dtype : dtype, optional
+        The input is converted to it first.
+
+    Returns
+    -------
+    Tensor
+    """
+    dims = [dim] if isinstance(dim, int) else dim
+    options = {"dtype": dtype} if out is None else {"dtype": dtype, "out": out}
+    if isinstance(p, str) and not (p == "fro" and (dims is None or len(dims) <= 2)):
+        packet = aten.linalg_matrix_norm
+        call = packet.str_ord if out is None else packet.str_ord_out
+        return call(input, p, list(range(input.dim())) if dims is None else dims, keepdim, **options)
+    packet = aten.linalg_vector_norm
+    call = packet.default if out is None else packet.out
+    return call(input, 2 if p is None or p == "fro" else p, dims, keepdim, **options)
+
+
+def lu(A, pivot=True, get_infos=False, out=None):
+    """The LU factors of matrices in one tensor, and their pivots.
+
+    Parameters
+    ----------
+    A : Tensor
+        (..., m, n).
+    pivot : bool
+    get_infos : bool
+        Whether to return, for each matrix, the number of the first zero on the diagonal of U (0 if there is none) instead of raising.
+    out : tuple of Tensor, optional
+
+    Returns
+    -------
+    tuple of Tensor
+    """
+    results = aten._lu_with_info.default(A, pivot, not get_infos)
+    if not get_infos:
+        results = results[:2]
+    if out is None:
+        return tuple(results)
+    if len(out) != len(results):
+        raise TypeError(f"expected tuple of {len(results)} elements but got {len(out)}")
+    if not isinstance(out, (tuple, list)):
+        raise TypeError(f"argument 'out' must be tuple of Tensors, not {type(out).__name__}")
+    for target, result in zip(out, results, strict=True):
+        target.resize_as_(result).copy_(result)
+    return out
+
+
+def stft(
+    input,
+    n_fft,
+    hop_length=None,
+    win_length=None,
+    window=None,
+    center=True,
+    pad_mode="reflect",
+    normalized=False,
+    onesided=None,
+    return_complex=None,
+    align_to_window=None,
+):
+    """The short-time Fourier transform: the spectra of windows into a signal.
+
+    Parameters
+    ----------
+    input : Tensor
+        (length,) or (batch, length).
+    n_fft : int
+        The size of each transform.
+    hop_length : int, optional
+        The distance of windows; `n_fft // 4` if it is absent.
+    win_length : int, optional
+        The size of the window, which zeros at both ends fill up to `n_fft`.
+    window : Tensor, optional
+    center : bool
+        Whether the signal is padded so that the window of frame t is centered at t * hop_length.
+    pad_mode : str
+        See `nn.functional.pad`.
+    normalized : bool
+        Whether to divide by the root of `n_fft`.
+    onesided : bool, optional
+        Whether to leave out frequencies that follow from others; so for real signals if it is absent.
+    return_complex : bool
+        Whether the result is complex, or has a last dimension for real and imaginary part.
+    align_to_window : bool, optional
+        Whether the signal is padded for the zeros beside the window; only where `center` is false.
+
+    Returns
+    -------
+    Tensor
+        (..., frequencies, frames).
+    """
+    arguments = (hop_length, win_length, window, center, pad_mode, normalized, onesided, return_complex, align_to_window)
+    return aten.stft.center(input, n_fft, *arguments)
 
 
 _MODES = {
@@ -230,9 +346,7 @@ def meshgrid(*tensors, indexing=None):
     if indexing is None:
         import warnings
 
-        warnings.warn(
-            "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.", stacklevel=2
-        )
+        warnings.warn("torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.", stacklevel=2)
         return tuple(functions["meshgrid"](tensors))
     return tuple(functions["meshgrid"](tensors, indexing=indexing))
 
@@ -288,3 +402,44 @@ def unravel_index(indices, shape):
     return tuple(
         aten.remainder.Scalar(aten.floor_divide.Scalar(indices, step), size) if step and size else indices for step, size in zip(steps, shape)
     )
+
+
+def _into(out, packet, *args, **kwargs):
+    return packet(*args, **kwargs) if out is None else packet(*args, **kwargs, out=out)
+
+
+def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
+    """The different elements of a tensor, in increasing order, or the different slices along a dimension.
+
+    Parameters
+    ----------
+    input : Tensor
+    sorted : bool
+        The result is sorted either way.
+    return_inverse, return_counts : bool
+        Whether to return as well where each element of the input is in the result, and how often each of the result's elements occurs.
+    dim : int, optional
+        The dimension of the slices that are compared; without it elements are.
+
+    Returns
+    -------
+    Tensor or tuple of Tensor
+    """
+    if dim is None:
+        found = aten._unique2.default(input, sorted, return_inverse, return_counts)
+    else:
+        found = aten.unique_dim.default(input, dim, sorted, return_inverse, return_counts)
+    return _chosen(found, return_inverse, return_counts)
+
+
+def unique_consecutive(input, return_inverse=False, return_counts=False, dim=None):
+    """The first of each run of equal elements, or of equal slices along a dimension.
+
+    Parameters and results are those of `unique`.
+    """
+    return _chosen(aten.unique_consecutive.default(input, return_inverse, return_counts, dim), return_inverse, return_counts)
+
+
+def _chosen(found, return_inverse, return_counts):
+    chosen = (found[0], *(t for t, wanted in zip(found[1:], (return_inverse, return_counts), strict=True) if wanted))
+    return chosen if len(chosen) > 1 else chosen[0]

@@ -192,7 +192,7 @@ cdef class TensorBase:
         return self / b
 
     def __rdiv__(self, b):
-        return b / self
+        return binary(RT_OP_aten_mul_Tensor, unary(RT_OP_aten_reciprocal, self), b, False)
 
     def __idiv__(self, b):
         self /= b

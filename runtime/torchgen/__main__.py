@@ -94,6 +94,7 @@ def summary(root: Path) -> dict[str, int]:
         "structured": "by structured definitions",
         "made": "made of other operators",
         "same": "calls of another operator",
+        "each": "calls of another operator for each place of lists",
         "generic": "of the core",
     }
     kernels = Counter(how[k.how] for o in operators for k in o.kernels)

@@ -21,6 +21,7 @@ UNBOUND_ENDINGS = ("_backward", "_forward", "_jvp")
 #: another form (`Tensor.size` reads a field).
 UNBOUND = frozenset(
     [
+        "_foreach_copy",
         "_batch_norm_no_update",
         "_batch_norm_with_update",
         "_local_scalar_dense",
@@ -51,11 +52,12 @@ UNBOUND = frozenset(
 )
 
 #: Methods that class Tensor has by itself, because they read a field, leave the world of tensors, take a device, a dtype or a
-#: tensor in the same place, take other arguments than the function, are properties, have `self` in another place than the first, or are slots of the type (no functions either).
+#: tensor in the same place, take other arguments than the function, are properties, have `self` in another place than the first, or are
+#: slots of the type (no functions either).
 OWN_METHODS = frozenset(
     """
     __and__ __iand__ __ilshift__ __ior__ __irshift__ __ixor__ __lshift__ __or__ __rshift__ __xor__ is_complex is_conj is_floating_point is_neg
-    imag is_signed item mH mT matrix_H nonzero numpy_T polygamma real to unique_consecutive where
+    imag is_inference is_signed item mH mT matrix_H nonzero norm numpy_T polygamma real stft to unique unique_consecutive where
     """.split()
 )
 
