@@ -110,15 +110,6 @@ def _fused_sdp_choice(query, key, value, attn_mask=None, dropout_p=0.0, is_causa
     return FLASH if broadcasts and not attn_mask.requires_grad else MATH
 
 
-def _weights_of(scores):
-    """The softmax of the last dimension; rows that are masked out entirely give zeros."""
-    top = aten.amax.default(scores, (-1,), True)
-    top = aten.masked_fill.Scalar(top, aten.eq.Scalar(top, -math.inf), 0.0)
-    powers = aten.exp.default(aten.sub.Tensor(scores, top))
-    total = aten.sum.dim_IntList(powers, (-1,), True)
-    return aten.div.Tensor(powers, aten.masked_fill.Scalar(total, aten.eq.Scalar(total, 0), 1.0))
-
-
 def _scaled_dot_product_attention_math(
     query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, dropout_mask=None, *, scale=None, enable_gqa=False
 ):
@@ -145,7 +136,7 @@ def _scaled_dot_product_attention_math(
     scores = aten.matmul.default(aten.mul.Scalar(query, math.copysign(root, factor)), aten.mul.Scalar(turned, root))
     if attn_mask is not None:
         scores = aten.add.Tensor(scores, attn_mask)
-    weights = _weights_of(scores) if scores.numel() else scores
+    weights = aten._safe_softmax.default(scores, -1)
     if dropout_p > 0:
         if dropout_mask is not None:
             dropped = aten.masked_fill.Scalar(weights, aten.logical_not.default(dropout_mask), 0.0)

@@ -5,7 +5,7 @@ import numpy as np
 from runtime._core import ops
 from runtime.kernels._arrays import new, opmath, read
 from runtime.kernels._common import scalar_name
-from runtime.kernels.losses import MEAN, NONE, SUM, in_dtype_of, only_floats, reduced, wide
+from runtime.kernels.losses import MEAN, NONE, SUM, only_floats, reduced
 
 aten = ops.aten
 
@@ -190,14 +190,6 @@ def nll_loss_nd(self, target, weight=None, reduction=MEAN, ignore_index=-100):
 # ---- cross entropy
 
 
-def _log_softmax(x, dim):
-    only_floats("log_softmax_lastdim_kernel_impl", x)
-    if not x.numel():
-        return x
-    shifted = aten.sub.Tensor(*wide(x, aten.amax.default(x, (dim,), True)))
-    return in_dtype_of(x, aten.sub.Tensor(shifted, aten.log.default(aten.sum.dim_IntList(aten.exp.default(shifted), (dim,), True))))
-
-
 def _class_shape(count, dim, class_dim):
     return [count if d == class_dim else 1 for d in range(dim)]
 
@@ -211,7 +203,7 @@ def cross_entropy_loss(self, target, weight=None, reduction=MEAN, ignore_index=-
     class_dim = 0 if self.dim() == 1 else 1
     if self.dim() == 0:
         raise IndexError(f"Dimension specified as {class_dim} but tensor has no dimensions")
-    log_p = _log_softmax(self, class_dim)
+    log_p = aten.log_softmax.int(self, class_dim)
     if not same and label_smoothing == 0:
         return aten.nll_loss_nd.default(log_p, target, weight, reduction, ignore_index)
     if not 0 <= label_smoothing <= 1:
