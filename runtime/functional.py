@@ -2,8 +2,9 @@
 
 import itertools
 import math
-
 from runtime import _core
+from runtime._core import functions, ops
+from runtime._lowrank import pca_lowrank, svd_lowrank
 from runtime._core import ops
 
 __all__ = [
@@ -17,8 +18,16 @@ __all__ = [
     "cdist",
     "chain_matmul",
     "einsum",
+    "lu",
     "meshgrid",
+    "nonzero",
+    "norm",
+    "pca_lowrank",
+    "stft",
+    "svd_lowrank",
     "tensordot",
+    "unique",
+    "unique_consecutive",
     "unravel_index",
 ]
 
@@ -114,6 +123,114 @@ def chain_matmul(*matrices, out=None):
     return aten.chain_matmul.default(list(matrices)) if out is None else aten.chain_matmul.out(list(matrices), out=out)
 
 
+def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
+    """The norm of vectors, or of matrices where `p` is a string.
+
+    Parameters
+    ----------
+    input : Tensor
+    p : number, "fro" or "nuc", optional
+        "fro" is 2 for up to two dimensions.
+    dim : int or sequence of int, optional
+        All dimensions if it is absent.
+    keepdim : bool
+    out : Tensor, optional
+    dtype : dtype, optional
+        The input is converted to it first.
+
+    Returns
+    -------
+    Tensor
+    """
+    dims = [dim] if isinstance(dim, int) else dim
+    options = {"dtype": dtype} if out is None else {"dtype": dtype, "out": out}
+    if isinstance(p, str) and not (p == "fro" and (dims is None or len(dims) <= 2)):
+        packet = aten.linalg_matrix_norm
+        call = packet.str_ord if out is None else packet.str_ord_out
+        return call(input, p, list(range(input.dim())) if dims is None else dims, keepdim, **options)
+    packet = aten.linalg_vector_norm
+    call = packet.default if out is None else packet.out
+    return call(input, 2 if p is None or p == "fro" else p, dims, keepdim, **options)
+
+
+def lu(A, pivot=True, get_infos=False, out=None):
+    """The LU factors of matrices in one tensor, and their pivots.
+
+    Parameters
+    ----------
+    A : Tensor
+        (..., m, n).
+    pivot : bool
+    get_infos : bool
+        Whether to return, for each matrix, the number of the first zero on the diagonal of U (0 if there is none) instead of raising.
+    out : tuple of Tensor, optional
+
+    Returns
+    -------
+    tuple of Tensor
+    """
+    results = aten._lu_with_info.default(A, pivot, not get_infos)
+    if not get_infos:
+        results = results[:2]
+    if out is None:
+        return tuple(results)
+    if len(out) != len(results):
+        raise TypeError(f"expected tuple of {len(results)} elements but got {len(out)}")
+    if not isinstance(out, (tuple, list)):
+        raise TypeError(f"argument 'out' must be tuple of Tensors, not {type(out).__name__}")
+    for target, result in zip(out, results, strict=True):
+        target.resize_as_(result).copy_(result)
+    return out
+
+
+def stft(
+    input,
+    n_fft,
+    hop_length=None,
+    win_length=None,
+    window=None,
+    center=True,
+    pad_mode="reflect",
+    normalized=False,
+    onesided=None,
+    return_complex=None,
+    align_to_window=None,
+):
+    """The short-time Fourier transform: the spectra of windows into a signal.
+
+    Parameters
+    ----------
+    input : Tensor
+        (length,) or (batch, length).
+    n_fft : int
+        The size of each transform.
+    hop_length : int, optional
+        The distance of windows; `n_fft // 4` if it is absent.
+    win_length : int, optional
+        The size of the window, which zeros at both ends fill up to `n_fft`.
+    window : Tensor, optional
+    center : bool
+        Whether the signal is padded so that the window of frame t is centered at t * hop_length.
+    pad_mode : str
+        See `nn.functional.pad`.
+    normalized : bool
+        Whether to divide by the root of `n_fft`.
+    onesided : bool, optional
+        Whether to leave out frequencies that follow from others; so for real signals if it is absent.
+    return_complex : bool
+        Whether the result is complex, or has a last dimension for real and imaginary part.
+    align_to_window : bool, optional
+        Whether the signal is padded for the zeros beside the window; only where `center` is false.
+
+    Returns
+    -------
+    Tensor
+        (..., frequencies, frames).
+    """
+    arguments = (hop_length, win_length, window, center, pad_mode, normalized, onesided, return_complex, align_to_window)
+    return aten.stft.center(input, n_fft, *arguments)
+
+
 _MODES = {
     "use_mm_for_euclid_dist_if_necessary": None,
     "use_mm_for_euclid_dist": 1,
@@ -149,40 +266,40 @@ def _given(tensors):
     return tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
 
 
-def _atleast(packet, tensors):
+def _atleast(function, tensors):
     if len(tensors) == 1 and not isinstance(tensors[0], (list, tuple)):
-        return packet.default(tensors[0])
-    return tuple(packet.Sequence(list(_given(tensors))))
+        return function(tensors[0])
+    return tuple(function(_given(tensors)))
 
 
 def atleast_1d(*tensors):
     """Views of tensors with one dimension at least; a tuple of several."""
-    return _atleast(aten.atleast_1d, tensors)
+    return _atleast(functions["atleast_1d"], tensors)
 
 
 def atleast_2d(*tensors):
     """Views of tensors with two dimensions at least; a tuple of several."""
-    return _atleast(aten.atleast_2d, tensors)
+    return _atleast(functions["atleast_2d"], tensors)
 
 
 def atleast_3d(*tensors):
     """Views of tensors with three dimensions at least; a tuple of several."""
-    return _atleast(aten.atleast_3d, tensors)
+    return _atleast(functions["atleast_3d"], tensors)
 
 
 def block_diag(*tensors):
     """A matrix with the given matrices on its diagonal and zeros elsewhere."""
-    return aten.block_diag.default(list(tensors))
+    return functions["block_diag"](tensors)
 
 
 def broadcast_tensors(*tensors):
     """Views of tensors in the shape that all of them broadcast to."""
-    return tuple(aten.broadcast_tensors.default(list(_given(tensors))))
+    return tuple(functions["broadcast_tensors"](_given(tensors)))
 
 
 def cartesian_prod(*tensors):
     """All tuples of elements of the given vectors, as rows."""
-    return aten.cartesian_prod.default(list(_given(tensors)))
+    return functions["cartesian_prod"](_given(tensors))
 
 
 def broadcast_shapes(*shapes):
@@ -230,8 +347,30 @@ def meshgrid(*tensors, indexing=None):
         import warnings
 
         warnings.warn("torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.", stacklevel=2)
-        return tuple(aten.meshgrid.default(tensors))
-    return tuple(aten.meshgrid.indexing(tensors, indexing=indexing))
+        return tuple(functions["meshgrid"](tensors))
+    return tuple(functions["meshgrid"](tensors, indexing=indexing))
+
+
+def nonzero(input, *, out=None, as_tuple=False):
+    """Coordinates of the elements that are not zero.
+
+    Parameters
+    ----------
+    input : Tensor
+    out : Tensor, optional
+    as_tuple : bool
+        Whether to give a tensor for each dimension, with which `input` can be indexed.
+
+    Returns
+    -------
+    Tensor or tuple of Tensor
+        A row for each element, or as_tuple.
+    """
+    if not as_tuple:
+        return functions["nonzero"](input) if out is None else functions["nonzero"](input, out=out)
+    if out is not None:
+        raise TypeError("nonzero does not support the out kwarg when as_tuple is True")
+    return tuple(aten.nonzero_numpy.default(input))
 
 
 def unravel_index(indices, shape):
@@ -263,3 +402,44 @@ def unravel_index(indices, shape):
     return tuple(
         aten.remainder.Scalar(aten.floor_divide.Scalar(indices, step), size) if step and size else indices for step, size in zip(steps, shape)
     )
+
+
+def _into(out, packet, *args, **kwargs):
+    return packet(*args, **kwargs) if out is None else packet(*args, **kwargs, out=out)
+
+
+def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
+    """The different elements of a tensor, in increasing order, or the different slices along a dimension.
+
+    Parameters
+    ----------
+    input : Tensor
+    sorted : bool
+        The result is sorted either way.
+    return_inverse, return_counts : bool
+        Whether to return as well where each element of the input is in the result, and how often each of the result's elements occurs.
+    dim : int, optional
+        The dimension of the slices that are compared; without it elements are.
+
+    Returns
+    -------
+    Tensor or tuple of Tensor
+    """
+    if dim is None:
+        found = aten._unique2.default(input, sorted, return_inverse, return_counts)
+    else:
+        found = aten.unique_dim.default(input, dim, sorted, return_inverse, return_counts)
+    return _chosen(found, return_inverse, return_counts)
+
+
+def unique_consecutive(input, return_inverse=False, return_counts=False, dim=None):
+    """The first of each run of equal elements, or of equal slices along a dimension.
+
+    Parameters and results are those of `unique`.
+    """
+    return _chosen(aten.unique_consecutive.default(input, return_inverse, return_counts, dim), return_inverse, return_counts)
+
+
+def _chosen(found, return_inverse, return_counts):
+    chosen = (found[0], *(t for t, wanted in zip(found[1:], (return_inverse, return_counts), strict=True) if wanted))
+    return chosen if len(chosen) > 1 else chosen[0]

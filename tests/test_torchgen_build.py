@@ -169,7 +169,7 @@ def entry(schema="second(Tensor self) -> Tensor", **keys):
 BAD = [
     (entry(dispatch={"CPU": "missing"}), "there is no kernel 'missing'"),
     (entry("missing(Tensor self) -> Tensor", dispatch=None), "there is no kernel 'missing'"),
-    (entry(dispatch={"CPU": "cpp::second"}), "is no kernel: NAME, structured::NAME, made::NAME or same::NAME"),
+    (entry(dispatch={"CPU": "cpp::second"}), "is no kernel: NAME, structured::NAME, made::NAME, same::NAME or each::NAME"),
     (entry(dispatch={"CPU": "a", "CompositeImplicitAutograd": "b"}), "no other kernel can be reached"),
     (entry(dispatch={"CompositeExplicitAutograd": "structured::a"}), "needs a backend key"),
     (entry(dispatch={"CPU": "structured::first"}), "in one entry and a function in another"),
@@ -404,8 +404,12 @@ def test_adinplaceorview_registrations_are_pytorchs(torch, operators):
     has = torch._C._dispatch_has_kernel_for_dispatch_key
     theirs = {name for name in operators if name not in UNDISPATCHED and has(f"aten::{name}", "ADInplaceOrView")}
     ours = {name for name, f in operators.items() if "ADInplaceOrView" in kernels(f)}
+    # out= variants made of implicit composites: PyTorch records the copy into the output, and ours the whole operator.
+    copied = {n for n, f in operators.items() if f.is_generated and f.is_out and "CompositeImplicitAutograd" in kernels(f.made_of)}
     # Implicit composites that have gradients of their own for nested tensors, which PyTorch therefore records twice.
-    assert theirs ^ ours == {"chunk", "matmul.out", "narrow"}
+    assert theirs - ours == {"chunk", "matmul.out", "narrow"}
+    # Writers that PyTorch does not record: its formulas never save what they write.
+    assert ours - theirs - copied <= {"_cummax_helper", "_cummin_helper", "rrelu_with_noise"}
 
 
 @pytest.mark.oracle
@@ -473,7 +477,7 @@ def words_of_ours(f, method):
         info = a.real_type.info
         kind = kinds.get(info.kind, info.kind)
         if info.is_list:
-            kind = f"tuple of {kind}s"
+            kind = f"tuple of {'Scalar' if kind == 'Number' else kind}s"
         pairs.append((kind, "input" if a.name == "self" and kind == "Tensor" else a.name))
     return tuple(pairs)
 
@@ -483,6 +487,8 @@ def test_signatures_are_tried_in_pytorchs_order(torch, operators):
     different = {}
     compared = 0
     for p in public_functions(list(operators.values())):
+        if p.name == "gradient":  # no two of its signatures fit one call: `dim` is one int or several, never both
+            continue
         if p.name == "to":  # PyTorch parses its arguments by hand, and lists other signatures than the schemas'
             continue
         for method in [m for m, on in ((False, p.function), (True, p.method)) if on]:

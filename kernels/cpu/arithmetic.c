@@ -207,6 +207,10 @@ enum { DIVISION_BLOCK = 256 };
     RT_CLONES RT_LOOP2(div_trunc_##suffix, T, T, trunc##f(a / b))
 FORALL_FLOATS(DIVIDE_FLOAT)
 
+/* Truncated division of float16 and bfloat16 truncates the quotient of that dtype, which may have been rounded up to an integer. */
+RT_CLONES RT_LOOP2(div_trunc_f16, float, float, truncf(rt_f16_to_float(rt_float_to_f16(a / b))))
+RT_CLONES RT_LOOP2(div_trunc_bf16, float, float, truncf(rt_bf16_to_float(rt_float_to_bf16(a / b))))
+
 static const rt_own_loop div_floor_loops[] = {INT_LOOPS(div_floor), FLOAT_LOOPS(div_floor), {0, NULL}};
 static const rt_own_loop div_trunc_loops[] = {INT_LOOPS(div_trunc), FLOAT_LOOPS(div_trunc), {0, NULL}};
 static const rt_own_loop remainder_loops[] = {INT_LOOPS(remainder), FLOAT_LOOPS(remainder), {0, NULL}};
@@ -228,6 +232,8 @@ static int integer_division_cpu(rt_call_frame *c)
         return -1;
     if (p->op != &div_op)
         loop.data = &zero_divisor;
+    if (p->op == &div_trunc_op && rt_dtype_in(p->common, RT_REDUCED_DTYPES))
+        loop.fn = p->common == RT_FLOAT16 ? div_trunc_f16 : div_trunc_bf16;
     if (rt_pointwise_run(c, loop) < 0)
         return -1;
     if (zero_divisor) {

@@ -181,16 +181,8 @@ static int ready(PyObject *object, int dtype, RtTensor **out)
         return 0;
     if (rt_check_cpu(RT_TENSOR(object), "convolution") < 0)
         return -1;
-    RtTensor *t = rt_cast(RT_TENSOR(object), dtype);
-    if (t != NULL && !rt_is_contiguous(t)) {
-        RtTensor *copy = rt_empty_like(t, dtype);
-        if (copy != NULL)
-            rt_copy_elements(t->ndim, t->sizes, rt_data(copy), copy->strides, rt_data(t), t->strides, rt_itemsize[dtype]);
-        Py_DECREF((PyObject *)t);
-        t = copy;
-    }
-    *out = t;
-    return t == NULL ? -1 : 0;
+    *out = rt_contiguous(RT_TENSOR(object), dtype);
+    return *out == NULL ? -1 : 0;
 }
 
 static int check_dtype(const RtTensor *input, const RtTensor *other, const char *name)

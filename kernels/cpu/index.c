@@ -617,6 +617,10 @@ fail:
 
 RT_KERNEL(index_select_out)
 {
+    const RtTensor *out = RT_TENSOR(args[3]);
+    if (rt_check_no_internal_overlap(out) < 0 || rt_check_no_overlap(out, RT_TENSOR(args[0])) < 0 ||
+        rt_check_no_overlap(out, RT_TENSOR(args[2])) < 0)
+        return NULL;
     return rt_write_out(rt_k_index_select(op, ks, args, 3, ctx), args[3]);
 }
 
@@ -658,7 +662,7 @@ static int gather_rule(rt_call_frame *c)
     spec->has_strides = 0;
     spec->ndim = index->ndim;
     memcpy(spec->sizes, index->sizes, index->ndim * sizeof(int64_t));
-    return 0;
+    return c->variant == RT_OUT && (rt_check_no_overlap(c->outs[0], self) < 0 || rt_check_no_overlap(c->outs[0], index) < 0) ? -1 : 0;
 }
 
 static int gather_cpu(rt_call_frame *c)

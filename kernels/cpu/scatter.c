@@ -343,27 +343,13 @@ static int begin(rt_call_frame *c)
     return 0;
 }
 
-static int refuse_overlap(const RtTensor *written, const RtTensor *read)
-{
-    if (rt_check_no_partial_overlap(written, read) < 0)
-        return -1;
-    int dense = written->flags & read->flags & (RT_T_DENSE | RT_T_CONTIGUOUS);
-    if (!dense || written->storage == NULL || written->storage != read->storage || written->numel == 0 || read->numel == 0 ||
-        written->offset != read->offset)
-        return 0;
-    PyErr_SetString(PyExc_RuntimeError,
-                    "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory location. "
-                    "Please clone() the tensor before performing the operation.");
-    return -1;
-}
-
 static int like_self(rt_call_frame *c, const RtTensor *index, const RtTensor *source)
 {
     const RtTensor *self = RT_TENSOR(c->args[0]);
     rt_out_spec *spec = &c->specs[0];
     if (c->variant != RT_FUNCTIONAL &&
-        (rt_check_no_internal_overlap(c->outs[0]) < 0 || refuse_overlap(c->outs[0], index) < 0 ||
-         (source != NULL && refuse_overlap(c->outs[0], source) < 0)))
+        (rt_check_no_internal_overlap(c->outs[0]) < 0 || rt_check_no_overlap(c->outs[0], index) < 0 ||
+         (source != NULL && rt_check_no_overlap(c->outs[0], source) < 0)))
         return -1;
     spec->dtype = self->dtype;
     spec->device_type = self->device_type;
@@ -768,7 +754,7 @@ RT_KERNEL(index_fill__int_Scalar)
         PyErr_SetString(PyExc_IndexError, "index_fill_(): Expected dtype int64 for index.");
         return NULL;
     }
-    if (refuse_overlap(self, index) < 0)
+    if (rt_check_no_overlap(self, index) < 0)
         return NULL;
     if (PyComplex_Check(args[3]) && !rt_is_complex_dtype(self->dtype)) {
         PyErr_SetString(PyExc_RuntimeError, "index_fill_(): Converting complex Scalar to non-complex type is not supported");
@@ -861,7 +847,7 @@ static int take_rule(rt_call_frame *c)
     spec->has_strides = 0;
     spec->ndim = index->ndim;
     memcpy(spec->sizes, index->sizes, index->ndim * sizeof(int64_t));
-    return c->variant == RT_OUT && (refuse_overlap(c->outs[0], self) < 0 || refuse_overlap(c->outs[0], index) < 0) ? -1 : 0;
+    return c->variant == RT_OUT && (rt_check_no_overlap(c->outs[0], self) < 0 || rt_check_no_overlap(c->outs[0], index) < 0) ? -1 : 0;
 }
 
 static int take(rt_call_frame *c)
@@ -898,7 +884,7 @@ RT_KERNEL(put_)
                                          "%lld, index.numel() = %lld", (long long)source->numel, (long long)index->numel);
         return NULL;
     }
-    if (rt_check_no_internal_overlap(self) < 0 || refuse_overlap(self, index) < 0 || refuse_overlap(self, source) < 0)
+    if (rt_check_no_internal_overlap(self) < 0 || rt_check_no_overlap(self, index) < 0 || rt_check_no_overlap(self, source) < 0)
         return NULL;
     if (self->device_type == RT_DEVICE_META)
         return Py_NewRef(args[0]);
@@ -996,6 +982,19 @@ RT_KERNEL(masked_select)
     if (out != NULL && count > 0)
         masked(ndim, sizes, rt_data(self), strides, rt_data(mask), mask_strides, rt_data(out), itemsize, SELECT);
     return (PyObject *)out;
+}
+
+RT_KERNEL(masked_select_out)
+{
+    RtTensor *self = RT_TENSOR(args[0]), *mask = RT_TENSOR(args[1]), *out = RT_TENSOR(args[2]);
+    if (self->dtype != out->dtype) {
+        PyErr_SetString(PyExc_RuntimeError, "masked_select(): self and result must have the same scalar type");
+        return NULL;
+    }
+    if (rt_check_no_internal_overlap(out) < 0 || rt_check_no_overlap(out, self) < 0 || rt_check_no_overlap(out, mask) < 0)
+        return NULL;
+    PyObject *result = rt_k_masked_select(op, ks, args, 2, ctx);
+    return result == NULL ? NULL : rt_write_out(result, args[2]);
 }
 
 RT_KERNEL(masked_scatter_)

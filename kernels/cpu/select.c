@@ -76,14 +76,14 @@ CLAMP(u8, uint8_t) CLAMP(i8, int8_t) CLAMP(i16, int16_t) CLAMP(i32, int32_t) CLA
 CLAMP(f32, float) CLAMP(f64, double)
 static const rt_own_loop clamp_loops[] = {{RT_UINT8, clamp_u8}, {RT_INT8, clamp_i8}, {RT_INT16, clamp_i16}, {RT_INT32, clamp_i32},
                                           {RT_INT64, clamp_i64}, {RT_FLOAT32, clamp_f32}, {RT_FLOAT64, clamp_f64}, {0, NULL}};
-#define CLAMP_OPS(variant, middle)                                                                                       \
+#define CLAMP_OPS(variant, middle, one_bound_dtypes)                                                                                       \
     static rt_pointwise_op clamp_##variant##_op = {.stub = "clamp" middle "_cpu", .own = clamp_loops, .nin = 3, .dtypes = NUMERIC_DTYPES}; \
     static rt_pointwise_op clamp_min_##variant##_op = {.stub = "clamp_min" middle "_cpu", .ufunc = "maximum", .nin = 2,  \
-                                                       .dtypes = NUMERIC_DTYPES};                                        \
+                                                       .dtypes = one_bound_dtypes};                                        \
     static rt_pointwise_op clamp_max_##variant##_op = {.stub = "clamp_max" middle "_cpu", .ufunc = "minimum", .nin = 2,  \
-                                                       .dtypes = NUMERIC_DTYPES};
-CLAMP_OPS(number, "_scalar")
-CLAMP_OPS(tensor, "")
+                                                       .dtypes = one_bound_dtypes};
+CLAMP_OPS(number, "_scalar", NUMERIC_DTYPES)
+CLAMP_OPS(tensor, "", NUMERIC_DTYPES | RT_BOOL_DTYPE)
 
 static int bounded_rule(rt_call_frame *c, rt_pointwise_op *op, int nin, PyObject *const *inputs)
 {

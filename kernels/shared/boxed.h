@@ -83,6 +83,8 @@ PyObject *rt_call_below_views(int builtin, PyObject *const *args, Py_ssize_t nar
 /* Copy elements of one dtype between two strided places of the same sizes; strides in elements. */
 void rt_copy_elements(int ndim, const int64_t *sizes, char *to, const int64_t *to_strides, const char *from, const int64_t *from_strides,
                       int itemsize);
+/* A CPU tensor in a dtype, contiguous: itself, or a copy. A new reference. */
+RtTensor *rt_contiguous(RtTensor *t, int dtype);
 /* PyTorch's C++ spelling of an element type in messages about mismatched dtypes: "float", "long", "c10::Half", ... */
 const char *rt_dtype_cpp_title(int dtype);
 

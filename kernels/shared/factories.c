@@ -585,8 +585,20 @@ RT_SAME_KERNEL(arange_start_step, arange)
 RT_OUT_KERNEL(arange_out, arange)
 RT_OUT_KERNEL(arange_start_out, arange)
 
-/* From both ends towards the middle, so that the last element is exactly `end`. */
-static int store_linspace(void *data, int dtype, int64_t n, Py_complex z0, Py_complex z1)
+static float rounded(float f, int dtype)
+{
+    uint32_t bits;
+    if (dtype == RT_FLOAT16)
+        return (float)(_Float16)f;
+    memcpy(&bits, &f, 4);
+    bits = (bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000;
+    memcpy(&f, &bits, 4);
+    return f;
+}
+
+/* From both ends towards the middle, so that the last element is exactly `end`. Products are rounded before they are added, or whole numbers
+ * would come out as the next smaller ones. */
+__attribute__((optimize("fp-contract=off"))) static int store_linspace(void *data, int dtype, int64_t n, Py_complex z0, Py_complex z1)
 {
     double start = z0.real, end = z1.real;
     if (dtype == RT_COMPLEX64 || dtype == RT_COMPLEX128) {
@@ -614,10 +626,16 @@ static int store_linspace(void *data, int dtype, int64_t n, Py_complex z0, Py_co
         return 1;
     }
     if (rt_is_integral_dtype(dtype, 0)) {
-        /* Integers step in single precision, as PyTorch does, and are truncated at the end. */
-        float ifstep = n > 1 ? (float)((double)(int64_t)end - (double)(int64_t)start) / (float)(n - 1) : 0;
-        int64_t is = (int64_t)start, ie = (int64_t)end;
-        STORE_RANGE(n, (i < half ? (int64_t)((float)is + ifstep * (float)i) : (int64_t)((float)ie - ifstep * (float)(n - i - 1))), 0.0)
+        /* Integers step in double precision, and are truncated at the end. */
+        double is = (double)(int64_t)start, ie = (double)(int64_t)end, istep = n > 1 ? (ie - is) / (double)(n - 1) : 0;
+        STORE_RANGE(n, (i < half ? (int64_t)(is + istep * (double)i) : (int64_t)(ie - istep * (double)(n - i - 1))), 0.0)
+    }
+    if (dtype == RT_BFLOAT16 || dtype == RT_FLOAT16) { /* every intermediate result is rounded */
+        fstart = rounded(fstart, dtype);
+        fend = rounded(fend, dtype);
+        fstep = n > 1 ? rounded(rounded(fend - fstart, dtype) / rounded((float)(n - 1), dtype), dtype) : 0;
+        STORE_RANGE(n, 0, (i < half ? fstart + rounded(fstep * rounded((float)i, dtype), dtype)
+                                    : fend - rounded(fstep * rounded((float)(n - i - 1), dtype), dtype)))
     }
     STORE_RANGE(n, 0, (i < half ? fstart + fstep * (float)i : fend - fstep * (float)(n - i - 1)))
 }

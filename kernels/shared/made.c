@@ -247,3 +247,58 @@ PyObject *rt_same(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize
         Py_DECREF(call[--n]);
     return result;
 }
+
+/* ---------------------------------------------------------------------------------------------------------- each place of lists */
+
+/* The common length of an operator's lists; -1 with an exception set. */
+static Py_ssize_t length_of_lists(const rt_operator *op, PyObject *const *args)
+{
+    Py_ssize_t n = -1;
+    for (int i = 0; i < op->nargs; i++) {
+        if (!(op->args[i].flags & RT_ARGF_LIST))
+            continue;
+        Py_ssize_t own = PyTuple_GET_SIZE(args[i]);
+        if (n < 0 && own == 0) {
+            PyErr_SetString(PyExc_RuntimeError, "Tensor list must have at least one tensor.");
+            return -1;
+        }
+        if (n >= 0 && own != n) {
+            if (op->args[i].kind == RT_ARG_TENSOR)
+                PyErr_Format(PyExc_RuntimeError, "Tensor lists must have the same number of tensors, got %zd and %zd", n, own);
+            else
+                PyErr_SetString(PyExc_RuntimeError, "Tensor list must have same number of elements as scalar list.");
+            return -1;
+        }
+        n = own;
+    }
+    return n;
+}
+
+PyObject *rt_each(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx)
+{
+    const rt_each_of *each = ctx;
+    rt_operator *base = rt_builtin_ops[each->base];
+    PyObject *call[MAX_ARGS];
+    (void)ks;
+    (void)nargs;
+    Py_ssize_t n = length_of_lists(op, args);
+    if (n < 0 || fits(base) < 0)
+        return NULL;
+    PyObject *results = op->nrets ? PyTuple_New(n) : Py_NewRef(Py_None);
+    for (Py_ssize_t place = 0; place < n && results != NULL; place++) {
+        for (int i = 0; i < base->nargs; i++) {
+            int source = each->sources[i];
+            call[i] = source < 0                                ? base->args[i].dflt
+                      : op->args[source].flags & RT_ARGF_LIST ? PyTuple_GET_ITEM(args[source], place)
+                                                              : args[source];
+        }
+        PyObject *result = rt_call(base, call, base->nargs);
+        if (result == NULL)
+            Py_CLEAR(results);
+        else if (op->nrets)
+            PyTuple_SET_ITEM(results, place, result);
+        else
+            Py_DECREF(result);
+    }
+    return results;
+}

@@ -1,5 +1,5 @@
 /* Variants that no entry declares, or that entries declare as `made::NAME`: kernels that call the operator which a variant is made of.
- * And `same::NAME`, the kernel of other names and of overloads for numbers. */
+ * And `same::NAME`, the kernel of other names and of overloads for numbers, and `each::NAME`, that of operators over lists. */
 #ifndef KERNELS_MADE_H
 #define KERNELS_MADE_H
 
@@ -21,6 +21,13 @@ typedef struct rt_same_as {
     uint64_t numbers;
 } rt_same_as;
 
+/* An operator over lists of tensors, which calls another one for each place of the lists. */
+typedef struct rt_each_of {
+    int base;
+    const int8_t *sources; /* for each argument of `base` the place of the operator's argument, or -1: its default */
+} rt_each_of;
+
+PyObject *rt_each(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
 PyObject *rt_same(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
 PyObject *rt_made_out(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
 PyObject *rt_made_inplace(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);

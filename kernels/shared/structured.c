@@ -63,9 +63,9 @@ int rt_check_no_internal_overlap(const RtTensor *written)
 }
 
 /* Only tensors without holes can be compared exactly; others pass, as in PyTorch. */
-int rt_check_no_partial_overlap(const RtTensor *written, const RtTensor *read)
+static int check_overlap(const RtTensor *written, const RtTensor *read, int may_be_same)
 {
-    if (written == read || written->numel == 0 || read->numel == 0 || written->storage != read->storage)
+    if ((written == read && may_be_same) || written->numel == 0 || read->numel == 0 || written->storage != read->storage)
         return 0;
     if (!(written->flags & (RT_T_DENSE | RT_T_CONTIGUOUS)) || !(read->flags & (RT_T_DENSE | RT_T_CONTIGUOUS)))
         return 0;
@@ -75,7 +75,7 @@ int rt_check_no_partial_overlap(const RtTensor *written, const RtTensor *read)
     int64_t read_end = read_begin + read->numel * rt_itemsize[read->dtype];
     int partial;
     if (written_begin == read_begin && written_end == read_end)
-        partial = written->ndim != read->ndim || memcmp(written->strides, read->strides, sizeof(int64_t) * read->ndim) != 0;
+        partial = !may_be_same || written->ndim != read->ndim || memcmp(written->strides, read->strides, sizeof(int64_t) * read->ndim) != 0;
     else
         partial = written_begin < read_end && read_begin < written_end;
     if (!partial)
@@ -85,6 +85,9 @@ int rt_check_no_partial_overlap(const RtTensor *written, const RtTensor *read)
                     "Please clone() the tensor before performing the operation.");
     return -1;
 }
+
+int rt_check_no_partial_overlap(const RtTensor *written, const RtTensor *read) { return check_overlap(written, read, 1); }
+int rt_check_no_overlap(const RtTensor *written, const RtTensor *read) { return check_overlap(written, read, 0); }
 
 int rt_check_cpu_memory(const RtTensor *t)
 {

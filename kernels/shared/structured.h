@@ -54,6 +54,7 @@ typedef struct rt_structured {
 /* Checks that operators outside this scheme use as well: 0, or -1 with PyTorch's error. */
 int rt_check_no_internal_overlap(const RtTensor *written);
 int rt_check_no_partial_overlap(const RtTensor *written, const RtTensor *read);
+int rt_check_no_overlap(const RtTensor *written, const RtTensor *read); /* what is written may not be what is read, either */
 int rt_check_cpu_memory(const RtTensor *t); /* CPU storage that C code can address */
 
 /* Give an out= tensor the shape of a spec, with PyTorch's warning where it had elements. */

@@ -292,17 +292,21 @@ cdef PyObject *function_slow(Function f, PyObject *const *args, Py_ssize_t n, Py
             if len(values) != len(written):
                 continue
             attempt.update(zip(written, values))
-            # An out= schema has no tensor options: they must agree with the output.
-            taken = [<object>s.op.args[i].name for i in range(s.op.nargs)]
-            for option in ("dtype", "layout", "device", "pin_memory"):
-                if option in declared and option not in taken and option in attempt:
-                    check_option_of_out(option, attempt.pop(option), values[0])
+            # The out= schema of a factory has no tensor options: they must agree with the output.
+            known = [<object>s.op.args[i].name for i in range(s.op.nargs)]
+            options = {o: attempt.pop(o) for o in ("dtype", "layout", "device", "pin_memory") if o in attempt and o in declared and o not in known}
         names = tuple(attempt)
         flat = given + tuple(attempt.values())
         status = bind_signature(&s, RT_TUPLE_ITEMS(<void *>flat), n, <PyObject *>names if names else NULL, QUIET | PYARG, &b)
         if status < 0:
             raise_current()
         if status:
+            if outs is not None and s.op.flags & RT_OPF_MUTABLE:
+                try:
+                    check_options(options, values[0])
+                except BaseException:
+                    unbind(s.op, &b)
+                    raise
             result = run_signature(f, &s, &b)
             if result != NULL and requires_grad:
                 tensor = steal(result)
@@ -317,16 +321,20 @@ cdef PyObject *function_slow(Function f, PyObject *const *args, Py_ssize_t n, Py
     raise_no_signature(f, given, keywords)
 
 
-cdef int check_option_of_out(str option, object value, object out) except -1:
-    if value is None or option == "pin_memory" or not isinstance(out, Tensor):
-        return 0
-    found = getattr(out, option)
-    if option == "device":
-        agree = device(value).type == found.type
-    else:
-        agree = value == found
-    if not agree:
-        raise RuntimeError(f"{option} {value} does not match {option} of out parameter ({found})")
+cdef int check_options(dict options, out) except -1:
+    """Tensor options given beside an out= argument say what it is already."""
+    for option, value in options.items():
+        if value is None or option == "pin_memory":
+            continue
+        if option == "device":
+            given, own = device(value).type, out.device.type
+            option = "device type"
+        else:
+            given, own = value, getattr(out, option)
+            if option == "dtype":
+                given, own = scalar_type_name((<RtDtype *><void *>given).code), scalar_type_name((<RtDtype *><void *>own).code)
+        if given != own:
+            raise RuntimeError(f"{option} {given} does not match {option} of out parameter ({own})")
     return 0
 
 
@@ -388,6 +396,9 @@ ready_function_types()
 functions = {}   # "module.name" or "name" -> Function
 
 
+cdef set own_methods = {"norm"}   # written in tensor.pxi: they take more than the operators do
+
+
 cdef int make_functions() except -1:
     """The functions of the modules and the methods of Tensor, from the generated list."""
     cdef int i
@@ -398,7 +409,7 @@ cdef int make_functions() except -1:
         name = source.name.decode()
         if source.flags & RT_FN_FUNCTION:
             functions[f"{module}.{name}" if module else name] = make_function(source, False)
-        if source.flags & RT_FN_METHOD:
+        if source.flags & RT_FN_METHOD and name not in own_methods:
             rt_type_set(rt_TensorType, name, make_function(source, True))
     return 0
 

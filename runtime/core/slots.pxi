@@ -14,7 +14,12 @@ cdef extern from "rt_builtins.h":
         RT_OP_aten_floor_divide__Tensor, RT_OP_aten_remainder__Tensor, RT_OP_aten_remainder__Scalar, RT_OP_aten_pow__Tensor
         RT_OP_aten_pow__Scalar, RT_OP_aten_bitwise_and__Tensor, RT_OP_aten_bitwise_and__Scalar, RT_OP_aten_bitwise_or__Tensor
         RT_OP_aten_bitwise_or__Scalar, RT_OP_aten_bitwise_xor__Tensor, RT_OP_aten_bitwise_xor__Scalar
-        RT_OP_aten_bitwise_and_Scalar, RT_OP_aten_bitwise_or_Scalar, RT_OP_aten_bitwise_xor_Scalar
+        RT_OP_aten_bitwise_and_Scalar, RT_OP_aten_bitwise_or_Scalar, RT_OP_aten_bitwise_xor_Scalar, RT_OP_aten_positive
+        RT_OP_aten___lshift___Tensor, RT_OP_aten___lshift___Scalar, RT_OP_aten___ilshift___Tensor, RT_OP_aten___ilshift___Scalar
+        RT_OP_aten___rshift___Tensor, RT_OP_aten___rshift___Scalar, RT_OP_aten___irshift___Tensor, RT_OP_aten___irshift___Scalar
+        RT_OP_aten_bitwise_left_shift_Tensor, RT_OP_aten_bitwise_left_shift_Scalar_Tensor
+        RT_OP_aten_bitwise_right_shift_Tensor, RT_OP_aten_bitwise_right_shift_Scalar_Tensor
+        RT_OP_aten_numpy_T, RT_OP_aten_mT, RT_OP_aten_matrix_H, RT_OP_aten_mH, RT_OP_aten_real, RT_OP_aten_imag
 
 cdef PyObject *ONE   # the default of alpha
 one_object = 1
@@ -172,11 +177,32 @@ cdef class TensorBase:
     def __xor__(a, b):
         return bitwise(RT_OP_aten_bitwise_xor_Tensor, RT_OP_aten_bitwise_xor_Scalar, a, b)
 
+    def __lshift__(a, b):
+        if not rt_is_tensor(<PyObject *>a):
+            return shift_of(RT_OP_aten_bitwise_left_shift_Tensor, RT_OP_aten_bitwise_left_shift_Scalar_Tensor, a, b)
+        return with_scalar(RT_OP_aten___lshift___Tensor, RT_OP_aten___lshift___Scalar, a, b)
+
+    def __rshift__(a, b):
+        if not rt_is_tensor(<PyObject *>a):
+            return shift_of(RT_OP_aten_bitwise_right_shift_Tensor, RT_OP_aten_bitwise_right_shift_Scalar_Tensor, a, b)
+        return with_scalar(RT_OP_aten___rshift___Tensor, RT_OP_aten___rshift___Scalar, a, b)
+
+    # Names from Python 2 that PyTorch keeps.
+    def __div__(self, b):
+        return self / b
+
+    def __rdiv__(self, b):
+        return binary(RT_OP_aten_mul_Tensor, unary(RT_OP_aten_reciprocal, self), b, False)
+
+    def __idiv__(self, b):
+        self /= b
+        return self
+
     def __neg__(self):
         return unary(RT_OP_aten_neg, self)
 
     def __pos__(self):
-        return self
+        return unary(RT_OP_aten_positive, self)
 
     def __abs__(self):
         return unary(RT_OP_aten_abs, self)
@@ -218,6 +244,12 @@ cdef class TensorBase:
     def __ixor__(self, b):
         return bitwise(RT_OP_aten_bitwise_xor__Tensor, RT_OP_aten_bitwise_xor__Scalar, self, b)
 
+    def __ilshift__(self, b):
+        return with_scalar(RT_OP_aten___ilshift___Tensor, RT_OP_aten___ilshift___Scalar, self, b)
+
+    def __irshift__(self, b):
+        return with_scalar(RT_OP_aten___irshift___Tensor, RT_OP_aten___irshift___Scalar, self, b)
+
     def __richcmp__(self, b, int op):
         if op == 2:
             return compare(RT_OP_aten_eq_Tensor, RT_OP_aten_eq_Scalar, self, b)
@@ -243,6 +275,13 @@ cdef object bitwise(int tensor_index, int scalar_index, object a, object b):
     if not rt_is_tensor(<PyObject *>a):
         a, b = b, a
     return with_scalar(tensor_index, scalar_index, a, b)
+
+
+cdef object shift_of(int tensor_index, int scalar_index, object a, object b):
+    """What is no tensor, shifted by a tensor."""
+    if is_exact_number(<PyObject *>a):
+        return scalar_first(scalar_index, a, b)
+    return binary(tensor_index, a, b, False)
 
 
 cdef object reversed_sub(object a, object b):

@@ -248,6 +248,16 @@ cdef class Tensor(TensorBase):
         """Whether the tensor was made in inference mode: it has no version counter and takes no part in autograd."""
         return not has_key(RT_TENSOR(<void *>self), RT_KEY_ADInplaceOrView)
 
+    # -------------------------------------------------------------------------------- operators in which self is not the first
+
+    def where(self, condition, other):
+        """The tensor's elements where a condition holds, and another tensor's (or a number) elsewhere."""
+        return functions["where"](condition, self, other)
+
+    def polygamma(self, n):
+        """The derivative of order `n` of digamma."""
+        return functions["polygamma"](n, self)
+
     # ------------------------------------------------------------------------------------------------------------ conversions
 
     def to(self, *args, **kwargs):
@@ -261,6 +271,14 @@ cdef class Tensor(TensorBase):
     def type(self, dtype=None, non_blocking=False):
         """The name of the tensor's type, as ``'torch.FloatTensor'``; with a dtype or such a name, the tensor as that type."""
         return tensor_type(self, dtype, non_blocking)
+
+    def where(self, condition, other):
+        """The elements of this tensor where a condition holds, and those of another one elsewhere."""
+        return functions["where"](condition, self, other)
+
+    def nonzero(self, *, as_tuple=False):
+        """Coordinates of the elements that are not zero: the rows of one tensor, or a tensor for each dimension."""
+        return tuple(ops.aten.nonzero_numpy.default(self)) if as_tuple else functions["nonzero"](self)
 
     def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):
         """A new tensor with a copy of some data, by default of this one's dtype and on its device."""
@@ -310,6 +328,10 @@ cdef class Tensor(TensorBase):
     def bool(self, *, memory_format=None):
         """The tensor as bool."""
         return cast_to(self, 11, memory_format, "bool")
+
+    def chalf(self, *, memory_format=None):
+        """The tensor as complex32."""
+        return cast_to(self, 8, memory_format, "chalf")
 
     def cfloat(self, *, memory_format=None):
         """The tensor as complex64."""
@@ -427,6 +449,23 @@ cdef class Tensor(TensorBase):
             return nested_list(t, NULL, 0)
         return nested_list(t, readable_data(t), 0)
 
+    # ------------------------------------------------------------------------------------------- methods of `functional`'s functions
+
+    def norm(self, p="fro", dim=None, keepdim=False, dtype=None):
+        """As the function `norm`."""
+        from runtime import functional
+        return functional.norm(self, p, dim, keepdim, dtype=dtype)
+
+    def unique(self, sorted=True, return_inverse=False, return_counts=False, dim=None):
+        """As the function `unique`."""
+        from runtime import functional
+        return functional.unique(self, sorted, return_inverse, return_counts, dim)
+
+    def unique_consecutive(self, return_inverse=False, return_counts=False, dim=None):
+        """As the function `unique_consecutive`."""
+        from runtime import functional
+        return functional.unique_consecutive(self, return_inverse, return_counts, dim)
+
     def __hash__(self):
         return <Py_ssize_t><PyObject *>self  # as id(): what code written for PyTorch counts on
 
@@ -520,37 +559,45 @@ cdef class Tensor(TensorBase):
     def __deepcopy__(self, memo):
         return deepcopy_tensor(self, memo)
 
-    # ------------------------------------------------------------------------------------------------------------ transposes
+    # ------------------------------------------------------------------------------------------------- transposes and parts
 
     @property
     def T(self):
         """The tensor with its dimensions reversed."""
-        return self.permute(tuple(range(RT_TENSOR(<void *>self).ndim - 1, -1, -1)))
+        return unary(RT_OP_aten_numpy_T, self)
 
     @property
     def mT(self):
         """The tensor with its last two dimensions exchanged."""
-        if RT_TENSOR(<void *>self).ndim < 2:
-            raise RuntimeError("tensor.mT is only supported on matrices or batches of matrices. "
-                               f"Got {RT_TENSOR(<void *>self).ndim}-D tensor.")
-        return self.transpose(-2, -1)
+        return unary(RT_OP_aten_mT, self)
 
     @property
     def H(self):
         """The conjugate transpose of a matrix."""
-        cdef int n = RT_TENSOR(<void *>self).ndim
-        if n != 2 and n != 0:
-            raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {n}-D tensor."
-                               + (" For batches of matrices, consider using tensor.mH" if n > 2 else ""))
-        return self if n == 0 else conjugate(self.transpose(0, 1))
+        return unary(RT_OP_aten_matrix_H, self)
 
     @property
     def mH(self):
         """The tensor with its last two dimensions exchanged, conjugated."""
-        if RT_TENSOR(<void *>self).ndim < 2:
-            raise RuntimeError("tensor.mH is only supported on matrices or batches of matrices. "
-                               f"Got {RT_TENSOR(<void *>self).ndim}-D tensor.")
-        return conjugate(self.transpose(-2, -1))
+        return unary(RT_OP_aten_mH, self)
+
+    @property
+    def real(self):
+        """The real parts, as a view."""
+        return unary(RT_OP_aten_real, self)
+
+    @real.setter
+    def real(self, value):
+        unary(RT_OP_aten_real, self).copy_(value)
+
+    @property
+    def imag(self):
+        """The imaginary parts of a complex tensor, as a view."""
+        return unary(RT_OP_aten_imag, self)
+
+    @imag.setter
+    def imag(self, value):
+        unary(RT_OP_aten_imag, self).copy_(value)
 
 
 cdef enum:
@@ -569,10 +616,6 @@ cdef int dtype_kind(int code) noexcept:
     if 8 <= code <= 10:
         return KIND_COMPLEX
     return KIND_FLOAT
-
-
-cdef object conjugate(object self):
-    return self.conj() if dtype_kind(RT_TENSOR(<void *>self).dtype) == KIND_COMPLEX else self
 
 
 cdef int64_t checked_dim(RtTensor *t, object dim, str function) except -1:

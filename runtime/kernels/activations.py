@@ -155,7 +155,16 @@ def _prelu_kernel_backward(grad_output, self, weight):
     return by_self, by_weight
 
 
+def _check_bounds(lower, upper):
+    for which, bound in (("lower", lower), ("upper", upper)):
+        if not math.isfinite(bound):
+            raise RuntimeError(f"rrelu: {which} bound must be finite, got {bound}")
+    if lower > upper:
+        raise RuntimeError("Lower bound should be less than or equal to the upper bound")
+
+
 def rrelu(self, lower=0.125, upper=0.3333333333333333, training=False, generator=None):
+    _check_bounds(lower, upper)
     return aten.rrelu_with_noise.default(self, aten.empty_like.default(self), lower, upper, training, generator)
 
 

@@ -20,14 +20,17 @@ def diff(self, n=1, dim=-1, prepend=None, append=None):
     if self.dim() == 0:
         raise RuntimeError("diff expects input to be at least one-dimensional")
     dim = wrap_dim(dim, self.dim())
-    for name, other in (("prepend", prepend), ("append", append)):
+    for other in (prepend, append):
         if other is None:
             continue
         if other.dim() != self.dim():
             raise RuntimeError("diff expects prepend or append to be the same dimension as input")
         for d, (a, b) in enumerate(zip(self.shape, other.shape)):
             if a != b and d != dim:
-                raise RuntimeError(f"diff expects the shape of tensor to prepend or append to match that of input except along the differencing dimension; input.size({d}) = {a}, but got tensor.size({d}) = {b}")
+                raise RuntimeError(
+                    "diff expects the shape of tensor to prepend or append to match that of input except along the differencing "
+                    f"dimension; input.size({d}) = {a}, but got tensor.size({d}) = {b}"
+                )
     if n < 0:
         raise RuntimeError(f"order must be non-negative but got {n}")
     if n == 0:
@@ -68,7 +71,15 @@ def _check_gradient(self, spacing, dim, edge_order):
     if spacing is not None:
         expected = self.dim() if dim is None else len(dim)
         if spacing != expected:
-            raise RuntimeError(f"torch.gradient expected spacing to be unspecified, a scalar, or a list of length equal to 'self.dim() = {self.dim()}', but got a list of length {spacing}" if dim is None else f"torch.gradient expected spacing to be unspecified, a scalar or it's spacing and dim arguments to have the same length, but got a spacing argument of length {spacing} and a dim argument of length {expected}.")  # fmt: skip
+            if dim is None:
+                raise RuntimeError(
+                    "torch.gradient expected spacing to be unspecified, a scalar, or a list of length equal to 'self.dim() = "
+                    f"{self.dim()}', but got a list of length {spacing}"
+                )
+            raise RuntimeError(
+                "torch.gradient expected spacing to be unspecified, a scalar or it's spacing and dim arguments to have the same length, but "
+                f"got a spacing argument of length {spacing} and a dim argument of length {expected}."
+            )
     if edge_order not in (1, 2):
         raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
     if dim is None and any(n < edge_order + 1 for n in self.shape):
@@ -87,13 +98,12 @@ def _even(self, dim, edge_order, step):
         first = aten.div.Scalar(aten.sub.Tensor(at(1, 1), at(0, 1)), step)
         last = aten.div.Scalar(aten.sub.Tensor(at(length - 1, 1), at(length - 2, 1)), step)
     else:
-
-        def edge(a, b, c, sign):
-            terms = aten.add.Tensor(aten.sub.Tensor(aten.mul.Scalar(b, 4), aten.mul.Scalar(a, 3)), aten.neg.default(c))
-            return aten.div.Scalar(terms, sign * 2 * step)
-
-        first = edge(at(0, 1), at(1, 1), at(2, 1), 1)
-        last = edge(at(length - 1, 1), at(length - 2, 1), at(length - 3, 1), -1)
+        a, b, c = at(0, 1), at(1, 1), at(2, 1)
+        terms = aten.sub.Tensor(aten.sub.Tensor(aten.mul.Scalar(b, 4), aten.mul.Scalar(a, 3)), c)
+        first = aten.div.Scalar(terms, 2 * step)
+        a, b, c = at(length - 3, 1), at(length - 2, 1), at(length - 1, 1)
+        terms = aten.add.Tensor(aten.sub.Tensor(a, aten.mul.Scalar(b, 4)), aten.mul.Scalar(c, 3))
+        last = aten.div.Scalar(terms, 2 * step)
     return aten.cat.default([first, inner, last], dim) if length > 2 else aten.cat.default([first, last], dim)
 
 
@@ -185,9 +195,15 @@ def gradient_scalarrayarray(self, *, spacing, dim, edge_order=1):
 def _check_points(self, spacing, dims):
     for points, d in zip(spacing, _dims_of(self, dims)):
         if points.dim() != 1:
-            raise RuntimeError(f"torch.gradient expected each element of spacing to have one dimension, but got an element with {points.dim()} dimensions!")
+            raise RuntimeError(
+                f"torch.gradient expected each element of spacing to have one dimension, but got an element with {points.dim()} "
+                "dimensions!"
+            )
         if points.shape[0] != self.shape[d]:
-            raise RuntimeError(f"torch.gradient expected the length of each spacing tensor to be the size of its dimension, {self.shape[d]}, but got {points.shape[0]}")
+            raise RuntimeError(
+                f"torch.gradient expected the length of each spacing tensor to be the size of its dimension, {self.shape[d]}, but "
+                f"got {points.shape[0]}"
+            )
         if points.device != self.device:
             raise RuntimeError(f"torch.gradient expected each tensor to be on the same device, but got devices {self.device} and {points.device}!")
 

@@ -68,6 +68,8 @@ def logspace(start, end, steps, base=10.0, *, dtype=None, layout=None, device=No
     options = {"layout": layout, "device": device, "pin_memory": pin_memory}
     if dtype.is_floating_point or dtype.is_complex:
         wide = runtime.complex128 if dtype.is_complex else runtime.float64
+        if steps != 1:
+            start, end = (aten.scalar_tensor.default(x, dtype=dtype).item() for x in (start, end))
         powers = aten.linspace.default(start, end, steps, dtype=wide, **options)
         return aten._to_copy.default(aten.pow.Scalar(base, powers), dtype=dtype)
     # The ends are whole, the steps between them single-precision numbers, counted from the nearer end.

@@ -341,6 +341,8 @@ def ormqr(self, input2, input3, left=True, transpose=False):
         if t.dim() < 2:
             raise RuntimeError(f"torch.ormqr: {argument} must have at least 2 dimensions.")
     side = -2 if left else -1
+    if input2.dim() and input2.shape[-1] != min(input3.shape[side], self.shape[-1]):
+        raise RuntimeError(f"torch.ormqr: tau.shape[-1] must be equal to min(other.shape[{side}], input.shape[-1])")
     if input3.shape[side] < input2.shape[-1]:
         raise RuntimeError(f"torch.ormqr: other.shape[{side}] must be greater than or equal to tau.shape[-1]")
     if input3.shape[side] != self.shape[-2]:

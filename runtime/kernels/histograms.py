@@ -45,7 +45,7 @@ def histc(self, bins=100, min=0, max=0):
     # Every step is rounded to the dtype, as in PyTorch's kernel: it decides in which bin an element at an edge is.
     low, high, count = (x.dtype.type(v) for v in (low, high, bins))
     x = x[(x >= low) & (x <= high)]
-    places = np.minimum(((x - low) / (high - low) * count).astype(np.int64), bins - 1)
+    places = np.minimum(((x - low) * count / (high - low)).astype(np.int64), bins - 1)
     return new(np.bincount(places, minlength=bins).astype(np.float64), self.dtype)
 
 
@@ -66,11 +66,17 @@ def _check_weight(self, weight, name="torch.histogramdd"):
     if weight is None:
         return
     if weight.dtype != self.dtype:
-        raise RuntimeError(f"{name}: if weight tensor is provided, input tensor and weight tensor should have the same dtype, but got input {scalar_name(self.dtype)}, and weight {scalar_name(weight.dtype)}")  # fmt: skip
+        raise RuntimeError(
+            f"{name}: if weight tensor is provided, input tensor and weight tensor should have the same dtype, but got input "
+            f"{scalar_name(self.dtype)}, and weight {scalar_name(weight.dtype)}"
+        )
     expected = tuple(self.shape[:-1]) or (1,)
     given = tuple(weight.shape) or (1,)
     if expected != given:
-        raise RuntimeError(f"{name}: if weight tensor is provided it should have the same shape as the input tensor excluding its innermost dimension, but got input with shape {list(self.shape)} and weight with shape {list(weight.shape)}")  # fmt: skip
+        raise RuntimeError(
+            f"{name}: if weight tensor is provided it should have the same shape as the input tensor excluding its innermost "
+            f"dimension, but got input with shape {list(self.shape)} and weight with shape {list(weight.shape)}"
+        )
 
 
 def _points(self, weight):
@@ -149,11 +155,20 @@ def _histogramdd_from_bin_tensors(self, bins, *, weight=None, density=False):
 def _check_edges(self, bins):
     for d, e in enumerate(bins):
         if e.dtype != self.dtype:
-            raise RuntimeError(f"torch.histogramdd: input tensor and bins tensors should have the same dtype, but got input with dtype {scalar_name(self.dtype)} and bins for dimension {d} with dtype {scalar_name(e.dtype)}")  # fmt: skip
+            raise RuntimeError(
+                "torch.histogramdd: input tensor and bins tensors should have the same dtype, but got input with dtype "
+                f"{scalar_name(self.dtype)} and bins for dimension {d} with dtype {scalar_name(e.dtype)}"
+            )
         if e.dim() != 1:
-            raise RuntimeError(f"torch.histogramdd: bins tensor should have one dimension, but got {e.dim()} dimensions in the bins tensor for dimension {d}")
+            raise RuntimeError(
+                f"torch.histogramdd: bins tensor should have one dimension, but got {e.dim()} dimensions in the bins tensor for "
+                f"dimension {d}"
+            )
         if e.numel() == 0:
-            raise RuntimeError(f"torch.histogramdd: bins tensor should have at least 1 element, but got 0 elements in the bins tensor for dimension {d}")
+            raise RuntimeError(
+                "torch.histogramdd: bins tensor should have at least 1 element, but got 0 elements in the bins tensor for "
+                f"dimension {d}"
+            )
 
 
 def histogramdd(self, bins, range=None, weight=None, density=False):
@@ -173,7 +188,10 @@ def _column(self, weight):
     """The elements as points of one dimension."""
     points = aten.reshape.default(self, (-1, 1))
     if weight is not None and tuple(weight.shape) != tuple(self.shape):
-        raise RuntimeError("torch.histogram: if weight tensor is provided it should have the same shape as the input tensor, but got input with shape " f"{list(self.shape)} and weight with shape {list(weight.shape)}")  # fmt: skip
+        raise RuntimeError(
+            "torch.histogram: if weight tensor is provided it should have the same shape as the input tensor, but got input with "
+            f"shape {list(self.shape)} and weight with shape {list(weight.shape)}"
+        )
     return points, None if weight is None else aten.reshape.default(weight, (-1,))
 
 

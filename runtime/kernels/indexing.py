@@ -93,7 +93,8 @@ def take_along_dim(self, indices, dim=None):
             aten.expand.default(indices, broadcast(own, indices.shape)),
             aten.expand.default(self, broadcast(others, self.shape)),
         )
-    return aten.gather.default(self, dim, indices)
+    from_end = aten.lt.Scalar(indices, 0)
+    return aten.gather.default(self, dim, aten.where.self(from_end, aten.add.Scalar(indices, self.size(dim)), indices))
 
 
 def nonzero_numpy(self):

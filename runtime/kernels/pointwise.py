@@ -279,4 +279,4 @@ def mvlgamma(self, p):
 
 
 def special_ndtr(self):
-    return aten.mul.Scalar(aten.erfc.default(aten.mul.Scalar(self, -math.sqrt(0.5))), 0.5)
+    return aten.mul.Scalar(aten.add.Scalar(aten.erf.default(aten.mul.Scalar(self, math.sqrt(0.5))), 1), 0.5)

@@ -24,6 +24,10 @@ def _scaled_sum(self, product, beta, alpha):
     return aten.add.Tensor(self if beta == 1 else aten.mul.Scalar(self, beta), product)
 
 
+def _narrow(t):
+    return str(t.dtype) in ("torch.bfloat16", "torch.float16")
+
+
 def addbmm(self, batch1, batch2, *, beta=1, alpha=1):
     if batch1.dim() != 3:
         raise RuntimeError("batch1 must be a 3D tensor")
@@ -38,6 +42,12 @@ def addbmm(self, batch1, batch2, *, beta=1, alpha=1):
     n, rows, inner = batch1.shape
     columns = batch2.shape[2]
     self = aten.expand.default(self, [rows, columns])
+    if _narrow(batch1) and n > 1:
+        # PyTorch rounds the sum after each matrix.
+        for i in range(n):
+            self = aten.addmm.default(self, aten.select.int(batch1, 0, i), aten.select.int(batch2, 0, i), beta=beta, alpha=alpha)
+            beta = 1
+        return self
     # The sum over batches is one product of long matrices.
     left = aten.reshape.default(aten.permute.default(batch1, [1, 0, 2]), [rows, n * inner])
     return aten.addmm.default(self, left, aten.reshape.default(batch2, [n * inner, columns]), beta=beta, alpha=alpha)
@@ -55,6 +65,11 @@ def addr(self, vec1, vec2, *, beta=1, alpha=1):
     for name, number in (("beta", beta), ("alpha", alpha)):
         if isinstance(number, float) and not any(t.dtype.is_floating_point or t.dtype.is_complex for t in (self, vec1, vec2)):
             raise RuntimeError(f"For integral input tensors, argument {name} must not be a floating point number.")
+    if _narrow(self) and self.dtype == vec1.dtype == vec2.dtype:
+        # PyTorch rounds the numbers and every step.
+        beta, alpha = (aten.scalar_tensor.default(n, dtype=self.dtype, device=self.device) for n in (beta, alpha))
+        product = aten.mul.Tensor(aten.unsqueeze.default(aten.mul.Tensor(vec1, alpha), 1), vec2)
+        return product if aten.item.default(beta) == 0 else aten.add.Tensor(aten.mul.Tensor(self, beta), product)
     product = aten.mul.Tensor(aten.unsqueeze.default(vec1, 1), vec2)
     if all(str(t.dtype) == "torch.bool" for t in (self, vec1, vec2)):
         product = product if alpha else aten.zeros_like.default(product)
@@ -291,9 +306,9 @@ def linalg_matmul(self, other):
 
 
 def linalg_vander(x, *, N=None):
-    n = N
-    if n is None:
-        n = x.shape[-1] if x.dim() else 1
+    if x.dim() == 0:
+        x = aten.unsqueeze.default(x, 0)
+    n = x.shape[-1] if N is None else N
     if n <= 1:
         raise RuntimeError("N must be greater than 1.")
     if str(x.dtype) == "torch.bool" or not (x.dtype.is_floating_point or x.dtype.is_complex):

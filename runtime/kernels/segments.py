@@ -9,6 +9,7 @@ from runtime.kernels._common import scalar_name, wrap_dim
 aten = ops.aten
 
 _UFUNCS = {"sum": np.add, "mean": np.add, "max": np.maximum, "min": np.minimum, "prod": np.multiply}
+_ALIASES = {"amax": "max", "amin": "min"}
 _NEUTRAL = {"sum": 0.0, "mean": 0.0, "max": -np.inf, "min": np.inf, "prod": 1.0}
 
 
@@ -44,10 +45,11 @@ def _bounds(data, lengths, offsets, axis, unsafe):
 
 def segment_reduce(data, reduce, *, lengths=None, indices=None, offsets=None, axis=0, unsafe=False, initial=None):
     axis = wrap_dim(axis, data.dim())
-    if data.numel() < 0 or not data.dim():
+    if not data.dim():
         raise RuntimeError("segment_reduce(): Expected data to have at least one dimension")
+    reduce = _ALIASES.get(reduce, reduce)
     if reduce not in _UFUNCS:
-        raise RuntimeError("segment_reduce(): reduce argument must be one of sum, mean, max, min, prod")
+        raise RuntimeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
     if not data.dtype.is_floating_point:
         raise NotImplementedError(f"\"_segment_reduce_cpu\" not implemented for '{scalar_name(data.dtype)}'")
     starts, ends = _bounds(data, lengths, offsets, axis, unsafe)
@@ -71,7 +73,7 @@ def segment_reduce(data, reduce, *, lengths=None, indices=None, offsets=None, ax
 
 
 def _segment_reduce_backward(grad, output, data, reduce, *, lengths=None, offsets=None, axis=0, initial=None):
-    axis = wrap_dim(axis, data.dim())
+    axis, reduce = wrap_dim(axis, data.dim()), _ALIASES.get(reduce, reduce)
     starts, ends = _bounds(data, lengths, offsets, axis, True)
     x, g, y = (read(t) for t in (data, grad, output))
     shape = x.shape

@@ -6,7 +6,7 @@ import numpy as np
 
 from runtime._core import ops
 from runtime.kernels._arrays import memory, new, read
-from runtime.kernels._common import scalar_name, wrap_dim
+from runtime.kernels._common import into, scalar_name, wrap_dim
 
 aten = ops.aten
 
@@ -66,6 +66,16 @@ def kthvalue(self, k, dim=-1, keepdim=False):
     if not keepdim:
         values, indices = aten.squeeze.dim(values, dim), aten.squeeze.dim(indices, dim)
     return aten.clone.default(values), aten.clone.default(indices)
+
+
+def kthvalue_values(self, k, dim=-1, keepdim=False, *, values, indices):
+    if values.numel() and values.untyped_storage().data_ptr() == self.untyped_storage().data_ptr():
+        raise RuntimeError(
+            "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory location. Please clone() "
+            "the tensor before performing the operation."
+        )
+    found = aten.kthvalue.default(self, k, dim, keepdim)
+    return into(values, found[0]), into(indices, found[1])
 
 
 def _median(name, self, dim, keepdim, ignore_nan):

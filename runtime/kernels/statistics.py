@@ -3,7 +3,7 @@
 import math
 
 from runtime._core import ops
-from runtime.kernels._common import real_dtype, scalar_name, wrap_dim
+from runtime.kernels._common import into, real_dtype, scalar_name, wrap_dim
 
 aten = ops.aten
 
@@ -94,6 +94,14 @@ def aminmax(self, *, dim=None, keepdim=False):
     return aten.amin.default(self, dims, keepdim), aten.amax.default(self, dims, keepdim)
 
 
+def aminmax_out(self, *, dim=None, keepdim=False, min, max):
+    for out in (min, max):
+        if out.dtype != self.dtype:
+            raise RuntimeError(f"Expected out tensor to have dtype {scalar_name(self.dtype)}, but got {scalar_name(out.dtype)} instead")
+    lowest, highest = aten.aminmax.default(self, dim=dim, keepdim=keepdim)
+    return into(min, lowest), into(max, highest)
+
+
 def _aminmax(self):
     return aten.aminmax.default(self)
 
@@ -110,19 +118,20 @@ def count_nonzero(self, dim=None):
     return aten.count_nonzero.dim_IntList(self, () if dim is None else (dim,))
 
 
-def _is_all_true(self):
+def _check_bool(self):
     import runtime
 
     if self.dtype != runtime.bool:
         raise RuntimeError("self.scalar_type() == at::kBool INTERNAL ASSERT FAILED")
+
+
+def _is_all_true(self):
+    _check_bool(self)
     return aten.all.default(self)
 
 
 def _is_any_true(self):
-    import runtime
-
-    if self.dtype != runtime.bool:
-        raise RuntimeError("self.scalar_type() == at::kBool INTERNAL ASSERT FAILED")
+    _check_bool(self)
     return aten.any.default(self)
 
 
@@ -133,19 +142,26 @@ def hash_tensor(self, dim=(), *, keepdim=False, mode=0):
 
     if mode != 0:
         raise RuntimeError(f"Unknown hash_tensor mode: {mode}")
-    dims = tuple(wrap_dim(d, self.dim()) for d in dim) if self.dim() else ()
-    if not dims:
-        dims = tuple(range(self.dim()))
+    dims = tuple(wrap_dim(d, self.dim()) for d in dim)
     if not self.numel():
-        raise RuntimeError("hash_tensor(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument.")
+        if not dims:
+            raise RuntimeError(
+                "hash_tensor: Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument."
+            )
+        for d in dims:
+            if self.shape[d] == 0:
+                raise IndexError(f"hash_tensor: Expected reduction dim {d} to have non-zero size.")
+    for i, d in enumerate(dims):
+        if d in dims[:i]:
+            raise RuntimeError(f"dim {d} appears multiple times in the list of dims")
     array = memory(self)
-    if self.dtype.is_floating_point:
-        # Every float as the bits of a double.
-        bits = array.astype(np.float64).view(np.uint64)
-    elif self.dtype.is_complex:
-        raise NotImplementedError(f"\"xor_sum_cpu\" not implemented for '{scalar_name(self.dtype)}'")
-    else:
+    if array.dtype.kind in "biu" and array.dtype.name not in ("uint16", "uint32", "uint64"):
         bits = array.astype(np.int64).view(np.uint64)
+    elif self.dtype.is_floating_point and array.dtype.itemsize > 1:
+        bits = array.astype(np.float64).view(np.uint64)  # every float as the bits of a double
+    else:
+        raise NotImplementedError(f"\"xor_sum_cpu\" not implemented for '{scalar_name(self.dtype)}'")
+    dims = dims if dims and self.dim() else tuple(range(self.dim()))
     return new(np.bitwise_xor.reduce(bits, axis=dims, keepdims=keepdim))
 
 

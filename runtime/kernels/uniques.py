@@ -65,7 +65,7 @@ def _unique(self, sorted=True, return_inverse=False):
 def _slices(self, dim):
     """The slices along a dimension as rows of a table."""
     array = np.moveaxis(read(self), dim, 0)
-    return array, np.ascontiguousarray(array).reshape(array.shape[0], -1)
+    return array, np.ascontiguousarray(array).reshape(array.shape[0], -1 if array.size else 0)
 
 
 def _check_slices(self, dim, name):

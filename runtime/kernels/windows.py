@@ -94,6 +94,8 @@ def slice_inverse(self, src, dim=0, start=None, end=None, step=1):
 
 
 def narrow_copy(self, dim, start, length):
+    if dim >= self.dim() > 0:
+        raise RuntimeError("Expected dim < static_cast<int64_t>(self_sizes.size()) to be true, but got false.")
     return aten.clone.default(aten.narrow.default(self, dim, start, length), memory_format=_contiguous())
 
 
@@ -136,6 +138,8 @@ def sum_to_size(self, size):
     leading = len(shape) - len(size)
     if leading < 0 or any(s not in (1, n) for s, n in zip(size, shape[leading:])):
         raise RuntimeError(f"size {{{list(size)}}} is not expandable to size {{{list(shape)}}}.")
+    if not size:
+        return aten.sum.default(self)
     dims = [*range(leading), *(d + leading for d, s in enumerate(size) if s == 1 and shape[d + leading] != 1)]
     if dims:
         self = aten.sum.dim_IntList(self, dims, True)

@@ -1,7 +1,7 @@
 """Functions of neural networks: operators of the `nn` module, and functions that choose among operators by their arguments."""
 
 from runtime import _core
-from runtime.nn import _activations, _attention, _dropout, _embeddings, _images, _losses
+from runtime.nn import _activations, _attention, _dropout, _embeddings, _images, _losses, _pooling, _softmax
 
 #: Functions of the package's namespace that are here too.
 _SHARED = """
@@ -12,5 +12,5 @@ threshold_
 
 globals().update(_core.functions_of("nn"))
 globals().update({name: _core.functions[name] for name in _SHARED if name in _core.functions})
-for _module in _activations, _attention, _dropout, _embeddings, _images, _losses:
+for _module in _activations, _attention, _dropout, _embeddings, _images, _losses, _pooling, _softmax:
     globals().update({name: getattr(_module, name) for name in _module.__all__})

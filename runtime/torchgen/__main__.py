@@ -88,7 +88,15 @@ def summary(root: Path) -> dict[str, int]:
     native = [o.native for o in operators]
     entries = [o for o in operators if not o.is_generated]
     kinds = Counter(f"of kind {o.native.func.kind().name}" for o in entries)
-    how = {"c": "in C", "py": "in Python", "structured": "by structured definitions", "made": "made of other operators", "same": "by calls of the same", "generic": "of the core"}
+    how = {
+        "c": "in C",
+        "py": "in Python",
+        "structured": "by structured definitions",
+        "made": "made of other operators",
+        "same": "calls of another operator",
+        "each": "calls of another operator for each place of lists",
+        "generic": "of the core",
+    }
     kernels = Counter(how[k.how] for o in operators for k in o.kernels)
     groups = get_grouped_native_functions(native)
     views = get_grouped_by_view_native_functions(native)

@@ -166,6 +166,8 @@ class _Tables:
                 rows.append(f"{{{number}, rt_made_{f.made_kind}, {self.made_of(f)}, {debug}}}")
             elif how == "same":
                 rows.append(f"{{{number}, rt_same, {self.same_as(f)}, {debug}}}")
+            elif how == "each":
+                rows.append(f"{{{number}, rt_each, {self.each_of(f)}, {debug}}}")
             else:
                 self.symbol(
                     name,
@@ -194,6 +196,11 @@ class _Tables:
         kinds = [(a.real_type.info.kind, b.real_type.info.kind) for a, b in zip(f.schema.arguments, f.made_of.schema.arguments)]
         numbers = sum(1 << i for i, pair in enumerate(kinds) if pair == ("Scalar", "Tensor"))
         return self.array("rt_same_as", f"{{{self.numbers[f.made_of.name]}, {numbers:#x}}}")
+
+    def each_of(self, f: Operator) -> str:
+        """The operator that is called for each place of lists, and which argument of this one gives each of its own."""
+        sources = ", ".join(map(str, f.sources_of_each()))
+        return self.array("rt_each_of", f"{{{self.numbers[f.made_of.name]}, {self.array('int8_t', sources)}}}")
 
     def operator(self, f: Operator) -> str:
         arguments, returns = f.schema.arguments, f.schema.returns

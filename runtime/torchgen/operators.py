@@ -28,15 +28,18 @@ PYTHON_KERNELS = "runtime.kernels"
 
 _STRUCTURED_KEYS = ("CPU", "Meta")
 _COMPOSITES = frozenset(["CompositeImplicitAutograd", "CompositeExplicitAutograd", "CompositeExplicitAutogradNonFunctional"])
-#: Nothing to record: `lift_fresh` returns its very argument, `detach_` changes neither elements nor geometry.
-_UNRECORDED = frozenset(["detach_", "lift_fresh"])
+#: Nothing to record: `lift_fresh` returns its very argument, `detach_` changes neither elements nor geometry. These are unrecorded in
+#: PyTorch too, although they write: `rrelu_with_noise` its noise, batch norms their running statistics.
+_UNRECORDED = frozenset(["_batch_norm_with_update", "_native_batch_norm_legit", "detach_", "lift_fresh", "rrelu_with_noise"])
 
 #: Views without gradients: their results share memory and version, and know no base.
 _SHARING = frozenset(["detach", "view.dtype"])
 
 #: Base names of the operators that take a Python number where a Tensor is declared, in-place forms included. PyTorch
 #: keeps this list in the binder of `torch.ops`; nothing in a schema tells.
-NUMBERS_AS_TENSORS = frozenset(["_to_copy", "add", "copy", "div", "floor_divide", "mul", "sub", "to", "true_divide"])
+NUMBERS_AS_TENSORS = frozenset(
+    ["_to_copy", "add", "copy", "div", "divide", "floor_divide", "mul", "multiply", "sub", "subtract", "to", "true_divide"]
+)
 
 
 class EntryError(ValueError):
@@ -60,7 +63,8 @@ class Kernel(NamedTuple):
 
     `how` is "c" (a C function), "py" (a Python function), "structured" (a structured definition, run as the operator's
     variant), "made" (the operator of that name, of which this one is a variant), "same" (the operator of that name, called with the same
-    arguments) or "generic" (one of the core's own kernels); `name` is the kernel's.
+    arguments), "each" (the operator of that name, called for each place of lists) or "generic" (one of the core's own kernels); `name` is
+    the kernel's.
     """
 
     key: str
@@ -196,6 +200,24 @@ class Operator:
         name = str(self.native.func.name.name)
         return arguments.tensor_options is not None and not name.endswith("_like") and not name.startswith("new_")
 
+    def sources_of_each(self) -> list[int]:
+        """For each argument of the operator that is called for each place of lists the place of this one's argument, or -1.
+
+        Arguments go by name, and by place where the other one has no such name: PyTorch names them differently. A list gives one element
+        of the kind that is wanted.
+        """
+        names = [a.name for a in self.made_of.schema.arguments]
+        sources = [-1] * len(names)
+        for i, a in enumerate(self.schema.arguments):
+            place = names.index(a.name) if a.name in names else i
+            wanted = self.made_of.schema.arguments[place] if place < len(names) else None
+            if wanted is None or sources[place] != -1 or wanted.real_type.info.kind != a.real_type.info.kind:
+                self.fail(f"{self.made_of.name} has no place for {a.name}")
+            sources[place] = i
+        if any(s < 0 and not a.has_default for s, a in zip(sources, self.made_of.schema.arguments)):
+            self.fail(f"{self.made_of.name} takes more arguments")
+        return sources
+
     def fail(self, rule: str) -> NoReturn:
         raise EntryError(self.native.loc.file, self.line, rule, str(self.native.func))
 
@@ -257,6 +279,8 @@ class _Registrar:
         self.indices = {key: index.index for key, index in indices.items() if index.index}
         self.operators = [self.operator(f) for f in self.native]
         self.by_name = {o.native.func.name: o for o in self.operators}
+        # Of two names that are the same word, which is an error told later, the first one counts.
+        self.by_word = {o.native.func.name.unambiguous_name(): o for o in reversed(self.operators)}
 
     def operator(self, f: NativeFunction) -> Operator:
         text = f"{f.namespace}::{f.func}"
@@ -283,14 +307,14 @@ class _Registrar:
             if o.native.structured or not (o.is_out or o.is_inplace):
                 o.fail("`made::NAME` is the kernel of an in-place or out= entry")
             return Kernel(key.name, "made", name)
-        if namespace == "same":
-            return Kernel(key.name, "same", name)
+        if namespace in ("same", "each"):
+            return Kernel(key.name, namespace, name)
         if namespace == "structured":
             if key.name in _COMPOSITES:
                 o.fail("a structured definition needs a backend key")
             return Kernel(key.name, "structured", name)
         if namespace != "at":
-            o.fail(f"`{namespace}::{name}` is no kernel: NAME, structured::NAME, made::NAME or same::NAME")
+            o.fail(f"`{namespace}::{name}` is no kernel: NAME, structured::NAME, made::NAME, same::NAME or each::NAME")
         if not o.native.structured and key is DispatchKey.CompositeImplicitAutograd:
             # The model knows functions of C++, where overloads share a name.
             name = o.native.func.name.unambiguous_name() if name == cpp.name(o.native.func) else name
@@ -348,7 +372,6 @@ class _Registrar:
         `made::NAME` means that of the overload with this name as one word; an implicit composite without a kernel of
         its own is made of the functional operator with its signature.
         """
-        by_word = {o.native.func.name.unambiguous_name(): o for o in self.operators}
         groups = pre_group_native_functions(self.native).values()
         siblings = {f.func.name: group.get(SchemaKind.functional) for group in groups for f in group.values()}
         for o in self.operators:
@@ -356,7 +379,7 @@ class _Registrar:
                 if kernel.how == "made" and not o.is_generated:
                     sibling = siblings.get(o.native.func.name)
                     if kernel.name:
-                        o.made_of = by_word.get(kernel.name)
+                        o.made_of = self.by_word.get(kernel.name)
                     elif sibling is not None:
                         o.made_of = self.by_name[sibling.func.name]
                     if o.made_of is None or o.made_of.schema.is_mutable:
@@ -366,25 +389,38 @@ class _Registrar:
 
     def add_same(self) -> None:
         """The operators that `same::NAME` means: they take the same arguments, and Tensors where these take Scalars."""
-        by_word = {o.native.func.name.unambiguous_name(): o for o in self.operators}
         for o in self.operators:
             for i, kernel in enumerate(o.kernels):
                 if kernel.how == "same":
-                    if kernel.name not in by_word:
+                    if kernel.name not in self.by_word:
                         o.fail(f"`same::{kernel.name}` names no operator")
-                    o.made_of = by_word[kernel.name]
+                    o.made_of = self.by_word[kernel.name]
                     theirs = [a.real_type.info.kind for a in o.made_of.schema.arguments]
                     mine = [a.real_type.info.kind for a in o.schema.arguments]
                     if len(mine) != len(theirs) or any(a != b and (a, b) != ("Scalar", "Tensor") for a, b in zip(mine, theirs)):
                         o.fail(f"{o.made_of.name} takes other arguments")
                     o.kernels[i] = kernel._replace(name=o.made_of.name)
 
+    def add_each(self) -> None:
+        """The operators that `each::NAME` means."""
+        for o in self.operators:
+            for i, kernel in enumerate(o.kernels):
+                if kernel.how == "each":
+                    if kernel.name not in self.by_word:
+                        o.fail(f"`each::{kernel.name}` names no operator")
+                    o.made_of = self.by_word[kernel.name]
+                    o.kernels[i] = kernel._replace(name=o.made_of.name)
+                    o.sources_of_each()
+
     def add_view_copy(self, g: NativeFunctionsViewGroup) -> None:
-        """The kernel of a view's copying variant, which an entry declares."""
+        """The kernel of a view's copying variant, which an entry declares and no function implements."""
         if g.view_copy is not None:
             o = self.by_name[g.view_copy.func.name]
-            o.made_of = self.by_name[g.view.func.name]
-            o.kernels = [Kernel(k.key, "made", o.made_of.name) if k.key == "CompositeExplicitAutogradNonFunctional" else k for k in o.kernels]
+            view = self.by_name[g.view.func.name]
+            for i, k in enumerate(o.kernels):
+                if k.key == "CompositeExplicitAutogradNonFunctional" and k.how == "c" and k.name not in self.sources.c:
+                    o.made_of = view
+                    o.kernels[i] = Kernel(k.key, "made", view.name)
 
     def run(self) -> list[Operator]:
         for o in self.operators:
@@ -392,6 +428,7 @@ class _Registrar:
                 o.kernels = self.own_kernels(o)
         self.add_declared_made()
         self.add_same()
+        self.add_each()
         for g in self.views:
             self.add_view_copy(g)
         for o in self.operators:

@@ -14,6 +14,7 @@ _SOURCES = {
     "structured": "structured definition `rt_k_{0}`",
     "made": "made of `{0}`",
     "same": "calls `{0}`",
+    "each": "calls `{0}` for each place of its lists",
     "generic": "the core's `{0}`",
 }
 

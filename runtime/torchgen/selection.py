@@ -228,7 +228,7 @@ class _Closure:
         elif kernel.how == "made":
             yield o.made_of
             yield from self.from_c(f"rt_made_{o.made_kind}")
-        elif kernel.how == "same":
+        elif kernel.how in ("same", "each"):
             yield o.made_of
         elif kernel.how in ("c", "structured"):
             yield from self.from_c(self.c.kernel(kernel.name))

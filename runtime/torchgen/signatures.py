@@ -21,6 +21,9 @@ UNBOUND_ENDINGS = ("_backward", "_forward", "_jvp")
 #: another form (`Tensor.size` reads a field).
 UNBOUND = frozenset(
     [
+        "_foreach_copy",
+        "_batch_norm_no_update",
+        "_batch_norm_with_update",
         "_local_scalar_dense",
         "_reshape_alias",
         "_to_copy",
@@ -32,6 +35,7 @@ UNBOUND = frozenset(
         "is_contiguous",
         "lift_fresh",
         "lift_fresh_copy",
+        "nonzero_numpy",
         "normal_functional",
         "numel",
         "size",
@@ -42,13 +46,19 @@ UNBOUND = frozenset(
         "sym_size",
         "sym_storage_offset",
         "sym_stride",
+        "unique_dim",
+        "unique_dim_consecutive",
     ]
 )
 
-#: Methods that class Tensor has by itself, because they read a field, leave the world of tensors, or take a device, a dtype or a
-#: tensor in the same place.
+#: Methods that class Tensor has by itself, because they read a field, leave the world of tensors, take a device, a dtype or a
+#: tensor in the same place, take other arguments than the function, are properties, have `self` in another place than the first, or are
+#: slots of the type (no functions either).
 OWN_METHODS = frozenset(
-    ["is_complex", "is_conj", "is_floating_point", "is_neg", "is_signed", "item", "mH", "mT", "matrix_H", "numpy_T", "to"]
+    """
+    __and__ __iand__ __ilshift__ __ior__ __irshift__ __ixor__ __lshift__ __or__ __rshift__ __xor__ is_complex is_conj is_floating_point is_neg
+    imag is_signed item mH mT matrix_H nonzero numpy_T polygamma real to unique_consecutive where
+    """.split()
 )
 
 #: Overloads that no call can reach: the Tensor overload before them takes numbers.
@@ -179,7 +189,8 @@ def public_functions(functions: list[Operator]) -> list[PublicFunction]:
 
     A name whose function and method have different overloads gives two entries.
     """
-    outs = {(f.base, f.python_module, _call(f)): f for f in functions if f.is_out and not f.is_generated}
+    # Of the out= variants that nobody declares, PyTorch offers those of copying variants of views.
+    outs = {(f.base, f.python_module, _call(f)): f for f in functions if f.is_out and ("view_copy" in f.native.tags or not f.is_generated)}
     groups: dict[tuple[str, str], list[Operator]] = {}
     for f in functions:
         if f.base in UNBOUND or f.name in SHADOWED or f.base.endswith(UNBOUND_ENDINGS):
@@ -190,7 +201,7 @@ def public_functions(functions: list[Operator]) -> list[PublicFunction]:
     for (module, name), overloads in groups.items():
         by_variant = {}
         for variant in ("function", "method"):
-            own = variant == "method" and name in OWN_METHODS
+            own = name in OWN_METHODS and (variant == "method" or name.startswith("__"))
             found = [] if own else [f for f in overloads if variant in f.variants]
             paired = [(f, outs.get((f.base, module, _call(f))) if variant == "function" else None) for f in found]
             by_variant[variant] = _ordered(paired)

@@ -154,14 +154,16 @@ def stubs(templates: Path, tags: Iterable[str], operators: list[Operator]) -> di
     public = sorted(public_functions(operators), key=lambda p: p.name)
     returns: dict[tuple[str, ...], str] = {}
     methods = [line for p in public if p.method for line in _function(p, True, "    ", returns)]
-    functions = [line for p in public if p.function and not p.module for line in _function(p, False, "", returns)]
+    package = (templates / "__init__.pyi.in").read_text()
+    own = set(re.findall(r"^def (\w+)", package, re.MULTILINE))  # in Python, around the operator of that name
+    functions = [line for p in public if p.function and not p.module and p.name not in own for line in _function(p, False, "", returns)]
     modules = {}
     for module in FUNCTION_MODULES:
-        own = [line for p in public if p.function and p.module == module for line in _function(p, False, "", returns)]
+        lines = [line for p in public if p.function and p.module == module for line in _function(p, False, "", returns)]
         modules[f"{module}.pyi"] = _fill(
             (templates / "module.pyi.in").read_text(),
-            RETURNS=[f"from runtime._core import {name} as {name}" for name in returns.values() if any(name in line for line in own)],
-            FUNCTIONS=[_PRIVATE.sub(r"_\1", line) for line in own],
+            RETURNS=[f"from runtime._core import {name} as {name}" for name in returns.values() if any(name in line for line in lines)],
+            FUNCTIONS=[_PRIVATE.sub(r"_\1", line) for line in lines],
         )
     return {
         **modules,
@@ -172,7 +174,7 @@ def stubs(templates: Path, tags: Iterable[str], operators: list[Operator]) -> di
             RETURNS=["", *_return_classes(returns)],
         ),
         "__init__.pyi": _fill(
-            (templates / "__init__.pyi.in").read_text(),
+            package,
             RETURNS=[f"from runtime._core import {name} as {name}" for name in returns.values()],
             FUNCTIONS=[_PRIVATE.sub(r"_\1", line) for line in functions],
         ),

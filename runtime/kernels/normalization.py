@@ -1,0 +1,245 @@
+"""Normalizations made of others, and the gradients of the native ones."""
+
+import math
+
+import numpy as np
+
+from runtime._core import dtype_names, ops
+from runtime.kernels._arrays import new, opmath, read
+from runtime.kernels._common import into_each, real_dtype
+
+aten = ops.aten
+
+
+def rms_norm(input, normalized_shape, weight=None, eps=None):
+    shape = tuple(normalized_shape)
+    if not shape:
+        raise RuntimeError(
+            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got normalized_shape = []"
+        )
+    if weight is not None and tuple(weight.shape) != shape:
+        raise RuntimeError(
+            "Expected weight to be of same shape as normalized_shape, but got weight of shape "
+            f"{list(weight.shape)} and normalized_shape = {list(shape)}"
+        )
+    if tuple(input.shape[input.dim() - len(shape) :]) != shape or input.dim() < len(shape):
+        expected = "".join(f", {n}" for n in shape)
+        raise RuntimeError(
+            f"Given normalized_shape={list(shape)}, expected input with shape [*{expected}], but got input of size{list(input.shape)}"
+        )
+    wide = input if opmath(input.dtype) == input.dtype else aten.to.dtype(input, opmath(input.dtype))
+    if eps is None:
+        import runtime
+
+        eps = runtime.finfo(real_dtype(wide.dtype)).eps
+    mean = aten.mean.dim(aten.pow.Tensor_Scalar(wide, 2), tuple(range(-len(shape), 0)), True)
+    result = aten.mul.Tensor(wide, aten.rsqrt.default(aten.add.Scalar(mean, eps)))
+    if weight is not None:
+        result = aten.mul.Tensor(result, weight)
+    return result if result.dtype == input.dtype else aten.to.dtype(result, input.dtype)
+
+
+def group_norm(input, num_groups, weight=None, bias=None, eps=1e-05, cudnn_enabled=True):
+    if input.dim() < 2:
+        raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.dim()}")
+    n, c = input.shape[:2]
+    if num_groups <= 0:
+        raise RuntimeError(f"Expected num groups to be greater than 0, got {num_groups}")
+    if c % num_groups:
+        raise RuntimeError(
+            "Expected number of channels in input to be divisible by num_groups, but got input of shape "
+            f"{list(input.shape)} and num_groups={num_groups}"
+        )
+    return aten.native_group_norm.default(input.contiguous(), weight, bias, n, c, math.prod(input.shape[2:]), num_groups, eps)[0]
+
+
+# ---- batch norm
+
+
+def _bytes(input):
+    return aten.empty.memory_format((0,), dtype=dtype_names["uint8"], device=input.device)
+
+
+def batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps, cudnn_enabled):
+    return aten._batch_norm_impl_index.default(
+        input, weight, bias, running_mean, running_var, training, momentum, eps, cudnn_enabled
+    )[0]
+
+
+def _batch_norm_impl_index(input, weight, bias, running_mean, running_var, training, momentum, eps, cudnn_enabled):
+    channels = input.shape[1] if input.dim() > 1 else 0
+    if input.numel() == 0:
+        out = aten.clone.default(input)
+        if weight is not None:
+            out = aten.mul.Tensor(out, aten.select.int(weight, 0, 0)) if channels else out
+        if bias is not None:
+            out = aten.add.Tensor(out, aten.select.int(bias, 0, 0)) if channels else out
+        empty = aten.empty.memory_format((0,), dtype=input.dtype, device=input.device)
+        return out, empty, aten.clone.default(empty), _bytes(input), 0
+    if input.dim() < 2:
+        raise RuntimeError(f"batch_norm: expected an input of at least two dimensions, but got {input.dim()}")
+    for name, t in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
+        if t is None and name.startswith("running") and not training:
+            raise RuntimeError(f"{name} must be defined in evaluation mode")
+        if t is not None and t.numel() != channels:
+            raise RuntimeError(f"{name} should contain {channels} elements not {t.numel()}")
+    results = aten.native_batch_norm.default(input, weight, bias, running_mean, running_var, training, momentum, eps)
+    return (*results, _bytes(input), 0)
+
+
+def _native_batch_norm_legit(input, weight, bias, running_mean, running_var, training, momentum, eps):
+    return aten.native_batch_norm.default(input, weight, bias, running_mean, running_var, training, momentum, eps)
+
+
+def _native_batch_norm_legit_out(
+    input, weight, bias, running_mean, running_var, training, momentum, eps, *, out, save_mean, save_invstd
+):
+    outs = (out, save_mean, save_invstd)
+    results = aten.native_batch_norm.default(input, weight, bias, running_mean, running_var, training, momentum, eps)
+    into_each("native_batch_norm", outs, results, True)
+    return outs
+
+
+def _native_batch_norm_legit_no_stats(input, weight, bias, training, momentum, eps):
+    return aten.native_batch_norm.default(input, weight, bias, None, None, training, momentum, eps)
+
+
+def _native_batch_norm_legit_no_training(input, weight, bias, running_mean, running_var, momentum, eps):
+    return aten.native_batch_norm.default(input, weight, bias, running_mean, running_var, False, momentum, eps)
+
+
+def _batch_norm_with_update(input, weight, bias, running_mean, running_var, momentum, eps):
+    results = aten.native_batch_norm.default(input, weight, bias, running_mean, running_var, True, momentum, eps)
+    return (*results, _bytes(input))
+
+
+def _batch_norm_with_update_out(
+    input, weight, bias, running_mean, running_var, momentum, eps, *, out, save_mean, save_invstd, reserve
+):
+    outs = (out, save_mean, save_invstd, reserve)
+    into_each("_batch_norm_with_update", outs, _batch_norm_with_update(input, weight, bias, running_mean, running_var, momentum, eps), True)
+    return outs
+
+
+def _batch_norm_no_update(input, weight, bias, running_mean, running_var, momentum, eps):
+    results = aten.native_batch_norm.default(input, weight, bias, running_mean, running_var, False, momentum, eps)
+    return (*results, _bytes(input))
+
+
+def instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps, cudnn_enabled):
+    if not use_input_stats and (running_mean is None or running_var is None):
+        raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is false")
+    if input.dim() < 2:
+        raise RuntimeError(f"instance_norm: expected an input of at least two dimensions, but got {input.dim()}")
+    b, c = input.shape[:2]
+
+    def repeated(t):
+        return None if t is None else aten.repeat.default(t, (b,))
+
+    mean, var = repeated(running_mean), repeated(running_var)
+    one = aten.view.default(input.contiguous(), (1, b * c, *input.shape[2:]))
+    out = aten.batch_norm.default(one, repeated(weight), repeated(bias), mean, var, use_input_stats, momentum, eps, cudnn_enabled)
+    for given, updated in ((running_mean, mean), (running_var, var)):
+        if given is not None:
+            aten.copy_.default(given, aten.mean.dim(aten.view.default(updated, (b, c)), (0,), False))
+    return aten.view.default(out, input.shape)
+
+
+# ---- gradients. With y the normalized values and g the gradient times the weight, each is (g - mean(g) - y * mean(g * y)) / deviation,
+# means taken over what was normalized together.
+
+
+def _empty(t, shape):
+    return aten.empty.memory_format(shape, dtype=t.dtype, device=t.device)
+
+
+def _on_meta(input, weight_like, mask):
+    shapes = (input.shape, weight_like, weight_like)
+    return tuple(_empty(input, shape) if wanted else None for wanted, shape in zip(mask, shapes))
+
+
+def native_layer_norm_backward(grad_out, input, normalized_shape, mean, rstd, weight, bias, output_mask):
+    shape = tuple(normalized_shape)
+    if input.device.type == "meta":
+        return _on_meta(input, shape, output_mask)
+    width, dtype = math.prod(shape), input.dtype
+    x, grad = read(input).reshape(-1, width), read(grad_out).reshape(-1, width)
+    rows = x.shape[0]
+    scale = read(rstd).reshape(rows, 1)
+    y = (x - read(mean).reshape(rows, 1)) * scale
+    grad_input = grad_weight = grad_bias = None
+    if output_mask[0]:
+        g = grad if weight is None else grad * read(weight).reshape(1, width)
+        centered = g - g.mean(axis=1, keepdims=True) - y * (g * y).mean(axis=1, keepdims=True) if width else g
+        grad_input = new((centered * scale).reshape(tuple(input.shape)), dtype)
+    if output_mask[1] and weight is not None:
+        grad_weight = new((grad * y).sum(axis=0).reshape(shape), weight.dtype)
+    if output_mask[2] and bias is not None:
+        grad_bias = new(grad.sum(axis=0).reshape(shape), bias.dtype)
+    return grad_input, grad_weight, grad_bias
+
+
+def native_group_norm_backward(grad_out, input, mean, rstd, weight, N, C, HxW, group, output_mask):
+    if group <= 0 or C % group or N * C * HxW != input.numel() or tuple(grad_out.shape) != tuple(input.shape):
+        raise RuntimeError("native_group_norm_backward: sizes do not fit together")
+    if input.device.type == "meta":
+        return _on_meta(input, (C,), output_mask)
+    x, grad = (read(t).reshape(N, group, C // group, HxW) for t in (input, grad_out))
+    scale = read(rstd).reshape(N, group, 1, 1)
+    y = (x - read(mean).reshape(N, group, 1, 1)) * scale
+    grad_input = grad_weight = grad_bias = None
+    if output_mask[0]:
+        g = grad if weight is None else grad * read(weight).reshape(1, group, C // group, 1)
+        centered = g - g.mean(axis=(2, 3), keepdims=True) - y * (g * y).mean(axis=(2, 3), keepdims=True) if x.size else g
+        grad_input = new((centered * scale).reshape(tuple(input.shape)), input.dtype)
+    if output_mask[1]:
+        grad_weight = new((grad * y).sum(axis=(0, 3)).reshape(C), input.dtype if weight is None else weight.dtype)
+    if output_mask[2]:
+        grad_bias = new(grad.sum(axis=(0, 3)).reshape(C), input.dtype if weight is None else weight.dtype)
+    return grad_input, grad_weight, grad_bias
+
+
+def native_batch_norm_backward(
+    grad_out, input, weight, running_mean, running_var, save_mean, save_invstd, train, eps, output_mask
+):
+    if tuple(grad_out.shape) != tuple(input.shape) or input.dim() < 2:
+        raise RuntimeError("native_batch_norm_backward: the gradient must have the input's shape, of at least two dimensions")
+    channels = input.shape[1]
+    if input.device.type == "meta":
+        return _on_meta(input, (channels,), output_mask)
+    x, grad = (read(t).reshape(input.shape[0], channels, math.prod(input.shape[2:])) for t in (input, grad_out))
+
+    def per_channel(t):
+        return read(t).reshape(1, channels, 1)
+
+    if train:
+        mean, scale = per_channel(save_mean), per_channel(save_invstd)
+    else:
+        mean, scale = per_channel(running_mean), 1 / np.sqrt(per_channel(running_var) + grad.dtype.type(eps))
+    y = (x - mean) * scale
+    grad_input = grad_weight = grad_bias = None
+    if output_mask[0]:
+        g = grad if weight is None else grad * per_channel(weight)
+        if train and x.size:
+            g = g - g.mean(axis=(0, 2), keepdims=True) - y * (g * y).mean(axis=(0, 2), keepdims=True)
+        grad_input = new((g * scale).reshape(tuple(input.shape)), input.dtype)
+    dtype = input.dtype if weight is None else weight.dtype
+    if output_mask[1]:
+        grad_weight = new((grad * y).sum(axis=(0, 2)), dtype)
+    if output_mask[2]:
+        grad_bias = new(grad.sum(axis=(0, 2)), dtype)
+    return grad_input, grad_weight, grad_bias
+
+
+def batch_norm_backward(
+    grad_out, input, weight, running_mean, running_var, save_mean, save_var, update, eps, output_mask, reserve
+):
+    return aten.native_batch_norm_backward.default(
+        grad_out, input, weight, running_mean, running_var, save_mean, save_var, update, eps, output_mask
+    )
+
+
+def cudnn_batch_norm(input, weight, bias, running_mean, running_var, training, exponential_average_factor, epsilon):
+    raise NotImplementedError(
+        "Could not run 'aten::cudnn_batch_norm' with arguments from the 'CPU' backend: it is a binding of a library for CUDA devices"
+    )
