@@ -43,34 +43,6 @@ def _class_weights(classes, count, ignored, weight, dtype):
     return weights, safe, valid
 
 
-def _nll_forward(self, target, weight, reduction, ignored):
-    """The loss with classes along axis 1 (axis 0 of a single sample)."""
-    dtype = self.dtype
-    classes = _index_array(target)
-    _check_weight(weight, self)
-    if classes is None or _is_meta(self):
-        loss = aten.new_empty.default(self, target.shape if reduction == NONE else ())
-        return loss, aten.new_empty.default(self, ())
-    x = read(self)
-    if x.ndim == 1:
-        x, classes = x[None], classes.reshape(1)
-    weights, safe, valid = _class_weights(classes, x.shape[1], ignored, weight, x.dtype)
-    if x.shape[1]:
-        # An ignored sample counts for nothing, even where its value is not finite.
-        losses = np.where(valid, -np.take_along_axis(x, safe[:, None], 1)[:, 0] * weights, x.dtype.type(0))
-    else:
-        losses = np.zeros(safe.shape, x.dtype)
-    if reduction == NONE:
-        # A single sample counts as its own sum.
-        counted = weights.sum() if self.dim() == 1 else weights.dtype.type(0)
-        return new(losses.reshape(target.shape), dtype), new(np.array(counted), dtype)
-    total, loss = weights.sum(), losses.sum()
-    if reduction == MEAN:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            loss = loss / total
-    return new(np.array(loss), dtype), new(np.array(total), dtype)
-
-
 def _nll_backward(grad_output, self, target, weight, reduction, ignored, total_weight):
     classes = _index_array(target)
     _check_weight(weight, self)
@@ -106,12 +78,6 @@ def _check_nll(self, target, weight):
         )
 
 
-def nll_loss_forward(self, target, weight, reduction, ignore_index):
-    _check_nll(self, target, weight)
-    only_floats("nll_loss_out_frame", self)
-    return _nll_forward(self, target, weight, reduction, ignore_index)
-
-
 def nll_loss_backward(grad_output, self, target, weight, reduction, ignore_index, total_weight):
     _check_nll(self, target, weight)
     if total_weight.numel() != 1:
@@ -137,12 +103,6 @@ def _check_nll2d(self, target, weight):
         raise RuntimeError("weight tensor should be defined either for all or no classes")
     if (self.shape[0], *self.shape[2:]) != tuple(target.shape):
         raise RuntimeError(f"size mismatch (got input: {_sizes(self)} , target: {_sizes(target)}")
-
-
-def nll_loss2d_forward(self, target, weight, reduction, ignore_index):
-    _check_nll2d(self, target, weight)
-    only_floats("nll_loss2d_forward_out_frame", self)
-    return _nll_forward(self, target, weight, reduction, ignore_index)
 
 
 def nll_loss2d_backward(grad_output, self, target, weight, reduction, ignore_index, total_weight):

@@ -44,6 +44,7 @@ UNBOUND = frozenset(
         "slice",
         "storage_offset",
         "stride",
+        "sym_is_contiguous",
         "sym_numel",
         "sym_size",
         "sym_storage_offset",
