@@ -50,6 +50,13 @@ def test_bernoulli_draws_with_its_probability():
     assert abs(x.mean().item() - 0.3) < 0.01
 
 
+def test_out_arguments_agree_with_the_options_of_a_factory():
+    out = rt.empty(2)
+    assert rt.randn((2,), out=out, dtype=rt.float32, device="cpu") is out
+    with pytest.raises(RuntimeError, match=r"dtype Double does not match dtype of out parameter \(Float\)"):
+        rt.zeros((2,), out=out, dtype=rt.float64)
+
+
 N = 100_000
 
 

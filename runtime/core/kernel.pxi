@@ -345,7 +345,19 @@ cdef inline PyObject *check_return(rt_operator *op, PyObject *result, PyObject *
         return result
     if op.nrets == 0 and result == c_None:
         return result
+    if op.nrets > 1 and is_canonical_tuple(op, result):
+        return result
     return convert_return(op, result, args)
+
+
+cdef inline bint is_canonical_tuple(rt_operator *op, PyObject *result) noexcept:
+    cdef int i
+    if RT_TYPE(result) != &c_tuple or RT_SIZE(result) != op.nrets:
+        return False
+    for i in range(op.nrets):
+        if op.rets[i].kind != RT_ARG_TENSOR or op.rets[i].flags & RT_ARGF_LIST or not rt_is_tensor(RT_TUPLE_ITEMS(result)[i]):
+            return False
+    return True
 
 
 cdef PyObject *convert_return(rt_operator *op, PyObject *result, PyObject *const *args) noexcept:

@@ -11,24 +11,17 @@ aten = ops.aten
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
 
 
-def is_nonzero(self):
-    if self.numel() != 1:
-        some = "no values" if self.numel() == 0 else "more than one value"
-        raise RuntimeError(f"Boolean value of Tensor with {some} is ambiguous")
-    return bool(self.item())
-
-
 def is_distributed(self):
     return False
 
 
 def _assert_async(self):
-    if self.device.type != "meta" and not is_nonzero(self):
+    if self.device.type != "meta" and not aten.is_nonzero.default(self):
         raise RuntimeError("Expected Tensor with single nonzero value, but got zero")
 
 
 def _assert_async_msg(self, assert_msg):
-    if self.device.type != "meta" and not is_nonzero(self):
+    if self.device.type != "meta" and not aten.is_nonzero.default(self):
         raise RuntimeError(assert_msg if assert_msg else "Assertion is failed")
 
 
@@ -89,11 +82,6 @@ def _assert_tensor_metadata(a, size=None, stride=None, dtype=None, *, device=Non
     check("dtype", dtype, a.dtype, scalar_name)
     check("device", device, a.device)
     check("layout", layout, a.layout)
-
-
-def is_set_to(self, tensor):
-    same = self.untyped_storage().data_ptr() == tensor.untyped_storage().data_ptr() and self.device == tensor.device
-    return same and self.storage_offset() == tensor.storage_offset() and self.shape == tensor.shape and self.stride() == tensor.stride()
 
 
 def lift(self):
