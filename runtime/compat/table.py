@@ -19,6 +19,7 @@ MODULES = {
     "torch.linalg": ("runtime.linalg",),
     "torch.masked": ("runtime.masked",),
     "torch.nn.functional": ("runtime.nn.functional",),
+    "torch.nn._reduction": ("runtime.nn._reduction",),
     "torch.signal": ("runtime.signal",),
     "torch.signal.windows": ("runtime.signal.windows",),
     "torch.special": ("runtime.special",),

@@ -140,7 +140,7 @@ def _scaled_dot_product_attention_math(
     if dropout_p > 0:
         if dropout_mask is not None:
             dropped = aten.masked_fill.Scalar(weights, aten.logical_not.default(dropout_mask), 0.0)
-            result = aten.matmul.default(dropped, aten.mul.Scalar(value, 1 / (1 - dropout_p)))
+            result = aten.matmul.default(dropped, aten.div.Scalar(value, 1 - dropout_p))
             return in_dtype_of(origin, result), in_dtype_of(origin, dropped)
         weights = aten.dropout.default(weights, dropout_p, True)
     return in_dtype_of(origin, aten.matmul.default(weights, value)), in_dtype_of(origin, weights)
