@@ -48,13 +48,7 @@ static void draw_geometric(rt_draw *d, char *at, int64_t n, int64_t step, int dt
 
 static PyObject *only_continuous(const char *distribution, int dtype)
 {
-    const char *name = rt_c_name(dtype);
-    if (dtype == RT_INT64)
-        name = "long int";
-    else if (dtype == RT_INT16)
-        name = "short int";
-    else if (rt_is_complex_dtype(dtype))
-        name = dtype == RT_COMPLEX64 ? "c10::complex<float>" : "c10::complex<double>";
+    const char *name = dtype == RT_INT64 ? "long int" : dtype == RT_INT16 ? "short int" : rt_dtype_cpp_title(dtype);
     PyErr_Format(PyExc_RuntimeError, "%s distribution is a continuous probability distribution. dtype must be a floating point but you "
                                      "specified %s", distribution, name);
     return NULL;

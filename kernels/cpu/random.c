@@ -5,30 +5,12 @@
  * in pairs. A generator is advanced with the GIL held: two threads never share one state.
  */
 #include "kernels/shared/boxed.h"
+#include "kernels/shared/promotion.h"
 #include "kernels/shared/random.h"
 #include "rt_builtins.h"
 
 #include <float.h>
 #include <math.h>
-
-const char *rt_c_name(int dtype)
-{
-    switch (dtype) {
-    case RT_BOOL: return "bool";
-    case RT_UINT8: return "unsigned char";
-    case RT_INT8: return "signed char";
-    case RT_INT16: return "short";
-    case RT_UINT16: return "unsigned short";
-    case RT_INT32: return "int";
-    case RT_UINT32: return "unsigned int";
-    case RT_INT64: return "long";
-    case RT_UINT64: return "unsigned long";
-    case RT_FLOAT16: return "c10::Half";
-    case RT_BFLOAT16: return "c10::BFloat16";
-    case RT_FLOAT64: case RT_COMPLEX128: return "double";
-    default: return "float";
-    }
-}
 
 RtGenerator *rt_generator_or_default(PyObject *object)
 {
@@ -262,7 +244,8 @@ RT_KERNEL(uniform_)
         return rt_no_draws("check_uniform_bounds", dtype);
     double largest = dtype == RT_FLOAT16 ? 65504 : dtype == RT_FLOAT64 || dtype == RT_COMPLEX128 ? DBL_MAX : FLT_MAX;
     if (!(fabs(d.a) <= largest) || !(fabs(d.b) <= largest)) {
-        PyErr_Format(PyExc_RuntimeError, "%s is out of bounds for %s", fabs(d.a) <= largest ? "to" : "from", rt_c_name(dtype));
+        PyErr_Format(PyExc_RuntimeError, "%s is out of bounds for %s", fabs(d.a) <= largest ? "to" : "from",
+                     rt_dtype_cpp_title(rt_real_of(dtype)));
         return NULL;
     }
     if (!(d.a <= d.b))
@@ -347,7 +330,7 @@ RT_KERNEL(random_)
         int64_t highest = dtype == RT_FLOAT16 ? 65504 : highest_integer(dtype), lowest = dtype == RT_FLOAT16 ? -65504 : lowest_integer(dtype);
         int is_from = d.low < lowest || d.low > highest;
         if (is_from || (bounded && (to - 1 < lowest || to - 1 > highest))) {
-            PyErr_Format(PyExc_RuntimeError, "%s is out of bounds for %s", is_from ? "from" : "to - 1", rt_c_name(dtype));
+            PyErr_Format(PyExc_RuntimeError, "%s is out of bounds for %s", is_from ? "from" : "to - 1", rt_dtype_cpp_title(dtype));
             return NULL;
         }
     }

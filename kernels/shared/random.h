@@ -35,8 +35,6 @@ int rt_has_float_draws(int dtype);
 /* Errors, as NULL: the kernel has no loop for a dtype; a parameter is out of range. */
 PyObject *rt_no_draws(const char *kernel, int dtype);
 PyObject *rt_bad_range(const char *format, double a, double b);
-/* The name of a dtype's type in C++, for messages. */
-const char *rt_c_name(int dtype);
 
 void rt_store_integer(char *at, int dtype, int64_t value);
 

@@ -236,7 +236,8 @@ cdef PyObject *named_result(rt_operator *op, PyObject *result) noexcept:
             kind = None
             if all(names):
                 from runtime.return_types import make_return_type
-                kind = make_return_type(function_name(operator_of(op)).rstrip("_") + ("_out" if op.flags & RT_OPF_MUTABLE else ""), names)
+                suffix = "_out" if any([op.args[i].flags & RT_ARGF_OUT for i in range(op.nargs)]) else ""
+                kind = make_return_type(function_name(operator_of(op)).rstrip("_") + suffix, names)
             return_types[name, op.nrets] = kind
         if kind is not None:
             value = kind(value)

@@ -403,6 +403,7 @@ cdef object canonical_return(rt_operator *op, object result, bint raw):
 
 
 cdef str returned_text(rt_operator *op, object result):
+    """What a kernel returned and what its schema says, for errors only: it prints tensors."""
     return f"\nThe kernel of {operator_of(op).qualified_name()} returned {short_repr(result)}; its schema is {operator_of(op).schema_text()}"
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from runtime._core import ops
-from runtime.kernels._arrays import new, read
+from runtime.kernels._arrays import memory, new, read
 from runtime.kernels._common import broadcast, scalar_name
 from runtime.kernels.losses import in_dtype_of, wide
 
@@ -110,15 +110,6 @@ def _fused_sdp_choice(query, key, value, attn_mask=None, dropout_p=0.0, is_causa
     return FLASH if broadcasts and not attn_mask.requires_grad else MATH
 
 
-def _weights_of(scores):
-    """The softmax of the last dimension; rows that are masked out entirely give zeros."""
-    top = aten.amax.default(scores, (-1,), True)
-    top = aten.masked_fill.Scalar(top, aten.eq.Scalar(top, -math.inf), 0.0)
-    powers = aten.exp.default(aten.sub.Tensor(scores, top))
-    total = aten.sum.dim_IntList(powers, (-1,), True)
-    return aten.div.Tensor(powers, aten.masked_fill.Scalar(total, aten.eq.Scalar(total, 0), 1.0))
-
-
 def _scaled_dot_product_attention_math(
     query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, dropout_mask=None, *, scale=None, enable_gqa=False
 ):
@@ -145,11 +136,11 @@ def _scaled_dot_product_attention_math(
     scores = aten.matmul.default(aten.mul.Scalar(query, math.copysign(root, factor)), aten.mul.Scalar(turned, root))
     if attn_mask is not None:
         scores = aten.add.Tensor(scores, attn_mask)
-    weights = _weights_of(scores) if scores.numel() else scores
+    weights = aten._safe_softmax.default(scores, -1)
     if dropout_p > 0:
         if dropout_mask is not None:
             dropped = aten.masked_fill.Scalar(weights, aten.logical_not.default(dropout_mask), 0.0)
-            result = aten.matmul.default(dropped, aten.mul.Scalar(value, 1 / (1 - dropout_p)))
+            result = aten.matmul.default(dropped, aten.div.Scalar(value, 1 - dropout_p))
             return in_dtype_of(origin, result), in_dtype_of(origin, dropped)
         weights = aten.dropout.default(weights, dropout_p, True)
     return in_dtype_of(origin, aten.matmul.default(weights, value)), in_dtype_of(origin, weights)
@@ -182,32 +173,46 @@ def _scaled_dot_product_flash_attention_for_cpu(query, key, value, dropout_p=0.0
     if query.device.type == "meta":
         sums = aten.new_empty.default(query, (batch, length, heads), dtype=sums_dtype)
         return aten.new_empty.default(query, query.shape), aten.transpose.int(sums, 1, 2)
-    q, k, v = read(query), read(key), read(value)
-    keys = k.shape[2]
-    forbidden = None if not is_causal else ~np.tri(length, keys, dtype=bool)
-    mask = None
+    keys = key.shape[2]
+    bias = None
     if attn_mask is not None:
         broadcast(attn_mask.shape, (batch, heads, length, keys))
-        mask = np.broadcast_to(read(attn_mask), (batch, heads, length, keys))
-    result = np.empty(q.shape, q.dtype)
-    sums = np.empty((batch, length, heads), q.dtype)
-    factor = q.dtype.type(_scale(query, scale))
+        bias = np.broadcast_to(read(attn_mask), (batch, heads, length, keys))
+    forbidden = ~np.tri(length, keys, dtype=bool) if is_causal else None
+    q, k, v = wide(query, key, value)
+    if groups != heads:
+        k, v = _grouped(q, k, v)
+    count = batch * heads
+    q, k, v = (aten.reshape.default(t, (count, t.shape[2], width)) for t in (aten.mul.Scalar(q, _scale(query, scale)), k, v))
+    turned = aten.transpose.int(k, 1, 2)
+    # A few heads at a time: their scores should stay in a cache.
+    step = max(1, (1 << 20) // max(1, length * keys))
+    parts, sums = [], np.empty((count, length), read(q).dtype)
+    for first in range(0, count, step):
+        last = min(first + step, count)
+        scores = aten.bmm.default(*(aten.slice.Tensor(t, 0, first, last) for t in (q, turned)))
+        total = _exponentials(memory(scores), None if bias is None else bias[np.divmod(np.arange(first, last), heads)], forbidden, sums[first:last])
+        product = aten.bmm.default(scores, aten.slice.Tensor(v, 0, first, last))
+        parts.append(aten.div_.Tensor(product, new(total)))
+    result = parts[0] if len(parts) == 1 else aten.cat.default(parts) if parts else aten.empty_like.default(q)
+    sums = new(np.ascontiguousarray(sums.reshape(batch, heads, length).transpose(0, 2, 1)), sums_dtype)
+    return in_dtype_of(query, aten.reshape.default(result, query.shape)), aten.transpose.int(sums, 1, 2)
+
+
+def _exponentials(scores, bias, forbidden, sums):
+    """Turn scores into their exponentials, relative to each row's largest; returns the rows' sums, 1 for rows without weights."""
+    if bias is not None:
+        scores += bias
+    if forbidden is not None:
+        scores[:, forbidden] = -np.inf
+    top = scores.max(2, keepdims=True, initial=-np.inf)
+    top[np.isneginf(top)] = 0
+    scores -= top
+    np.exp(scores, out=scores)
+    total = scores.sum(2, keepdims=True)
     with np.errstate(divide="ignore"):
-        for b, h in np.ndindex(batch, heads):
-            g = h * groups // heads
-            scores = (q[b, h] * factor) @ k[b, g].T
-            if mask is not None:
-                scores += mask[b, h]
-            if forbidden is not None:
-                scores[forbidden] = -np.inf
-            top = scores.max(1, keepdims=True, initial=-np.inf)
-            top[np.isneginf(top)] = 0
-            scores -= top
-            np.exp(scores, out=scores)
-            total = scores.sum(1, keepdims=True)
-            result[b, h] = (scores @ v[b, g]) / np.where(total == 0, 1, total)
-            sums[b, :, h] = (np.log(total) + top)[:, 0]
-    return new(result, query.dtype), aten.transpose.int(new(sums, sums_dtype), 1, 2)
+        sums[:] = (np.log(total) + top)[:, :, 0]
+    return np.where(total == 0, total.dtype.type(1), total)
 
 
 # ---- kernels of CUDA: their shapes, for Meta

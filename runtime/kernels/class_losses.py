@@ -5,7 +5,7 @@ import numpy as np
 from runtime._core import ops
 from runtime.kernels._arrays import new, opmath, read
 from runtime.kernels._common import scalar_name
-from runtime.kernels.losses import MEAN, NONE, SUM, in_dtype_of, only_floats, reduced, wide
+from runtime.kernels.losses import MEAN, NONE, SUM, only_floats, reduced
 
 aten = ops.aten
 
@@ -43,34 +43,6 @@ def _class_weights(classes, count, ignored, weight, dtype):
     return weights, safe, valid
 
 
-def _nll_forward(self, target, weight, reduction, ignored):
-    """The loss with classes along axis 1 (axis 0 of a single sample)."""
-    dtype = self.dtype
-    classes = _index_array(target)
-    _check_weight(weight, self)
-    if classes is None or _is_meta(self):
-        loss = aten.new_empty.default(self, target.shape if reduction == NONE else ())
-        return loss, aten.new_empty.default(self, ())
-    x = read(self)
-    if x.ndim == 1:
-        x, classes = x[None], classes.reshape(1)
-    weights, safe, valid = _class_weights(classes, x.shape[1], ignored, weight, x.dtype)
-    if x.shape[1]:
-        # An ignored sample counts for nothing, even where its value is not finite.
-        losses = np.where(valid, -np.take_along_axis(x, safe[:, None], 1)[:, 0] * weights, x.dtype.type(0))
-    else:
-        losses = np.zeros(safe.shape, x.dtype)
-    if reduction == NONE:
-        # A single sample counts as its own sum.
-        counted = weights.sum() if self.dim() == 1 else weights.dtype.type(0)
-        return new(losses.reshape(target.shape), dtype), new(np.array(counted), dtype)
-    total, loss = weights.sum(), losses.sum()
-    if reduction == MEAN:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            loss = loss / total
-    return new(np.array(loss), dtype), new(np.array(total), dtype)
-
-
 def _nll_backward(grad_output, self, target, weight, reduction, ignored, total_weight):
     classes = _index_array(target)
     _check_weight(weight, self)
@@ -106,12 +78,6 @@ def _check_nll(self, target, weight):
         )
 
 
-def nll_loss_forward(self, target, weight, reduction, ignore_index):
-    _check_nll(self, target, weight)
-    only_floats("nll_loss_out_frame", self)
-    return _nll_forward(self, target, weight, reduction, ignore_index)
-
-
 def nll_loss_backward(grad_output, self, target, weight, reduction, ignore_index, total_weight):
     _check_nll(self, target, weight)
     if total_weight.numel() != 1:
@@ -137,12 +103,6 @@ def _check_nll2d(self, target, weight):
         raise RuntimeError("weight tensor should be defined either for all or no classes")
     if (self.shape[0], *self.shape[2:]) != tuple(target.shape):
         raise RuntimeError(f"size mismatch (got input: {_sizes(self)} , target: {_sizes(target)}")
-
-
-def nll_loss2d_forward(self, target, weight, reduction, ignore_index):
-    _check_nll2d(self, target, weight)
-    only_floats("nll_loss2d_forward_out_frame", self)
-    return _nll_forward(self, target, weight, reduction, ignore_index)
 
 
 def nll_loss2d_backward(grad_output, self, target, weight, reduction, ignore_index, total_weight):
@@ -190,14 +150,6 @@ def nll_loss_nd(self, target, weight=None, reduction=MEAN, ignore_index=-100):
 # ---- cross entropy
 
 
-def _log_softmax(x, dim):
-    only_floats("log_softmax_lastdim_kernel_impl", x)
-    if not x.numel():
-        return x
-    shifted = aten.sub.Tensor(*wide(x, aten.amax.default(x, (dim,), True)))
-    return in_dtype_of(x, aten.sub.Tensor(shifted, aten.log.default(aten.sum.dim_IntList(aten.exp.default(shifted), (dim,), True))))
-
-
 def _class_shape(count, dim, class_dim):
     return [count if d == class_dim else 1 for d in range(dim)]
 
@@ -211,7 +163,7 @@ def cross_entropy_loss(self, target, weight=None, reduction=MEAN, ignore_index=-
     class_dim = 0 if self.dim() == 1 else 1
     if self.dim() == 0:
         raise IndexError(f"Dimension specified as {class_dim} but tensor has no dimensions")
-    log_p = _log_softmax(self, class_dim)
+    log_p = aten.log_softmax.int(self, class_dim)
     if not same and label_smoothing == 0:
         return aten.nll_loss_nd.default(log_p, target, weight, reduction, ignore_index)
     if not 0 <= label_smoothing <= 1:

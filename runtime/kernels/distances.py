@@ -7,55 +7,25 @@ import numpy as np
 from runtime._core import ops
 from runtime.kernels._arrays import new, read
 from runtime.kernels._common import broadcast, scalar_name, wrap_dim
-from runtime.kernels.losses import in_dtype_of, wide
 
 aten = ops.aten
 
 
-def _norm(difference, p, dim, keepdim):
-    """The p-norm over a dimension, rounded once."""
-    result = _wide_norm(*wide(difference), p, dim, keepdim)
-    narrow = difference.dtype.is_floating_point and result.dtype != difference.dtype
-    return in_dtype_of(difference, result) if narrow else result
-
-
-def _wide_norm(difference, p, dim, keepdim):
-    size = aten.abs.default(difference)
-    if not size.dtype.is_floating_point:
-        import runtime
-
-        size = aten.to.dtype(size, runtime.get_default_dtype())
-    if size.dim() == 0:
-        return size if p != 0 else aten.to.dtype(aten.ne.Scalar(size, 0), size.dtype)
-    if math.isinf(p):
-        return (aten.amax if p > 0 else aten.amin).default(size, (dim,), keepdim)
-    if p == 0:
-        return aten.to.dtype(aten.sum.dim_IntList(aten.ne.Scalar(size, 0), (dim,), keepdim), size.dtype)
-    if p == 1:
-        return aten.sum.dim_IntList(size, (dim,), keepdim)
-    if p == 2:
-        return aten.sqrt.default(aten.sum.dim_IntList(aten.mul.Tensor(size, size), (dim,), keepdim))
-    return aten.pow.Tensor_Scalar(aten.sum.dim_IntList(aten.pow.Tensor_Scalar(size, p), (dim,), keepdim), 1 / p)
-
-
 def pairwise_distance(x1, x2, p=2, eps=1e-06, keepdim=False):
     difference = aten.add.Scalar(aten.sub.Tensor(x1, x2), eps)
-    return _norm(difference, p, difference.dim() - 1, keepdim)
+    return aten.norm.ScalarOpt_dim(difference, p, (difference.dim() - 1,) if difference.dim() else (), keepdim)
 
 
 def cosine_similarity(x1, x2, dim=1, eps=1e-08):
-    import runtime
-
-    common = runtime.promote_types(x1.dtype, x2.dtype) if hasattr(runtime, "promote_types") else aten.add.Tensor(x1, x2).dtype
+    common = aten.result_type.Tensor(x1, x2)
     if not common.is_floating_point:
         raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {scalar_name(common)}")
     shape = broadcast(x1.shape, x2.shape)
     dim = wrap_dim(dim, len(shape))
-    # Each vector is made of length 1 by itself, in its own dtype: the product of two lengths could underflow.
-    units = []
-    for t in (x1, x2):
-        t = aten.expand.default(t if t.dtype.is_floating_point else aten.to.dtype(t, common), shape)
-        units.append(aten.div.Tensor(t, aten.clamp_min.default(_norm(t, 2, dim, True), eps)))
+    a, b = (aten.expand.default(aten.to.dtype(t, common), shape) for t in (x1, x2))
+    lengths = (aten.linalg_vector_norm.default(t, 2, (dim,), True) for t in (a, b))
+    # Each vector is made of length 1 by itself: the product of two lengths could underflow.
+    units = [aten.div.Tensor(t, aten.clamp_min.default(n, eps)) for t, n in zip((a, b), lengths, strict=True)]
     product = aten.mul.Tensor(*units)
     return aten.sum.dim_IntList(product, (dim,)) if product.dim() else product
 

@@ -43,13 +43,15 @@ def _sums_by_row(values, places, count):
 
 def embedding_dense_backward(grad_output, indices, num_weights, padding_idx, scale_grad_by_freq):
     _check_indices(indices, "indices", 2, "embedding_backward")
+    if not grad_output.dim():
+        raise RuntimeError("expected a gradient of at least one dimension")
     width = grad_output.shape[-1]
     if grad_output.device.type == "meta":
         return aten.new_empty.default(grad_output, (num_weights, width))
     places = read(indices).reshape(-1)
-    values = read(grad_output).reshape(-1, width)
-    if len(values) != len(places):
-        raise RuntimeError(f"expected a gradient for each of {len(places)} indices, but got {len(values)}")
+    if grad_output.numel() != len(places) * width or num_weights < 0:
+        raise RuntimeError(f"expected a gradient for each of {len(places)} indices, but got {list(grad_output.shape)}")
+    values = read(grad_output).reshape(len(places), width)
     kept = places != padding_idx
     places, values = places[kept], values[kept]
     if ((places < 0) | (places >= num_weights)).any():
@@ -191,6 +193,8 @@ def _embedding_bag_forward_only(
 def _embedding_bag_dense_backward(
     grad, indices, offset2bag, bag_size, maximum_indices, num_weights, scale_grad_by_freq, mode, per_sample_weights, padding_idx=-1
 ):
+    if grad.dim() != 2 or any(t.dim() != 1 for t in (indices, offset2bag, bag_size)) or num_weights < 0:
+        raise RuntimeError("embedding_bag: expected a gradient of 2 dimensions, and indices and bags of 1 dimension")
     gradients, places = read(grad), read(indices)
     if mode == MAX:
         winners, width = read(maximum_indices), gradients.shape[1]
@@ -217,6 +221,8 @@ def _embedding_bag_dense_backward(
 def _embedding_bag_per_sample_weights_backward(grad, weight, indices, offsets, offset2bag, mode, padding_idx=-1):
     if mode != SUM:
         raise RuntimeError("embedding_bag_backward: per_sample_weights only supported for mode='sum'")
+    if grad.dim() != 2 or weight.dim() != 2 or any(t.dim() != 1 for t in (indices, offsets, offset2bag)):
+        raise RuntimeError("embedding_bag: expected a gradient and a table of 2 dimensions, and indices and offsets of 1 dimension")
     places, gradients = read(indices), read(grad)
     bags = read(offset2bag)
     if not len(bags):

@@ -152,13 +152,9 @@ def binary_cross_entropy_backward(grad_output, self, target, weight=None, reduct
     return in_dtype_of(self, aten.mul.Scalar(result, _mean_factor(self, reduction)) if reduction == MEAN else result)
 
 
-def _log_sigmoid(x):
-    return aten.sub.Tensor(aten.clamp_max.default(x, 0), aten.log1p.default(aten.exp.default(aten.neg.default(aten.abs.default(x)))))
-
-
 def binary_cross_entropy_with_logits(self, target, weight=None, pos_weight=None, reduction=MEAN):
     only_floats("log_sigmoid_cpu", self)
-    log_sigmoid = in_dtype_of(self, _log_sigmoid(*wide(self)))
+    log_sigmoid = aten.log_sigmoid.default(self)
     if pos_weight is not None:
         log_sigmoid = aten.mul.Tensor(log_sigmoid, aten.add.Scalar(aten.mul.Tensor(aten.sub.Scalar(pos_weight, 1), target), 1))
     away = aten.rsub.Scalar(target, 1)
@@ -166,11 +162,6 @@ def binary_cross_entropy_with_logits(self, target, weight=None, pos_weight=None,
         raise RuntimeError(f"result type {scalar_name(self.dtype)} can't be cast to the desired output type {scalar_name(away.dtype)}")
     loss = aten.sub.Tensor(aten.mul.Tensor(away, self), log_sigmoid)
     return reduced(loss if weight is None else aten.mul.Tensor(loss, weight), reduction)
-
-
-def _x_log_x(t):
-    """t log t, and 0 for t = 0."""
-    return aten.where.self(aten.eq.Scalar(t, 0), aten.zeros_like.default(t), aten.mul.Tensor(t, aten.log.default(t)))
 
 
 def kl_div(self, target, reduction=MEAN, *, log_target=False):
@@ -181,7 +172,7 @@ def kl_div(self, target, reduction=MEAN, *, log_target=False):
             raise RuntimeError("kl_div: Integral inputs not supported.")
     if log_target:
         return reduced(aten.mul.Tensor(aten.exp.default(target), aten.sub.Tensor(target, self)), reduction)
-    return reduced(aten.sub.Tensor(_x_log_x(target), aten.mul.Tensor(target, self)), reduction)
+    return reduced(aten.sub.Tensor(aten.xlogy.Tensor(target, target), aten.mul.Tensor(target, self)), reduction)
 
 
 def poisson_nll_loss(input, target, log_input, full, eps, reduction):

@@ -44,20 +44,14 @@ def _additive(mask, name, dtype, other=None):
     return aten.zeros_like.default(mask, dtype=dtype).masked_fill_(mask, -math.inf)
 
 
-def _linear(x, weight, bias=None):
-    rows = x.reshape(-1, x.shape[-1])
-    product = rows.mm(weight.t()) if bias is None else aten.addmm.default(bias, rows, weight.t())
-    return product.reshape(*x.shape[:-1], weight.shape[0])
-
-
 def _project_packed(query, key, value, weight, bias):
     """The three projections whose weights are stacked; inputs that are the same tensor are projected at once."""
     width = query.size(-1)
     if key is value and query is key:
-        return _linear(query, weight, bias).split(width, -1)
+        return aten.linear.default(query, weight, bias).split(width, -1)
     weights = weight.split(weight.size(0) // 3)
     biases = (None,) * 3 if bias is None else bias.split(bias.size(0) // 3)
-    return [_linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True)]
+    return [aten.linear.default(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True)]
 
 
 def _project(inputs, weights, bias):
@@ -68,17 +62,12 @@ def _project(inputs, weights, bias):
             raise AssertionError(f"expecting {name} weights shape of {(width, x.size(-1))}, but got {w.shape}")
         if b is not None and tuple(b.shape) != (width,):
             raise AssertionError(f"expecting {name} bias shape of {(width,)}, but got {b.shape}")
-    return [_linear(x, w, b) for x, w, b in zip(inputs, weights, biases, strict=True)]
+    return [aten.linear.default(x, w, b) for x, w, b in zip(inputs, weights, biases, strict=True)]
 
 
 def _one_more(mask):
     """The mask with a column of zeros for a key that is appended."""
     return None if mask is None else aten.cat.default([mask, aten.zeros.default((*mask.shape[:-1], 1), dtype=mask.dtype)], -1)
-
-
-def _softmax(scores):
-    powers = (scores - scores.amax(-1, True)).exp()
-    return powers / powers.sum(-1, True)
 
 
 def _heads(x, static, name, batch_heads, head_dim):
@@ -223,16 +212,16 @@ def multi_head_attention_forward(
             attn_mask = attn_mask.unsqueeze(0) if one else attn_mask.reshape(batch, num_heads, -1, source)
         q, k, v = (x.reshape(batch, num_heads, -1, head_dim) for x in (q, k, v))
         result = aten.scaled_dot_product_attention.default(q, k, v, attn_mask, dropout_p, is_causal)
-        result = _linear(result.permute(2, 0, 1, 3).reshape(batch * length, width), out_proj_weight, out_proj_bias)
+        result = aten.linear.default(result.permute(2, 0, 1, 3).reshape(batch * length, width), out_proj_weight, out_proj_bias)
         result = result.reshape(length, batch, result.size(1))
         return (result if batched else result.squeeze(1)), None
     if is_causal and attn_mask is None:
         raise AssertionError("is_causal needs attn_mask where weights are returned")
     q, k = q * math.sqrt(1 / q.size(-1)), k.transpose(1, 2)
-    weights = _softmax(q.bmm(k) if attn_mask is None else aten.baddbmm.default(attn_mask, q, k))
+    weights = aten.softmax.int(q.bmm(k) if attn_mask is None else aten.baddbmm.default(attn_mask, q, k), -1)
     if dropout_p > 0:
         weights = aten.dropout.default(weights, dropout_p, True)
-    result = _linear(weights.bmm(v).transpose(0, 1).reshape(length * batch, width), out_proj_weight, out_proj_bias)
+    result = aten.linear.default(weights.bmm(v).transpose(0, 1).reshape(length * batch, width), out_proj_weight, out_proj_bias)
     result = result.reshape(length, batch, result.size(1))
     weights = weights.reshape(batch, num_heads, length, source)
     weights = weights.mean(1) if average_attn_weights else weights

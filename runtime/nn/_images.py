@@ -18,9 +18,7 @@ __all__ = [
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
-def interpolate(
-    input, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None, antialias=False
-):
+def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None, antialias=False):
     """Resample to a size or by factors.
 
     Parameters
@@ -129,9 +127,7 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
     if mode not in modes:
         raise ValueError(f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: '{mode}'")
     if padding_mode not in paddings:
-        raise ValueError(
-            f"nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but got: '{padding_mode}'"
-        )
+        raise ValueError(f"nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but got: '{padding_mode}'")
     return aten.grid_sampler.default(input, grid, modes.index(mode), paddings.index(padding_mode), bool(align_corners))
 
 
@@ -142,8 +138,7 @@ def affine_grid(theta, size, align_corners=None):
     if len(size) not in (4, 5) or theta.dim() != 3 or tuple(theta.shape[1:]) != (len(size) - 2, len(size) - 1):
         if len(size) not in (4, 5):
             raise NotImplementedError(
-                "affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. "
-                f"Got size {tuple(size)}."
+                f"affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. Got size {tuple(size)}."
             )
         raise ValueError(
             f"Expected a batch of {len(size) - 2}D affine matrices of shape Nx{len(size) - 2}x{len(size) - 1} for size {tuple(size)}. "
@@ -207,9 +202,7 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     return aten.batch_norm.default(input, weight, bias, running_mean, running_var, training, momentum, eps, False)
 
 
-def instance_norm(
-    input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1, eps=1e-5
-):
+def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1, eps=1e-5):
     """Normalize each channel of each item, or by running statistics."""
     if use_input_stats:
         size = input.shape

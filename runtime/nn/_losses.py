@@ -196,14 +196,10 @@ def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="m
     return _nn["soft_margin_loss"](input, target, _code(reduction, size_average, reduce))
 
 
-def _log_sigmoid(x):
-    return x.clamp(max=0) - (-x.abs()).exp().log1p()
-
-
 def multilabel_soft_margin_loss(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
     """The mean over classes of the cross entropy of each class's sigmoid."""
     reduction = chosen(reduction, size_average, reduce)
-    loss = -(target * _log_sigmoid(input) + (1 - target) * _log_sigmoid(-input))
+    loss = -(target * aten.log_sigmoid.default(input) + (1 - target) * aten.log_sigmoid.default(-input))
     if weight is not None:
         loss = loss * weight
     dim = input.dim() - 1
@@ -302,12 +298,11 @@ def linear_cross_entropy(
     if probabilities and ignore_index is not None:
         raise RuntimeError("ignore_index cannot be specified when target contains probabilities")
     ignore_index = -100 if ignore_index is None else ignore_index
-    matrix = linear_weight.reshape(math.prod(outputs), features).t()
+    matrix = linear_weight.reshape(math.prod(outputs), features)
     bias = None if linear_bias is None else linear_bias.reshape(math.prod(outputs))
 
     def loss(x, t, code):
-        rows = x.reshape(-1, features)
-        logits = rows.mm(matrix) if bias is None else aten.addmm.default(bias, rows, matrix)
+        logits = aten.linear.default(x, matrix, bias)
         return _nn["cross_entropy_loss"](logits.reshape(*x.shape[:-1], *outputs), t, weight, code, ignore_index, label_smoothing)
 
     code = get_enum(reduction)

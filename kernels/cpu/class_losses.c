@@ -1,0 +1,171 @@
+/* The negative log-likelihood of the target's class, for one sample, a batch, and a batch of images.
+ *
+ * Half types are read as float, sums are in double, and a result is rounded once.
+ */
+#include "kernels/shared/boxed.h"
+#include "kernels/shared/reduce_rules.h"
+
+#include <math.h>
+
+enum { REDUCE_NONE, REDUCE_MEAN };
+
+static PyObject *fail(PyObject *error, const char *format, const RtTensor *a, const RtTensor *b, long long n)
+{
+    PyObject *left = rt_shape_text(a->ndim, a->sizes), *right = rt_shape_text(b->ndim, b->sizes);
+    if (left != NULL && right != NULL)
+        PyErr_Format(error, format, left, right, n);
+    Py_XDECREF(left);
+    Py_XDECREF(right);
+    return NULL;
+}
+
+static int check_sample_or_batch(const RtTensor *x, const RtTensor *t, const RtTensor *w)
+{
+    if (x->ndim < 1 || x->ndim > 2)
+        PyErr_SetString(PyExc_RuntimeError, "input tensor should be 1D or 2D");
+    else if (t->ndim > 1)
+        PyErr_SetString(PyExc_RuntimeError, "0D or 1D target tensor expected, multi-target not supported");
+    else if (x->ndim == 1 && t->ndim == 1 && t->sizes[0] != 1)
+        PyErr_Format(PyExc_ValueError, "For 1D input, 1D target must have size 1, but got target size: %lld", (long long)t->sizes[0]);
+    else if (x->ndim == 2 && (t->ndim != 1 || t->sizes[0] != x->sizes[0]))
+        fail(PyExc_RuntimeError, "size mismatch (got input: %U, target: %U)", x, t, 0);
+    else if (w != NULL && (w->ndim != 1 || w->sizes[0] != x->sizes[x->ndim - 1])) {
+        PyObject *shape = rt_shape_text(w->ndim, w->sizes);
+        long long n = x->sizes[x->ndim - 1];
+        if (shape != NULL)
+            PyErr_Format(PyExc_RuntimeError, "weight tensor should be defined either for all %lld classes or no classes but got weight tensor "
+                                             "of shape: %U", n, shape);
+        Py_XDECREF(shape);
+    } else
+        return 0;
+    return -1;
+}
+
+static int check_images(const RtTensor *x, const RtTensor *t, const RtTensor *w)
+{
+    if (t->ndim != 3)
+        PyErr_Format(PyExc_RuntimeError, "only batches of spatial targets supported (3D tensors) but got targets of dimension: %d", t->ndim);
+    else if (x->ndim != 4)
+        PyErr_Format(PyExc_RuntimeError, "only batches of spatial inputs supported (4D tensors), but got input of dimension: %d", x->ndim);
+    else if (w != NULL && w->numel != x->sizes[1])
+        PyErr_SetString(PyExc_RuntimeError, "weight tensor should be defined either for all or no classes");
+    else if (x->sizes[0] != t->sizes[0] || x->sizes[2] != t->sizes[1] || x->sizes[3] != t->sizes[2])
+        fail(PyExc_RuntimeError, "size mismatch (got input: %U , target: %U", x, t, 0);
+    else
+        return 0;
+    return -1;
+}
+
+static int check_dtypes(const RtTensor *x, const RtTensor *t, const RtTensor *w, const char *kernel)
+{
+    if (t->dtype != RT_INT64 && t->dtype != RT_UINT8)
+        PyErr_Format(PyExc_RuntimeError, "expected target dtype to be Long or Byte, but got %s", rt_dtype_title(t->dtype));
+    else if (x->dtype != RT_FLOAT32 && x->dtype != RT_FLOAT64 && x->dtype != RT_FLOAT16 && x->dtype != RT_BFLOAT16)
+        PyErr_Format(PyExc_NotImplementedError, "\"%s\" not implemented for '%s'", kernel, rt_dtype_title(x->dtype));
+    else if (w != NULL && w->dtype != x->dtype)
+        PyErr_Format(PyExc_RuntimeError, "expected scalar type %s but found %s", rt_dtype_title(x->dtype), rt_dtype_title(w->dtype));
+    else
+        return 0;
+    return -1;
+}
+
+static inline double value_at(const RtTensor *t, int64_t i)
+{
+    return t->dtype == RT_FLOAT32 ? ((const float *)rt_data((RtTensor *)t))[i] : ((const double *)rt_data((RtTensor *)t))[i];
+}
+
+static inline void set_value(RtTensor *t, int64_t i, double value)
+{
+    if (t->dtype == RT_FLOAT32)
+        ((float *)rt_data(t))[i] = (float)value;
+    else
+        ((double *)rt_data(t))[i] = value;
+}
+
+/* x is (n, classes, inner), contiguous; `each` gets the losses where it is not NULL. -1: a target names no class. */
+static int sum_losses(const RtTensor *x, const RtTensor *t, const RtTensor *w, int64_t n, int64_t classes, int64_t inner, int64_t ignored,
+                      RtTensor *each, double *sum, double *total)
+{
+    *sum = *total = 0;
+    for (int64_t i = 0; i < n * inner; i++) {
+        int64_t c = t->dtype == RT_INT64 ? ((const int64_t *)rt_data((RtTensor *)t))[i] : ((const uint8_t *)rt_data((RtTensor *)t))[i];
+        double loss = 0;
+        if (c != ignored) {
+            if (c < 0 || c >= classes) {
+                PyErr_Format(PyExc_IndexError, "Target %lld is out of bounds.", (long long)c);
+                return -1;
+            }
+            double weight = w == NULL ? 1 : value_at(w, c);
+            loss = -value_at(x, (i / inner * classes + c) * inner + i % inner) * weight;
+            *sum += loss;
+            *total += weight;
+        }
+        if (each != NULL)
+            set_value(each, i, loss);
+    }
+    return 0;
+}
+
+static PyObject *forward(PyObject *const *args, int images)
+{
+    RtTensor *self = RT_TENSOR(args[0]), *target = RT_TENSOR(args[1]), *weight = args[2] == Py_None ? NULL : RT_TENSOR(args[2]);
+    int64_t reduction, ignored;
+    if ((images ? check_images : check_sample_or_batch)(self, target, weight) < 0 ||
+        check_dtypes(self, target, weight, images ? "nll_loss2d_forward_out_frame" : "nll_loss_out_frame") < 0)
+        return NULL;
+    if (rt_as_int64(args[3], &reduction) < 0 || rt_as_int64(args[4], &ignored) < 0)
+        return NULL;
+    int dtype = self->dtype, wide = dtype == RT_FLOAT64 ? RT_FLOAT64 : RT_FLOAT32, none = reduction == REDUCE_NONE;
+    int device = self->device_type, index = self->device_index;
+    PyObject *loss = rt_new_tensor(none ? target->ndim : 0, target->sizes, wide, device, index);
+    PyObject *total = rt_new_tensor(0, NULL, wide, device, index), *result = NULL;
+    RtTensor *x = NULL, *t = NULL, *w = NULL;
+    if (loss == NULL || total == NULL)
+        goto done;
+    if (device != RT_DEVICE_META) {
+        if (rt_check_cpu(self, "nll_loss") < 0 || rt_check_cpu(target, "nll_loss") < 0 || (weight != NULL && rt_check_cpu(weight, "nll_loss") < 0))
+            goto done;
+        x = rt_contiguous(self, wide);
+        t = rt_contiguous(target, target->dtype);
+        w = weight == NULL ? NULL : rt_contiguous(weight, wide);
+        if (x == NULL || t == NULL || (weight != NULL && w == NULL))
+            goto done;
+        int64_t n = x->ndim == 1 ? 1 : x->sizes[0], classes = x->sizes[x->ndim == 1 ? 0 : 1], inner = images ? x->sizes[2] * x->sizes[3] : 1;
+        double sum, weights;
+        if (sum_losses(x, t, w, n, classes, inner, ignored, none ? RT_TENSOR(loss) : NULL, &sum, &weights) < 0)
+            goto done;
+        if (!none)
+            set_value(RT_TENSOR(loss), 0, reduction == REDUCE_MEAN ? sum / weights : sum);
+        /* Without a reduction nothing is divided; a single sample still says its weight. */
+        set_value(RT_TENSOR(total), 0, none && x->ndim != 1 ? 0 : weights);
+    }
+    if (wide != dtype) {
+        PyObject *parts[2] = {loss, total};
+        loss = (PyObject *)rt_cast(RT_TENSOR(parts[0]), dtype);
+        total = (PyObject *)rt_cast(RT_TENSOR(parts[1]), dtype);
+        Py_DECREF(parts[0]);
+        Py_DECREF(parts[1]);
+        if (loss == NULL || total == NULL)
+            goto done;
+    }
+    result = PyTuple_Pack(2, loss, total);
+done:
+    Py_XDECREF((PyObject *)x);
+    Py_XDECREF((PyObject *)t);
+    Py_XDECREF((PyObject *)w);
+    Py_XDECREF(loss);
+    Py_XDECREF(total);
+    return result;
+}
+
+RT_KERNEL(nll_loss_forward)
+{
+    (void)op, (void)ks, (void)nargs, (void)ctx;
+    return forward(args, 0);
+}
+
+RT_KERNEL(nll_loss2d_forward)
+{
+    (void)op, (void)ks, (void)nargs, (void)ctx;
+    return forward(args, 1);
+}
