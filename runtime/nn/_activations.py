@@ -4,8 +4,8 @@ from runtime import _core
 from runtime._core import ops
 
 __all__ = [
-    "celu", "elu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "logsigmoid", "mish", "prelu", "relu", "relu6",
-    "rrelu", "selu", "silu", "softsign", "tanhshrink", "threshold",
+    "celu", "elu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "logsigmoid", "mish", "prelu",
+    "relu", "relu6", "rrelu", "selu", "silu", "softsign", "tanhshrink", "threshold",
 ]  # fmt: skip
 
 aten = ops.aten
