@@ -22,6 +22,7 @@ __all__ = [
     "meshgrid",
     "nonzero",
     "norm",
+    "numel",
     "pca_lowrank",
     "stft",
     "svd_lowrank",
@@ -295,6 +296,11 @@ def block_diag(*tensors):
 def broadcast_tensors(*tensors):
     """Views of tensors in the shape that all of them broadcast to."""
     return tuple(functions["broadcast_tensors"](_given(tensors)))
+
+
+def numel(input):
+    """The number of a tensor's elements."""
+    return input.numel()
 
 
 def cartesian_prod(*tensors):

@@ -116,6 +116,16 @@ def test_the_copying_variant_of_a_view_is_made_of_it(tmp_path):
     assert kernels(ops["v_copy.out"])["CompositeExplicitAutograd"] == ("made", "v_copy")
 
 
+def test_another_name_and_an_overload_for_numbers_call_the_operator_that_they_mean(tmp_path):
+    ops = read(
+        tmp_path,
+        "- func: v(Tensor self, Tensor other) -> Tensor\n  dispatch:\n    CPU: v\n"
+        "- func: w.Scalar(Tensor self, Scalar other) -> Tensor\n  dispatch:\n    CompositeImplicitAutograd: same::v\n",
+    )
+    assert kernels(ops["w.Scalar"]) == {"CompositeImplicitAutograd": ("same", "v")}
+    assert ops["w.Scalar"].made_of is ops["v"]
+
+
 def test_an_entry_without_dispatch_has_a_composite_named_as_the_overload(tmp_path):
     text = "- func: v.way(Tensor(a) self) -> Tensor(a)\n- func: in_python(Tensor(a) self) -> Tensor(a)\n"
     ops = read(tmp_path, text, c=["v_way"])
@@ -174,6 +184,8 @@ BAD = [
     (entry(dispatch={"CPU": "a", "CompositeImplicitAutograd": "b"}), "no other kernel can be reached"),
     (entry(dispatch={"CompositeExplicitAutograd": "structured::a"}), "needs a backend key"),
     (entry(dispatch={"CPU": "structured::first"}), "in one entry and a function in another"),
+    (entry(dispatch={"CPU": "same::missing"}), "`same::missing` names no operator"),
+    (entry("second(Tensor self, int n) -> Tensor", dispatch={"CPU": "same::first"}), "first takes other arguments"),
     (
         entry("second.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)", structured=True, dispatch={"CPU, Meta": "x"})
         + entry("second(Tensor self) -> Tensor", structured_delegate="second.out", dispatch=None),

@@ -10,7 +10,12 @@
     RT_POINTWISE2(name##_out, name##_op)
 FLOAT_BINARY(atan2, "atan2_cpu", "arctan2", RT_PW_INT_TO_FLOAT)
 FLOAT_BINARY(copysign, "copysign_cpu", "copysign", RT_PW_INT_TO_FLOAT)
-FLOAT_BINARY(hypot, "hypot_cpu", "hypot", 0)
+
+/* In double the squares neither overflow nor vanish. An infinity wins over a NaN. */
+RT_CLONES RT_LOOP2(hypot_f32, float, float, isinf(a) || isinf(b) ? INFINITY : (float)sqrt((double)a * a + (double)b * b))
+static const rt_own_loop hypot_loops[] = {{RT_FLOAT32, hypot_f32}, NO_MORE_LOOPS};
+static rt_pointwise_op hypot_op = {.stub = "hypot_cpu", .ufunc = "hypot", .own = hypot_loops, .nin = 2, .dtypes = RT_FLOATING_DTYPES};
+RT_POINTWISE2(hypot_out, hypot_op)
 
 static int is_complex_tensor(PyObject *o) { return rt_is_tensor(o) && rt_is_complex(RT_TENSOR(o)->dtype); }
 
@@ -116,7 +121,24 @@ RT_STRUCTURED(heaviside_out, heaviside_rule, rt_pointwise_cpu, NULL)
 
 /* ------------------------------------------------------------------------------------------------------------------- neighbours */
 
-static rt_pointwise_op nextafter_op = {.stub = "nextafter_cpu", .ufunc = "nextafter", .nin = 2, .dtypes = RT_FLOATING_DTYPES};
+/* One step away from zero is one bit more, one step towards it one bit less. */
+#define NEXTAFTER(suffix, T, U, f)                                                                                       \
+    RT_VECTOR T next_to_##suffix(T from, T to)                                                                           \
+    {                                                                                                                    \
+        U bits;                                                                                                          \
+        memcpy(&bits, &from, sizeof bits);                                                                               \
+        bits += (from < to) == (from > 0) ? 1 : -1;                                                                      \
+        T next, smallest = copysign##f(sizeof(T) == 4 ? (T)0x1p-149 : (T)0x1p-1074, to);                                 \
+        memcpy(&next, &bits, sizeof next);                                                                               \
+        next = from == 0 ? smallest : next;                                                                              \
+        next = from == to ? to : next;                                                                                   \
+        return from != from || to != to ? from + to : next;                                                              \
+    }                                                                                                                    \
+    RT_CLONES RT_LOOP2(nextafter_##suffix, T, T, next_to_##suffix(a, b))
+NEXTAFTER(f32, float, uint32_t, f)
+NEXTAFTER(f64, double, uint64_t, )
+static const rt_own_loop nextafter_loops[] = {FLOAT_LOOPS(nextafter), NO_MORE_LOOPS};
+static rt_pointwise_op nextafter_op = {.stub = "nextafter_cpu", .own = nextafter_loops, .nin = 2, .dtypes = RT_FLOATING_DTYPES};
 RT_POINTWISE_RULE(nextafter_out, nextafter_op, 2)
 
 /* A float16 or bfloat16 as an integer that orders as its value does; -0 and +0 are both 0. */

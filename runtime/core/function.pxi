@@ -413,6 +413,13 @@ cdef int make_functions() except -1:
 make_functions()
 
 
+def __rdiv__(self, other):
+    """``other / self``, under Python 2's name; as in PyTorch a plain function, for whatever has a reciprocal."""
+    return self.reciprocal() * other
+
+rt_type_set(rt_TensorType, "__rdiv__", __rdiv__)
+
+
 def functions_of(str module):
     """The functions of one of PyTorch's function modules (`linalg`, `nn`, ...), by their names there.
 

@@ -191,9 +191,6 @@ cdef class TensorBase:
     def __div__(self, b):
         return self / b
 
-    def __rdiv__(self, b):
-        return binary(RT_OP_aten_mul_Tensor, unary(RT_OP_aten_reciprocal, self), b, False)
-
     def __idiv__(self, b):
         self /= b
         return self

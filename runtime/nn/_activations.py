@@ -4,8 +4,8 @@ from runtime import _core
 from runtime._core import ops
 
 __all__ = [
-    "celu", "elu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "logsigmoid", "mish", "prelu", "relu", "relu6",
-    "rrelu", "selu", "silu", "softsign", "tanhshrink", "threshold",
+    "celu", "elu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "logsigmoid", "mish", "prelu",
+    "relu", "relu6", "rrelu", "selu", "silu", "softsign", "tanhshrink", "threshold",
 ]  # fmt: skip
 
 aten = ops.aten
@@ -93,3 +93,25 @@ def hardsigmoid(input, inplace=False):
 def hardswish(input, inplace=False):
     """``x * hardsigmoid(x)``."""
     return (aten.hardswish_ if inplace else aten.hardswish).default(input)
+
+
+def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
+    """Draw from a relaxed categorical distribution: softmax of logits with Gumbel noise, over a temperature.
+
+    Parameters
+    ----------
+    logits : Tensor
+    tau : float
+        The temperature: the smaller, the nearer to one-hot.
+    hard : bool
+        Return one-hot draws, which have the gradients of the relaxed ones.
+    eps : float
+        Without effect.
+    dim : int
+    """
+    noise = -aten.empty_like.default(logits).exponential_().log()
+    soft = ((logits + noise) / tau).softmax(dim)
+    if not hard:
+        return soft
+    index = soft.max(dim, keepdim=True)[1]
+    return aten.zeros_like.default(logits).scatter_(dim, index, 1.0) - soft.detach() + soft
