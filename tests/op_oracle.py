@@ -230,12 +230,13 @@ def compare(op, theirs, mine, sample, returns_input=False):
     """What differs for one sample, or None."""
     args, kwargs = (sample.input, *sample.args), sample.kwargs
     seen = {}
-    want = outcome(theirs, *args, **kwargs)
     try:
-        my_args, my_kwargs = to_ours(args, seen), to_ours(kwargs, seen)
+        my_args, my_kwargs = to_ours(args, seen), to_ours(kwargs, seen)  # before PyTorch's operator writes to them
     except RuntimeError as e:
         # What PyTorch's operator refuses, as tensors of more than 64 dimensions, may be refused as soon as it is made.
+        want = outcome(theirs, *args, **kwargs)
         return _same_error(e, want) if isinstance(want, Exception) else f"argument: {e}"
+    want = outcome(theirs, *args, **kwargs)
     got = outcome(mine, *my_args, **my_kwargs)
     if isinstance(want, Exception):
         return _same_error(got, want)
