@@ -5,6 +5,7 @@ import math
 from runtime._core import dtype_names, ops
 from runtime.kernels._arrays import opmath
 from runtime.kernels._common import scalar_name, wrap_dim
+from runtime.kernels._lapack import check_floating
 
 aten = ops.aten
 
@@ -34,17 +35,12 @@ def _check_dtype(t, dtype, name):
         )
 
 
-def _check_floating(t, name):
-    if not (t.dtype.is_floating_point or t.dtype.is_complex):
-        raise RuntimeError(f"{name}: Expected a floating point or complex tensor as input. Got {scalar_name(t.dtype)}")
-
-
 def linalg_vector_norm(self, ord=2, dim=None, keepdim=False, *, dtype=None):
     name = "linalg.vector_norm"
     if dtype is None and ord in (1, 2) and self.dtype in _UNROUNDED:
         total = aten.linalg__powsum.default(self, ord, dim, keepdim)
         return total if ord == 1 else aten.sqrt.default(total)
-    _check_floating(self, name)
+    check_floating(self, name)
     if isinstance(ord, complex):
         raise RuntimeError("linalg.vector_norm: Expected a non-complex scalar as the order of norm.")
     dims = list(range(self.dim())) if not dim else [wrap_dim(d, self.dim()) for d in dim]
@@ -118,9 +114,11 @@ def _by_singular_values(self, rows, columns, keepdim, reduce):
 
 def linalg_matrix_norm(self, ord, dim=(-2, -1), keepdim=False, *, dtype=None):
     rows, columns = _matrix_dims(self, dim)
-    _check_floating(self, "linalg.matrix_norm")
+    check_floating(self, "linalg.matrix_norm")
     if isinstance(ord, complex) or abs(ord) not in (1, 2, math.inf):
         raise RuntimeError(f"linalg.matrix_norm: Order {_number(ord) if not isinstance(ord, complex) else ord} not supported.")
+    if abs(ord) == 2:
+        check_floating(self, "linalg.matrix_norm", narrow=False)
     x = _cast(self, dtype)
     largest = ord > 0
     if abs(ord) == 2:
@@ -140,11 +138,12 @@ def linalg_matrix_norm(self, ord, dim=(-2, -1), keepdim=False, *, dtype=None):
 
 def linalg_matrix_norm_str_ord(self, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
     rows, columns = _matrix_dims(self, dim)
-    _check_floating(self, "linalg.matrix_norm")
+    check_floating(self, "linalg.matrix_norm")
     if ord not in ("fro", "nuc"):
         raise RuntimeError(f"linalg.matrix_norm: Order {ord} not supported.")
     if ord == "fro":
         return aten.linalg_vector_norm.default(self, 2, [rows, columns], keepdim, dtype=dtype)
+    check_floating(self, "linalg.matrix_norm", narrow=False)
     return _by_singular_values(_cast(self, dtype), rows, columns, keepdim, lambda s: aten.sum.dim_IntList(s, [-1]))
 
 
