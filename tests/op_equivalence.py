@@ -26,7 +26,7 @@ TOLERANCE = {
     # PyTorch rounds the sum of exponentials to bfloat16 before its logarithm, and keeps sums of weights in float32; ours are rounded once.
     "log_softmax": {"bfloat16": 1e-2}, "masked.log_softmax": {"bfloat16": 1e-2}, "masked.logsumexp": {"bfloat16": 1e-2}, "histogram": 1e-5,
     # Sums are rounded once; PyTorch's loop rounds every partial sum to bfloat16.
-    "nn.functional.nll_loss": {"bfloat16": 0.05}, "_segment_reduce": {"bfloat16": 0.05},
+    "nn.functional.nll_loss": {"bfloat16": 0.05}, "_segment_reduce": {"bfloat16": 0.1},
     # Logits are rounded to bfloat16 on both sides, from products summed in different orders.
     "nn.functional.linear_cross_entropy": {"bfloat16": 0.05},
     # Squares of nearly equal vectors cancel where distances come from a matrix product.

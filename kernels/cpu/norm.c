@@ -6,6 +6,7 @@
 #pragma GCC optimize("O3", "no-trapping-math", "no-math-errno")
 #include "kernels/cpu/element.h"
 #include "kernels/cpu/reduce.h"
+#include "kernels/cpu/vectors.h"
 #include "kernels/shared/geometry.h"
 #include "kernels/shared/promotion.h"
 #include "kernels/shared/reduce_rules.h"
@@ -18,6 +19,35 @@ enum { COLUMNS = 256 };
 #define CLONES RT_CLONES
 #define INIT 0
 #define COMBINE(a, b) ((a) + (b))
+
+/* The sum of a block of elements that go through MAP_VECTOR, a vector at a time, or LOAD. */
+#define VECTOR_BLOCK(name, T, VECTOR) MAPPED_BLOCK(name, T, VECTOR)
+#define MAPPED_BLOCK(NAME, T, VECTOR)                                      \
+    RT_CLONES static T NAME(const T *p, int64_t n)                         \
+    {                                                                      \
+        enum { W = sizeof(VECTOR) / sizeof(T) };                           \
+        VECTOR sum[4] = {{0}, {0}, {0}, {0}}, x;                           \
+        T lane[W];                                                         \
+        int64_t i = 0;                                                     \
+        for (; i + 4 * W <= n; i += 4 * W)                                 \
+            _Pragma("GCC unroll 4") for (int k = 0; k < 4; k++)            \
+            {                                                              \
+                memcpy(&x, p + i + k * W, sizeof x);                       \
+                sum[k] += MAP_VECTOR(x);                                   \
+            }                                                              \
+        for (; i + W <= n; i += W) {                                       \
+            memcpy(&x, p + i, sizeof x);                                   \
+            sum[0] += MAP_VECTOR(x);                                       \
+        }                                                                  \
+        sum[0] = (sum[0] + sum[1]) + (sum[2] + sum[3]);                    \
+        memcpy(lane, &sum[0], sizeof lane);                                \
+        for (int k = 0; i + k < n; k++)                                    \
+            lane[k] += LOAD(p[i + k]);                                     \
+        for (int width = W / 2; width > 0; width /= 2)                     \
+            for (int k = 0; k < width; k++)                                \
+                lane[k] += lane[k + width];                                \
+        return lane[0];                                                    \
+    }
 
 static inline float square_f32(float x) { return x * x; }
 static inline double square_f64(double x) { return x * x; }
@@ -32,8 +62,10 @@ static inline double number_f64(double x) { return x == x ? x : 0; }
 static inline float number_f16(uint16_t h) { return number_f32(rt_f16_to_float(h)); }
 static inline float number_bf16(uint16_t h) { return number_f32(rt_bf16_to_float(h)); }
 
+#define MAP_VECTOR(x) ((x) * (x))
 #define NAME(part) squares_f32_##part
 #define IN float
+#define VECTOR rt_vector_f32
 #define ACC float
 #define ACC_KIND ACC_F32
 #define LOAD square_f32
@@ -41,6 +73,7 @@ static inline float number_bf16(uint16_t h) { return number_f32(rt_bf16_to_float
 #undef NAME
 #define NAME(part) squares_f64_##part
 #define IN double
+#define VECTOR rt_vector_f64
 #define ACC double
 #define ACC_KIND ACC_F64
 #define LOAD square_f64
@@ -74,8 +107,11 @@ static inline float number_bf16(uint16_t h) { return number_f32(rt_bf16_to_float
 #define LOAD square_c128
 #include "kernels/cpu/reduce_loops.h"
 #undef NAME
+#undef MAP_VECTOR
+#define MAP_VECTOR(x) RT_BLEND((x) < 0, -(x), (x))
 #define NAME(part) sizes_f32_##part
 #define IN float
+#define VECTOR rt_vector_f32
 #define ACC float
 #define ACC_KIND ACC_F32
 #define LOAD fabsf
@@ -83,6 +119,7 @@ static inline float number_bf16(uint16_t h) { return number_f32(rt_bf16_to_float
 #undef NAME
 #define NAME(part) sizes_f64_##part
 #define IN double
+#define VECTOR rt_vector_f64
 #define ACC double
 #define ACC_KIND ACC_F64
 #define LOAD fabs
@@ -116,8 +153,11 @@ static inline float number_bf16(uint16_t h) { return number_f32(rt_bf16_to_float
 #define LOAD cabs
 #include "kernels/cpu/reduce_loops.h"
 #undef NAME
+#undef MAP_VECTOR
+#define MAP_VECTOR(x) ((__typeof__(x))((__typeof__((x) == (x)))(x) & ((x) == (x))))
 #define NAME(part) numbers_f32_##part
 #define IN float
+#define VECTOR rt_vector_f32
 #define ACC float
 #define ACC_KIND ACC_F32
 #define LOAD number_f32
@@ -125,6 +165,7 @@ static inline float number_bf16(uint16_t h) { return number_f32(rt_bf16_to_float
 #undef NAME
 #define NAME(part) numbers_f64_##part
 #define IN double
+#define VECTOR rt_vector_f64
 #define ACC double
 #define ACC_KIND ACC_F64
 #define LOAD number_f64

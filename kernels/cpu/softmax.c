@@ -33,8 +33,9 @@ enum what { SOFTMAX, LOG_SOFTMAX, SOFTMAX_BACKWARD, LOG_SOFTMAX_BACKWARD, KINDS 
             out[i] = e;                                                                                    \
             sum += e;                                                                                      \
         }                                                                                                  \
+        T scale = 1 / sum;                                                                                 \
         for (int64_t i = 0; i < n; i++)                                                                    \
-            out[i] = out[i] / sum;                                                                         \
+            out[i] *= scale;                                                                               \
     }                                                                                                      \
     RT_CLONES static void log_softmax_lane_##S(const T *a, const T *b, T *out, int64_t n)                  \
     {                                                                                                      \
@@ -81,9 +82,11 @@ enum what { SOFTMAX, LOG_SOFTMAX, SOFTMAX_BACKWARD, LOG_SOFTMAX_BACKWARD, KINDS 
                 out[i * step + c] = e;                                                                     \
                 sum[c] += e;                                                                               \
             }                                                                                              \
+        for (int c = 0; c < cols; c++)                                                                     \
+            sum[c] = 1 / sum[c];                                                                           \
         for (int64_t i = 0; i < n; i++)                                                                    \
             for (int c = 0; c < cols; c++)                                                                 \
-                out[i * step + c] /= sum[c];                                                               \
+                out[i * step + c] *= sum[c];                                                               \
     }                                                                                                      \
     RT_CLONES static void log_softmax_rows_##S(const T *a, const T *b, T *out, int64_t n, int64_t step, int cols) \
     {                                                                                                      \

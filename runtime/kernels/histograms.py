@@ -80,7 +80,7 @@ def _check_weight(self, weight, name="torch.histogramdd"):
 
 
 def _points(self, weight):
-    table = read(self).reshape(-1, self.shape[-1])
+    table = read(self).reshape(math.prod(self.shape[:-1]), self.shape[-1])
     return table, None if weight is None else read(weight).reshape(-1)
 
 
@@ -109,7 +109,7 @@ def _linear_edges(self, bins, range_):
     for d, count in enumerate(bins):
         if count <= 0:
             raise RuntimeError(f"torch.histogramdd: bins must be > 0, but got {count} for dimension {d}")
-    low, high = _ranges(read(self).reshape(-1, self.shape[-1]), range_, self.shape[-1])
+    low, high = _ranges(read(self).reshape(math.prod(self.shape[:-1]), self.shape[-1]), range_, self.shape[-1])
     return [aten.linspace.default(a, b, n + 1, dtype=self.dtype) for a, b, n in zip(low, high, bins)]
 
 

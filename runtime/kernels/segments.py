@@ -1,5 +1,7 @@
 """Reductions of segments of a dimension."""
 
+import math
+
 import numpy as np
 
 from runtime._core import ops
@@ -55,7 +57,7 @@ def segment_reduce(data, reduce, *, lengths=None, indices=None, offsets=None, ax
     starts, ends = _bounds(data, lengths, offsets, axis, unsafe)
     x = read(data)
     outer, inner = x.shape[:axis], x.shape[axis + 1 :]
-    x = x.reshape(len(starts), x.shape[axis], -1) if x.size else np.zeros((len(starts), x.shape[axis], int(np.prod(inner))), x.dtype)
+    x = x.reshape(len(starts), x.shape[axis], math.prod(inner))
     ufunc, first = _UFUNCS[reduce], _NEUTRAL[reduce] if initial is None else float(initial)
     result = np.full((*starts.shape, x.shape[-1]), first, x.dtype)
     for row, (start, end) in enumerate(zip(starts, ends)):
@@ -77,8 +79,12 @@ def _segment_reduce_backward(grad, output, data, reduce, *, lengths=None, offset
     starts, ends = _bounds(data, lengths, offsets, axis, True)
     x, g, y = (read(t) for t in (data, grad, output))
     shape = x.shape
-    x = x.reshape(len(starts), shape[axis], -1)
-    g, y = (a.reshape(*starts.shape, -1) for a in (g, y))
+    inner = math.prod(shape[axis + 1 :])
+    for t in (g, y):
+        if t.shape != (*shape[:axis], starts.shape[1], *shape[axis + 1 :]):
+            raise RuntimeError("segment_reduce_backward(): Expected gradient and output to have one element for each segment")
+    x = x.reshape(len(starts), shape[axis], inner)
+    g, y = (a.reshape(*starts.shape, inner) for a in (g, y))
     result = np.zeros_like(x)
     for row in range(len(starts)):
         count = ends[row] - starts[row]
