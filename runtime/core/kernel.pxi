@@ -372,7 +372,6 @@ cdef bint is_raw_call(rt_operator *op, PyObject *const *args) noexcept:
 
 cdef object canonical_return(rt_operator *op, object result, bint raw):
     cdef int i
-    where = f"\nThe kernel of {operator_of(op).qualified_name()} returned {short_repr(result)}; its schema is {operator_of(op).schema_text()}"
     if not op.flags & RT_OPF_HAS_SCHEMA:
         return result
     try:
@@ -383,12 +382,17 @@ cdef object canonical_return(rt_operator *op, object result, bint raw):
         if op.nrets == 1:
             return return_value(result, &op.rets[0], raw)
         if not isinstance(result, (tuple, list)):
-            raise TypeError(f"Object of type '{type(result).__name__}' is not an instance of 'sequence'{where}")
+            raise TypeError(f"Object of type '{type(result).__name__}' is not an instance of 'sequence'{what_returned(op, result)}")
         if len(result) != op.nrets:
             raise CastError(f"Unable to cast a sequence of length {len(result)} to {op.nrets} returns")
         return tuple([return_value(result[i], &op.rets[i], raw) for i in range(op.nrets)])
     except CastError as e:
-        raise RuntimeError(f"{e}{where}") from None
+        raise RuntimeError(f"{e}{what_returned(op, result)}") from None
+
+
+cdef str what_returned(rt_operator *op, object result):
+    name, schema = operator_of(op).qualified_name(), operator_of(op).schema_text()
+    return f"\nThe kernel of {name} returned {short_repr(result)}; its schema is {schema}"
 
 
 cdef object return_value(object value, rt_arg *spec, bint raw):
