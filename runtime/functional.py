@@ -2,10 +2,10 @@
 
 import itertools
 import math
+
 from runtime import _core
 from runtime._core import functions, ops
 from runtime._lowrank import pca_lowrank, svd_lowrank
-from runtime._core import ops
 
 __all__ = [
     "atleast_1d",

@@ -114,10 +114,15 @@ def _eigenvalues(got, want, args, kwargs):
 
 
 def _low_rank(got, want, args, kwargs):
+    """Other random numbers approximate as well."""
     (u, s, v), (u0, s0, v0) = got, want
-    if not _close(s, s0, 1e-2):
-        return "other singular values"
-    return None if _close(u * s[..., None, :] @ _adjoint(v), u0 * s0[..., None, :] @ _adjoint(v0), 2e-2) else "another approximation"
+    a = args[0] @ np.swapaxes(args[1], -1, -2)
+    if kwargs.get("M") is not None:
+        a = a - np.asarray(kwargs["M"])
+    elif kwargs.get("center"):
+        a = a - a.mean(-2, keepdims=True)
+    far, allowed = np.linalg.norm(a - u * s[..., None, :] @ _adjoint(v)), np.linalg.norm(a - u0 * s0[..., None, :] @ _adjoint(v0))
+    return None if _close(s, s0, 5e-2) and far <= 1.1 * allowed + 1e-4 else f"an approximation that is off by {far} instead of {allowed}"
 
 
 #: Vectors are unique up to signs and phases.

@@ -3,6 +3,7 @@
 #include "kernels/cpu/blas.h"
 #include "kernels/shared/geometry.h"
 #include "kernels/shared/gil.h"
+#include "kernels/shared/promotion.h"
 #include "kernels/shared/structured.h"
 
 enum { RELEASE = 100000 }; /* multiplications from which the GIL is released */
@@ -78,6 +79,17 @@ static int start_from(RtTensor *input, RtTensor *out)
     return 0;
 }
 
+/* Whether the sums have no terms: `out` is zero then, of whichever dtype. */
+static int without_terms(const RtTensor *a, RtTensor *out)
+{
+    static const char zero[16] = {0};
+    static const int64_t none[RT_MAX_DIM] = {0};
+    if (a->sizes[a->ndim - 1] != 0 || out->device_type != RT_DEVICE_CPU || out->storage->data == NULL)
+        return 0;
+    rt_copy_elements(out->ndim, out->sizes, rt_data(out), out->strides, zero, none, rt_itemsize[out->dtype]);
+    return 1;
+}
+
 static int is_zero(rt_factor f) { return f.re == 0 && f.im == 0; }
 
 /* ---------------------------------------------------------------------------------------------------------------------------- mm */
@@ -112,6 +124,8 @@ static int mm_rule(rt_call_frame *c)
 static int mm_cpu(rt_call_frame *c)
 {
     RtTensor *a = RT_TENSOR(c->args[0]), *b = RT_TENSOR(c->args[1]);
+    if (without_terms(a, c->outs[0]))
+        return 0;
     return ready("addmm_impl_cpu_", a, b, c->outs[0]) < 0 ? -1 : product(a, b, c->outs[0], 1, ONE, ZERO);
 }
 
@@ -179,7 +193,13 @@ static int addmm_rule(rt_call_frame *c)
 
 static int read_beta_alpha(rt_call_frame *c, rt_factor *beta, rt_factor *alpha)
 {
-    return rt_read_factor(c->args[3], beta) < 0 || rt_read_factor(c->args[4], alpha) < 0 ? -1 : 0;
+    if (rt_read_factor(c->args[3], beta) < 0 || rt_read_factor(c->args[4], alpha) < 0)
+        return -1;
+    if ((beta->im != 0 || alpha->im != 0) && !rt_is_complex(c->outs[0]->dtype)) {
+        PyErr_Format(PyExc_RuntimeError, "value cannot be converted to type %s without overflow", rt_dtype_cpp_title(c->outs[0]->dtype));
+        return -1;
+    }
+    return 0;
 }
 
 static int addmm_cpu(rt_call_frame *c)
@@ -223,6 +243,8 @@ static int bmm_rule(rt_call_frame *c)
 static int bmm_cpu(rt_call_frame *c)
 {
     RtTensor *a = RT_TENSOR(c->args[0]), *b = RT_TENSOR(c->args[1]);
+    if (c->outs[0]->numel == 0 || without_terms(a, c->outs[0]))
+        return 0;
     if (a->dtype != b->dtype) {
         PyErr_Format(PyExc_RuntimeError, "expected scalar type %s but found %s", rt_dtype_title(a->dtype), rt_dtype_title(b->dtype));
         return -1;
@@ -289,6 +311,8 @@ static int check_mv(const RtTensor *a, const RtTensor *v, int self_ndim, int64_t
 
 static int vector_product(RtTensor *a, RtTensor *v, RtTensor *out, rt_factor alpha, rt_factor beta)
 {
+    if (is_zero(beta) && without_terms(a, out))
+        return 0;
     if (ready("addmv_impl_cpu", a, v, out) < 0)
         return -1;
     rt_matrix column = {rt_data(v), v->sizes[0], 1, v->strides[0], 1}, result = {rt_data(out), out->sizes[0], 1, out->strides[0], 1};

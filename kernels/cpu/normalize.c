@@ -43,11 +43,11 @@ enum { LANES = 32 };
             }                                                                                                                \
             const V *weight = (const V *)p->weight, *bias = (const V *)p->bias;                                              \
             if (p->span > 0) {                                                                                               \
-                int64_t parts = width / p->span, first = row % p->rows_per_weights * parts;                                  \
-                for (int64_t part = 0; part < parts; part++) {                                                               \
+                int64_t span = p->span, parts = width / span, first = row % p->rows_per_weights * parts;                     \
+                for (int64_t part = 0; part < parts; part++, in += span, out += span) {                                      \
                     V a = weight != NULL ? scale * weight[first + part] : scale;                                             \
                     V b = (bias != NULL ? bias[first + part] : 0) - a * mean;                                                \
-                    for (int64_t i = part * p->span; i < (part + 1) * p->span; i++)                                          \
+                    for (int64_t i = 0; i < span; i++)                                                                       \
                         out[i] = STORE(a * LOAD(in[i]) + b);                                                                 \
                 }                                                                                                            \
             } else if (weight != NULL && bias != NULL) {                                                                     \
@@ -66,7 +66,28 @@ enum { LANES = 32 };
     {                                                                                                                        \
         const rt_channels *p = ctx;                                                                                          \
         int64_t span = p->span;                                                                                              \
-        for (int64_t channel = begin; channel < end; channel++) {                                                            \
+        for (int64_t first = begin; span == 1 && first < end; first += LANES) {                                              \
+            /* Channels lie side by side: a lane is a channel. */                                                            \
+            int64_t n = end - first < LANES ? end - first : LANES;                                                           \
+            double sums[LANES] = {0}, squares[LANES] = {0};                                                                  \
+            for (int64_t item = 0; item < p->items; item++) {                                                                \
+                const T *in = (const T *)p->in + item * p->channels + first;                                                 \
+                for (int64_t q = 0; q < n; q++)                                                                              \
+                    sums[q] += LOAD(in[q]);                                                                                  \
+            }                                                                                                                \
+            for (int64_t q = 0; q < n; q++)                                                                                  \
+                sums[q] /= (double)p->items;                                                                                 \
+            for (int64_t item = 0; item < p->items; item++) {                                                                \
+                const T *in = (const T *)p->in + item * p->channels + first;                                                 \
+                for (int64_t q = 0; q < n; q++)                                                                              \
+                    squares[q] += (LOAD(in[q]) - sums[q]) * (LOAD(in[q]) - sums[q]);                                         \
+            }                                                                                                                \
+            for (int64_t q = 0; q < n; q++) {                                                                                \
+                ((V *)p->mean)[first + q] = (V)sums[q];                                                                      \
+                ((V *)p->scale)[first + q] = (V)squares[q];                                                                  \
+            }                                                                                                                \
+        }                                                                                                                    \
+        for (int64_t channel = begin; span != 1 && channel < end; channel++) {                                                            \
             double total = 0;                                                                                                \
             for (int64_t item = 0; item < p->items; item++) {                                                                \
                 const T *in = (const T *)p->in + (item * p->channels + channel) * span;                                      \
@@ -89,8 +110,12 @@ enum { LANES = 32 };
     RT_CLONES static void affine_##NAME(int64_t begin, int64_t end, void *ctx)                                               \
     {                                                                                                                        \
         const rt_channels *p = ctx;                                                                                          \
-        int64_t span = p->span;                                                                                              \
-        for (int64_t i = begin; i < end; i++) {                                                                              \
+        int64_t span = p->span, channel = begin % p->channels;                                                               \
+        for (int64_t i = begin; span == 1 && i < end; i++) {                                                                 \
+            ((T *)p->out)[i] = STORE(LOAD(((const T *)p->in)[i]) * ((const V *)p->scale)[channel] + ((const V *)p->mean)[channel]); \
+            channel = channel + 1 < p->channels ? channel + 1 : 0;                                                           \
+        }                                                                                                                    \
+        for (int64_t i = begin; span != 1 && i < end; i++) {                                                                              \
             const T *in = (const T *)p->in + i * span;                                                                       \
             T *out = (T *)p->out + i * span;                                                                                 \
             V a = ((const V *)p->scale)[i % p->channels], b = ((const V *)p->mean)[i % p->channels];                         \

@@ -48,6 +48,7 @@ NAMES = {
     "torch._C.FunctionSchema": "runtime.schema:FunctionSchema",
     "torch._C.parse_schema": "runtime.schema:parse_schema",
     "torch._C.TensorBase": "runtime._core:TensorBase",
+    "torch._C._LinAlgError": "runtime.linalg:LinAlgError",
     "torch._C.Tag": "runtime._core:Tag",
     "torch.utils._pytree.PyTreeSpec": "runtime.compat.pytree:PyTreeSpec",
     "torch.utils._pytree.TreeSpec": "runtime.compat.pytree:TreeSpec",

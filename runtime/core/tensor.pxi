@@ -254,6 +254,24 @@ cdef class Tensor(TensorBase):
         """The tensor's elements where a condition holds, and another tensor's (or a number) elsewhere."""
         return functions["where"](condition, self, other)
 
+    def norm(self, p="fro", dim=None, keepdim=False, dtype=None):
+        """The norm of vectors, or of matrices where `p` is a string; see `runtime.functional.norm`."""
+        from runtime.functional import norm
+
+        return norm(self, p, dim, keepdim, dtype=dtype)
+
+    def lu(self, pivot=True, get_infos=False):
+        """The LU factors of matrices and their pivots; see `runtime.functional.lu`."""
+        from runtime.functional import lu
+
+        return lu(self, pivot, get_infos)
+
+    def stft(self, n_fft, hop_length=None, win_length=None, window=None, center=True, pad_mode="reflect", normalized=False, onesided=None,
+             return_complex=None, align_to_window=None):
+        """The short-time Fourier transform; see `runtime.functional.stft`."""
+        return ops.aten.stft.center(self, n_fft, hop_length, win_length, window, center, pad_mode, normalized, onesided, return_complex,
+                                    align_to_window)
+
     def polygamma(self, n):
         """The derivative of order `n` of digamma."""
         return functions["polygamma"](n, self)

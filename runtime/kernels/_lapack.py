@@ -20,18 +20,17 @@ _REAL = {dtype_names["complex64"]: dtype_names["float32"], dtype_names["complex1
 _COMPLEX = {real: complex_ for complex_, real in _REAL.items()}
 
 
-class LinAlgError(RuntimeError):
-    """A matrix is singular, not positive definite, or has no convergent decomposition."""
-
-    __module__ = "runtime.linalg"
-
-
 def real_of(dtype):
     return _REAL.get(dtype, dtype)
 
 
 def complex_of(dtype):
     return _COMPLEX.get(dtype, dtype)
+
+
+def is_wide(dtype):
+    """Whether LAPACK computes with a dtype."""
+    return dtype in _FLOATS
 
 
 # ---- checks
@@ -48,12 +47,18 @@ def check_square(t, name, argument="A"):
         raise RuntimeError(f"{name}: {argument} must be batches of square matrices, but they are {t.shape[-2]} by {t.shape[-1]} matrices")
 
 
-def check_floating(t, name):
-    """Only what LAPACK computes with."""
+def check_floating(t, name, narrow=True):
+    """Whether the dtype is floating or complex; the narrow ones get no further than `check_kernel` in any case."""
     if not (t.dtype.is_floating_point or t.dtype.is_complex):
         raise RuntimeError(f"{name}: Expected a floating point or complex tensor as input. Got {scalar_name(t.dtype)}")
-    if t.dtype not in _FLOATS:
+    if not narrow and t.dtype not in _FLOATS:
         raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {scalar_name(t.dtype)}")
+
+
+def check_kernel(kernel, t, empty=False):
+    """Only what LAPACK computes with; tensors without elements pass unless `empty`."""
+    if t.dtype not in _FLOATS and (empty or t.numel()):
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{scalar_name(t.dtype)}'")
 
 
 def check_same_dtype(a, b, name, first="A", second="B"):

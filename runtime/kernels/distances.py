@@ -51,9 +51,11 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-08):
         raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {scalar_name(common)}")
     shape = broadcast(x1.shape, x2.shape)
     dim = wrap_dim(dim, len(shape))
-    a, b = (aten.expand.default(aten.to.dtype(t, common), shape) for t in (x1, x2))
-    # Each vector is made of length 1 by itself: the product of two lengths could underflow.
-    units = [aten.div.Tensor(t, aten.clamp_min.default(_norm(t, 2, dim, True), eps)) for t in (a, b)]
+    # Each vector is made of length 1 by itself, in its own dtype: the product of two lengths could underflow.
+    units = []
+    for t in (x1, x2):
+        t = aten.expand.default(t if t.dtype.is_floating_point else aten.to.dtype(t, common), shape)
+        units.append(aten.div.Tensor(t, aten.clamp_min.default(_norm(t, 2, dim, True), eps)))
     product = aten.mul.Tensor(*units)
     return aten.sum.dim_IntList(product, (dim,)) if product.dim() else product
 

@@ -4,10 +4,11 @@ import numpy as np
 
 from runtime._core import ops
 from runtime.kernels._arrays import new, read
+from runtime.kernels._common import scalar_name
 from runtime.kernels._lapack import (
-    LinAlgError,
     batch_of,
     check_floating,
+    check_kernel,
     check_matrix,
     check_square,
     complex_of,
@@ -19,6 +20,7 @@ from runtime.kernels._lapack import (
     real_of,
     routine,
 )
+from runtime.linalg import LinAlgError
 
 aten = ops.aten
 
@@ -83,7 +85,7 @@ def _check(info, name, matrix):
 
 def linalg_lu_factor_ex(A, *, pivot=True, check_errors=False):
     check_matrix(A, "torch.lu_factor")
-    check_floating(A, "torch.lu_factor")
+    check_kernel("lu_cpu", A)
     if not pivot:
         raise RuntimeError("linalg.lu_factor: LU without pivoting is not implemented on the CPU")
     lu = copy_of(A)
@@ -91,7 +93,7 @@ def linalg_lu_factor_ex(A, *, pivot=True, check_errors=False):
     info = info_tensor(info)
     if check_errors:
         _check(info, "torch.linalg.lu_factor_ex", A)
-    return new(lu), new(pivots), info
+    return new(lu, A.dtype), new(pivots), info
 
 
 def linalg_lu_factor(A, *, pivot=True):
@@ -120,13 +122,13 @@ def _permutation_matrices(pivots, m, dtype):
 
 def linalg_lu(A, *, pivot=True):
     check_matrix(A, "linalg.lu")
-    check_floating(A, "linalg.lu")
+    check_kernel("lu_cpu", A)
     if not pivot:
         raise RuntimeError("linalg.lu: LU without pivoting is not implemented on the CPU")
     lu = copy_of(A)
     pivots, _ = lu_of(lu)
     lower, upper = _triangles(lu)
-    return new(_permutation_matrices(pivots, lu.shape[-2], lu.dtype)), new(lower), new(upper)
+    return tuple(new(part, A.dtype) for part in (_permutation_matrices(pivots, lu.shape[-2], lu.dtype), lower, upper))
 
 
 def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
@@ -138,7 +140,7 @@ def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
     check_matrix(LU_data, "torch.lu_unpack", "LU_data")
     p = lower = upper = None
     if unpack_data:
-        lower, upper = (new(part) for part in _triangles(read(LU_data)))
+        lower, upper = (new(part, LU_data.dtype) for part in _triangles(read(LU_data)))
     if unpack_pivots:
         dtype = read(LU_data).dtype
         p = new(_permutation_matrices(read(LU_pivots), LU_data.shape[-2], dtype), LU_data.dtype)
@@ -151,6 +153,7 @@ def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
 def linalg_cholesky_ex(self, *, upper=False, check_errors=False):
     check_square(self, "linalg.cholesky")
     check_floating(self, "linalg.cholesky")
+    check_kernel("cholesky_cpu", self)
     array = copy_of(self)
     info = np.zeros(array.shape[:-2], np.int32)
     if array.size:
@@ -160,7 +163,7 @@ def linalg_cholesky_ex(self, *, upper=False, check_errors=False):
     info = info_tensor(info)
     if check_errors:
         _check(info, "torch.linalg.cholesky_ex", self)
-    return new(array), info
+    return new(array, self.dtype), info
 
 
 def linalg_cholesky(self, *, upper=False):
@@ -173,6 +176,7 @@ def cholesky(self, upper=False):
     if self.numel() == 0:
         return aten.empty_like.default(self)
     check_square(self, "cholesky")
+    check_kernel("cholesky_cpu", self)
     factor, info = linalg_cholesky_ex(self, upper=upper)
     _check(info, "cholesky", self)
     return factor
@@ -180,7 +184,7 @@ def cholesky(self, upper=False):
 
 def cholesky_inverse(self, upper=False):
     check_square(self, "cholesky_inverse")
-    check_floating(self, "cholesky_inverse")
+    check_kernel("cholesky_inverse_out_cpu", self, empty=True)
     array = copy_of(self)
     if array.size:
         potri = routine("potri", array.dtype.char)
@@ -199,6 +203,12 @@ def cholesky_solve(self, input2, upper=False):
             f"Incompatible matrix sizes for cholesky_solve: each A matrix is {input2.shape[-1]} by {input2.shape[-1]}"
             f" but each b matrix is {self.shape[-2]} by {self.shape[-1]}"
         )
+    if self.dtype != input2.dtype:
+        raise RuntimeError(
+            f"Expected b and A to have the same dtype, but found b of type {scalar_name(self.dtype)} and A of type"
+            f" {scalar_name(input2.dtype)} instead."
+        )
+    check_kernel("cholesky_solve_cpu", self, empty=True)
     batch = batch_of(self, input2)
     b, factor = copy_of(self, batch), copy_of(input2, batch)
     if b.size:
@@ -218,6 +228,7 @@ def _sytrf(kind, hermitian):
 def linalg_ldl_factor_ex(self, *, hermitian=False, check_errors=False):
     check_square(self, "torch.linalg.ldl_factor_ex")
     check_floating(self, "torch.linalg.ldl_factor_ex")
+    check_kernel("ldl_factor_kernel_cpu", self)
     array = copy_of(self)
     pivots, info = np.zeros(array.shape[:-1], np.int32), np.zeros(array.shape[:-2], np.int32)
     if array.size:
@@ -228,7 +239,7 @@ def linalg_ldl_factor_ex(self, *, hermitian=False, check_errors=False):
     info = info_tensor(info)
     if check_errors:
         _check(info, "torch.linalg.ldl_factor_ex", self)
-    return new(array), new(pivots), info
+    return new(array, self.dtype), new(pivots), info
 
 
 def linalg_ldl_factor(self, *, hermitian=False):
@@ -256,11 +267,12 @@ def linalg_ldl_solve(LD, pivots, B, *, hermitian=False):
     batch = batch_of(LD, B)
     b, ld = copy_of(B, batch), copy_of(LD, batch)
     if b.size:
+        check_kernel("ldl_solve_kernel_cpu", B)
         piv = np.broadcast_to(read(pivots), (*batch, LD.shape[-1]))
         solve = routine("hetrs" if hermitian and b.dtype.char in "FD" else "sytrs", b.dtype.char)
         for i in places(b):
             b[i], _ = solve(ld[i], piv[i], b[i], lower=1)
-    return new(b)
+    return new(b, B.dtype)
 
 
 # ---- QR
@@ -271,6 +283,7 @@ def linalg_qr(A, mode="reduced"):
     check_floating(A, "linalg.qr")
     if mode not in ("reduced", "complete", "r"):
         raise RuntimeError(f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'")
+    check_kernel("geqrf_cpu", A, empty=True)
     array = read(A)
     m, n = array.shape[-2:]
     if not array.size:
@@ -279,7 +292,7 @@ def linalg_qr(A, mode="reduced"):
         if mode == "complete":
             q[..., range(m), range(m)] = 1
         r = np.zeros((*array.shape[:-2], k, n), array.dtype)
-        return (_nothing(A) if mode == "r" else new(q)), new(r)
+        return (_nothing(A) if mode == "r" else new(q, A.dtype)), new(r, A.dtype)
     if mode == "r":
         return _nothing(A), new(np.linalg.qr(array, mode="r"), A.dtype)
     q, r = np.linalg.qr(array, mode=mode)
@@ -293,7 +306,7 @@ def qr(self, some=True):
 def geqrf(self):
     if self.dim() < 2:
         raise RuntimeError("torch.geqrf: input must have at least 2 dimensions.")
-    check_floating(self, "torch.geqrf")
+    check_kernel("geqrf_cpu", self, empty=True)
     array = copy_of(self)
     tau = np.zeros((*array.shape[:-2], min(array.shape[-2:])), array.dtype)
     if array.size:
@@ -320,6 +333,7 @@ def linalg_householder_product(input, tau):
         raise RuntimeError(f"{name}: Expected batch dimensions of tau to be equal to input.shape[:-2], but got {list(tau.shape[:-1])}")
     if tau.dtype != input.dtype:
         raise RuntimeError(f"{name}: tau dtype {tau.dtype} does not match input dtype {input.dtype}")
+    check_kernel("orgqr_cpu", input, empty=True)
     array, taus = copy_of(input), read(tau)
     if array.size:
         if not taus.shape[-1]:
@@ -341,12 +355,10 @@ def ormqr(self, input2, input3, left=True, transpose=False):
         if t.dim() < 2:
             raise RuntimeError(f"torch.ormqr: {argument} must have at least 2 dimensions.")
     side = -2 if left else -1
-    if input2.dim() and input2.shape[-1] != min(input3.shape[side], self.shape[-1]):
-        raise RuntimeError(f"torch.ormqr: tau.shape[-1] must be equal to min(other.shape[{side}], input.shape[-1])")
-    if input3.shape[side] < input2.shape[-1]:
-        raise RuntimeError(f"torch.ormqr: other.shape[{side}] must be greater than or equal to tau.shape[-1]")
     if input3.shape[side] != self.shape[-2]:
         raise RuntimeError(f"torch.ormqr: other.shape[{side}] must be equal to input.shape[-2]")
+    if input2.dim() and input2.shape[-1] != min(input3.shape[side], self.shape[-1]):
+        raise RuntimeError(f"torch.ormqr: tau.shape[-1] must be equal to min(other.shape[{side}], input.shape[-1])")
     if self.dim() - input2.dim() != 1:
         raise RuntimeError(
             f"torch.ormqr: Expected tau to have one dimension less than input, but got tau.ndim equal to {input2.dim()}"
@@ -367,6 +379,7 @@ def ormqr(self, input2, input3, left=True, transpose=False):
                 f"torch.ormqr: Expected input and {argument} to have the same dtype, but input has dtype {self.dtype}"
                 f" and {argument} has dtype {t.dtype}"
             )
+    check_kernel("ormqr_cpu", self, empty=True)
     reflectors, tau, c = read(self), read(input2), copy_of(input3)
     if c.size and tau.shape[-1]:
         kind = c.dtype.char
@@ -387,19 +400,20 @@ def _linalg_svd(A, full_matrices=False, compute_uv=True, *, driver=None):
     check_floating(A, "linalg.svd")
     if driver is not None:
         raise RuntimeError("torch.linalg.svd: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER backend.")
+    check_kernel("linalg_svd_cpu", A)
     array = read(A)
     if not np.isfinite(array).all():
         # LAPACK's routine says so by its fourth argument.
         _check(info_tensor(np.full(array.shape[:-2], -4)), "linalg.svd", A)
     try:
         if not compute_uv:
-            return _nothing(A), new(np.linalg.svd(array, compute_uv=False)), _nothing(A)
+            return _nothing(A), new(np.linalg.svd(array, compute_uv=False), real_of(A.dtype)), _nothing(A)
         u, s, vh = np.linalg.svd(array, full_matrices=full_matrices)
     except np.linalg.LinAlgError:
         raise LinAlgError(
             "linalg.svd: The algorithm failed to converge because the input matrix is ill-conditioned or has too many repeated singular values."
         ) from None
-    return new(u), new(s), new(vh)
+    return new(u, A.dtype), new(s, real_of(A.dtype)), new(vh, A.dtype)
 
 
 def linalg_svd(A, full_matrices=True, *, driver=None):
@@ -427,13 +441,13 @@ def svd(self, some=True, compute_uv=True):
 
 def _linalg_eigh(A, UPLO="L", compute_v=True):
     check_square(A, "linalg.eigh")
-    check_floating(A, "linalg.eigh")
     if UPLO.upper() not in ("L", "U"):
         raise RuntimeError(f"Expected UPLO argument to be 'L' or 'U', but got {UPLO}")
+    check_kernel("linalg_eigh_cpu", A)
     array = read(A)
     try:
         if not compute_v:
-            return new(np.linalg.eigvalsh(array, UPLO)), _nothing(A)
+            return new(np.linalg.eigvalsh(array, UPLO), real_of(A.dtype)), _nothing(A)
         values, vectors = np.linalg.eigh(array, UPLO)
     except np.linalg.LinAlgError:
         raise LinAlgError(
@@ -453,6 +467,7 @@ def linalg_eigvalsh(self, UPLO="L"):
 def _eig(function, t, name):
     check_square(t, name)
     check_floating(t, name)
+    check_kernel("linalg_eig_out_cpu", t, empty=True)
     array = read(t)
     if not np.isfinite(array).all():
         raise RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")

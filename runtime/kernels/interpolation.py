@@ -65,6 +65,8 @@ def _cubic(size, result, scale, align_corners, dtype):
 
 def _antialiased(size, result, scale, align_corners, dtype, cubic):
     """A filter as wide as the step between places of the result; weights are made to sum to 1."""
+    if size == result:
+        return _Taps(np.arange(size)[None], np.ones((1, size), dtype))
     step = _scale(size, result, scale, dtype, align_corners)
     reach = (2 if cubic else 1) * max(float(step), 1.0)
     center = step * (np.arange(result).astype(dtype) + dtype(0.5))

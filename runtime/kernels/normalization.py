@@ -163,6 +163,8 @@ def native_layer_norm_backward(grad_out, input, normalized_shape, mean, rstd, we
     if input.device.type == "meta":
         return _on_meta(input, shape, output_mask)
     width, dtype = math.prod(shape), input.dtype
+    if tuple(input.shape[input.dim() - len(shape) :]) != shape or tuple(grad_out.shape) != tuple(input.shape):
+        raise RuntimeError(f"native_layer_norm_backward: expected an input and a gradient with trailing dimensions {list(shape)}")
     x, grad = read(input).reshape(-1, width), read(grad_out).reshape(-1, width)
     rows = x.shape[0]
     scale = read(rstd).reshape(rows, 1)
@@ -208,6 +210,10 @@ def native_batch_norm_backward(
     if input.device.type == "meta":
         return _on_meta(input, (channels,), output_mask)
     x, grad = (read(t).reshape(input.shape[0], channels, math.prod(input.shape[2:])) for t in (input, grad_out))
+
+    needed = (save_mean, save_invstd) if train else (running_mean, running_var)
+    if any(t is None or t.numel() != channels for t in (*needed, *(() if weight is None else (weight,)))):
+        raise RuntimeError(f"native_batch_norm_backward: expected statistics and weight of {channels} elements")
 
     def per_channel(t):
         return read(t).reshape(1, channels, 1)

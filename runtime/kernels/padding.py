@@ -100,6 +100,8 @@ def _pad_circular(self, pad):
 def _check(name, self, padding, space, reflect):
     """Checks of a border's widths; sizes of the result."""
     ndim, sizes = self.dim(), list(self.shape)
+    if len(padding) != 2 * space:
+        raise RuntimeError(f"padding size is expected to be {2 * space}, but got: {len(padding)}")
     if ndim not in (space + 1, space + 2) or any(n == 0 for n in sizes[ndim - space - 1 :]):
         raise RuntimeError(
             f"{name}: Expected {space + 1}D or {space + 2}D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions "

@@ -195,8 +195,8 @@ def _fractional_max_pool(name, self, kernel_size, output_size, random_samples, s
     ones = (1,) * space
     grids = []
     for d in range(space):
-        # The first sample is that of the width.
-        start = _fractional_starts(samples[..., space - 1 - d], array.shape[2 + d], output_size[d], kernel_size[d])
+        # Of planes the first sample is that of the width, of volumes that of the depth.
+        start = _fractional_starts(samples[..., 1 - d if space == 2 else d], array.shape[2 + d], output_size[d], kernel_size[d])
         index = start[..., None] + np.arange(kernel_size[d])
         spread = [n if e == d else 1 for sizes in (output_size, kernel_size) for e, n in enumerate(sizes)]
         grids.append(index.reshape(*index.shape[:2], *spread))

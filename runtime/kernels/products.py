@@ -132,15 +132,18 @@ def tensordot(self, other, dims_self, dims_other):
     for i, (a, b) in enumerate(zip(mine, theirs)):
         m, n = self.shape[a], other.shape[b]
         if n == 1:
-            self = aten.sum.dim_IntList(self, [a], True)
+            self = aten.sum.dim_IntList(self, [a], True, dtype=self.dtype)
         elif m == 1:
-            other = aten.sum.dim_IntList(other, [b], True)
+            other = aten.sum.dim_IntList(other, [b], True, dtype=other.dtype)
         elif m != n:
             raise RuntimeError(
                 f"contracted dimensions need to match, but first has size {m} in dim {dims_self[i]} and second has size {n} in dim {dims_other[i]}"
             )
     kept = [d for d in range(self.dim()) if d not in mine]
     kept_other = [d for d in range(other.dim()) if d not in theirs]
+    if not kept and not kept_other:
+        left, right = aten.permute.default(self, mine), aten.permute.default(other, theirs)
+        return aten.dot.default(aten.reshape.default(left, [left.numel()]), aten.reshape.default(right, [right.numel()]))
     shape = [self.shape[d] for d in kept] + [other.shape[d] for d in kept_other]
     inner_size = math.prod(self.shape[d] for d in mine)
     left = aten.reshape.default(aten.permute.default(self, kept + mine), [math.prod(self.shape[d] for d in kept), inner_size])
@@ -173,6 +176,10 @@ def linalg_cross(self, other, *, dim=-1):
     d = wrap_dim(dim, self.dim())
     if self.shape[d] != 3 or other.shape[d] != 3:
         raise RuntimeError(f"linalg.cross: inputs dimension {dim} must have length 3. Got {self.shape[d]} and {other.shape[d]}")
+    if str(self.dtype) == "torch.bool":
+        raise NotImplementedError("\"cross\" not implemented for 'Bool'")
+    if self.dtype != other.dtype:
+        raise RuntimeError(f"expected scalar type {scalar_name(self.dtype)} but found {scalar_name(other.dtype)}")
     shape = broadcast(self.shape, other.shape)
     a, b = aten.expand.default(self, shape), aten.expand.default(other, shape)
     # (a1 b2 - a2 b1, a2 b0 - a0 b2, a0 b1 - a1 b0)
@@ -311,7 +318,9 @@ def linalg_vander(x, *, N=None):
     n = x.shape[-1] if N is None else N
     if n <= 1:
         raise RuntimeError("N must be greater than 1.")
-    if str(x.dtype) == "torch.bool" or not (x.dtype.is_floating_point or x.dtype.is_complex):
+    if str(x.dtype) in ("torch.bool", "torch.float16", "torch.bfloat16"):
+        raise RuntimeError(f"linalg.vander supports floating point, complex, and integer tensors, but got {scalar_name(x.dtype)}")
+    if not (x.dtype.is_floating_point or x.dtype.is_complex):
         from runtime._core import dtype_names
 
         x = aten.to.dtype(x, dtype_names["int64"])

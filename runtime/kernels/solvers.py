@@ -8,22 +8,24 @@ from runtime._core import finfo, ops
 from runtime.kernels._arrays import new, read
 from runtime.kernels._common import scalar_name
 from runtime.kernels._lapack import (
-    LinAlgError,
     adjoint,
     batch_of,
     check_compatible,
     check_floating,
+    check_kernel,
     check_matrix,
     check_same_dtype,
     check_square,
     copy_of,
     info_tensor,
+    is_wide,
     lu_of,
     lu_solved,
     places,
     real_of,
     routine,
 )
+from runtime.linalg import LinAlgError
 
 aten = ops.aten
 
@@ -54,6 +56,7 @@ def _linalg_solve_ex(A, B, *, left=True, check_errors=False):
     if rhs.dim() < 2:
         check_matrix(rhs, "linalg.solve", "B")
     check_compatible(A, rhs, left, "linalg.solve")
+    check_kernel("lu_cpu", A)
     batch = batch_of(A, rhs)
     lu = copy_of(A)
     pivots, info = lu_of(lu)
@@ -68,7 +71,7 @@ def _linalg_solve_ex(A, B, *, left=True, check_errors=False):
     info = info_tensor(info)
     if check_errors:
         _check(info, "torch.linalg.solve_ex", A)
-    return new(x[..., 0] if vector else x), new(lu), new(pivots), info
+    return new(x[..., 0] if vector else x, B.dtype), new(lu, A.dtype), new(pivots), info
 
 
 def _solved(lu, pivots, b, trans):
@@ -109,14 +112,15 @@ def linalg_lu_solve(LU, pivots, B, *, left=True, adjoint=False):
         raise RuntimeError(
             f"linalg.lu_solve: Expected LU.shape[:-1] and pivots.shape to be the same, but got pivots with shape {list(pivots.shape)} instead"
         )
+    check_kernel("linalg.lu_solve_cpu", B)
     batch = batch_of(LU, B)
     lu, b = np.broadcast_to(read(LU), batch + tuple(LU.shape[-2:])), copy_of(B, batch)
     piv = np.broadcast_to(read(pivots), (*batch, pivots.shape[-1]))
     if left:
-        return new(lu_solved(lu, piv, b, adjoint))
+        return new(lu_solved(lu, piv, b, adjoint), B.dtype)
     # X A = B means A^H X^H = B^H, and X A^H = B means A X^H = B^H.
     x = lu_solved(lu, piv, np.ascontiguousarray(np.swapaxes(b, -1, -2).conj()), not adjoint)
-    return new(np.swapaxes(x, -1, -2).conj())
+    return new(np.swapaxes(x, -1, -2).conj(), B.dtype)
 
 
 def lu_solve(self, LU_data, LU_pivots):
@@ -143,11 +147,12 @@ def _triangular(a, b, upper, trans, unit):
 
 def linalg_solve_triangular(self, B, *, upper, left=True, unitriangular=False):
     name = "linalg.solve_triangular"
-    check_floating(self, name)
-    check_same_dtype(self, B, name)
     check_matrix(B, name, "B")
     check_square(self, name)
     check_compatible(self, B, left, name)
+    check_kernel("triangular_solve_cpu", self, empty=True)
+    if B.dtype != self.dtype:
+        B = aten.to.dtype(B, self.dtype)
     batch = batch_of(self, B)
     a, b = copy_of(self, batch), copy_of(B, batch)
     if left:
@@ -167,7 +172,11 @@ def triangular_solve(self, A, upper=True, transpose=False, unitriangular=False):
             f"Incompatible matrix sizes for triangular_solve: each A matrix is {A.shape[-1]} by {A.shape[-1]}"
             f" but each b matrix is {self.shape[-2]} by {self.shape[-1]}"
         )
-    check_floating(A, "triangular_solve")
+    if self.dtype != A.dtype:
+        raise RuntimeError(
+            f"Expected b and A to have the same dtype, but found b of type {scalar_name(self.dtype)} and A of type {scalar_name(A.dtype)} instead."
+        )
+    check_kernel("triangular_solve_cpu", A, empty=True)
     batch = batch_of(self, A)
     a, b = copy_of(A, batch), copy_of(self, batch)
     return new(_triangular(a, b, upper, 1 if transpose else 0, unitriangular)), new(a)
@@ -190,7 +199,7 @@ def linalg_lstsq(self, b, rcond=None, *, driver=None):
     rhs = aten.unsqueeze.default(b, -1) if vector else b
     if self.shape[-2] != rhs.shape[-2]:
         raise RuntimeError(f"{name}: input.size(-2) should match other.size({-1 if vector else -2})")
-    check_floating(self, name)
+    check_floating(self, name, narrow=False)
     if driver not in (None, "gels", "gelsy", "gelsd", "gelss"):
         raise RuntimeError(f"{name}: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)")
     driver = driver or "gelsy"
@@ -243,7 +252,7 @@ def _least_squares(driver, a, b, rcond):
 
 def linalg_inv_ex(A, *, check_errors=False):
     check_square(A, "linalg.inv")
-    check_floating(A, "linalg.inv")
+    check_floating(A, "linalg.inv", narrow=False)
     lu = copy_of(A)
     pivots, info = lu_of(lu)
     if lu.size:
@@ -297,11 +306,14 @@ def linalg_tensorsolve(self, other, dims=None):
 
 
 def linalg_pinv_atol_rtol_tensor(self, *, atol=None, rtol=None, hermitian=False):
-    if self.dim() < 2 or not (self.dtype.is_floating_point or self.dtype.is_complex):
+    if self.dim() < 2 or not is_wide(self.dtype):
         raise RuntimeError(
             f"linalg.pinv({scalar_name(self.dtype)}{{{list(self.shape)}}}): expected a tensor with 2 or more dimensions of float, double,"
             " cfloat or cdouble types"
         )
+    for t, argument in ((atol, "atol"), (rtol, "rtol")):
+        if t is not None and t.dtype.is_complex:
+            raise RuntimeError(f"torch.linalg.pinv: {argument} tensor of complex type is not supported. Got {scalar_name(t.dtype)}")
     batch, (m, n) = list(self.shape[:-2]), self.shape[-2:]
     if self.numel() == 0:
         return aten.new_empty.default(self, [*batch, n, m])
@@ -342,7 +354,7 @@ def _number(value, self):
 
 
 def linalg_pinv_atol_rtol_float(self, *, atol=None, rtol=None, hermitian=False):
-    if self.dim() < 2 or not (self.dtype.is_floating_point or self.dtype.is_complex):
+    if self.dim() < 2 or not is_wide(self.dtype):
         return linalg_pinv_atol_rtol_tensor(self)  # raises
     return aten.linalg_pinv.atol_rtol_tensor(self, atol=_number(atol, self), rtol=_number(rtol, self), hermitian=hermitian)
 
@@ -368,6 +380,8 @@ def _rank(self, atol, rtol, hermitian):
     for t, argument in ((atol, "atol"), (rtol, "rtol")):
         if t is not None and t.dtype.is_complex:
             raise RuntimeError(f"torch.linalg.matrix_rank: {argument} tensor of complex type is not supported.")
+    if rtol is None and not is_wide(self.dtype):
+        raise RuntimeError("This function doesn't handle types other than float and double")
     if self.numel() == 0:
         return aten.zeros.default(list(self.shape[:-2]), dtype=_int64(), device=self.device)
     s = aten.abs.default(aten.linalg_eigvalsh.default(self)) if hermitian else aten.linalg_svdvals.default(self)
@@ -414,10 +428,11 @@ def _sign_and_log(lu, pivots):
 def _linalg_det(A):
     check_square(A, "linalg.det")
     check_floating(A, "linalg.det")
+    check_kernel("lu_cpu", A)
     lu = copy_of(A)
     pivots, _ = lu_of(lu)
     diagonal, parity = _sign_and_log(lu, pivots)
-    return new(diagonal.prod(-1) * parity), new(lu), new(pivots)
+    return new(diagonal.prod(-1) * parity, A.dtype), new(lu, A.dtype), new(pivots)
 
 
 def linalg_det(A):
@@ -430,13 +445,13 @@ def det(self):
 
 def _linalg_slogdet(A):
     check_square(A, "linalg.slogdet")
-    check_floating(A, "linalg.slogdet")
+    check_floating(A, "linalg.slogdet", narrow=False)
     lu = copy_of(A)
     pivots, _ = lu_of(lu)
     diagonal, parity = _sign_and_log(lu, pivots)
     with np.errstate(divide="ignore"):
         logarithm = np.log(np.abs(diagonal)).sum(-1)
-    return new((np.sign(diagonal).prod(-1) * parity).astype(lu.dtype)), new(logarithm), new(lu), new(pivots)
+    return new((np.sign(diagonal).prod(-1) * parity).astype(lu.dtype), A.dtype), new(logarithm, real_of(A.dtype)), new(lu, A.dtype), new(pivots)
 
 
 def linalg_slogdet(A):
@@ -449,6 +464,7 @@ def slogdet(self):
 
 def logdet(self):
     check_square(self, "logdet")
+    check_floating(self, "logdet", narrow=False)
     sign, logarithm = aten.linalg_slogdet.default(self)
     if self.dtype.is_complex:
         return aten.add.Tensor(aten.log.default(sign), logarithm)

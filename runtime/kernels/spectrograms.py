@@ -13,8 +13,9 @@ aten = ops.aten
 
 def unfold_backward(grad_in, input_sizes, dim, size, step):
     dim = wrap_dim(dim, len(input_sizes))
-    frames = grad_in.shape[dim] if grad_in.dim() == len(input_sizes) + 1 else 0
-    if grad_in.dim() != max(len(input_sizes), 1) + 1 or grad_in.shape[-1] != size or (frames - 1) * step + size > max(input_sizes[dim : dim + 1], default=1):
+    fits = grad_in.dim() == len(input_sizes) + 1 >= 2 and step > 0 and grad_in.shape[-1] == size
+    frames = grad_in.shape[dim] if fits else 0
+    if not fits or (frames - 1) * step + size > input_sizes[dim]:
         raise RuntimeError(f"unfold_backward: {list(grad_in.shape)} are no windows of size {size} and step {step} of {list(input_sizes)}")
     if grad_in.device.type == "meta":
         return aten.new_empty.default(grad_in, input_sizes)

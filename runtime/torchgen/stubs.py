@@ -38,8 +38,11 @@ _TYPES = {
 }
 
 
-#: Modules of the package that hold the functions of one `python_module` and nothing else.
+#: Modules of the package that hold the functions of one `python_module`.
 FUNCTION_MODULES = ("fft", "linalg", "special")
+
+#: What these modules hold beside functions.
+_CLASSES = {"linalg": ["class LinAlgError(RuntimeError): ..."]}
 
 #: Names that the public namespace does not have; its stub imports them with an underscore.
 _PRIVATE = re.compile(r"\b(Device|Number|TensorLike)\b")
@@ -159,7 +162,7 @@ def stubs(templates: Path, tags: Iterable[str], operators: list[Operator]) -> di
     functions = [line for p in public if p.function and not p.module and p.name not in own for line in _function(p, False, "", returns)]
     modules = {}
     for module in FUNCTION_MODULES:
-        lines = [line for p in public if p.function and p.module == module for line in _function(p, False, "", returns)]
+        lines = [*_CLASSES.get(module, ()), *(line for p in public if p.function and p.module == module for line in _function(p, False, "", returns))]
         modules[f"{module}.pyi"] = _fill(
             (templates / "module.pyi.in").read_text(),
             RETURNS=[f"from runtime._core import {name} as {name}" for name in returns.values() if any(name in line for line in lines)],
