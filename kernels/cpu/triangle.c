@@ -1,6 +1,8 @@
-/* tril and triu: matrices with the part above or below a diagonal set to zero. */
+/* tril and triu: matrices with the part above or below a diagonal set to zero. tril_indices and triu_indices: the coordinates
+ * of such parts. */
 #include "kernels/shared/boxed.h"
 #include "kernels/shared/gil.h"
+#include "kernels/shared/reduce_rules.h"
 #include "kernels/shared/structured.h"
 #include "kernels/shared/threads.h"
 
@@ -86,3 +88,51 @@ static int triu_cpu(rt_call_frame *c) { return triangle_cpu(c, 1); }
 
 const rt_structured_def rt_k_tril_out = {"tril", tril_rule, tril_cpu, NULL, 1};
 const rt_structured_def rt_k_triu_out = {"triu", triu_rule, triu_cpu, NULL, 1};
+
+/* How many elements of a matrix lie on or below a diagonal, which passes through it or beside a corner. */
+static __int128 count_below(int64_t rows, int64_t cols, int64_t diagonal)
+{
+    if (rows == 0 || cols == 0)
+        return 0;
+    __int128 first = diagonal < 0 ? -diagonal : 0, full = (__int128)cols - diagonal - 1; /* rows before `first` have none, from `full` on all */
+    full = full < first ? first : full > rows ? rows : full;
+    return (full - first) * (first + full + 2 * (__int128)diagonal + 1) / 2 + (rows - full) * cols;
+}
+
+/* Coordinates of a part of a matrix as a tensor [2, count], row by row. Arguments: row, col, offset, and tensor options. */
+static PyObject *triangle_indices(PyObject *const *args, int upper)
+{
+    int64_t rows, cols, diagonal;
+    if (rt_as_int64(args[0], &rows) < 0 || rt_as_int64(args[1], &cols) < 0 || rt_as_int64(args[2], &diagonal) < 0)
+        return NULL;
+    if (rows < 0 || cols < 0) {
+        PyErr_Format(PyExc_RuntimeError, "%s must be non-negative, got%lld", rows < 0 ? "row" : "col", (long long)(rows < 0 ? rows : cols));
+        return NULL;
+    }
+    diagonal -= upper && diagonal > INT64_MIN; /* the part above a diagonal is the rest of that on or below the one before */
+    diagonal = diagonal < -rows ? -rows : diagonal > cols ? cols : diagonal;
+    __int128 below = count_below(rows, cols, diagonal), count = upper ? (__int128)rows * cols - below : below;
+    if (count > INT64_MAX / 16) {
+        PyErr_SetString(PyExc_RuntimeError, "invalid size, possible overflow?");
+        return NULL;
+    }
+    int64_t sizes[2] = {2, (int64_t)count};
+    RtTensor *out = rt_empty(2, sizes, RT_INT64, RT_DEVICE_CPU, -1);
+    if (out == NULL)
+        return NULL;
+    int64_t *row = (int64_t *)rt_data(out), *col = row + (int64_t)count, *end = col;
+    for (int64_t r = !upper && diagonal < 0 ? -diagonal : 0; row < end; r++) {
+        int64_t edge = r + diagonal + 1;
+        edge = edge < 0 ? 0 : edge > cols ? cols : edge;
+        for (int64_t c = upper ? edge : 0, last = upper ? cols : edge; c < last; c++) {
+            *row++ = r;
+            *col++ = c;
+        }
+    }
+    RtTensor *result = rt_cast(out, rt_as_dtype(args[3], RT_INT64));
+    Py_DECREF((PyObject *)out);
+    return (PyObject *)result;
+}
+
+RT_KERNEL(tril_indices) { return triangle_indices(args, 0); }
+RT_KERNEL(triu_indices) { return triangle_indices(args, 1); }

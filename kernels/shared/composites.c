@@ -1,5 +1,5 @@
 /* Operators made of other operators, that are common enough to be written in C: reshape, flatten, narrow, chunk, expand_as,
- * contiguous, to, matmul and square.
+ * contiguous, to, matmul, square and movedim.
  *
  * They are CompositeImplicitAutograd: every step is a call through the dispatcher, so that autograd, modes and subclasses see the
  * parts. Nothing here reads memory.
@@ -421,3 +421,66 @@ static PyObject *squared(int builtin, PyObject *self)
 }
 RT_KERNEL(square) { return squared(RT_OP_aten_pow_Tensor_Scalar, args[0]); }
 RT_KERNEL(square_) { return squared(RT_OP_aten_pow__Scalar, args[0]); }
+
+/* ------------------------------------------------------------------------------------------------------------------------ movedim */
+
+/* Dimension numbers as they are given, wrapped, each once: their count, or -1 with an exception set. */
+static int read_moved(PyObject *dims, int ndim, int64_t *given, int64_t *wrapped, const char *name)
+{
+    int n = PyTuple_Check(dims) ? rt_as_int64_array(dims, given, RT_MAX_DIM) : rt_as_int64(dims, given) < 0 ? -1 : 1;
+    uint64_t seen = 0;
+    for (int i = 0; i < n; i++) {
+        if ((wrapped[i] = rt_wrap_dim(given[i], ndim ? ndim : 1)) < 0)
+            return -1;
+    }
+    for (int i = 0; i < n; i++) {
+        if (seen >> wrapped[i] & 1) {
+            PyObject *text = rt_shape_text(n, given);
+            if (text != NULL)
+                PyErr_Format(PyExc_RuntimeError, "movedim: repeated dim in `%s` (%U)", name, text);
+            Py_XDECREF(text);
+            return -1;
+        }
+        seen |= (uint64_t)1 << wrapped[i];
+    }
+    return n;
+}
+
+/* The named dimensions go to their places, the others keep their order. */
+RT_KERNEL(movedim_intlist)
+{
+    SELF;
+    int64_t given[RT_MAX_DIM], from[RT_MAX_DIM], to[RT_MAX_DIM], order[RT_MAX_DIM];
+    if (PyTuple_Check(args[1]) && PyTuple_GET_SIZE(args[1]) != PyTuple_GET_SIZE(args[2])) {
+        PyObject *source = PySequence_List(args[1]), *destination = PySequence_List(args[2]);
+        if (source != NULL && destination != NULL)
+            PyErr_Format(PyExc_RuntimeError,
+                         "movedim: Invalid source or destination dims: source (%S dims) should contain the same number of dims as destination "
+                         "(%S dims)",
+                         source, destination);
+        Py_XDECREF(source);
+        Py_XDECREF(destination);
+        return NULL;
+    }
+    int n = read_moved(args[1], self->ndim, given, from, "source");
+    if (n < 0 || read_moved(args[2], self->ndim, given, to, "destination") < 0)
+        return NULL;
+    if (self->ndim == 0)
+        return call(RT_OP_aten_alias, args, 1);
+    uint64_t placed = 0, moved = 0;
+    for (int i = 0; i < n; i++) {
+        order[to[i]] = from[i];
+        placed |= (uint64_t)1 << to[i];
+        moved |= (uint64_t)1 << from[i];
+    }
+    for (int d = 0, next = 0; d < self->ndim; d++) {
+        if (placed >> d & 1)
+            continue;
+        while (moved >> next & 1)
+            next++;
+        order[d] = next++;
+    }
+    return call_with_sizes(RT_OP_aten_permute, args[0], self->ndim, order);
+}
+
+RT_SAME_KERNEL(movedim_int, movedim_intlist)

@@ -100,6 +100,20 @@ cdef inline bint takes_none(rt_arg *spec) noexcept:
     return spec.flags & RT_ARGF_LIST and spec.dflt != NULL and RT_TYPE(spec.dflt) == &c_tuple and RT_SIZE(spec.dflt) == 0
 
 
+cdef inline bint misfit_element(rt_operator *op, rt_arg *spec, PyObject *value, int how) noexcept:
+    """Whether a list's first element surely is of another kind than the list's: a tensor, or a number where tensors are wanted."""
+    cdef PyTypeObject *t = RT_TYPE(value)
+    if spec.kind == RT_ARG_TENSOR:
+        return (t == &c_long or t == &c_float) and not (op.flags & RT_OPF_NUMBERS_AS_TENSORS)
+    return rt_is_tensor(value) and spec.kind != RT_ARG_OBJECT and (not how & PYARG or RT_TENSOR(value).ndim != 0)
+
+cdef extern from *:
+    """
+    static PyObject *first_item(PyObject *list) { return PySequence_Fast_ITEMS(list)[0]; }
+    """
+    PyObject *first_item(PyObject *value) noexcept
+
+
 cdef inline bint misfit(rt_operator *op, rt_arg *spec, PyObject *value, int how) noexcept:
     """Whether a value surely does not fit, for overload resolution without exceptions."""
     cdef PyTypeObject *t = RT_TYPE(value)
@@ -109,6 +123,8 @@ cdef inline bint misfit(rt_operator *op, rt_arg *spec, PyObject *value, int how)
     if spec.kind == RT_ARG_INT and t == &c_bool and how & PYARG:
         return True   # `var(x, True)` says unbiased, not a dimension
     if spec.flags & RT_ARGF_LIST:
+        if t == &c_list or t == &c_tuple:
+            return RT_SIZE(value) != 0 and misfit_element(op, spec, first_item(value), how)
         return (number and spec.size == 0) or t == &c_str
     if spec.kind == RT_ARG_TENSOR:
         return (number and not (op.flags & RT_OPF_NUMBERS_AS_TENSORS)) or t == &c_list or t == &c_tuple or t == &c_str

@@ -202,10 +202,6 @@ def vstack(tensors):
     return _stacked("vstack", tensors, aten.atleast_2d.default, lambda first: 0)
 
 
-def row_stack(tensors):
-    return aten.vstack.default(tensors)
-
-
 def dstack(tensors):
     return _stacked("dstack", tensors, aten.atleast_3d.default, lambda first: 2)
 

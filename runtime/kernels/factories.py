@@ -105,24 +105,6 @@ def logspace_Scalar_Tensor(start, end, steps, base=10.0, *, dtype=None, layout=N
     return logspace(start, end.item(), steps, base, dtype=dtype, layout=layout, device=device, pin_memory=pin_memory)
 
 
-def _triangle_indices(name, row, col, offset, dtype, device):
-    for what, size in (("row", row), ("col", col)):
-        if size < 0:
-            raise RuntimeError(f"{what} must be non-negative, got{size}")
-    import numpy as np
-
-    places = getattr(np, name)(row, offset, col)
-    return aten._to_copy.default(new(np.stack(places).astype(np.int64)), dtype=dtype, device=device)
-
-
-def tril_indices(row, col, offset=0, *, dtype=None, layout=None, device=None, pin_memory=None):
-    return _triangle_indices("tril_indices", row, col, offset, dtype, device)
-
-
-def triu_indices(row, col, offset=0, *, dtype=None, layout=None, device=None, pin_memory=None):
-    return _triangle_indices("triu_indices", row, col, offset, dtype, device)
-
-
 def empty_permuted(size, physical_layout, *, dtype=None, layout=None, device=None, pin_memory=None):
     n = len(size)
     if len(physical_layout) != n:

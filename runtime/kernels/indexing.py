@@ -12,6 +12,8 @@ def index_put(self, indices, values, accumulate=False):
 
 def _masked(self, mask):
     """A copy of self, in the shape that self and the mask broadcast to."""
+    if self.shape == mask.shape and self.is_contiguous():
+        return aten.clone.default(self)
     shape = broadcast(self.shape, mask.shape)
     if tuple(self.shape) != shape:
         self = aten.expand.default(self, shape)
@@ -64,6 +66,8 @@ def put(self, index, source, accumulate=False):
 
 
 def masked_scatter(self, mask, source):
+    if self.shape == mask.shape:
+        return aten.masked_scatter_.default(_contiguous_clone(self), mask, source)
     shape = broadcast(self.shape, mask.shape)
     self, mask = (x if tuple(x.shape) == shape else aten.expand.default(x, shape) for x in (self, mask))
     return aten.masked_scatter_.default(_contiguous_clone(self), mask, source)

@@ -1,7 +1,7 @@
 """Views made of other views."""
 
 from runtime._core import ops
-from runtime.kernels._common import into_each, wrap_dim
+from runtime.kernels._common import into_each
 
 aten = ops.aten
 
@@ -26,32 +26,6 @@ def narrow_Tensor(self, dim, start, length):
     if start.dim() != 0 or start.dtype.is_floating_point or start.dtype.is_complex or str(start.dtype).endswith("bool"):
         raise RuntimeError("start must be an 0-dim integral Tensor.")
     return aten.narrow.default(self, dim, start.item(), length)
-
-
-def movedim_int(self, source, destination):
-    return movedim_intlist(self, (source,), (destination,))
-
-
-def movedim_intlist(self, source, destination):
-    source, destination = tuple(source), tuple(destination)
-    if len(source) != len(destination):
-        raise RuntimeError(
-            "movedim: Invalid source or destination dims: source "
-            f"({list(source)} dims) should contain the same number of dims as destination ({list(destination)} dims)"
-        )
-    ndim = self.dim()
-    src = [wrap_dim(d, ndim) for d in source]
-    dst = [wrap_dim(d, ndim) for d in destination]
-    for name, dims, given in (("source", src, source), ("destination", dst, destination)):
-        if len(set(dims)) != len(dims):
-            raise RuntimeError(f"movedim: repeated dim in `{name}` ({list(given)})")
-    if ndim == 0:
-        return aten.alias.default(self)
-    order = [None] * ndim
-    for s, d in zip(src, dst):
-        order[d] = s
-    rest = iter(d for d in range(ndim) if d not in src)
-    return aten.permute.default(self, [next(rest) if d is None else d for d in order])
 
 
 def set__source_Tensor_storage_offset(self, source, storage_offset, size, stride=()):

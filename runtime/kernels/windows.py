@@ -148,19 +148,3 @@ def sum_to_size(self, size):
 
 def reshape_as(self, other):
     return aten.reshape.default(self, other.shape)
-
-
-def moveaxis_intlist(self, source, destination):
-    return aten.movedim.intlist(self, source, destination)
-
-
-def moveaxis_int(self, source, destination):
-    return aten.movedim.int(self, source, destination)
-
-
-def swapdims(self, dim0, dim1):
-    return aten.transpose.int(self, dim0, dim1)
-
-
-def swapdims_(self, dim0, dim1):
-    return aten.transpose_.default(self, dim0, dim1)
