@@ -226,17 +226,17 @@ def _same_error(got, want):
     return None
 
 
-def compare(op, theirs, mine, sample, returns_input=False):
+def compare(op, theirs, mine, sample):
     """What differs for one sample, or None."""
     args, kwargs = (sample.input, *sample.args), sample.kwargs
+    # First, since in-place operators change their arguments.
     seen = {}
-    try:
-        my_args, my_kwargs = to_ours(args, seen), to_ours(kwargs, seen)
-    except RuntimeError as e:
+    converted = outcome(lambda: (to_ours(args, seen), to_ours(kwargs, seen)))
+    want = outcome(theirs, *args, **kwargs)
+    if isinstance(converted, Exception):
         # What PyTorch's operator refuses, as tensors of more than 64 dimensions, may be refused as soon as it is made.
-        want = outcome(theirs, *args, **kwargs)
-        return _same_error(e, want) if isinstance(want, Exception) else f"argument: {e}"
-    want = outcome(theirs, *args, **kwargs)  # now, because in-place operators write to what was read above
+        return _same_error(converted, want) if isinstance(want, Exception) else f"argument: {converted}"
+    my_args, my_kwargs = converted
     got = outcome(mine, *my_args, **my_kwargs)
     if isinstance(want, Exception):
         return _same_error(got, want)

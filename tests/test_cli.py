@@ -71,7 +71,7 @@ def test_explain_of_a_key_without_a_kernel_says_so(capsys):
 @pytest.mark.parametrize(
     "args, message",
     [
-        (("explain", "ad"), "there is no operator aten::ad; did you mean aten::add"),
+        (("explain", "reshap"), "there is no operator aten::reshap; did you mean aten::reshape"),
         (("explain", "nothing::like_it"), "there is no operator nothing::like_it"),
         (("explain", "add.nope"), "aten::add has no overload 'nope'; it has Scalar, Scalar_out, Tensor, out"),
         (("explain", "add", "--keys", "NoSuchKey"), "NoSuchKey"),

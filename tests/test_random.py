@@ -53,7 +53,7 @@ def test_bernoulli_draws_with_its_probability():
 def test_out_arguments_agree_with_the_options_of_a_factory():
     out = rt.empty(2)
     assert rt.randn((2,), out=out, dtype=rt.float32, device="cpu") is out
-    with pytest.raises(RuntimeError, match=r"dtype torch.float64 does not match dtype of out parameter \(torch.float32\)"):
+    with pytest.raises(RuntimeError, match=r"dtype Double does not match dtype of out parameter \(Float\)"):
         rt.zeros((2,), out=out, dtype=rt.float64)
 
 

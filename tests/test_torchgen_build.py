@@ -1,5 +1,6 @@
 """The build's side of the code generator: what it makes of entries, what it writes, and that the operator list says what PyTorch's says."""
 
+import inspect
 import re
 import shutil
 import subprocess
@@ -492,8 +493,11 @@ def test_signatures_are_tried_in_pytorchs_order(torch, operators):
         if p.name in ("stft", "to"):  # PyTorch takes their arguments by hand, in other signatures than the schemas'
             continue
         for method in [m for m, on in ((False, p.function), (True, p.method)) if on]:
+            theirs = getattr(torch.ones(1) if method else module_of(torch, p), p.name)
+            if not inspect.isbuiltin(theirs):
+                continue  # a Python function there, which prepares arguments
             try:
-                getattr(torch.ones(1) if method else module_of(torch, p), p.name)(*[object()] * 9)
+                theirs(*[object()] * 9)
             except TypeError as e:
                 theirs = [words_of_theirs(line[3:]) for line in str(e).splitlines() if line.startswith(" * ")]
             ours = [words_of_ours(f, method) for f, _ in p.signatures]

@@ -140,3 +140,39 @@ static int hardtanh_rule(rt_call_frame *c)
 }
 static int hardtanh_cpu(rt_call_frame *c) { return rt_run_with_numbers(c, 1, 2); }
 RT_STRUCTURED(hardtanh_out, hardtanh_rule, hardtanh_cpu, NULL)
+
+/* ------------------------------------------------------------------------------------------------------------ log_sigmoid
+ * Its second output keeps exp(-|x|) for the gradient. */
+
+#define LOG_SIGMOID(suffix, T, f)                                                                                        \
+    RT_CLONES RT_LOOP1(log_sigmoid_##suffix, T, T, (a < 0 ? a : a != a ? a : 0) - log1p_of_##suffix(exp_of_##suffix(-fabs##f(a)))) \
+    RT_CLONES RT_LOOP1(exp_of_distance_##suffix, T, T, exp_of_##suffix(-fabs##f(a)))
+FORALL_FLOATS(LOG_SIGMOID)
+static const rt_own_loop log_sigmoid_loops[] = {FLOAT_LOOPS(log_sigmoid), NO_MORE_LOOPS};
+ACTIVATION(log_sigmoid, "log_sigmoid_cpu", RT_FLOATING_DTYPES)
+static int log_sigmoid_rule(rt_call_frame *c)
+{
+    RtTensor *buffer = c->outs[1];
+    if (buffer != NULL && buffer->dtype != RT_TENSOR(c->args[0])->dtype) {
+        PyErr_Format(PyExc_RuntimeError, "expected scalar type %s but found %s", rt_dtype_scalar_name(RT_TENSOR(c->args[0])->dtype),
+                     rt_dtype_scalar_name(buffer->dtype));
+        return -1;
+    }
+    if (rt_pointwise_rule(c, &log_sigmoid_op, RT_PW_SAME_DTYPE, 1, c->args) < 0)
+        return -1;
+    c->specs[1] = c->specs[0];
+    return 0;
+}
+static int log_sigmoid_cpu(rt_call_frame *c)
+{
+    RtTensor *output = c->outs[0];
+    if (rt_pointwise_cpu(c) < 0)
+        return -1;
+    int computed = rt_loop_dtype(rt_pointwise_of(c)->common);
+    c->outs[0] = c->outs[1];
+    int status = rt_pointwise_run(c, (rt_loop){computed == RT_FLOAT32 ? exp_of_distance_f32 : exp_of_distance_f64, NULL});
+    c->outs[0] = output;
+    return status;
+}
+const rt_structured_def rt_k_log_sigmoid_forward_output = {
+    .name = "log_sigmoid_forward_output", .rule = log_sigmoid_rule, .cpu = log_sigmoid_cpu, .nouts = 2};

@@ -50,7 +50,7 @@ FORALL_FLOATS(SMOOTH)
         T s = 1 / (1 + cexp##f(-x));                                                                                     \
         return s * (1 + x * (1 - s));                                                                                    \
     }                                                                                                                    \
-    RT_LOOP2(silu_backward_##suffix, T, T, a * conj##f(silu_slope_##suffix(b)))                                          \
+    RT_LOOP2(silu_backward_##suffix, T, T, a * silu_slope_##suffix(b))                                          \
     RT_LOOP2(sigmoid_backward_##suffix, T, T, a * conj##f((1 - b) * b))                                                  \
     RT_LOOP2(tanh_backward_##suffix, T, T, a * conj##f(1 - b * b))
 FORALL_COMPLEX(SMOOTH_COMPLEX)
@@ -94,6 +94,15 @@ static int elu_backward_rule(rt_call_frame *c)
 }
 static int elu_backward_cpu(rt_call_frame *c) { return rt_run_with_numbers(c, 1, 3); }
 RT_STRUCTURED(elu_backward_grad_input, elu_backward_rule, elu_backward_cpu, NULL)
+
+#define LOG_SIGMOID(suffix, T, f)                                                                                        \
+    RT_CLONES RT_LOOP3_WITH(log_sigmoid_backward_##suffix, T, , a * ((b < 0 ? 1 : d) / (1 + d)))
+FORALL_FLOATS(LOG_SIGMOID)
+static const rt_own_loop log_sigmoid_backward_loops[] = {FLOAT_LOOPS(log_sigmoid_backward), NO_MORE_LOOPS};
+static rt_pointwise_op log_sigmoid_backward_op = {.stub = "log_sigmoid_backward_cpu", .own = log_sigmoid_backward_loops, .nin = 3,
+                                                  .dtypes = RT_FLOATING_DTYPES};
+RT_POINTWISE_RULE(log_sigmoid_backward, log_sigmoid_backward_op, 3)
+RT_STRUCTURED(log_sigmoid_backward_grad_input, log_sigmoid_backward_rule, rt_pointwise_cpu, NULL)
 
 /* ----------------------------------------------------------------------------------------------------------------- of pieces */
 

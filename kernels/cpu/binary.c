@@ -3,6 +3,7 @@
  * The loops are NumPy's where NumPy means the same; where float16 and bfloat16 have neighbours of their own, loops work on their bits.
  */
 #include "kernels/cpu/loop_tables.h"
+#include "kernels/cpu/vector_math.h"
 
 #define FLOAT_BINARY(name, stub_name, numpy, more_flags)                                                                 \
     static rt_pointwise_op name##_op = {.stub = stub_name, .ufunc = numpy, .nin = 2, .flags = more_flags, .dtypes = RT_FLOATING_DTYPES}; \
@@ -10,7 +11,6 @@
 FLOAT_BINARY(atan2, "atan2_cpu", "arctan2", RT_PW_INT_TO_FLOAT)
 FLOAT_BINARY(copysign, "copysign_cpu", "copysign", RT_PW_INT_TO_FLOAT)
 FLOAT_BINARY(hypot, "hypot_cpu", "hypot", 0)
-FLOAT_BINARY(logaddexp2, "logaddexp2_cpu", "logaddexp2", 0)
 
 static int is_complex_tensor(PyObject *o) { return rt_is_tensor(o) && rt_is_complex(RT_TENSOR(o)->dtype); }
 
@@ -52,7 +52,17 @@ EXTREMUM_OF_NUMBERS(fmin)
     }                                                                                                                    \
     RT_LOOP2(logaddexp_##suffix, T, T, logaddexp_of_##suffix(a, b))
 FORALL_COMPLEX(LOGADDEXP_COMPLEX)
-static const rt_own_loop logaddexp_loops[] = {COMPLEX_LOOPS(logaddexp), NO_MORE_LOOPS};
+/* Equal numbers apart: their difference would be NaN where they are infinite. */
+#define LOG_SUM(a, b, more) ((a) == (b) ? (a) + (more(0.0f)) : ((a) > (b) ? (a) : (b)) + more(-fabsf((a) - (b))))
+#define MORE(d) rt_log1p(rt_exp(d))
+#define MORE_IN_BITS(d) ((float)M_LOG2E * rt_log1p(rt_exp((float)M_LN2 * (d))))
+RT_CLONES RT_LOOP2(logaddexp_f32, float, float, LOG_SUM(a, b, MORE))
+RT_CLONES RT_LOOP2(logaddexp2_f32, float, float, LOG_SUM(a, b, MORE_IN_BITS))
+static const rt_own_loop logaddexp_loops[] = {{RT_FLOAT32, logaddexp_f32}, COMPLEX_LOOPS(logaddexp), NO_MORE_LOOPS};
+static const rt_own_loop logaddexp2_loops[] = {{RT_FLOAT32, logaddexp2_f32}, NO_MORE_LOOPS};
+static rt_pointwise_op logaddexp2_op = {.stub = "logaddexp2_cpu", .ufunc = "logaddexp2", .own = logaddexp2_loops, .nin = 2,
+                                        .dtypes = RT_FLOATING_DTYPES};
+RT_POINTWISE2(logaddexp2_out, logaddexp2_op)
 static rt_pointwise_op logaddexp_op = {.stub = "logaddexp_cpu", .ufunc = "logaddexp", .own = logaddexp_loops, .nin = 2,
                                        .dtypes = RT_FLOATING_DTYPES | RT_COMPLEX_DTYPES};
 RT_POINTWISE2(logaddexp_out, logaddexp_op)

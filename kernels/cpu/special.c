@@ -1,9 +1,14 @@
 /* Special functions: error functions, gamma functions, Bessel functions, entropies, and what is made of logarithms of them.
  *
- * SciPy's loops where it has the function; the C library's erfc and lgamma. SciPy is imported when the first of its loops is needed.
+ * SciPy's loops where it has the function and nothing faster is at hand. SciPy is imported when the first of its loops is needed.
  */
 #include "kernels/cpu/loop_tables.h"
 #include "kernels/cpu/ufunc_loops.h"
+#include "kernels/cpu/vector_math.h"
+
+/* The logarithm of a loop: in float what becomes vector code. */
+RT_VECTOR float log_of_f32(float x) { return rt_log(x); }
+RT_VECTOR double log_of_f64(double x) { return log(x); }
 
 #define OF_SCIPY(name, stub_name, scipy)                                                                                 \
     static rt_pointwise_op name##_op = {.stub = stub_name, .ufunc = "special." scipy, .nin = 1, .flags = RT_PW_INT_TO_FLOAT, \
@@ -13,7 +18,6 @@
     static rt_pointwise_op name##_op = {.stub = stub_name, .own = name##_loops, .nin = inputs, .flags = RT_PW_INT_TO_FLOAT, \
                                         .dtypes = RT_FLOATING_DTYPES | more_dtypes};
 
-OF_SCIPY(erfinv, "erfinv_vml_cpu", "erfinv")
 OF_SCIPY(digamma, "digamma", "psi")
 OF_SCIPY(i0, "i0_vml_cpu", "i0")
 OF_SCIPY(special_i0e, "i0e_cpu", "i0e")
@@ -67,9 +71,15 @@ static int special_airy_ai_cpu(rt_call_frame *c)
 }
 RT_STRUCTURED(special_airy_ai_out, special_airy_ai_out_rule, special_airy_ai_cpu, NULL)
 
-/* ---------------------------------------------------------------------------------------------------- the C library's, and simple ones */
+/* ---------------------------------------------------------------------------------------------- own, the C library's, and simple ones */
 
-RT_LOOP1(erfc_f32, float, float, erfcf(a))
+RT_CLONES RT_LOOP1(erfinv_f32, float, float, rt_erfinv(a))
+static const rt_own_loop erfinv_loops[] = {{RT_FLOAT32, erfinv_f32}, NO_MORE_LOOPS};
+static rt_pointwise_op erfinv_op = {.stub = "erfinv_vml_cpu", .ufunc = "special.erfinv", .own = erfinv_loops, .nin = 1,
+                                    .flags = RT_PW_INT_TO_FLOAT, .dtypes = RT_FLOATING_DTYPES};
+RT_POINTWISE1(erfinv_out, erfinv_op)
+
+RT_CLONES RT_LOOP1(erfc_f32, float, float, rt_erfc(a))
 RT_LOOP1(erfc_f64, double, double, erfc(a))
 static const rt_own_loop erfc_loops[] = {FLOAT_LOOPS(erfc), NO_MORE_LOOPS};
 OF_OWN_LOOPS(erfc, "erfc_vml_cpu", 1, 0)
@@ -107,8 +117,8 @@ OF_OWN_LOOPS(special_spherical_bessel_j0, "spherical_bessel_j0_cpu", 1, 0)
 RT_POINTWISE1(special_spherical_bessel_j0_out, special_spherical_bessel_j0_op)
 
 #define ENTROPY(suffix, T, f)                                                                                            \
-    RT_LOOP1(entr_##suffix, T, T, a != a ? a : a > 0 ? -a * log##f(a) : a == 0 ? 0 : -(T)INFINITY)                       \
-    RT_LOOP2(xlogy_##suffix, T, T, b != b ? b : a == 0 ? 0 : a * log##f(b))                                              \
+    RT_CLONES RT_LOOP1(entr_##suffix, T, T, a != a ? a : a > 0 ? -a * log_of_##suffix(a) : a == 0 ? 0 : -(T)INFINITY)    \
+    RT_CLONES RT_LOOP2(xlogy_##suffix, T, T, b != b ? b : a == 0 ? 0 : a * log_of_##suffix(b))                           \
     RT_LOOP2(xlog1py_##suffix, T, T, b != b ? b : a == 0 ? 0 : a * log1p##f(b))
 FORALL_FLOATS(ENTROPY)
 static const rt_own_loop special_entr_loops[] = {FLOAT_LOOPS(entr), NO_MORE_LOOPS};
@@ -126,8 +136,8 @@ RT_POINTWISE2(special_xlog1py_out, special_xlog1py_op)
 #define BOUNDS(T) const T eps = *(const T *)data, low = eps, high = 1 - eps;
 #define BOUNDED(a) (eps < 0 ? (a) : (a) < low ? low : (a) > high ? high : (a))
 #define LOGIT(suffix, T, f)                                                                                              \
-    static inline T log_odds_##suffix(T p) { return p == 1 ? (T)INFINITY : log##f(p / (1 - p)); }                        \
-    RT_LOOP1_WITH(logit_##suffix, T, T, BOUNDS(T), log_odds_##suffix(BOUNDED(a)))                                        \
+    RT_VECTOR T log_odds_##suffix(T p) { return p == 1 ? (T)INFINITY : log_of_##suffix(p / (1 - p)); }                   \
+    RT_CLONES RT_LOOP1_WITH(logit_##suffix, T, T, BOUNDS(T), log_odds_##suffix(BOUNDED(a)))                                        \
     RT_CLONES RT_LOOP2_WITH(logit_backward_##suffix, T, T, BOUNDS(T),                                                    \
                             eps < 0 ? (b < 0 || b > 1 ? (T)NAN : b == 0 || b == 1 ? a * (T)INFINITY : a / (b * (1 - b))) \
                                     : b < low || b > high ? 0 : a / (b * (1 - b)))

@@ -54,6 +54,57 @@ RT_VECTOR float rt_log1p(float x)
     return 2.0f * s * (1.0f + t * (1.0f / 3 + t * (1.0f / 5 + t * (1.0f / 7 + t * (1.0f / 9 + t * (1.0f / 11 + t * (1.0f / 13 + t * (1.0f / 15))))))));
 }
 
+/* Of a normal number; `scale` is added to its binary exponent. */
+RT_VECTOR float rt_log_of_normal(float x, int32_t scale)
+{
+    int32_t bits = (int32_t)rt_float_bits(x);
+    int32_t exponent = (bits - 0x3f3504f3) >> 23; /* so that the rest is between the roots of 1/2 and 2 */
+    float rest = rt_bits_float((uint32_t)(bits - exponent * (1 << 23))), n = (float)(exponent + scale);
+    float s = (rest - 1.0f) / (rest + 1.0f), t = s * s;
+    float series = s * (2.0f + t * (2.0f / 3 + t * (2.0f / 5 + t * (2.0f / 7 + t * (2.0f / 9)))));
+    return n * 0.693359375f + (series - n * 2.12194440e-4f);
+}
+RT_VECTOR float rt_log(float x)
+{
+    int is_tiny = x < 1.17549435e-38f;
+    float y = rt_log_of_normal(is_tiny ? x * 8388608.0f : x, is_tiny ? -23 : 0);
+    y = x == INFINITY ? x : y;
+    y = x == 0.0f ? -INFINITY : y;
+    return x < 0.0f || x != x ? NAN : y;
+}
+
+/* Of large x exp(-x * x) in two factors: the square of a number of twelve bits is exact. */
+RT_VECTOR float rt_erfc(float x)
+{
+    float a = fabsf(x);
+    a = a > 11.0f ? 11.0f : a; /* erfc(11) rounds to 0 */
+    float t = 2.0f / (2.0f + a), head = rt_bits_float(rt_float_bits(a) & 0xfffff000);
+    float log_rest = -1.26545302f + t * (0.998726377f + t * (0.385904696f + t * (0.0378226239f + t * (-0.00742704525f
+                     + t * (-0.0651797775f + t * (-0.713195967f + t * (1.16862382f + t * (-0.685577157f + t * 0.145755495f))))))));
+    float y = t * rt_exp(-head * head) * rt_exp((head - a) * (head + a) + log_rest);
+    return x < 0 ? 2.0f - y : y;
+}
+
+/* Over x a function of log(1 - x * x): one polynomial in the middle, one in its root at the ends. Coefficients are chosen, not results:
+ * a branch around a polynomial would keep the loop scalar. */
+RT_VECTOR float rt_erfinv(float x)
+{
+    float a = fabsf(x), w = -rt_log_of_normal((1.0f - a) * (1.0f + a), 0), root = sqrtf(w > 0.0f ? w : 0.0f);
+    int middle = w < 5.0f;
+    float z = middle ? w - 2.5f : root - 3.0f, p = middle ? -8.79118326e-09f : 0.0f;
+    p = p * z + (middle ? 2.32327107e-08f : -0.000131849553f);
+    p = p * z + (middle ? 4.66172414e-07f : 6.07937923e-05f);
+    p = p * z + (middle ? -3.46270557e-06f : 0.00125331933f);
+    p = p * z + (middle ? -4.96335586e-06f : -0.00363371514f);
+    p = p * z + (middle ? 0.000218344443f : 0.00578403732f);
+    p = p * z + (middle ? -0.00125274187f : -0.00763265581f);
+    p = p * z + (middle ? -0.00417738678f : 0.00943202328f);
+    p = p * z + (middle ? 0.246640286f : 1.00167462f);
+    p = p * z + (middle ? 1.50140936f : 2.83297708f);
+    float end = a == 1.0f ? INFINITY : NAN;
+    return x * (a < 1.0f ? p : end);
+}
+
 RT_VECTOR float rt_sigmoid(float x) { return 1.0f / (1.0f + rt_exp(-x)); }
 
 /* The remainder of truncated division, and whether it is exact: the quotient must fit in the mantissa. It may come out one off; the

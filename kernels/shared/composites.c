@@ -1,5 +1,5 @@
 /* Operators made of other operators, that are common enough to be written in C: reshape, flatten, narrow, chunk, expand_as,
- * contiguous, to and matmul.
+ * contiguous, to, matmul and square.
  *
  * They are CompositeImplicitAutograd: every step is a call through the dispatcher, so that autograd, modes and subclasses see the
  * parts. Nothing here reads memory.
@@ -408,3 +408,16 @@ RT_KERNEL(matmul_out)
 {
     return rt_write_out(matmul(args[0], args[1]), args[2]);
 }
+
+/* square: self ** 2, as PyTorch decomposes it. */
+static PyObject *squared(int builtin, PyObject *self)
+{
+    PyObject *two = PyLong_FromLong(2);
+    if (two == NULL)
+        return NULL;
+    PyObject *result = rt_call(rt_builtin_ops[builtin], (PyObject *[]){self, two}, 2);
+    Py_DECREF(two);
+    return result;
+}
+RT_KERNEL(square) { return squared(RT_OP_aten_pow_Tensor_Scalar, args[0]); }
+RT_KERNEL(square_) { return squared(RT_OP_aten_pow__Scalar, args[0]); }

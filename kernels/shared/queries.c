@@ -1,8 +1,9 @@
-/* Operators that only ask: sizes, strides, contiguity, kinds of dtype. One kernel serves every backend.
+/* Operators that only ask: sizes, strides, contiguity, kinds of dtype, dtypes of results. One kernel serves every backend.
  *
  * The symbolic forms (sym_size and the like) give plain integers here: tensors with symbolic sizes answer in a kernel above.
  */
 #include "kernels/shared/boxed.h"
+#include "kernels/shared/promotion.h"
 
 #define SELF RtTensor *self = RT_TENSOR(args[0])
 
@@ -79,3 +80,48 @@ RT_KERNEL(is_same_size)
     RtTensor *other = RT_TENSOR(args[1]);
     return PyBool_FromLong(self->ndim == other->ndim && memcmp(self->sizes, other->sizes, self->ndim * sizeof(int64_t)) == 0);
 }
+
+RT_KERNEL(is_inference)
+{
+    SELF;
+    return PyBool_FromLong(!(self->keys & RT_FUNCTIONALITY_BIT(RT_KEY_ADInplaceOrView)));
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- promotion */
+
+static PyObject *dtype_or_error(int dtype) { return dtype < 0 ? NULL : Py_NewRef(rt_dtype_objects[dtype]); }
+static int code_of(PyObject *dtype) { return ((RtDtype *)dtype)->code; }
+
+RT_KERNEL(can_cast)
+{
+    (void)op, (void)ks, (void)nargs, (void)ctx;
+    return PyBool_FromLong(rt_can_cast(code_of(args[0]), code_of(args[1])));
+}
+
+RT_KERNEL(promote_types)
+{
+    (void)op, (void)ks, (void)nargs, (void)ctx;
+    return dtype_or_error(rt_promote_types(code_of(args[0]), code_of(args[1])));
+}
+
+/* The dtype that an operator on two tensors or numbers works in. */
+static PyObject *result_type(PyObject *const *args)
+{
+    rt_result_type_state state = RT_RESULT_TYPE_START;
+    for (int i = 0; i < 2; i++) {
+        rt_number number;
+        int failed = rt_is_tensor(args[i]) ? rt_result_type_add(&state, RT_TENSOR(args[i]))
+                                           : rt_read_number(args[i], &number) < 0 || rt_result_type_add_number(&state, number.dtype) < 0;
+        if (failed)
+            return NULL;
+    }
+    return dtype_or_error(rt_result_type(&state));
+}
+RT_KERNEL(result_type_Tensor)
+{
+    (void)op, (void)ks, (void)nargs, (void)ctx;
+    return result_type(args);
+}
+RT_SAME_KERNEL(result_type_Scalar, result_type_Tensor)
+RT_SAME_KERNEL(result_type_Scalar_Tensor, result_type_Tensor)
+RT_SAME_KERNEL(result_type_Scalar_Scalar, result_type_Tensor)

@@ -395,9 +395,6 @@ ready_function_types()
 functions = {}   # "module.name" or "name" -> Function
 
 
-cdef set own_methods = {"norm"}   # written in tensor.pxi: they take more than the operators do
-
-
 cdef int make_functions() except -1:
     """The functions of the modules and the methods of Tensor, from the generated list."""
     cdef int i
@@ -408,7 +405,7 @@ cdef int make_functions() except -1:
         name = source.name.decode()
         if source.flags & RT_FN_FUNCTION:
             functions[f"{module}.{name}" if module else name] = make_function(source, False)
-        if source.flags & RT_FN_METHOD and name not in own_methods:
+        if source.flags & RT_FN_METHOD:
             rt_type_set(rt_TensorType, name, make_function(source, True))
     return 0
 

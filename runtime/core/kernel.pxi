@@ -345,7 +345,19 @@ cdef inline PyObject *check_return(rt_operator *op, PyObject *result, PyObject *
         return result
     if op.nrets == 0 and result == c_None:
         return result
+    if op.nrets > 1 and is_canonical_tuple(op, result):
+        return result
     return convert_return(op, result, args)
+
+
+cdef inline bint is_canonical_tuple(rt_operator *op, PyObject *result) noexcept:
+    cdef int i
+    if RT_TYPE(result) != &c_tuple or RT_SIZE(result) != op.nrets:
+        return False
+    for i in range(op.nrets):
+        if op.rets[i].kind != RT_ARG_TENSOR or op.rets[i].flags & RT_ARGF_LIST or not rt_is_tensor(RT_TUPLE_ITEMS(result)[i]):
+            return False
+    return True
 
 
 cdef PyObject *convert_return(rt_operator *op, PyObject *result, PyObject *const *args) noexcept:
@@ -372,7 +384,6 @@ cdef bint is_raw_call(rt_operator *op, PyObject *const *args) noexcept:
 
 cdef object canonical_return(rt_operator *op, object result, bint raw):
     cdef int i
-    where = f"\nThe kernel of {operator_of(op).qualified_name()} returned {short_repr(result)}; its schema is {operator_of(op).schema_text()}"
     if not op.flags & RT_OPF_HAS_SCHEMA:
         return result
     try:
@@ -383,12 +394,16 @@ cdef object canonical_return(rt_operator *op, object result, bint raw):
         if op.nrets == 1:
             return return_value(result, &op.rets[0], raw)
         if not isinstance(result, (tuple, list)):
-            raise TypeError(f"Object of type '{type(result).__name__}' is not an instance of 'sequence'{where}")
+            raise TypeError(f"Object of type '{type(result).__name__}' is not an instance of 'sequence'{returned_text(op, result)}")
         if len(result) != op.nrets:
             raise CastError(f"Unable to cast a sequence of length {len(result)} to {op.nrets} returns")
         return tuple([return_value(result[i], &op.rets[i], raw) for i in range(op.nrets)])
     except CastError as e:
-        raise RuntimeError(f"{e}{where}") from None
+        raise RuntimeError(f"{e}{returned_text(op, result)}") from None
+
+
+cdef str returned_text(rt_operator *op, object result):
+    return f"\nThe kernel of {operator_of(op).qualified_name()} returned {short_repr(result)}; its schema is {operator_of(op).schema_text()}"
 
 
 cdef object return_value(object value, rt_arg *spec, bint raw):

@@ -55,16 +55,6 @@ def scalar_name(dtype):
     return names.get(str(dtype).rpartition(".")[2], str(dtype))
 
 
-def wrapped_scalar(number, tensor):
-    """As `_scalar_for`, but an int that the tensor's integers cannot hold is taken modulo their range."""
-    import runtime
-
-    dtype = tensor.dtype
-    if isinstance(number, int) and not (dtype.is_floating_point or dtype.is_complex or dtype == runtime.bool):
-        return runtime.tensor(number, dtype=runtime.int64, device=tensor.device).to(dtype)
-    return scalar_for(number, tensor)
-
-
 def scalar_for(number, tensor):
     """The number as a 0-d tensor whose dtype does not change the tensor's, unless the number is of a higher kind."""
     import runtime

@@ -34,19 +34,6 @@ def log_sigmoid(self):
     return aten.log_sigmoid_forward.default(self)[0]
 
 
-def log_sigmoid_forward(self):
-    _check_floating("log_sigmoid_cpu", self)
-    buffer = aten.exp.default(aten.neg.default(aten.abs.default(self)))
-    return aten.sub.Tensor(aten.clamp_max.default(self, 0), aten.log1p.default(buffer)), buffer
-
-
-def log_sigmoid_backward(grad_output, self, buffer):
-    _check_floating("log_sigmoid_backward_cpu", grad_output)
-    rest = aten.div.Tensor(buffer, aten.add.Scalar(buffer, 1))
-    slope = aten.where.self(aten.lt.Scalar(self, 0), aten.rsub.Scalar(rest, 1), rest)
-    return aten.mul.Tensor(grad_output, slope)
-
-
 # ---- gradients by formula
 
 

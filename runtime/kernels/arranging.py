@@ -22,7 +22,7 @@ def repeat_interleave_Tensor(repeats, *, output_size=None):
     if repeats.dim() != 1:
         raise RuntimeError("repeat_interleave only accept 1D vector as repeat")
     if scalar_name(repeats.dtype) not in ("Long", "Int"):
-        raise RuntimeError("repeats has to be Long or Int tensor")
+        raise NotImplementedError(f"\"repeat_interleave_cpu\" not implemented for '{scalar_name(repeats.dtype)}'")
     counts = read(repeats)
     if (counts < 0).any():
         raise RuntimeError("repeats can not be negative")
@@ -93,12 +93,9 @@ def rot90(self, k=1, dims=(0, 1)):
         raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
     if ndim < 2:
         raise RuntimeError(f"expected total dims >= 2, but got total dims = {ndim}")
-    first, second = dims
-    if first == second or abs(first - second) == ndim:
-        raise RuntimeError(f"expected rotation dims to be different, but got dim0 = {first} and dim1 = {second}")
-    for name, dim in (("dim0", first), ("dim1", second)):
-        if not -ndim <= dim < ndim:
-            raise RuntimeError(f"Rotation {name} out of range, {name} = {dim}")
+    first, second = (wrap_dim(d, ndim) for d in dims)
+    if first == second:
+        raise RuntimeError(f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}")
     k %= 4
     if k == 0:
         return _contiguous_clone(self)

@@ -93,8 +93,9 @@ def take_along_dim(self, indices, dim=None):
             aten.expand.default(indices, broadcast(own, indices.shape)),
             aten.expand.default(self, broadcast(others, self.shape)),
         )
-    from_end = aten.lt.Scalar(indices, 0)
-    return aten.gather.default(self, dim, aten.where.self(from_end, aten.add.Scalar(indices, self.size(dim)), indices))
+    if self.size(dim):  # what is out of bounds counts around
+        indices = aten.remainder.Scalar(indices, self.size(dim))
+    return aten.gather.default(self, dim, indices)
 
 
 def nonzero_numpy(self):

@@ -16,6 +16,9 @@ _WIDTH = {
     for name in names
 }
 
+#: Results in these are not rounded to a narrower dtype in the end.
+_UNROUNDED = {dtype_names[name] for name in ("float32", "float64", "complex64", "complex128")}
+
 
 def _check_dtype(t, dtype, name):
     if dtype is None:
@@ -34,6 +37,9 @@ def _check_dtype(t, dtype, name):
 
 def linalg_vector_norm(self, ord=2, dim=None, keepdim=False, *, dtype=None):
     name = "linalg.vector_norm"
+    if dtype is None and ord in (1, 2) and self.dtype in _UNROUNDED:
+        total = aten.linalg__powsum.default(self, ord, dim, keepdim)
+        return total if ord == 1 else aten.sqrt.default(total)
     check_floating(self, name)
     if isinstance(ord, complex):
         raise RuntimeError("linalg.vector_norm: Expected a non-complex scalar as the order of norm.")
@@ -54,27 +60,31 @@ def linalg_vector_norm(self, ord=2, dim=None, keepdim=False, *, dtype=None):
     _check_dtype(self, dtype, name)
     result_dtype = _REAL.get(dtype or self.dtype, dtype or self.dtype)
     wide = opmath(dtype or self.dtype)
-    x = self if self.dtype == wide else aten.to.dtype(self, wide)
-    result = _vector_norm(x, float(ord), dims, keepdim)
+    result = _vector_norm(self, float(ord), dims, keepdim, None if self.dtype == wide else wide)
     return result if result.dtype == result_dtype else aten.to.dtype(result, result_dtype)
+
+
+def linalg__powsum_slow(self, ord=2, dim=None, keepdim=False, *, dtype=None):
+    x = self if dtype is None else aten.to.dtype(self, dtype)
+    return aten.sum.dim_IntList(aten.pow.Tensor_Scalar(aten.abs.default(x), ord), dim, keepdim)
 
 
 def _number(ord):
     return f"{ord:g}"
 
 
-def _vector_norm(x, ord, dims, keepdim):
+def _vector_norm(x, ord, dims, keepdim, dtype):
+    """The norm over some dimensions of a tensor, computed in a dtype; None is its own."""
+    if not math.isinf(ord) and ord != 0:
+        total = aten.linalg__powsum.default(x, ord, dims, keepdim, dtype=dtype)
+        return total if ord == 1 else aten.sqrt.default(total) if ord == 2 else aten.pow.Tensor_Scalar(total, 1.0 / ord)
+    if dtype is not None:
+        x = aten.to.dtype(x, dtype)
     size = aten.abs.default(x)
-    if math.isinf(ord):
-        extreme = aten.amax.default if ord > 0 else aten.amin.default
-        return extreme(size, dims, keepdim) if x.dim() else size
     if ord == 0:
         return aten.sum.dim_IntList(aten.ne.Scalar(x, 0), dims, keepdim, dtype=size.dtype)
-    if ord == 1:
-        return aten.sum.dim_IntList(size, dims, keepdim)
-    if ord == 2:
-        return aten.sqrt.default(aten.sum.dim_IntList(aten.mul.Tensor(size, size), dims, keepdim))
-    return aten.pow.Tensor_Scalar(aten.sum.dim_IntList(aten.pow.Tensor_Scalar(size, ord), dims, keepdim), 1.0 / ord)
+    extreme = aten.amax.default if ord > 0 else aten.amin.default
+    return extreme(size, dims, keepdim) if x.dim() else size
 
 
 def _matrix_dims(self, dim):

@@ -2,8 +2,11 @@
 
 import math
 
+import numpy as np
+
 from runtime._core import ops
-from runtime.kernels._common import broadcast, into, real_dtype, scalar_name, wrapped_scalar
+from runtime.kernels._arrays import new, read
+from runtime.kernels._common import broadcast, into, real_dtype, scalar_name
 
 aten = ops.aten
 
@@ -61,62 +64,6 @@ def isclose(self, other, rtol=1e-05, atol=1e-08, equal_nan=False):
 
 def allclose(self, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     return aten.all.default(aten.isclose.default(self, other, rtol, atol, equal_nan)).item()
-
-
-def true_divide_Tensor(self, other):
-    return aten.div.Tensor(self, other)
-
-
-def true_divide_Scalar(self, other):
-    return aten.div.Scalar(self, other)
-
-
-def true_divide__Tensor(self, other):
-    return aten.div_.Tensor(self, other)
-
-
-def true_divide__Scalar(self, other):
-    return aten.div_.Scalar(self, other)
-
-
-def true_divide_out(self, other, *, out):
-    return aten.div.out(self, other, out=out)
-
-
-def remainder_Scalar_Tensor(self, other):
-    return aten.remainder.Tensor(wrapped_scalar(self, other), other)
-
-
-def bitwise_and_Scalar_Tensor(self, other):
-    return aten.bitwise_and.Tensor(wrapped_scalar(self, other), other)
-
-
-def bitwise_or_Scalar_Tensor(self, other):
-    return aten.bitwise_or.Tensor(wrapped_scalar(self, other), other)
-
-
-def bitwise_xor_Scalar_Tensor(self, other):
-    return aten.bitwise_xor.Tensor(wrapped_scalar(self, other), other)
-
-
-def remainder_Scalar_out(self, other, *, out):
-    return into(out, aten.remainder.Scalar(self, other))
-
-
-def fmod_Scalar_out(self, other, *, out):
-    return into(out, aten.fmod.Scalar(self, other))
-
-
-def bitwise_and_Scalar_out(self, other, *, out):
-    return into(out, aten.bitwise_and.Scalar(self, other))
-
-
-def bitwise_or_Scalar_out(self, other, *, out):
-    return into(out, aten.bitwise_or.Scalar(self, other))
-
-
-def bitwise_xor_Scalar_out(self, other, *, out):
-    return into(out, aten.bitwise_xor.Scalar(self, other))
 
 
 def logical_not(self):
@@ -280,3 +227,27 @@ def mvlgamma(self, p):
 
 def special_ndtr(self):
     return aten.mul.Scalar(aten.add.Scalar(aten.erf.default(aten.mul.Scalar(self, math.sqrt(0.5))), 1), 0.5)
+
+
+# ---- mantissa and exponent
+
+
+def frexp(self):
+    import runtime
+
+    return aten.frexp.Tensor_out(
+        self, mantissa=aten.empty_like.default(self), exponent=aten.empty_like.default(self, dtype=runtime.int32)
+    )
+
+
+def frexp_out(self, *, mantissa, exponent):
+    import runtime
+
+    if not self.dtype.is_floating_point:
+        raise RuntimeError("torch.frexp() only supports floating-point dtypes")
+    if mantissa.dtype != self.dtype:
+        raise RuntimeError(f"torch.frexp() expects mantissa to have dtype {self.dtype} but got {mantissa.dtype}")
+    if exponent.dtype != runtime.int32:
+        raise RuntimeError(f"torch.frexp() expects exponent to have int dtype but got {exponent.dtype}")
+    fraction, power = np.frexp(read(self))
+    return into(mantissa, new(np.asarray(fraction))), into(exponent, new(np.asarray(power, dtype=np.int32)))

@@ -1,4 +1,4 @@
-"""Order along a dimension: sorts made of the stable one, elements of a given rank, quantiles, modes, running extremes."""
+"""Order along a dimension: sorts made of the stable one, elements of a given rank, quantiles, modes."""
 
 import math
 
@@ -237,58 +237,7 @@ def nanquantile_scalar(self, q, dim=None, keepdim=False, *, interpolation="linea
     return aten.nanquantile.default(self, q, dim, keepdim, interpolation=interpolation)
 
 
-# ---- running extremes
-
-
-def _running(ufunc, self, values, indices, dim):
-    if not self.numel():
-        return
-    x = read(self)
-    if self.dim() == 0:
-        aten.copy_.default(values, self)
-        aten.zero_.default(indices)
-        return
-    dim = wrap_dim(dim, self.dim())
-    best = ufunc.accumulate(x, axis=dim)
-    # The place of a running extreme is the last one at which it was met, or that of a NaN.
-    met = x == best
-    if x.dtype.kind == "f":
-        met |= x != x
-    shape = [1] * x.ndim
-    shape[dim] = -1
-    places = np.where(met, np.arange(x.shape[dim], dtype=np.int64).reshape(shape), 0)
-    aten.copy_.default(values, new(best, self.dtype))
-    aten.copy_.default(indices, new(np.maximum.accumulate(places, axis=dim)))
-
-
-def _cummax_helper(self, values, indices, dim):
-    _running(np.maximum, self, values, indices, dim)
-
-
-def _cummin_helper(self, values, indices, dim):
-    _running(np.minimum, self, values, indices, dim)
-
-
-def _results(name, self, dim):
-    import runtime
-
-    wrap_dim(dim, self.dim())
-    if self.dtype.is_complex:
-        raise NotImplementedError(f"\"{name}_cpu\" not implemented for '{scalar_name(self.dtype)}'")
-    values = aten.empty.memory_format(self.shape, dtype=self.dtype, device=self.device)
-    return values, aten.empty.memory_format(self.shape, dtype=runtime.int64, device=self.device)
-
-
-def cummax(self, dim):
-    values, indices = _results("cummax", self, dim)
-    aten._cummax_helper.default(self, values, indices, dim)
-    return values, indices
-
-
-def cummin(self, dim):
-    values, indices = _results("cummin", self, dim)
-    aten._cummin_helper.default(self, values, indices, dim)
-    return values, indices
+# ---- gradients
 
 
 def cummaxmin_backward(grad, input, indices, dim):

@@ -172,14 +172,6 @@ def _is_inexact(dtype):
     return dtype.is_floating_point or dtype.is_complex
 
 
-def nansum(self, dim=None, keepdim=False, *, dtype=None):
-    if self.dtype.is_complex:
-        raise RuntimeError("nansum does not support complex inputs")
-    if self.dtype.is_floating_point:
-        self = aten.nan_to_num.default(self, 0.0, math.inf, -math.inf)
-    return aten.sum.dim_IntList(self, dim, keepdim, dtype=dtype)
-
-
 def nanmean(self, dim=None, keepdim=False, *, dtype=None):
     if not _is_inexact(self.dtype):
         raise RuntimeError(f"nanmean(): expected input to have floating point or complex dtype but got {scalar_name(self.dtype)}")

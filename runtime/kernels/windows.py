@@ -108,9 +108,9 @@ def _contiguous():
 def unflatten_int(self, dim, sizes):
     if not sizes:
         raise RuntimeError("unflatten: sizes must be non-empty")
+    dim = wrap_dim(dim, self.dim())
     if self.dim() == 0:
         raise RuntimeError("unflatten got an unexpected error:\nDimension specified as 0 but tensor has no dimensions")
-    dim = wrap_dim(dim, self.dim())
     known = 1
     for size in sizes:
         known *= 1 if size == -1 else size
