@@ -156,20 +156,36 @@ def lu_solved(lu, pivots, b, trans=0):
         for i in places(lu):
             x[i], _ = getrs(lu[i], pivots[i] - 1, b[i], trans=trans)
         return x
-    # The routine wakes threads for matrices of any size.
-    trsm, order = triangular_routine(lu.dtype.char), permutations(pivots, lu.shape[-1])
+    # The routine, and LAPACK's own of row exchanges, wake threads for matrices of any size.
+    trsm = triangular_routine(lu.dtype.char)
     for i in places(lu):
+        a, order = np.asfortranarray(lu[i]), _order(pivots[i].tolist())
         if trans:
-            y = trsm(1.0, lu[i], trsm(1.0, lu[i], b[i], trans_a=trans), lower=1, trans_a=trans, diag=1)
-            x[i][order[i]] = y
+            y = trsm(1.0, a, trsm(1.0, a, b[i], trans_a=trans), lower=1, trans_a=trans, diag=1)
+            x[i][order] = y
         else:
-            x[i] = trsm(1.0, lu[i], trsm(1.0, lu[i], b[i][order[i]], lower=1, diag=1))
+            x[i] = trsm(1.0, a, trsm(1.0, a, b[i][order], lower=1, diag=1))
     return x
+
+
+def _order(exchanges):
+    """The rows that row exchanges of one square matrix bring to each place."""
+    order = list(range(len(exchanges)))
+    for k, other in enumerate(exchanges):
+        if other - 1 != k:
+            order[k], order[other - 1] = order[other - 1], order[k]
+    return order
 
 
 def adjoint(t):
     """The conjugate transpose of matrices."""
     return aten.conj_physical.default(aten.transpose.int(t, -2, -1)) if t.dtype.is_complex else aten.transpose.int(t, -2, -1)
+
+
+def check_pivots(pivots, n, name):
+    """LAPACK reads and writes at the rows that pivots name, wherever they are."""
+    if pivots.size and (np.abs(pivots).min() < 1 or np.abs(pivots).max() > n):
+        raise RuntimeError(f"{name}: pivots must be rows of the matrices, counted from 1. Did you properly pass the result of the factorization?")
 
 
 def info_tensor(info):

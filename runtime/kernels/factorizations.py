@@ -10,6 +10,7 @@ from runtime.kernels._lapack import (
     check_floating,
     check_kernel,
     check_matrix,
+    check_pivots,
     check_square,
     complex_of,
     copy_of,
@@ -268,6 +269,7 @@ def linalg_ldl_solve(LD, pivots, B, *, hermitian=False):
     b, ld = copy_of(B, batch), copy_of(LD, batch)
     if b.size:
         check_kernel("ldl_solve_kernel_cpu", B)
+        check_pivots(read(pivots), LD.shape[-1], "torch.linalg.ldl_solve")
         piv = np.broadcast_to(read(pivots), (*batch, LD.shape[-1]))
         solve = routine("hetrs" if hermitian and b.dtype.char in "FD" else "sytrs", b.dtype.char)
         for i in places(b):

@@ -14,6 +14,7 @@ from runtime.kernels._lapack import (
     check_floating,
     check_kernel,
     check_matrix,
+    check_pivots,
     check_same_dtype,
     check_square,
     copy_of,
@@ -64,9 +65,11 @@ def _linalg_solve_ex(A, B, *, left=True, check_errors=False):
     b = copy_of(rhs, batch)
     if not left:
         b = np.swapaxes(b, -1, -2)
-    wide = np.broadcast_to(lu, batch + lu.shape[-2:])
+    wide, exchanges = lu, pivots
+    if lu.shape[:-2] != batch:
+        wide, exchanges = np.broadcast_to(lu, batch + lu.shape[-2:]), np.broadcast_to(pivots, batch + pivots.shape[-1:])
     # X A = B means A^T X^T = B^T.
-    x = lu_solved(wide, np.broadcast_to(pivots, batch + pivots.shape[-1:]), b, 0 if left else 1)
+    x = lu_solved(wide, exchanges, b, 0 if left else 1)
     if not left:
         x = np.swapaxes(x, -1, -2)
     info = info_tensor(info)
@@ -107,6 +110,7 @@ def linalg_lu_solve(LU, pivots, B, *, left=True, adjoint=False):
     check_kernel("linalg.lu_solve_cpu", B)
     batch = batch_of(LU, B)
     lu, b = np.broadcast_to(read(LU), batch + tuple(LU.shape[-2:])), copy_of(B, batch)
+    check_pivots(read(pivots), LU.shape[-1], "linalg.lu_solve")
     piv = np.broadcast_to(read(pivots), (*batch, pivots.shape[-1]))
     if left:
         return new(lu_solved(lu, piv, b, 2 if adjoint else 0), B.dtype)
