@@ -143,6 +143,9 @@ def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
     if unpack_data:
         lower, upper = (new(part, LU_data.dtype) for part in _triangles(read(LU_data)))
     if unpack_pivots:
+        check_pivots(read(LU_pivots), LU_data.shape[-2], "torch.lu_unpack")
+        if LU_pivots.dim() < 1 or LU_pivots.shape[-1] > LU_data.shape[-2]:
+            raise RuntimeError("torch.lu_unpack: LU_pivots has more pivots than LU_data has rows")
         dtype = read(LU_data).dtype
         p = new(_permutation_matrices(read(LU_pivots), LU_data.shape[-2], dtype), LU_data.dtype)
     return tuple(_nothing(LU_data) if t is None else t for t in (p, lower, upper))
