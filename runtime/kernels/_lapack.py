@@ -33,6 +33,10 @@ def is_wide(dtype):
     return dtype in _FLOATS
 
 
+#: Multiplications up to which one thread is as fast.
+SMALL = 100_000
+
+
 # ---- checks
 
 
@@ -91,6 +95,14 @@ def routine(name, kind):
     return getattr(lapack, {"f": "s", "d": "d", "F": "c", "D": "z"}[kind] + name)
 
 
+@functools.cache
+def triangular_routine(kind):
+    """BLAS's solution of triangular equations, which divides by zeros on the diagonal."""
+    from scipy.linalg import blas
+
+    return getattr(blas, {"f": "s", "d": "d", "F": "c", "D": "z"}[kind] + "trsm")
+
+
 def places(*arrays):
     """The indices of the matrices of stacks of one shape."""
     return itertools.product(*(range(n) for n in arrays[0].shape[:-2]))
@@ -134,19 +146,46 @@ def permutations(pivots, m):
     return perm
 
 
-def lu_solved(lu, pivots, b, adjoint=False):
-    """X of A X = B (of A^H X = B) by the factors of A; stacks of one batch shape."""
-    x = np.empty_like(b)
-    if b.size:
+def lu_solved(lu, pivots, b, trans=0):
+    """X of A X = B by the factors of A; stacks of one batch shape. `trans` as LAPACK counts: 1 for the transpose of A, 2 for its adjoint."""
+    x = np.empty(b.shape, b.dtype)
+    if not b.size:
+        return x
+    if b.shape[-1] * b.shape[-2] ** 2 > SMALL:
         getrs = routine("getrs", lu.dtype.char)
         for i in places(lu):
-            x[i], _ = getrs(lu[i], pivots[i] - 1, b[i], trans=2 if adjoint else 0)
+            x[i], _ = getrs(lu[i], pivots[i] - 1, b[i], trans=trans)
+        return x
+    # The routine, and LAPACK's own of row exchanges, wake threads for matrices of any size.
+    trsm = triangular_routine(lu.dtype.char)
+    for i in places(lu):
+        a, order = np.asfortranarray(lu[i]), _order(pivots[i].tolist())
+        if trans:
+            y = trsm(1.0, a, trsm(1.0, a, b[i], trans_a=trans), lower=1, trans_a=trans, diag=1)
+            x[i][order] = y
+        else:
+            x[i] = trsm(1.0, a, trsm(1.0, a, b[i][order], lower=1, diag=1))
     return x
+
+
+def _order(exchanges):
+    """The rows that row exchanges of one square matrix bring to each place."""
+    order = list(range(len(exchanges)))
+    for k, other in enumerate(exchanges):
+        if other - 1 != k:
+            order[k], order[other - 1] = order[other - 1], order[k]
+    return order
 
 
 def adjoint(t):
     """The conjugate transpose of matrices."""
     return aten.conj_physical.default(aten.transpose.int(t, -2, -1)) if t.dtype.is_complex else aten.transpose.int(t, -2, -1)
+
+
+def check_pivots(pivots, n, name):
+    """LAPACK reads and writes at the rows that pivots name, wherever they are."""
+    if pivots.size and (np.abs(pivots).min() < 1 or np.abs(pivots).max() > n):
+        raise RuntimeError(f"{name}: pivots must be rows of the matrices, counted from 1. Did you properly pass the result of the factorization?")
 
 
 def info_tensor(info):

@@ -10,6 +10,7 @@ from runtime.kernels._lapack import (
     check_floating,
     check_kernel,
     check_matrix,
+    check_pivots,
     check_square,
     complex_of,
     copy_of,
@@ -142,6 +143,9 @@ def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
     if unpack_data:
         lower, upper = (new(part, LU_data.dtype) for part in _triangles(read(LU_data)))
     if unpack_pivots:
+        check_pivots(read(LU_pivots), LU_data.shape[-2], "torch.lu_unpack")
+        if LU_pivots.dim() < 1 or LU_pivots.shape[-1] > LU_data.shape[-2]:
+            raise RuntimeError("torch.lu_unpack: LU_pivots has more pivots than LU_data has rows")
         dtype = read(LU_data).dtype
         p = new(_permutation_matrices(read(LU_pivots), LU_data.shape[-2], dtype), LU_data.dtype)
     return tuple(_nothing(LU_data) if t is None else t for t in (p, lower, upper))
@@ -268,6 +272,7 @@ def linalg_ldl_solve(LD, pivots, B, *, hermitian=False):
     b, ld = copy_of(B, batch), copy_of(LD, batch)
     if b.size:
         check_kernel("ldl_solve_kernel_cpu", B)
+        check_pivots(read(pivots), LD.shape[-1], "torch.linalg.ldl_solve")
         piv = np.broadcast_to(read(pivots), (*batch, LD.shape[-1]))
         solve = routine("hetrs" if hermitian and b.dtype.char in "FD" else "sytrs", b.dtype.char)
         for i in places(b):

@@ -28,9 +28,15 @@ def _scaled(array, n, normalization):
     return array
 
 
+def _check_kind(name, t, dtypes, kind):
+    if t.dtype not in dtypes:
+        raise RuntimeError(f"{name}: expected a {kind} tensor, but got {t.dtype}")
+
+
 def _fft_c2c(self, dim, normalization, forward):
     if not dim:
         return aten.clone.default(self)
+    _check_kind("_fft_c2c", self, _REAL_OF, "complex")
     array = read(self)
     for d in dim:
         # One direction of NumPy's does not scale, whichever `norm` makes it so.
@@ -39,6 +45,7 @@ def _fft_c2c(self, dim, normalization, forward):
 
 
 def _fft_r2c(self, dim, normalization, onesided):
+    _check_kind("_fft_r2c", self, _COMPLEX_OF, "floating point")
     array = np.fft.rfft(read(self), axis=dim[-1]) if onesided else np.fft.fft(read(self), axis=dim[-1])
     for d in dim[:-1]:
         array = np.fft.fft(array, axis=d)
@@ -46,6 +53,9 @@ def _fft_r2c(self, dim, normalization, onesided):
 
 
 def _fft_c2r(self, dim, normalization, last_dim_size):
+    _check_kind("_fft_c2r", self, _REAL_OF, "complex")
+    if last_dim_size < 1:
+        raise RuntimeError(f"Invalid number of data points ({last_dim_size}) specified")
     array = read(self)
     for d in dim[:-1]:
         array = np.fft.ifft(array, axis=d, norm="forward")

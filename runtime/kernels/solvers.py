@@ -14,6 +14,7 @@ from runtime.kernels._lapack import (
     check_floating,
     check_kernel,
     check_matrix,
+    check_pivots,
     check_same_dtype,
     check_square,
     copy_of,
@@ -24,6 +25,7 @@ from runtime.kernels._lapack import (
     places,
     real_of,
     routine,
+    triangular_routine,
 )
 from runtime.linalg import LinAlgError
 
@@ -63,24 +65,17 @@ def _linalg_solve_ex(A, B, *, left=True, check_errors=False):
     b = copy_of(rhs, batch)
     if not left:
         b = np.swapaxes(b, -1, -2)
-    wide = np.broadcast_to(lu, batch + lu.shape[-2:])
+    wide, exchanges = lu, pivots
+    if lu.shape[:-2] != batch:
+        wide, exchanges = np.broadcast_to(lu, batch + lu.shape[-2:]), np.broadcast_to(pivots, batch + pivots.shape[-1:])
     # X A = B means A^T X^T = B^T.
-    x = _solved(wide, np.broadcast_to(pivots, batch + pivots.shape[-1:]), b, 0 if left else 1)
+    x = lu_solved(wide, exchanges, b, 0 if left else 1)
     if not left:
         x = np.swapaxes(x, -1, -2)
     info = info_tensor(info)
     if check_errors:
         _check(info, "torch.linalg.solve_ex", A)
     return new(x[..., 0] if vector else x, B.dtype), new(lu, A.dtype), new(pivots), info
-
-
-def _solved(lu, pivots, b, trans):
-    x = np.empty(b.shape, b.dtype)
-    if b.size:
-        getrs = routine("getrs", lu.dtype.char)
-        for i in places(lu):
-            x[i], _ = getrs(lu[i], pivots[i] - 1, b[i], trans=trans)
-    return x
 
 
 def linalg_solve_ex(A, B, *, left=True, check_errors=False):
@@ -115,11 +110,12 @@ def linalg_lu_solve(LU, pivots, B, *, left=True, adjoint=False):
     check_kernel("linalg.lu_solve_cpu", B)
     batch = batch_of(LU, B)
     lu, b = np.broadcast_to(read(LU), batch + tuple(LU.shape[-2:])), copy_of(B, batch)
+    check_pivots(read(pivots), LU.shape[-1], "linalg.lu_solve")
     piv = np.broadcast_to(read(pivots), (*batch, pivots.shape[-1]))
     if left:
-        return new(lu_solved(lu, piv, b, adjoint), B.dtype)
+        return new(lu_solved(lu, piv, b, 2 if adjoint else 0), B.dtype)
     # X A = B means A^H X^H = B^H, and X A^H = B means A X^H = B^H.
-    x = lu_solved(lu, piv, np.ascontiguousarray(np.swapaxes(b, -1, -2).conj()), not adjoint)
+    x = lu_solved(lu, piv, np.ascontiguousarray(np.swapaxes(b, -1, -2).conj()), 0 if adjoint else 2)
     return new(np.swapaxes(x, -1, -2).conj(), B.dtype)
 
 
@@ -131,17 +127,9 @@ def _triangular(a, b, upper, trans, unit):
     """X of A X = B with triangular A; `trans` as LAPACK counts: 0, 1 (transposed), 2 (conjugated too)."""
     x = np.empty(b.shape, b.dtype)
     if b.size:
-        trtrs = routine("trtrs", a.dtype.char)
+        trsm = triangular_routine(a.dtype.char)
         for i in places(a):
-            solution, info = trtrs(a[i], b[i], lower=not upper, trans=trans, unitdiag=unit)
-            if info > 0:
-                # LAPACK stops at a zero on the diagonal; BLAS divides by it.
-                from scipy.linalg import blas
-
-                solution = getattr(blas, {"f": "strsm", "d": "dtrsm", "F": "ctrsm", "D": "ztrsm"}[a.dtype.char])(
-                    1.0, a[i], b[i], lower=not upper, trans_a=trans, diag=unit
-                )
-            x[i] = solution
+            x[i] = trsm(1.0, a[i], b[i], lower=not upper, trans_a=trans, diag=unit)
     return x
 
 
