@@ -1,1 +1,3 @@
 """Neural networks."""
+
+from runtime.nn import functional as functional
