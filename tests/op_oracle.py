@@ -232,6 +232,7 @@ def compare(op, theirs, mine, sample):
     # First, since in-place operators change their arguments.
     seen = {}
     converted = outcome(lambda: (to_ours(args, seen), to_ours(kwargs, seen)))
+    wide = (_widened(args), _widened(kwargs)) if op.name in op_equivalence.ROUNDED_ONCE else None
     want = outcome(theirs, *args, **kwargs)
     if isinstance(converted, Exception):
         # What PyTorch's operator refuses, as tensors of more than 64 dimensions, may be refused as soon as it is made.
@@ -247,9 +248,35 @@ def compare(op, theirs, mine, sample):
         shape = differs(got, want, values=False)
         return shape or op_equivalence.EQUIVALENT[key](as_arrays(got), as_arrays(want), as_arrays(args), kwargs)
     values = key not in op_equivalence.UNDETERMINED and not op_equivalence.UNDETERMINED_IF.get(key, _never)(args, kwargs)
-    return differs(got, want, op_equivalence.TOLERANCE.get(key), values) or view_differs(
+    return _values_differ(op, theirs, got, want, wide, values) or view_differs(
         got, _tensors(list(my_args) + list(my_kwargs.values())), want, _tensors(list(args) + list(kwargs.values()))
     )
+
+
+def _values_differ(op, theirs, got, want, wide, values=True):
+    """What differs between results; `wide` are float32 arguments for results that are rounded once (`op_equivalence.ROUNDED_ONCE`)."""
+    difference = differs(got, want, op_equivalence.TOLERANCE.get(op.name), values)
+    if difference is None or wide is None or not any(t.dtype == torch.bfloat16 for t in _tensors(want)):
+        return difference
+    return differs(got, _rounded(outcome(theirs, *wide[0], **wide[1]), want))
+
+
+def _widened(value):
+    """Arguments with bfloat16 made float32."""
+    if isinstance(value, torch.Tensor):
+        return value.float() if value.dtype == torch.bfloat16 else value.clone()
+    if isinstance(value, dict):
+        return {k: _widened(v) for k, v in value.items()}
+    if value is torch.bfloat16:
+        return torch.float32
+    return type(value)(_widened(v) for v in value) if type(value) in (list, tuple) else value
+
+
+def _rounded(value, like):
+    """Results in the dtypes of others."""
+    if isinstance(value, torch.Tensor):
+        return value.to(like.dtype)
+    return [_rounded(v, w) for v, w in zip(value, like)] if isinstance(value, (list, tuple)) else value
 
 
 def _never(args, kwargs):
@@ -305,8 +332,9 @@ def _out_differs(op, mine, sample):
         return "another tensor than the out= argument", 1
     if op.name in op_equivalence.UNDETERMINED or op.name in op_equivalence.EQUIVALENT:
         return None, 1
-    return differs(my_out if not isinstance(want, torch.Tensor) else my_out[0], list(theirs) if not isinstance(want, torch.Tensor) else theirs,
-                   op_equivalence.TOLERANCE.get(op.name)), 1  # fmt: skip
+    one = isinstance(want, torch.Tensor)
+    wide = (_widened(args), _widened(kwargs)) if op.name in op_equivalence.ROUNDED_ONCE else None
+    return _values_differ(op, op.op, my_out[0] if one else my_out, theirs if one else list(theirs), wide), 1
 
 
 def name_of(op):

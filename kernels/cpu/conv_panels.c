@@ -11,9 +11,6 @@
 
 #include <stdlib.h>
 
-/* The pool hands out indices by 64 at least: one task is as many indices. */
-enum { TASK = 64 };
-
 typedef struct conv_panels {
     const rt_conv *v;
     const char *image, *image_end, *weight, *bias;
@@ -175,7 +172,7 @@ int rt_conv_panels(int dtype, const rt_conv *v, const char *image, const char *w
                     *offset++ = channel * c.volume + z * v->dilation[0] * c.steps[0] + y * v->dilation[1] * c.steps[1] + x * v->dilation[2];
     if (c.group_maps < 4) {
         int64_t work = c.places * c.depth + 1;
-        rt_parallel_for(v->batch * v->map_channels * TASK, (RT_GRAIN / work + 1) * TASK, best->rows[is_double], &c);
+        rt_parallel_for(v->batch * v->map_channels, RT_GRAIN / work + 1, best->rows[is_double], &c);
     } else {
         int64_t width = best->bytes / itemsize;
         c.panels = (v->batch * c.places + width - 1) / width;
@@ -185,7 +182,7 @@ int rt_conv_panels(int dtype, const rt_conv *v, const char *image, const char *w
         if (c.panels * v->groups < 4 * rt_get_num_threads() && c.group_maps >= 32)
             c.shares = c.group_maps >= 128 ? 4 : 2;
         int64_t work = width * c.depth * c.group_maps / c.shares / 8 + 1;
-        rt_parallel_for(c.panels * c.shares * v->groups * TASK, (RT_GRAIN / work + 1) * TASK, best->panels[is_double], &c);
+        rt_parallel_for(c.panels * c.shares * v->groups, RT_GRAIN / work + 1, best->panels[is_double], &c);
     }
     free(copy);
     free(c.offsets);

@@ -102,7 +102,7 @@ static void NAME(panels)(int64_t begin, int64_t end, void *ctx)
     int64_t columns_at[NAME(WIDTH)];
     T none[ROWS] = {0};
     int64_t columns = v->batch * c->places, share = ((c->group_maps + c->shares - 1) / c->shares + ROWS - 1) / ROWS * ROWS;
-    for (int64_t i = begin / TASK; i < end / TASK; i++) {
+    for (int64_t i = begin; i < end; i++) {
         int64_t part = i % c->shares, first = i / c->shares % c->panels * NAME(WIDTH), group = i / c->shares / c->panels;
         int64_t n = columns - first < NAME(WIDTH) ? columns - first : NAME(WIDTH);
         int64_t from = part * share, to = from + share < c->group_maps ? from + share : c->group_maps;
@@ -142,7 +142,7 @@ static void NAME(rows)(int64_t begin, int64_t end, void *ctx)
     const conv_panels *c = ctx;
     const rt_conv *v = c->v;
     int64_t width = v->map[2], step = v->stride[2];
-    for (int64_t i = begin / TASK; i < end / TASK; i++) {
+    for (int64_t i = begin; i < end; i++) {
         int64_t o = i % v->map_channels, group = o / c->group_maps, item = i / v->map_channels;
         const T *image = (const T *)c->image + (item * v->groups + group) * c->channels * c->volume;
         const T *weight = (const T *)c->weight + o * c->depth;

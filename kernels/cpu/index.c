@@ -1,4 +1,4 @@
-/* Indexing by tensors: index, index_put_, index_select, gather, masked_fill_ and nonzero.
+/* Indexing by tensors: index, index_put_, index_select, gather and masked_fill_.
  *
  * Index tensors are turned into arrays of offsets, checked against the bounds, before any element moves: an error leaves the output as
  * it was.
@@ -7,6 +7,9 @@
 #include "kernels/shared/boxed.h"
 #include "kernels/shared/geometry.h"
 #include "kernels/shared/reduce_rules.h"
+#include "kernels/cpu/masks.h"
+#include "kernels/shared/gil.h"
+#include "kernels/shared/threads.h"
 #include "kernels/shared/structured.h"
 #include "rt_builtins.h"
 
@@ -37,64 +40,6 @@ static int next_element(int n, const int64_t *sizes, const int64_t *steps, int64
         index[d] = 0;
     }
     return 0;
-}
-
-/* ----------------------------------------------------------------------------------------------------------------------- nonzero */
-
-static int is_true(const char *p, int dtype)
-{
-    switch (dtype) {
-    case RT_FLOAT32: return *(const float *)p != 0;
-    case RT_FLOAT64: return *(const double *)p != 0;
-    case RT_FLOAT16: case RT_BFLOAT16: return (*(const uint16_t *)p & 0x7fff) != 0;
-    case RT_COMPLEX64: return *(const float complex *)p != 0;
-    case RT_COMPLEX128: return *(const double complex *)p != 0;
-    default:
-        for (int i = 0; i < rt_itemsize[dtype]; i++)
-            if (p[i])
-                return 1;
-        return 0;
-    }
-}
-
-/* Coordinates of the true elements of a CPU tensor, as an int64 tensor of shape [count, ndim]; each dimension's lie together. */
-static RtTensor *nonzero(const RtTensor *self)
-{
-    int64_t steps[RT_MAX_DIM], index[RT_MAX_DIM] = {0}, count = 0;
-    const char *at = rt_data(self);
-    for (int d = 0; d < self->ndim; d++)
-        steps[d] = self->strides[d] * rt_itemsize[self->dtype];
-    if (self->numel > 0) {
-        do
-            count += is_true(at, self->dtype);
-        while (next_element(self->ndim, self->sizes, steps, index, &at));
-    }
-    int64_t sizes[2] = {count, self->ndim}, strides[2] = {1, count > 0 ? count : 1};
-    RtTensor *out = rt_empty_strided(2, sizes, strides, RT_INT64, self->device_type, self->device_index);
-    if (out == NULL || count == 0)
-        return out;
-    int64_t *to = (int64_t *)rt_data(out);
-    at = rt_data(self);
-    memset(index, 0, sizeof index);
-    do {
-        if (is_true(at, self->dtype)) {
-            for (int d = 0; d < self->ndim; d++)
-                to[d * count] = index[d];
-            to++;
-        }
-    } while (next_element(self->ndim, self->sizes, steps, index, &at));
-    return out;
-}
-
-RT_KERNEL(nonzero)
-{
-    RtTensor *self = RT_TENSOR(args[0]);
-    return rt_check_cpu(self, "nonzero") < 0 ? NULL : (PyObject *)nonzero(self);
-}
-
-RT_KERNEL(nonzero_out)
-{
-    return rt_write_out(rt_k_nonzero(op, ks, args, 1, ctx), args[1]);
 }
 
 /* ------------------------------------------------------------------------------------------------------------- index by many tensors */
@@ -157,7 +102,7 @@ static int add_index(advanced *a, RtTensor *self, int *dim, RtTensor *index, PyO
         }
         if (rt_check_cpu(index, "index") < 0)
             return -1;
-        RtTensor *where = nonzero(index);
+        RtTensor *where = rt_nonzero(index);
         if (where == NULL)
             return -1;
         for (int j = 0; j < index->ndim; j++) {
@@ -460,7 +405,22 @@ static int index_cpu(rt_call_frame *c)
     return offsets == NULL ? -1 : 0;
 }
 
-const rt_structured_def rt_k_index_out = {"index", index_rule, index_cpu, NULL, 1};
+/* One mask over all of a tensor, both contiguous. */
+static PyObject *index_fast(PyObject *const *args, Py_ssize_t nargs, RtTensor *out)
+{
+    const RtTensor *self = RT_TENSOR(args[0]);
+    (void)nargs;
+    if (out != NULL || PyTuple_GET_SIZE(args[1]) != 1 || !rt_is_tensor(PyTuple_GET_ITEM(args[1], 0)))
+        return NULL;
+    const RtTensor *mask = RT_TENSOR(PyTuple_GET_ITEM(args[1], 0));
+    if (mask->dtype != RT_BOOL || mask->ndim == 0 || mask->ndim != self->ndim || !rt_is_contiguous(self) || !rt_is_contiguous(mask) ||
+        memcmp(self->sizes, mask->sizes, sizeof(int64_t) * (size_t)self->ndim) != 0 || self->device_type != RT_DEVICE_CPU ||
+        mask->device_type != RT_DEVICE_CPU || self->numel == 0 || self->storage->data == NULL || mask->storage->data == NULL)
+        return NULL;
+    return (PyObject *)rt_masked_elements(self, mask);
+}
+
+const rt_structured_def rt_k_index_out = {"index", index_rule, index_cpu, index_fast, 1};
 
 static int put(RtTensor *self, PyObject *indices, RtTensor *values, int accumulate)
 {
@@ -665,35 +625,84 @@ static int gather_rule(rt_call_frame *c)
     return c->variant == RT_OUT && (rt_check_no_overlap(c->outs[0], self) < 0 || rt_check_no_overlap(c->outs[0], index) < 0) ? -1 : 0;
 }
 
+/* A walk over the lanes of the index's last dimension. */
+typedef struct gather_walk {
+    const RtTensor *self, *index, *out;
+    int64_t dim, size, itemsize;
+    int64_t wrong; /* an index that is out of bounds */
+    int found_wrong;
+} gather_walk;
+
+#define GATHER_LANE(T)                                                                       \
+    for (int64_t i = 0; i < n; i++, p += step) {                                             \
+        int64_t value = index_dtype == RT_INT64 ? *(const int64_t *)p : index_value(p, index_dtype); \
+        if ((uint64_t)value >= (uint64_t)w->size) {                                          \
+            w->wrong = value;                                                                \
+            w->found_wrong = 1;                                                              \
+            return;                                                                          \
+        }                                                                                    \
+        ((T *)to)[i * to_step] = ((const T *)from)[value * dim_step + i * lane_step];        \
+    }
+
+typedef struct pair64 {
+    uint64_t a, b;
+} pair64;
+
+static void gather_lanes(int64_t begin, int64_t end, void *ctx)
+{
+    gather_walk *w = ctx;
+    const RtTensor *self = w->self, *index = w->index, *out = w->out;
+    int last = index->ndim - 1, index_dtype = index->dtype;
+    int64_t n = last >= 0 ? index->sizes[last] : 1, index_item = rt_itemsize[index_dtype];
+    int64_t step = last >= 0 ? index->strides[last] * index_item : 0, to_step = last >= 0 ? out->strides[last] : 0;
+    int64_t dim_step = self->ndim ? self->strides[w->dim] : 0, lane_step = self->ndim && last >= 0 && last != w->dim ? self->strides[last] : 0;
+    for (int64_t lane = begin; lane < end; lane++) {
+        int64_t rest = lane, at_from = 0, at_to = 0, at_index = 0;
+        for (int d = last - 1; d >= 0; d--) {
+            int64_t i = rest % index->sizes[d];
+            rest /= index->sizes[d];
+            at_index += i * index->strides[d];
+            at_to += i * out->strides[d];
+            if (self->ndim && d != w->dim)
+                at_from += i * self->strides[d];
+        }
+        const char *p = rt_data(index) + at_index * index_item, *from = rt_data(self) + at_from * w->itemsize;
+        char *to = rt_data(out) + at_to * w->itemsize;
+        switch (w->itemsize) {
+        case 1: GATHER_LANE(uint8_t) break;
+        case 2: GATHER_LANE(uint16_t) break;
+        case 4: GATHER_LANE(uint32_t) break;
+        case 8: GATHER_LANE(uint64_t) break;
+        default: GATHER_LANE(pair64) break;
+        }
+    }
+}
+
 static int gather_cpu(rt_call_frame *c)
 {
     RtTensor *self = RT_TENSOR(c->args[0]), *index = RT_TENSOR(c->args[2]), *out = c->outs[0];
-    int64_t dim, steps[RT_MAX_DIM], at[RT_MAX_DIM] = {0}, itemsize = rt_itemsize[self->dtype];
-    if (rt_check_cpu(self, "gather") < 0 || rt_check_cpu(index, "gather") < 0 || rt_as_int64(c->args[1], &dim) < 0)
+    int64_t dim;
+    if (rt_check_cpu(self, "gather") < 0 || rt_check_cpu(index, "gather") < 0 || rt_check_cpu(out, "gather") < 0 ||
+        rt_as_int64(c->args[1], &dim) < 0)
         return -1;
     if (index->numel == 0)
         return 0;
     dim = rt_wrap_dim_scalar(dim, self->ndim);
-    int64_t size = self->ndim ? self->sizes[dim] : 1;
-    for (int d = 0; d < index->ndim; d++)
-        steps[d] = index->strides[d] * rt_itemsize[index->dtype];
-    const char *p = rt_data(index);
-    do {
-        int64_t value = index_value(p, index->dtype);
-        if (value < 0 || value >= size) {
-            PyErr_Format(PyExc_RuntimeError, "index %lld is out of bounds for dimension %lld with size %lld", (long long)value,
-                         (long long)dim, (long long)size);
-            return -1;
-        }
-        int64_t from = 0, to = 0;
-        for (int d = 0; d < index->ndim; d++) {
-            if (self->ndim)
-                from += (d == dim ? value : at[d]) * self->strides[d];
-            to += at[d] * out->strides[d];
-        }
-        memcpy(rt_data(out) + to * itemsize, rt_data(self) + from * itemsize, itemsize);
-    } while (next_element(index->ndim, index->sizes, steps, at, &p));
-    return 0;
+    gather_walk w = {.self = self, .index = index, .out = out, .dim = dim, .size = self->ndim ? self->sizes[dim] : 1,
+                     .itemsize = rt_itemsize[self->dtype]};
+    int64_t length = index->ndim ? index->sizes[index->ndim - 1] : 1, lanes = index->numel / length;
+    if (index->numel < RT_GRAIN) {
+        gather_lanes(0, lanes, &w);
+    } else {
+        RT_BEGIN_LOOP_WITHOUT_GIL
+        rt_parallel_for(lanes, RT_GRAIN / length + 1, gather_lanes, &w);
+        RT_END_LOOP_WITHOUT_GIL
+    }
+    if (!w.found_wrong)
+        return 0;
+    PyErr_Format(PyExc_RuntimeError, "index %lld is out of bounds for dimension %lld with size %lld", (long long)w.wrong, (long long)dim,
+                 (long long)w.size);
+    return -1;
 }
 
 const rt_structured_def rt_k_gather_out = {"gather", gather_rule, gather_cpu, NULL, 1};

@@ -417,6 +417,7 @@ def __rdiv__(self, other):
     """``other / self``, under Python 2's name; as in PyTorch a plain function, for whatever has a reciprocal."""
     return self.reciprocal() * other
 
+
 rt_type_set(rt_TensorType, "__rdiv__", __rdiv__)
 
 

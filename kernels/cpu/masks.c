@@ -1,0 +1,123 @@
+/* See masks.h. Rows of the last dimension are walked without branches: every place is written, and only true elements step on. */
+#include "kernels/cpu/masks.h"
+
+#include <complex.h>
+
+static int is_true(const char *p, int dtype)
+{
+    switch (dtype) {
+    case RT_FLOAT32: return *(const float *)p != 0;
+    case RT_FLOAT64: return *(const double *)p != 0;
+    case RT_FLOAT16: case RT_BFLOAT16: return (*(const uint16_t *)p & 0x7fff) != 0;
+    case RT_COMPLEX64: return *(const float complex *)p != 0;
+    case RT_COMPLEX128: return *(const double complex *)p != 0;
+    default:
+        for (int i = 0; i < rt_itemsize[dtype]; i++)
+            if (p[i])
+                return 1;
+        return 0;
+    }
+}
+
+static int64_t count_true(const char *p, int64_t n, int64_t step, int dtype)
+{
+    int64_t count = 0;
+    if (dtype == RT_BOOL && step == 1)
+        for (int64_t i = 0; i < n; i++)
+            count += p[i] != 0;
+    else
+        for (int64_t i = 0; i < n; i++)
+            count += is_true(p + i * step, dtype);
+    return count;
+}
+
+/* Next row of an odometer over the dimensions before the last; 0 at the end. */
+static int next_row(int n, const int64_t *sizes, const int64_t *steps, int64_t *index, const char **at)
+{
+    for (int d = n - 2; d >= 0; d--) {
+        *at += steps[d];
+        if (++index[d] < sizes[d])
+            return 1;
+        *at -= index[d] * steps[d];
+        index[d] = 0;
+    }
+    return 0;
+}
+
+RtTensor *rt_nonzero(const RtTensor *self)
+{
+    int64_t steps[RT_MAX_DIM], index[RT_MAX_DIM] = {0}, count = 0;
+    int last = self->ndim - 1, dtype = self->dtype;
+    int64_t n = last >= 0 ? self->sizes[last] : 1, step = last >= 0 ? self->strides[last] * rt_itemsize[dtype] : 0;
+    const char *at = rt_data(self);
+    for (int d = 0; d < self->ndim; d++)
+        steps[d] = self->strides[d] * rt_itemsize[dtype];
+    if (self->numel > 0) {
+        do
+            count += count_true(at, n, step, dtype);
+        while (next_row(self->ndim, self->sizes, steps, index, &at));
+    }
+    int64_t sizes[2] = {count, self->ndim}, strides[2] = {1, count > 0 ? count : 1};
+    RtTensor *out = rt_empty_strided(2, sizes, strides, RT_INT64, self->device_type, self->device_index);
+    if (out == NULL || count == 0 || last < 0)
+        return out;
+    int64_t *to = (int64_t *)rt_data(out), *along = to + last * count, done = 0;
+    at = rt_data(self);
+    memset(index, 0, sizeof index);
+    do {
+        int64_t first = done;
+        if (dtype == RT_BOOL)
+            for (int64_t i = 0; i < n && done < count; i++) {
+                along[done] = i;
+                done += at[i * step] != 0;
+            }
+        else
+            for (int64_t i = 0; i < n && done < count; i++) {
+                along[done] = i;
+                done += is_true(at + i * step, dtype);
+            }
+        for (int d = 0; d < last; d++)
+            for (int64_t k = first; k < done; k++)
+                to[d * count + k] = index[d];
+    } while (done < count && next_row(self->ndim, self->sizes, steps, index, &at));
+    return out;
+}
+
+RT_KERNEL(nonzero)
+{
+    RtTensor *self = RT_TENSOR(args[0]);
+    return rt_check_cpu(self, "nonzero") < 0 ? NULL : (PyObject *)rt_nonzero(self);
+}
+
+RT_KERNEL(nonzero_out)
+{
+    return rt_write_out(rt_k_nonzero(op, ks, args, 1, ctx), args[1]);
+}
+
+#define TAKE(T)                                                 \
+    for (int64_t i = 0, k = 0; k < count; i++) {                \
+        ((T *)to)[k] = ((const T *)from)[i];                    \
+        k += where[i] != 0;                                     \
+    }
+
+typedef struct pair64 {
+    uint64_t a, b;
+} pair64;
+
+RtTensor *rt_masked_elements(const RtTensor *self, const RtTensor *mask)
+{
+    const char *where = rt_data(mask), *from = rt_data(self);
+    int64_t count = count_true(where, mask->numel, 1, RT_BOOL);
+    RtTensor *out = rt_empty(1, &count, self->dtype, self->device_type, self->device_index);
+    if (out == NULL)
+        return NULL;
+    char *to = rt_data(out);
+    switch (rt_itemsize[self->dtype]) {
+    case 1: TAKE(uint8_t) break;
+    case 2: TAKE(uint16_t) break;
+    case 4: TAKE(uint32_t) break;
+    case 8: TAKE(uint64_t) break;
+    default: TAKE(pair64) break;
+    }
+    return out;
+}
