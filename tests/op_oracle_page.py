@@ -8,7 +8,8 @@ Each row is an entry of PyTorch 2.13's operator database (`op_db`): its sample i
 computed by both, and compared in type, dtype, shape, values and, for views, memory and strides. *Errors* are the entry's bad inputs that
 raise the same class of exception; *variants* are calls of methods, in-place methods and out= forms. Random numbers are compared by type, dtype and
 shape, factorizations by what they stand for; `tests/op_equivalence.py` lists these and every wider tolerance with its reason. Deviations that are
-meant are in [deviations.md](deviations.md). `python -m tests.op_oracle --write` writes this page, `python -m tests.op_oracle NAME` shows what differs.
+meant are in [deviations.md](deviations.md).
+`python -m tests.op_oracle --write` writes this page, `python -m tests.op_oracle NAME` shows what differs.
 
 """
 
