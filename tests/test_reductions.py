@@ -73,3 +73,12 @@ def test_long_sums_of_floats_stay_accurate():
 def test_integers_sum_as_int64():
     assert rt.full((300,), 100, dtype=rt.uint8).sum().item() == 30_000
     assert rt.ones(3, dtype=rt.bool).sum().dtype is rt.int64
+
+
+@pytest.mark.filterwarnings("ignore:An output with one or more elements")
+@pytest.mark.parametrize("shape", [(1, 4, 0), (2, 3), (3, 1, 2)])
+def test_an_output_that_is_the_input_may_be_resized(shape):
+    x = rt.ones(shape).to(rt.int32)
+    want = x.prod(1)
+    result = rt.ops.aten.prod.int_out(x, 1, False, out=x)
+    assert result is x and x.shape == want.shape and x.dtype == rt.int32

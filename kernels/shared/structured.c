@@ -256,6 +256,29 @@ static int resizes_outputs(const rt_call_frame *c)
     return resizes;
 }
 
+/* An output that is an input too keeps the input's geometry in an alias, when it is resized: kernels read sizes of inputs. `inputs` has room
+ * for c->nargs; c->args is replaced where there is such an output. -1 with an exception set. */
+static int keep_inputs(rt_call_frame *c, PyObject **inputs, Py_ssize_t *kept)
+{
+    for (int i = 0; i < c->nouts; i++) {
+        if (has_sizes(c->outs[i], &c->specs[i]))
+            continue;
+        for (Py_ssize_t j = 0; j < c->nargs; j++) {
+            if (c->args[j] != (PyObject *)c->outs[i])
+                continue;
+            RtTensor *t = c->outs[i], *alias = rt_alias(t, t->ndim, t->sizes, t->strides, t->offset);
+            if (alias == NULL)
+                return -1;
+            if (*kept == 0)
+                memcpy(inputs, c->args, sizeof *inputs * (size_t)c->nargs);
+            inputs[j] = (PyObject *)alias;
+            inputs[MAX_INPUTS + (*kept)++] = (PyObject *)alias;
+            c->args = inputs;
+        }
+    }
+    return 0;
+}
+
 enum what_to_run { RUN_RULE, RUN_CPU, RUN_OUT_OPERATOR };
 
 static PyObject *run(rt_operator *op, PyObject *const *args, Py_ssize_t nargs, const rt_structured *s, enum what_to_run what)
@@ -278,7 +301,12 @@ static PyObject *run(rt_operator *op, PyObject *const *args, Py_ssize_t nargs, c
         if (def->rule(&c) < 0) /* again: other threads ran */
             return NULL;
     }
+    PyObject *inputs[2 * MAX_INPUTS], *result = NULL;
+    Py_ssize_t kept = 0;
     int ready = 0; /* outputs that this function owns a reference of */
+    if (s->variant == RT_OUT && c.nargs <= MAX_INPUTS && RT_UNLIKELY(resizes_outputs(&c)) &&
+        (keep_inputs(&c, inputs, &kept) < 0 || (kept > 0 && def->rule(&c) < 0)))
+        goto fail;
     for (; ready < c.nouts; ready++) {
         if (s->variant == RT_FUNCTIONAL) {
             c.outs[ready] = what == RUN_OUT_OPERATOR ? dispatched_output(&specs[ready]) : allocate_output(&specs[ready]);
@@ -299,11 +327,14 @@ static PyObject *run(rt_operator *op, PyObject *const *args, Py_ssize_t nargs, c
         if (def->cpu(&c) < 0)
             goto fail;
     }
-    return take_outputs(&c);
+    result = take_outputs(&c);
+    ready = 0;
 fail:
     for (int i = 0; i < ready; i++)
         Py_DECREF(c.outs[i]);
-    return NULL;
+    for (Py_ssize_t i = 0; i < kept; i++)
+        Py_DECREF(inputs[MAX_INPUTS + i]);
+    return result;
 }
 
 PyObject *rt_structured_cpu(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx)

@@ -329,17 +329,21 @@ def fft_ihfft2_out(self, s=None, dim=(-2, -1), norm=None, *, out):
 # ---- helpers
 
 
+def _inverse(x):
+    return 1.0 / x if x else math.copysign(math.inf, x)
+
+
 def fft_fftfreq(n, d=1.0, *, dtype=None, layout=None, device=None, pin_memory=None):
     # 0 .. (n-1)//2, then -(n//2) .. -1
     k = aten.arange.default(n, dtype=dtype or get_default_dtype(), layout=layout, device=device, pin_memory=pin_memory)
     half = aten.slice.Tensor(k, 0, (n + 1) // 2)
     aten.copy_.default(half, aten.arange.start(-(n // 2), 0, dtype=k.dtype, device=device))
-    return aten.mul_.Scalar(k, 1.0 / (n * d))
+    return aten.mul_.Scalar(k, _inverse(n * d))
 
 
 def fft_rfftfreq(n, d=1.0, *, dtype=None, layout=None, device=None, pin_memory=None):
     k = aten.arange.default(n // 2 + 1, dtype=dtype or get_default_dtype(), layout=layout, device=device, pin_memory=pin_memory)
-    return aten.mul_.Scalar(k, 1.0 / (n * d))
+    return aten.mul_.Scalar(k, _inverse(n * d))
 
 
 def fft_fftfreq_out(n, d=1.0, *, out):
