@@ -391,8 +391,10 @@ int rt_reduce(const reduce_ops *ops, const RtTensor *in, uint64_t mask, RtTensor
         store(ops->kind, partial, 1, p.out, 0, p.out_dtype, divisor);
     } else {
         int64_t grain = RT_GRAIN / (in->numel / kept) + 1;
-        if (p.columns > 1 && grain < 64)
-            grain = 64;
+        /* Long pieces of rows: short ones defeat prefetching. */
+        int64_t least = kept < 8 * COLUMNS ? COLUMNS : 2 * COLUMNS;
+        if (p.columns > 1 && grain < least)
+            grain = least;
         rt_parallel_for(kept, grain, reduce_range, &p);
     }
     RT_END_LOOP_WITHOUT_GIL
