@@ -449,3 +449,6 @@ def unique_consecutive(input, return_inverse=False, return_counts=False, dim=Non
 def _chosen(found, return_inverse, return_counts):
     chosen = (found[0], *(t for t, wanted in zip(found[1:], (return_inverse, return_counts), strict=True) if wanted))
     return chosen if len(chosen) > 1 else chosen[0]
+
+
+globals().update({name: _core.overridable(globals()[name]) for name in __all__})
