@@ -19,29 +19,9 @@ enum { COLUMNS = 256 };
 
 /* ---------------------------------------------------------------------------------------------------------------- element types */
 
-typedef struct bfloat {
-    uint16_t bits;
-} bfloat;
-
-static inline float bfloat_value(bfloat b)
-{
-    uint32_t bits = (uint32_t)b.bits << 16;
-    float f;
-    memcpy(&f, &bits, 4);
-    return f;
-}
-
-static inline bfloat bfloat_of(float f)
-{
-    uint32_t bits;
-    memcpy(&bits, &f, 4);
-    bfloat b = {f != f ? 0x7fc0 : (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16)};
-    return b;
-}
-
 #define AS_IS(x) (x)
 #define TRUTH(x) ((uint8_t)((x) != 0))
-#define HALF_TRUTH(x) ((uint8_t)(bfloat_value(x) != 0))
+#define HALF_TRUTH(x) ((uint8_t)(rt_bf16_to_float(x) != 0))
 
 /* ------------------------------------------------------------------------------------------------------------------------- sums */
 
@@ -138,7 +118,7 @@ static inline bfloat bfloat_of(float f)
     case RT_FLOAT16: STORE_AS(_Float16, (float)((const source *)acc)[i])                                     \
     case RT_BFLOAT16:                                                                                        \
         for (int64_t i = 0; i < n; i++, out += step)                                                         \
-            *(bfloat *)out = bfloat_of((float)((const source *)acc)[i]);                                     \
+            *(uint16_t *)out = rt_float_to_bf16((float)((const source *)acc)[i]);                                     \
         return;                                                                                              \
     case RT_INT64: STORE_AS(int64_t, ((const source *)acc)[i])                                               \
     case RT_INT32: STORE_AS(int32_t, (int64_t)((const source *)acc)[i])                                      \

@@ -2,31 +2,10 @@
  *
  * The running value is kept wider than the elements (double for float, float for half types, int64 for integers), as in PyTorch.
  */
+#include "kernels/cpu/element.h"
 #include "kernels/shared/gil.h"
 #include "kernels/shared/reduce_rules.h"
 #include "kernels/shared/threads.h"
-
-#include <complex.h>
-
-typedef struct bfloat {
-    uint16_t bits;
-} bfloat;
-
-static inline float bfloat_value(bfloat b)
-{
-    uint32_t bits = (uint32_t)b.bits << 16;
-    float f;
-    memcpy(&f, &bits, 4);
-    return f;
-}
-
-static inline bfloat bfloat_of(float f)
-{
-    uint32_t bits;
-    memcpy(&bits, &f, 4);
-    bfloat b = {f != f ? 0x7fc0 : (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16)};
-    return b;
-}
 
 typedef void (*lane_fn)(const char *in, int64_t in_step, char *out, int64_t out_step, int64_t n);
 
@@ -45,7 +24,7 @@ typedef void (*lane_fn)(const char *in, int64_t in_step, char *out, int64_t out_
 BOTH(f32, float, double, (double), (float))
 BOTH(f64, double, double, (double), (double))
 BOTH(f16, _Float16, float, (float), (_Float16))
-BOTH(bf16, bfloat, float, bfloat_value, bfloat_of)
+BOTH(bf16, uint16_t, float, rt_bf16_to_float, rt_float_to_bf16)
 BOTH(c64, float complex, double complex, (double complex), (float complex))
 BOTH(c128, double complex, double complex, (double complex), (double complex))
 BOTH(u8, uint8_t, uint64_t, (uint64_t), (uint8_t))

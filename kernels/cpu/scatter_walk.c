@@ -2,12 +2,12 @@
 #pragma GCC optimize("O3")
 #include "kernels/cpu/scatter.h"
 
+#include "kernels/cpu/element.h"
+
 #include "kernels/shared/reduce_rules.h"
 #include "rt_builtins.h"
 
-#include <complex.h>
 #include <limits.h>
-#include <math.h>
 
 #define LINE(name, T, PUT)                                                                                                              \
     static void name(char *to, int64_t to_step, int64_t reach, const int64_t *index, int64_t index_step, const char *from,              \
@@ -39,14 +39,11 @@
 #define EITHER(a, b) ((a) = (a) || (b))
 #define BOTH(a, b) ((a) = (a) && (b))
 
-typedef struct element16 {
-    uint64_t parts[2];
-} element16;
 LINE(write_1, uint8_t, WRITE)
 LINE(write_2, uint16_t, WRITE)
 LINE(write_4, uint32_t, WRITE)
 LINE(write_8, uint64_t, WRITE)
-LINE(write_16, element16, WRITE)
+LINE(write_16, rt_item16, WRITE)
 LINE(either, uint8_t, EITHER)
 LINE(both, uint8_t, BOTH)
 
