@@ -15,14 +15,37 @@ typedef double rt_vector_f64 __attribute__((vector_size(64)));
 #define RT_BLEND(mask, yes, no) \
     ((__typeof__(yes))(((__typeof__(mask))(yes) & (mask)) | ((__typeof__(mask))(no) & ~(mask))))
 
-/* A function NAME(p, n) that combines n elements of type T by the associative operation `a OP b`; INIT is neutral. */
+/* Quarters of a vector, folded into one number T by the statement FOLD over quarters x and y: x takes y in. */
+#define RT_FOLD_QUARTERS(T, v, FOLD)                                       \
+    {                                                                      \
+        typedef T quarter __attribute__((vector_size(16)));                \
+        quarter quarters[4], x, y;                                         \
+        memcpy(quarters, &v, sizeof v);                                    \
+        x = quarters[0], y = quarters[2];                                  \
+        FOLD;                                                              \
+        quarters[0] = x;                                                   \
+        x = quarters[1], y = quarters[3];                                  \
+        FOLD;                                                              \
+        y = x, x = quarters[0];                                            \
+        FOLD;                                                              \
+        memcpy(&v, &x, sizeof x);                                          \
+    }
+
+/* A function NAME(p, n) that combines n elements of type T by the associative operation `a OP b`; INIT is neutral. The last elements come
+ * with the vector that ends at them, of which those that were combined before are blended out. */
 #define RT_COMBINE_BLOCK(NAME, T, VECTOR, OP, INIT)                        \
     RT_CLONES static T NAME(const T *p, int64_t n)                         \
     {                                                                      \
         enum { W = sizeof(VECTOR) / sizeof(T) };                           \
+        static const T places[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}; \
         VECTOR a = {0}, b, c, d, x, y, z, w;                               \
-        T lane[W];                                                         \
         int64_t i = 0;                                                     \
+        if (n < W) {                                                       \
+            T total = INIT;                                                \
+            for (; i < n; i++)                                             \
+                total = total OP p[i];                                     \
+            return total;                                                  \
+        }                                                                  \
         a = b = c = d = a + (T)(INIT);                                     \
         for (; i + 4 * W <= n; i += 4 * W) {                               \
             memcpy(&x, p + i, sizeof x);                                   \
@@ -38,28 +61,38 @@ typedef double rt_vector_f64 __attribute__((vector_size(64)));
             memcpy(&x, p + i, sizeof x);                                   \
             a = a OP x;                                                    \
         }                                                                  \
+        if (i < n) {                                                       \
+            memcpy(&x, p + n - W, sizeof x);                               \
+            memcpy(&y, places, sizeof y);                                  \
+            z = (VECTOR){0} + (T)(INIT);                                   \
+            b = b OP RT_BLEND(y >= (T)(W - (n - i)), x, z);                \
+        }                                                                  \
         a = (a OP b) OP (c OP d);                                          \
-        memcpy(lane, &a, sizeof a);                                        \
-        for (int k = 0; i + k < n; k++)                                    \
-            lane[k] = lane[k] OP p[i + k];                                 \
-        for (int width = W / 2; width > 0; width /= 2)                     \
-            for (int k = 0; k < width; k++)                                \
-                lane[k] = lane[k] OP lane[k + width];                      \
-        return lane[0];                                                    \
+        RT_FOLD_QUARTERS(T, a, x = x OP y)                                 \
+        return W == 16 ? (a[0] OP a[2]) OP (a[1] OP a[3]) : a[0] OP a[1];  \
     }
 
-/* A function NAME(p, n, &extreme) that finds the extreme of n >= 1 elements by `BETTER`, NaNs left out of account, and returns whether
- * there is a NaN. */
+/* A function NAME(p, n, &extreme) that returns whether there is a NaN among n >= 1 elements and finds the extreme by `BETTER` if there is
+ * none. Vectors may overlap: an element may count twice. */
 #define RT_EXTREME_BLOCK(NAME, T, VECTOR, BETTER)                          \
     RT_CLONES static int NAME(const T *p, int64_t n, T *extreme)           \
     {                                                                      \
         enum { W = sizeof(VECTOR) / sizeof(T) };                           \
-        VECTOR a = {0}, b, x, y;                                           \
-        T lane[W];                                                         \
+        VECTOR a, b, x, y;                                                 \
         int64_t i = 0;                                                     \
-        int nan = 0;                                                       \
-        a = b = a + p[0];                                                  \
-        __typeof__(a != a) odd = a != a, odd_too = odd;                    \
+        if (n < W) {                                                       \
+            T best = p[0];                                                 \
+            int nan = 0;                                                   \
+            for (; i < n; i++) {                                           \
+                nan |= p[i] != p[i];                                       \
+                best = p[i] BETTER best ? p[i] : best;                     \
+            }                                                              \
+            *extreme = best;                                               \
+            return nan;                                                    \
+        }                                                                  \
+        memcpy(&a, p, sizeof a);                                           \
+        memcpy(&b, p + n - W, sizeof b);                                   \
+        __typeof__(a != a) odd = a != a, odd_too = b != b;                 \
         for (; i + 2 * W <= n; i += 2 * W) {                               \
             memcpy(&x, p + i, sizeof x);                                   \
             memcpy(&y, p + i + W, sizeof y);                               \
@@ -68,20 +101,23 @@ typedef double rt_vector_f64 __attribute__((vector_size(64)));
             odd |= x != x;                                                 \
             odd_too |= y != y;                                             \
         }                                                                  \
+        if (i + W <= n) {                                                  \
+            memcpy(&x, p + i, sizeof x);                                   \
+            a = RT_BLEND(x BETTER a, x, a);                                \
+            odd |= x != x;                                                 \
+        }                                                                  \
         a = RT_BLEND(b BETTER a, b, a);                                    \
         odd |= odd_too;                                                    \
-        memcpy(lane, &a, sizeof a);                                        \
-        for (; i < n; i++) {                                               \
-            nan |= p[i] != p[i];                                           \
-            lane[0] = p[i] BETTER lane[0] ? p[i] : lane[0];                \
-        }                                                                  \
-        for (int k = 0; k < (int)W; k++)                                   \
-            nan |= odd[k] != 0;                                            \
-        for (int width = W / 2; width > 0; width /= 2)                     \
-            for (int k = 0; k < width; k++)                                \
-                lane[k] = lane[k + width] BETTER lane[k] ? lane[k + width] : lane[k]; \
-        *extreme = lane[0];                                                \
-        return nan;                                                        \
+        RT_FOLD_QUARTERS(T, a, x = RT_BLEND(y BETTER x, y, x))             \
+        T best = a[0];                                                     \
+        for (int k = 1; k < (int)W / 4; k++)                               \
+            best = a[k] BETTER best ? a[k] : best;                         \
+        *extreme = best;                                                   \
+        uint64_t parts[8], any = 0;                                        \
+        memcpy(parts, &odd, sizeof odd);                                   \
+        for (int k = 0; k < 8; k++)                                        \
+            any |= parts[k];                                               \
+        return any != 0;                                                   \
     }
 
 /* A function NAME(p, n, value): the place of the first element that equals a value, which one of the n does. */
@@ -89,6 +125,11 @@ typedef double rt_vector_f64 __attribute__((vector_size(64)));
     RT_CLONES static int64_t NAME(const T *p, int64_t n, T value)          \
     {                                                                      \
         int64_t i = 0;                                                     \
+        if (n < 32) {                                                      \
+            while (p[i] != value)                                          \
+                i++;                                                       \
+            return i;                                                      \
+        }                                                                  \
         for (; i + 32 <= n; i += 32) {                                     \
             int any = 0;                                                   \
             for (int k = 0; k < 32; k++)                                   \
@@ -96,9 +137,13 @@ typedef double rt_vector_f64 __attribute__((vector_size(64)));
             if (any)                                                       \
                 break;                                                     \
         }                                                                  \
-        while (p[i] != value)                                              \
-            i++;                                                           \
-        return i;                                                          \
+        i = i + 32 <= n ? i : n - 32;                                      \
+        int first = 32;                                                    \
+        for (int k = 0; k < 32; k++) {                                     \
+            int place = p[i + k] == value ? k : 32;                        \
+            first = place < first ? place : first;                         \
+        }                                                                  \
+        return i + first;                                                  \
     }
 
 #endif
