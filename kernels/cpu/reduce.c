@@ -29,6 +29,7 @@ enum { COLUMNS = 256 };
 #define INIT 0
 #define COMBINE(a, b) ((a) + (b))
 #define VECTOR_BLOCK(name, T, VECTOR) RT_COMBINE_BLOCK(name, T, VECTOR, +, 0)
+#define VECTOR_ROWS(name, T, VECTOR) RT_COMBINE_ROWS(name, T, VECTOR, +)
 #define FAMILY(part, type) sum_##type##_##part
 #include "kernels/cpu/reduce_arithmetic.h"
 #undef FAMILY
@@ -36,6 +37,7 @@ enum { COLUMNS = 256 };
 #undef COMBINE
 #undef CLONES
 #undef VECTOR_BLOCK
+#undef VECTOR_ROWS
 
 #define CLONES
 #define INIT 1

@@ -72,6 +72,56 @@ typedef double rt_vector_f64 __attribute__((vector_size(64)));
         return W == 16 ? (a[0] OP a[2]) OP (a[1] OP a[3]) : a[0] OP a[1];  \
     }
 
+/* A function NAME(p, rows, row_step, cols, acc) that combines rows into acc: the number of columns done, which is 0 where there are fewer than
+ * a vector has. */
+#define RT_COMBINE_ROWS(NAME, T, VECTOR, OP)                               \
+    RT_CLONES static int64_t NAME(const char *p, int64_t rows, int64_t row_step, int64_t cols, T *acc) \
+    {                                                                      \
+        enum { W = sizeof(VECTOR) / sizeof(T) };                           \
+        VECTOR a, b, c, d, x, y, z, w;                                     \
+        static const T places[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}; \
+        int64_t i = 0;                                                     \
+        if (cols < W)                                                      \
+            return 0;                                                      \
+        for (; i + 4 * W <= cols; i += 4 * W) {                            \
+            const char *row = p + i * (int64_t)sizeof(T);                  \
+            memcpy(&a, acc + i, sizeof a);                                 \
+            memcpy(&b, acc + i + W, sizeof b);                             \
+            memcpy(&c, acc + i + 2 * W, sizeof c);                         \
+            memcpy(&d, acc + i + 3 * W, sizeof d);                         \
+            for (int64_t r = 0; r < rows; r++, row += row_step) {          \
+                memcpy(&x, row, sizeof x);                                 \
+                memcpy(&y, row + sizeof x, sizeof y);                      \
+                memcpy(&z, row + 2 * sizeof x, sizeof z);                  \
+                memcpy(&w, row + 3 * sizeof x, sizeof w);                  \
+                a = a OP x;                                                \
+                b = b OP y;                                                \
+                c = c OP z;                                                \
+                d = d OP w;                                                \
+            }                                                              \
+            memcpy(acc + i, &a, sizeof a);                                 \
+            memcpy(acc + i + W, &b, sizeof b);                             \
+            memcpy(acc + i + 2 * W, &c, sizeof c);                         \
+            memcpy(acc + i + 3 * W, &d, sizeof d);                         \
+        }                                                                  \
+        while (i < cols) {                                                 \
+            /* The last vector starts early: columns that were done before keep their values. */ \
+            int64_t at = i + W <= cols ? i : cols - W;                     \
+            const char *row = p + at * (int64_t)sizeof(T);                 \
+            memcpy(&a, acc + at, sizeof a);                                \
+            memcpy(&y, places, sizeof y);                                  \
+            b = a;                                                         \
+            for (int64_t r = 0; r < rows; r++, row += row_step) {          \
+                memcpy(&x, row, sizeof x);                                 \
+                a = a OP x;                                                \
+            }                                                              \
+            a = RT_BLEND(y >= (T)(i - at), a, b);                          \
+            memcpy(acc + at, &a, sizeof a);                                \
+            i = at + W;                                                    \
+        }                                                                  \
+        return cols;                                                       \
+    }
+
 /* A function NAME(p, n, &extreme) that returns whether there is a NaN among n >= 1 elements and finds the extreme by `BETTER` if there is
  * none. Vectors may overlap: an element may count twice. */
 #define RT_EXTREME_BLOCK(NAME, T, VECTOR, BETTER)                          \
