@@ -118,15 +118,15 @@ enum { BLOCK = 2048, LANES = 32, ROW = 256 };
     FIND(smallest_##TYPE, T, ACC, LOAD, <)                \
     FIND_ROWS(largest_rows_##TYPE, T, ACC, LOAD, >, WIDE) \
     FIND_ROWS(smallest_rows_##TYPE, T, ACC, LOAD, <, WIDE)
-#define VECTORS(NAME, T, VECTOR, BETTER) RT_EXTREME_BLOCK(NAME##_block, T, VECTOR, BETTER) RT_PLACE_OF(NAME##_place, T)
+#define VECTORS(NAME, T, VECTOR, BETTER, WHICH) RT_EXTREME_BLOCK(NAME##_block, T, VECTOR, BETTER, WHICH) RT_PLACE_OF(NAME##_place, T)
 #define LANES_OF(TYPE, T, ACC, LOAD, WIDE)                                                                 \
     LANES_BLOCK(largest_##TYPE, T, ACC, LOAD, >)          \
     LANES_BLOCK(smallest_##TYPE, T, ACC, LOAD, <)         \
     BOTH(TYPE, T, ACC, LOAD, WIDE)
-VECTORS(largest_f32, float, rt_vector_f32, >)
-VECTORS(smallest_f32, float, rt_vector_f32, <)
-VECTORS(largest_f64, double, rt_vector_f64, >)
-VECTORS(smallest_f64, double, rt_vector_f64, <)
+VECTORS(largest_f32, float, rt_vector_f32, >, max)
+VECTORS(smallest_f32, float, rt_vector_f32, <, min)
+VECTORS(largest_f64, double, rt_vector_f64, >, max)
+VECTORS(smallest_f64, double, rt_vector_f64, <, min)
 BOTH(f32, float, float, AS_IS, int32_t)
 BOTH(f64, double, double, AS_IS, int64_t)
 LANES_OF(f16, _Float16, float, (float), int32_t)

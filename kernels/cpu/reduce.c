@@ -53,18 +53,18 @@ enum { COLUMNS = 256 };
 /* ---------------------------------------------------------------------------------------------------------------- extreme values
  * A NaN wins and stays. */
 
-#define EXTREME_OR_NAN(name, T, VECTOR, BETTER)                            \
-    RT_EXTREME_BLOCK(name##_search, T, VECTOR, BETTER)                     \
+#define EXTREME_OR_NAN(name, T, VECTOR, BETTER, WHICH)                     \
+    RT_EXTREME_BLOCK(name##_search, T, VECTOR, BETTER, WHICH)              \
     static T name(const T *p, int64_t n)                                   \
     {                                                                      \
         T extreme;                                                         \
         return name##_search(p, n, &extreme) ? (T)NAN : extreme;           \
     }
-#define EXTREME_OF(name, T, VECTOR, BETTER) EXTREME_OR_NAN(name, T, VECTOR, BETTER)
+#define EXTREME_OF(name, T, VECTOR, BETTER, WHICH) EXTREME_OR_NAN(name, T, VECTOR, BETTER, WHICH)
 
 #undef VECTOR_BLOCK
 #define CLONES RT_CLONES
-#define VECTOR_BLOCK(name, T, VECTOR) EXTREME_OF(name, T, VECTOR, >)
+#define VECTOR_BLOCK(name, T, VECTOR) EXTREME_OF(name, T, VECTOR, >, max)
 #define COMBINE(a, b) (((b) > (a)) | ((b) != (b)) ? (b) : (a))
 #define LOWEST(least, minus_infinity) (least)
 #define LOWEST_FLOAT (-INFINITY)
@@ -75,7 +75,7 @@ enum { COLUMNS = 256 };
 #undef EXTREME
 #undef COMBINE
 #undef VECTOR_BLOCK
-#define VECTOR_BLOCK(name, T, VECTOR) EXTREME_OF(name, T, VECTOR, <)
+#define VECTOR_BLOCK(name, T, VECTOR) EXTREME_OF(name, T, VECTOR, <, min)
 #define COMBINE(a, b) (((b) < (a)) | ((b) != (b)) ? (b) : (a))
 #define EXTREME(low, high) (high)
 #define FAMILY(part, type) min_##type##_##part

@@ -21,7 +21,7 @@ enum what { SOFTMAX, LOG_SOFTMAX, SOFTMAX_BACKWARD, LOG_SOFTMAX_BACKWARD, KINDS 
 /* A function over `n` rows of `cols` lanes; rows are `step` elements apart. The gradients read the gradient of the result from `a` and
  * the result from `b`; the others read `a`. A single lane of neighbouring elements has cols == 1 and step == 1. */
 #define LOOPS(S, T, VECTOR, GROUP, EXP, LOG)                                                                      \
-    RT_EXTREME_BLOCK(largest_##S, T, VECTOR, >)                                                            \
+    RT_EXTREME_BLOCK(largest_##S, T, VECTOR, >, max)                                                       \
     /* The sum of exp(a[i] - top), and these numbers where there is an output. The last group of a lane is filled up with zeros' logarithms, \
      * so that short lanes are vector code to the end. */                                                 \
     static inline __attribute__((always_inline)) T exps_##S(const T *a, T *out, int64_t n, T top)          \

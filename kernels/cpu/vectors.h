@@ -122,9 +122,12 @@ typedef double rt_vector_f64 __attribute__((vector_size(64)));
         return cols;                                                       \
     }
 
-/* A function NAME(p, n, &extreme) that returns whether there is a NaN among n >= 1 elements and finds the extreme by `BETTER` if there is
- * none. Vectors may overlap: an element may count twice. */
-#define RT_EXTREME_BLOCK(NAME, T, VECTOR, BETTER)                          \
+#define RT_PRAGMA(...) _Pragma(#__VA_ARGS__)
+
+/* A function NAME(p, n, &extreme) that returns whether there is a NaN among n >= 1 elements and finds the extreme by `BETTER` (> where
+ * WHICH is max, < where it is min) if there is none. Many elements go in four streams of scalars, of which compilers make instructions for
+ * extremes; the rest in vectors, which may overlap: an element may count twice. */
+#define RT_EXTREME_BLOCK(NAME, T, VECTOR, BETTER, WHICH)                          \
     RT_CLONES static int NAME(const T *p, int64_t n, T *extreme)           \
     {                                                                      \
         enum { W = sizeof(VECTOR) / sizeof(T) };                           \
@@ -143,6 +146,27 @@ typedef double rt_vector_f64 __attribute__((vector_size(64)));
         memcpy(&a, p, sizeof a);                                           \
         memcpy(&b, p + n - W, sizeof b);                                   \
         __typeof__(a != a) odd = a != a, odd_too = b != b;                 \
+        int nan = 0;                                                       \
+        if (n >= 16 * W) {                                                 \
+            int64_t part = n / (4 * W) * W;                                \
+            const T *second = p + part, *third = second + part, *fourth = third + part; \
+            T e = p[0], f = e, g = e, h = e;                               \
+            __typeof__(odd[0]) any = 0;                                    \
+            RT_PRAGMA(omp simd reduction(WHICH : e, f, g, h) reduction(| : any)) \
+            for (int64_t k = 0; k < part; k++) {                           \
+                T q = p[k], r = second[k], s = third[k], t = fourth[k];    \
+                e = q BETTER e ? q : e;                                    \
+                f = r BETTER f ? r : f;                                    \
+                g = s BETTER g ? s : g;                                    \
+                h = t BETTER h ? t : h;                                    \
+                any |= __builtin_isunordered(q, r) | __builtin_isunordered(s, t); \
+            }                                                              \
+            e = f BETTER e ? f : e;                                        \
+            g = h BETTER g ? h : g;                                        \
+            a = (VECTOR){0} + (g BETTER e ? g : e);                        \
+            nan = any != 0;                                                \
+            i = 4 * part;                                                  \
+        }                                                                  \
         for (; i + 2 * W <= n; i += 2 * W) {                               \
             memcpy(&x, p + i, sizeof x);                                   \
             memcpy(&y, p + i + W, sizeof y);                               \
@@ -163,11 +187,11 @@ typedef double rt_vector_f64 __attribute__((vector_size(64)));
         for (int k = 1; k < (int)W / 4; k++)                               \
             best = a[k] BETTER best ? a[k] : best;                         \
         *extreme = best;                                                   \
-        uint64_t parts[8], any = 0;                                        \
+        uint64_t parts[8];                                                 \
         memcpy(parts, &odd, sizeof odd);                                   \
         for (int k = 0; k < 8; k++)                                        \
-            any |= parts[k];                                               \
-        return any != 0;                                                   \
+            nan |= parts[k] != 0;                                          \
+        return nan;                                                        \
     }
 
 /* A function NAME(p, n, value): the place of the first element that equals a value, which one of the n does. */
