@@ -16,16 +16,6 @@ from runtime.kernels._common import broadcast, scalar_name
 aten = ops.aten
 
 _FLOATS = {dtype_names[n] for n in ("float32", "float64", "complex64", "complex128")}
-_REAL = {dtype_names["complex64"]: dtype_names["float32"], dtype_names["complex128"]: dtype_names["float64"]}
-_COMPLEX = {real: complex_ for complex_, real in _REAL.items()}
-
-
-def real_of(dtype):
-    return _REAL.get(dtype, dtype)
-
-
-def complex_of(dtype):
-    return _COMPLEX.get(dtype, dtype)
 
 
 def is_wide(dtype):

@@ -4,7 +4,7 @@ import numpy as np
 
 from runtime._core import ops
 from runtime.kernels._arrays import new, read
-from runtime.kernels._common import scalar_name
+from runtime.kernels._common import complex_dtype, real_dtype, scalar_name
 from runtime.kernels._lapack import (
     batch_of,
     check_floating,
@@ -12,13 +12,11 @@ from runtime.kernels._lapack import (
     check_matrix,
     check_pivots,
     check_square,
-    complex_of,
     copy_of,
     info_tensor,
     lu_of,
     permutations,
     places,
-    real_of,
     routine,
 )
 from runtime.linalg import LinAlgError
@@ -412,13 +410,13 @@ def _linalg_svd(A, full_matrices=False, compute_uv=True, *, driver=None):
         _check(info_tensor(np.full(array.shape[:-2], -4)), "linalg.svd", A)
     try:
         if not compute_uv:
-            return _nothing(A), new(np.linalg.svd(array, compute_uv=False), real_of(A.dtype)), _nothing(A)
+            return _nothing(A), new(np.linalg.svd(array, compute_uv=False), real_dtype(A.dtype)), _nothing(A)
         u, s, vh = np.linalg.svd(array, full_matrices=full_matrices)
     except np.linalg.LinAlgError:
         raise LinAlgError(
             "linalg.svd: The algorithm failed to converge because the input matrix is ill-conditioned or has too many repeated singular values."
         ) from None
-    return new(u, A.dtype), new(s, real_of(A.dtype)), new(vh, A.dtype)
+    return new(u, A.dtype), new(s, real_dtype(A.dtype)), new(vh, A.dtype)
 
 
 def linalg_svd(A, full_matrices=True, *, driver=None):
@@ -452,13 +450,13 @@ def _linalg_eigh(A, UPLO="L", compute_v=True):
     array = read(A)
     try:
         if not compute_v:
-            return new(np.linalg.eigvalsh(array, UPLO), real_of(A.dtype)), _nothing(A)
+            return new(np.linalg.eigvalsh(array, UPLO), real_dtype(A.dtype)), _nothing(A)
         values, vectors = np.linalg.eigh(array, UPLO)
     except np.linalg.LinAlgError:
         raise LinAlgError(
             "linalg.eigh: The algorithm failed to converge because the input matrix is ill-conditioned or has too many repeated eigenvalues."
         ) from None
-    return new(values, real_of(A.dtype)), new(vectors, A.dtype)
+    return new(values, real_dtype(A.dtype)), new(vectors, A.dtype)
 
 
 def linalg_eigh(self, UPLO="L"):
@@ -484,11 +482,11 @@ def _eig(function, t, name):
 
 def linalg_eig(self):
     values, vectors = _eig(np.linalg.eig, self, "linalg.eig")
-    return new(values, complex_of(self.dtype)), new(vectors, complex_of(self.dtype))
+    return new(values, complex_dtype(self.dtype)), new(vectors, complex_dtype(self.dtype))
 
 
 def _linalg_eigvals(self):
-    return new(_eig(np.linalg.eigvals, self, "linalg.eigvals"), complex_of(self.dtype))
+    return new(_eig(np.linalg.eigvals, self, "linalg.eigvals"), complex_dtype(self.dtype))
 
 
 def linalg_eigvals(self):

@@ -4,7 +4,7 @@ import functools
 import itertools
 import math
 
-from runtime._core import _promote_types, ops
+from runtime._core import ops
 from runtime.kernels._common import broadcast, into, scalar_name, wrap_dim
 from runtime.kernels._contraction import sum_of_products
 
@@ -75,7 +75,7 @@ def addr(self, vec1, vec2, *, beta=1, alpha=1):
         product = product if alpha else aten.zeros_like.default(product)
         return aten.logical_or.default(self, product) if beta else product
     result = _scaled_sum(self, product, beta, alpha)
-    dtype = functools.reduce(_promote_types, (t.dtype for t in (self, vec1, vec2)))
+    dtype = functools.reduce(aten.promote_types.default, (t.dtype for t in (self, vec1, vec2)))
     return result if result.dtype == dtype else aten.to.dtype(result, dtype)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from runtime._core import finfo, ops
 from runtime.kernels._arrays import new, read
-from runtime.kernels._common import scalar_name
+from runtime.kernels._common import real_dtype, scalar_name
 from runtime.kernels._lapack import (
     adjoint,
     batch_of,
@@ -23,7 +23,6 @@ from runtime.kernels._lapack import (
     lu_of,
     lu_solved,
     places,
-    real_of,
     routine,
     triangular_routine,
 )
@@ -193,7 +192,7 @@ def linalg_lstsq(self, b, rcond=None, *, driver=None):
     driver = driver or "gelsy"
     m, n, nrhs = self.shape[-2], self.shape[-1], rhs.shape[-1]
     if rcond is None:
-        rcond = finfo(real_of(self.dtype)).eps * max(m, n)
+        rcond = finfo(real_dtype(self.dtype)).eps * max(m, n)
     batch = batch_of(self, rhs)
     a, right = copy_of(self, batch), copy_of(rhs, batch)
     real = a.real.dtype
@@ -338,7 +337,7 @@ def _tolerance(self, atol, rtol, largest):
 
 
 def _number(value, self):
-    return None if value is None else aten.scalar_tensor.default(value, dtype=real_of(self.dtype), device=self.device)
+    return None if value is None else aten.scalar_tensor.default(value, dtype=real_dtype(self.dtype), device=self.device)
 
 
 def linalg_pinv_atol_rtol_float(self, *, atol=None, rtol=None, hermitian=False):
@@ -439,7 +438,7 @@ def _linalg_slogdet(A):
     diagonal, parity = _sign_and_log(lu, pivots)
     with np.errstate(divide="ignore"):
         logarithm = np.log(np.abs(diagonal)).sum(-1)
-    return new((np.sign(diagonal).prod(-1) * parity).astype(lu.dtype), A.dtype), new(logarithm, real_of(A.dtype)), new(lu, A.dtype), new(pivots)
+    return new((np.sign(diagonal).prod(-1) * parity).astype(lu.dtype), A.dtype), new(logarithm, real_dtype(A.dtype)), new(lu, A.dtype), new(pivots)
 
 
 def linalg_slogdet(A):
@@ -533,7 +532,7 @@ def linalg_cond_p_str(self, p):
 
 def _cond_by_inverse(self, p, norm):
     if self.numel() == 0:
-        return aten.zeros.default(list(self.shape[:-2]), dtype=real_of(self.dtype), device=self.device)
+        return aten.zeros.default(list(self.shape[:-2]), dtype=real_dtype(self.dtype), device=self.device)
     check_square(self, "linalg.cond")
     if p not in (1, -1, math.inf, -math.inf, "fro", "nuc"):
         raise RuntimeError(f"linalg.cond got an invalid norm type: {p}")
