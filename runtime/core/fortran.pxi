@@ -41,6 +41,29 @@ cdef extern from *:
     #define V16 V15, void *
     #define CALL(n) case n: for (; count > 0; count--) { ((void (*)(V##n))f)(P##n); for (int i = 0; i < n; i++) p[i] += step[i]; } break;
 
+    /* Exchanges of the rows of a matrix whose columns are contiguous: row k with row pivots[k], counted from 1; the last one first if
+     * `backward`. LAPACK's own wakes threads for matrices of any size. */
+    static void exchange_rows(int *m, int *n, void *matrix, int *itemsize, int *pivots, int *exchanges, int *backward)
+    {
+    #define EXCHANGE(T)                                                                                                                    \
+        for (T *column = matrix, *end = column + (Py_ssize_t)*m * *n; column < end; column += *m) {                                        \
+            for (int i = 0; i < *exchanges; i++) {                                                                                         \
+                int k = *backward ? *exchanges - 1 - i : i;                                                                                \
+                T value = column[k];                                                                                                       \
+                column[k] = column[pivots[k] - 1];                                                                                         \
+                column[pivots[k] - 1] = value;                                                                                             \
+            }                                                                                                                              \
+        }
+        typedef struct { uint64_t parts[2]; } pair;
+        if (*itemsize == 4)
+            EXCHANGE(uint32_t)
+        else if (*itemsize == 8)
+            EXCHANGE(uint64_t)
+        else if (*itemsize == 16)
+            EXCHANGE(pair)
+    }
+    #define EXCHANGE_ROWS ((void *)exchange_rows)
+
     static void call_fortran(void *f, int n, Py_ssize_t count, char **p, const Py_ssize_t *step)
     {
         switch (n) {
@@ -51,6 +74,7 @@ cdef extern from *:
     """
     enum:
         MAX_FORTRAN_ARGS
+    void *EXCHANGE_ROWS
     void call_fortran(void *f, int n, Py_ssize_t count, char **p, const Py_ssize_t *step) noexcept nogil
 
 cdef extern from "Python.h":
@@ -104,3 +128,7 @@ def _call_fortran(capsule, Py_ssize_t count, *args):
                 steps[i] = nbytes // count if count > 0 else 0
     with nogil:
         call_fortran(function, n, count, pointers, steps)
+
+
+#: In the form of LAPACK's routines: rows, columns, the matrix, bytes of an element, pivots, their number, whether backwards.
+_exchange_rows = PyCapsule_New(EXCHANGE_ROWS, b"void (int *, int *, void *, int *, int *, int *, int *)", NULL)

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from runtime._core import _adopt, _call_fortran, dtype_names, ops
+from runtime._core import _call_fortran, _exchange_rows, dtype_names, ops
 from runtime.kernels._arrays import new, read
 from runtime.kernels._common import broadcast, scalar_name
 
@@ -21,10 +21,6 @@ _FLOATS = {dtype_names[n] for n in ("float32", "float64", "complex64", "complex1
 def is_wide(dtype):
     """Whether LAPACK computes with a dtype."""
     return dtype in _FLOATS
-
-
-#: Multiplications up to which one thread is as fast.
-SMALL = 100_000
 
 
 # ---- checks
@@ -140,34 +136,12 @@ def flat(info):
     return info.reshape(-1)
 
 
-def permutations(pivots, m):
-    """The rows that row exchanges bring to each place: an index array of shape batch + (m,)."""
-    perm = np.broadcast_to(np.arange(m), pivots.shape[:-1] + (m,)).copy()
-    table, exchanges = perm.reshape(math.prod(pivots.shape[:-1]), m), pivots.reshape(math.prod(pivots.shape[:-1]), pivots.shape[-1])
-    if len(table) < FEW:
-        for order, row in zip(table, exchanges, strict=True):
-            order[:] = _order(row.tolist(), m)
-        return perm
-    rows = np.arange(len(table))
-    for k in range(exchanges.shape[-1]):
-        other = exchanges[:, k] - 1
-        swapped = table[rows, other].copy()
-        table[rows, other] = table[:, k]
-        table[:, k] = swapped
-    return perm
-
-
-#: Matrices up to which a loop over them in Python is faster than one over their rows.
-FEW = 8
-
-
-def _order(exchanges, m):
-    """The rows that row exchanges of one matrix bring to each place."""
-    order = list(range(m))
-    for k, other in enumerate(exchanges):
-        if other - 1 != k:
-            order[k], order[other - 1] = order[other - 1], order[k]
-    return order
+def exchange_rows(array, pivots, backward=False):
+    """Exchange rows in place, as the pivots of a factorization say, which must be checked; what `backward` undoes."""
+    if array.size:
+        m, n = array.shape[-2:]
+        _call_fortran(_exchange_rows, count_of(array), m, n, stored(array), array.itemsize, pivots, pivots.shape[-1], int(backward))
+    return array
 
 
 def triangular_solved(a, b, upper, trans, unit, left=True):
@@ -180,34 +154,17 @@ def triangular_solved(a, b, upper, trans, unit, left=True):
 
 
 def lu_solved(lu, pivots, b, trans=0):
-    """X of A X = B by the factors of A; stacks of one batch shape. `trans` as LAPACK counts: 1 for the transpose of A, 2 for its adjoint.
+    """X of A X = B by the factors of A, in place of B; stacks of one batch shape. `trans` as LAPACK counts: 1 for A transposed, 2 for its adjoint.
 
-    Columns are contiguous, in the result too, which may stand in the place of B.
+    LAPACK's own routine wakes threads for matrices of any size.
     """
-    if not b.size:
-        return b
-    n, count = b.shape[-2], count_of(b)
-    if b.shape[-1] * n**2 > SMALL:
-        info = np.zeros(count, np.int32)
-        call("getrs", lu.dtype.char, count, "NTC"[trans], n, b.shape[-1], stored(lu), n, pivots, stored(b), n, info)
-        return b
-    # The routine, and LAPACK's own of row exchanges, wake threads for matrices of any size.
-    order = permutations(pivots, n)[..., None]
-    x = empty_columns(b.shape, b.dtype)
     if trans:
-        y = triangular_solved(lu, triangular_solved(lu, b, True, trans, False), False, trans, True)
-        np.put_along_axis(x, order, y, -2)
-        return x
-    x[...] = np.take_along_axis(b, order, -2)
-    return triangular_solved(lu, triangular_solved(lu, x, False, 0, True), True, 0, False)
+        triangular_solved(lu, triangular_solved(lu, b, True, trans, False), False, trans, True)
+        return exchange_rows(b, pivots, backward=True)
+    return triangular_solved(lu, triangular_solved(lu, exchange_rows(b, pivots), False, 0, True), True, 0, False)
 
 
 # ---- results
-
-
-def new_columns(array):
-    """A tensor that takes over a new array, which nobody else may hold, in the order of its memory."""
-    return _adopt(array)
 
 
 def nothing(t, shape, dtype=None):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from runtime._core import dtype_names, ops
-from runtime.kernels._arrays import new, read
+from runtime.kernels._arrays import adopted, new, read
 from runtime.kernels._common import complex_dtype, real_dtype, scalar_name
 from runtime.kernels._lapack import (
     batch_of,
@@ -17,13 +17,12 @@ from runtime.kernels._lapack import (
     columns_of,
     count_of,
     empty_columns,
+    exchange_rows,
     flat,
     info_tensor,
     lu_of,
-    new_columns,
     nothing,
     nothing_in_columns,
-    permutations,
     stored,
     triangular_solved,
 )
@@ -103,7 +102,7 @@ def linalg_lu_factor_ex(A, *, pivot=True, check_errors=False):
     info = info_tensor(info)
     if check_errors:
         _check(info, "torch.linalg.lu_factor_ex", A)
-    return new_columns(lu), new(pivots), info
+    return adopted(lu), new(pivots), info
 
 
 def linalg_lu_factor(A, *, pivot=True):
@@ -125,9 +124,9 @@ def _triangles(lu):
 
 
 def _permutation_matrices(pivots, m, dtype):
-    p = np.zeros(pivots.shape[:-1] + (m, m), dtype)
-    np.put_along_axis(p, permutations(pivots, m)[..., None, :], 1, axis=-2)
-    return p
+    p = empty_columns((*pivots.shape[:-1], m, m), dtype)
+    p[...] = np.eye(m, dtype=dtype)
+    return exchange_rows(p, np.ascontiguousarray(pivots)).swapaxes(-1, -2)
 
 
 def _empty_parts(lu):
@@ -190,7 +189,7 @@ def linalg_cholesky_ex(self, *, upper=False, check_errors=False):
     info = info_tensor(info)
     if check_errors:
         _check(info, "torch.linalg.cholesky_ex", self)
-    return new_columns(array), info
+    return adopted(array), info
 
 
 def _clear(array, above):
@@ -227,7 +226,7 @@ def cholesky_inverse(self, upper=False):
         # The routine writes one triangle; the matrix is its own adjoint.
         triangle = np.tri(n, k=-1, dtype=bool)
         np.copyto(array, array.swapaxes(-1, -2).conj(), where=triangle if upper else triangle.T)
-    return new_columns(array)
+    return adopted(array)
 
 
 def cholesky_solve(self, input2, upper=False):
@@ -251,7 +250,7 @@ def cholesky_solve(self, input2, upper=False):
     if b.size:
         first, second = (2, 0) if upper else (0, 2)
         triangular_solved(factor, triangular_solved(factor, b, upper, first, False), upper, second, False)
-    return new_columns(b)
+    return adopted(b)
 
 
 # ---- LDL
@@ -273,7 +272,7 @@ def linalg_ldl_factor_ex(self, *, hermitian=False, check_errors=False):
     info = info_tensor(info)
     if check_errors:
         _check(info, "torch.linalg.ldl_factor_ex", self)
-    return new_columns(array), new(pivots), info
+    return adopted(array), new(pivots), info
 
 
 def linalg_ldl_factor(self, *, hermitian=False):
@@ -309,7 +308,7 @@ def linalg_ldl_solve(LD, pivots, B, *, hermitian=False):
     name = "hetrs" if hermitian and b.dtype.char in "FD" else "sytrs"
     n, count = LD.shape[-1], count_of(b)
     call(name, b.dtype.char, count, "L", n, b.shape[-1], stored(ld), n, piv, stored(b), n, np.zeros(count, np.int32))
-    return new_columns(b)
+    return adopted(b)
 
 
 # ---- QR
@@ -331,13 +330,13 @@ def linalg_qr(A, mode="reduced"):
     r[...] = factors[..., :k, :]
     np.copyto(r, 0, where=np.tri(k, n, k=-1, dtype=bool))
     if mode == "r":
-        return nothing(A, [0]), new_columns(r)
+        return nothing(A, [0]), adopted(r)
     if factors.size:
         q[..., :, :n] = factors[..., :, :k]
         _multiply_reflectors(q, taus)
     else:
         q[...] = np.eye(m, k, dtype=q.dtype)
-    return new_columns(q), new_columns(r)
+    return adopted(q), adopted(r)
 
 
 def _reflectors(array):
@@ -369,7 +368,7 @@ def geqrf(self):
         return nothing_in_columns(self, self.shape), aten.new_zeros.default(self, [*batch, min(m, n)])
     array = columns_of(self)
     taus = _reflectors(array)
-    return new_columns(array), new(taus)
+    return adopted(array), new(taus)
 
 
 def linalg_householder_product(input, tau):
@@ -397,7 +396,7 @@ def linalg_householder_product(input, tau):
         array[...] = np.eye(*array.shape[-2:], dtype=array.dtype)
     elif array.size:
         _multiply_reflectors(array, taus)
-    return new_columns(array)
+    return adopted(array)
 
 
 def orgqr(self, input2):
@@ -443,7 +442,7 @@ def ormqr(self, input2, input3, left=True, transpose=False):
         m, n = c.shape[-2:]
         sizes = m, n, tau.shape[-1], stored(reflectors), self.shape[-2], tau, stored(c), m
         call_with_work("ormqr", kind, count, ("L" if left else "R", trans, *sizes), np.zeros(count, np.int32))
-    return new_columns(c)
+    return adopted(c)
 
 
 # ---- singular values
@@ -481,7 +480,7 @@ def _in_columns(array, dtype=None):
     """A tensor of an array's matrices whose columns are contiguous."""
     result = empty_columns(array.shape, dtype or array.dtype)
     result[...] = array
-    return new_columns(result)
+    return adopted(result)
 
 
 def linalg_svd(A, full_matrices=True, *, driver=None):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from runtime._core import dtype_names, finfo, ops
-from runtime.kernels._arrays import new, read
+from runtime.kernels._arrays import adopted, new, read
 from runtime.kernels._common import real_dtype, scalar_name
 from runtime.kernels._lapack import (
     batch_of,
@@ -26,7 +26,6 @@ from runtime.kernels._lapack import (
     is_wide,
     lu_of,
     lu_solved,
-    new_columns,
     nothing,
     nothing_in_columns,
     stored,
@@ -76,7 +75,7 @@ def _linalg_solve_ex(A, B, *, left=True, check_errors=False):
     pivots, info = lu_of(lu)
     wide, exchanges = lu, pivots
     if lu.shape[:-2] != batch:
-        wide, exchanges = columns_of(new_columns(lu), batch), np.broadcast_to(pivots, batch + pivots.shape[-1:]).copy()
+        wide, exchanges = columns_of(adopted(lu), batch), np.broadcast_to(pivots, batch + pivots.shape[-1:]).copy()
     # X A = B means A^T X^T = B^T.
     x = lu_solved(wide, exchanges, columns_of(rhs if left else aten.transpose.int(rhs, -2, -1), batch), 0 if left else 1)
     if not left:
@@ -84,7 +83,7 @@ def _linalg_solve_ex(A, B, *, left=True, check_errors=False):
     info = info_tensor(info)
     if check_errors:
         _check(info, "torch.linalg.solve_ex", A)
-    return new_columns(x[..., 0] if vector else x), new_columns(lu), new(pivots), info
+    return adopted(x[..., 0] if vector else x), adopted(lu), new(pivots), info
 
 
 def linalg_solve_ex(A, B, *, left=True, check_errors=False):
@@ -125,10 +124,10 @@ def linalg_lu_solve(LU, pivots, B, *, left=True, adjoint=False):
     check_pivots(read(pivots), LU.shape[-1], "linalg.lu_solve")
     piv = np.broadcast_to(read(pivots), (*batch, pivots.shape[-1])).copy()
     if left:
-        return new_columns(lu_solved(lu, piv, b, 2 if adjoint else 0))
+        return adopted(lu_solved(lu, piv, b, 2 if adjoint else 0))
     # X A = B means A^H X^H = B^H, and X A^H = B means A X^H = B^H.
     x = lu_solved(lu, piv, b, 0 if adjoint else 2)
-    return new_columns(np.conj(x, out=x).swapaxes(-1, -2))
+    return adopted(np.conj(x, out=x).swapaxes(-1, -2))
 
 
 def lu_solve(self, LU_data, LU_pivots):
@@ -146,7 +145,7 @@ def linalg_solve_triangular(self, B, *, upper, left=True, unitriangular=False):
     batch = batch_of(self, B)
     if self.is_meta:
         return nothing_in_columns(B, (*batch, *B.shape[-2:]))
-    return new_columns(triangular_solved(columns_of(self, batch), columns_of(B, batch), upper, 0, unitriangular, left))
+    return adopted(triangular_solved(columns_of(self, batch), columns_of(B, batch), upper, 0, unitriangular, left))
 
 
 def triangular_solve(self, A, upper=True, transpose=False, unitriangular=False):
@@ -170,7 +169,7 @@ def triangular_solve(self, A, upper=True, transpose=False, unitriangular=False):
     if self.is_meta:
         return nothing_in_columns(self, (*batch, *self.shape[-2:])), nothing_in_columns(self, (*batch, *A.shape[-2:]))
     a, b = columns_of(A, batch), columns_of(self, batch)
-    return new_columns(triangular_solved(a, b, upper, 1 if transpose else 0, unitriangular)), new_columns(a)
+    return adopted(triangular_solved(a, b, upper, 1 if transpose else 0, unitriangular)), adopted(a)
 
 
 def linalg_lstsq(self, b, rcond=None, *, driver=None):
@@ -216,7 +215,7 @@ def linalg_lstsq(self, b, rcond=None, *, driver=None):
         residuals = np.zeros(0, real)
     no_rank, no_values = driver == "gels", driver in ("gels", "gelsy")
     return (
-        new_columns(x[..., 0] if vector else x),
+        adopted(x[..., 0] if vector else x),
         new(residuals),
         new(np.zeros(0, np.int64) if no_rank else ranks.astype(np.int64)),
         new(np.zeros(0, real) if no_values else values),
@@ -278,7 +277,7 @@ def linalg_inv_ex(A, *, check_errors=False):
     info = info_tensor(info)
     if check_errors:
         _check(info, "torch.linalg.inv_ex", A)
-    return new_columns(inverse), info
+    return adopted(inverse), info
 
 
 def linalg_inv(A):
@@ -445,7 +444,7 @@ def _linalg_det(A):
     diagonal, parity = _diagonal_and_parity(lu, pivots)
     with np.errstate(over="ignore", invalid="ignore"):
         determinant = diagonal.prod(-1) * parity
-    return new(determinant, A.dtype), new_columns(lu), new(pivots)
+    return new(determinant, A.dtype), adopted(lu), new(pivots)
 
 
 def linalg_det(A):
@@ -468,7 +467,7 @@ def _linalg_slogdet(A):
     with np.errstate(divide="ignore"):
         logarithm = np.log(np.abs(diagonal)).sum(-1)
     sign = (np.sign(diagonal).prod(-1) * parity).astype(lu.dtype)
-    return new(sign, A.dtype), new(logarithm, real_dtype(A.dtype)), new_columns(lu), new(pivots)
+    return new(sign, A.dtype), new(logarithm, real_dtype(A.dtype)), adopted(lu), new(pivots)
 
 
 def linalg_slogdet(A):
