@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from runtime._core import dtype_names, get_default_dtype, ops
-from runtime.kernels._arrays import new, read
+from runtime.kernels._arrays import memory, new, opmath, read
 from runtime.kernels._common import complex_dtype, into, like, real_dtype, scalar_name, wrap_dim
 
 aten = ops.aten
@@ -22,10 +22,25 @@ _COMPLEXES = {dtype_names[name] for name in ("complex32", "complex64", "complex1
 # ---- the kernels
 
 
-def _scaled(array, n, normalization):
+def _order(self, dims):
+    """The dimensions from the outermost to the innermost of a transform's result: those transformed are innermost, in the order given."""
+    others = [d for d in range(self.dim()) if d not in dims]
+    return sorted(others, key=self.stride, reverse=True) + list(dims)
+
+
+def _by_stride(self, dims):
+    return sorted(dims, key=self.stride, reverse=True)
+
+
+def _result(self, sizes, order, dtype):
+    """A tensor for the result, whose dimensions lie in memory in an order."""
+    inner = aten.empty.memory_format([sizes[d] for d in order], dtype=dtype, device=self.device)
+    return aten.permute.default(inner, [order.index(d) for d in range(len(order))])
+
+
+def _scale(array, n, normalization):
     if normalization != _NONE:
         array *= array.real.dtype.type(1 / n if normalization == _BY_N else 1 / math.sqrt(n))
-    return array
 
 
 def _check_kind(name, t, dtypes, kind):
@@ -37,48 +52,62 @@ def _fft_c2c(self, dim, normalization, forward):
     if not dim:
         return aten.clone.default(self)
     _check_kind("_fft_c2c", self, _COMPLEXES, "complex")
-    array = read(self)
+    out = _result(self, self.shape, _order(self, _by_stride(self, dim)), self.dtype)
+    if self.is_meta:
+        return out
+    source, target = read(self), _transformed(out)
     for d in dim:
         # One direction of NumPy's does not scale, whichever `norm` makes it so.
-        array = np.fft.fft(array, axis=d) if forward else np.fft.ifft(array, axis=d, norm="forward")
-    return new(_scaled(array, math.prod(self.shape[d] for d in dim), normalization), self.dtype)
+        source = np.fft.fft(source, axis=d, out=target) if forward else np.fft.ifft(source, axis=d, norm="forward", out=target)
+    return _finished(out, target, math.prod(self.shape[d] for d in dim), normalization)
 
 
 def _fft_r2c(self, dim, normalization, onesided):
     _check_kind("_fft_r2c", self, _REALS, "floating point")
-    array = np.fft.rfft(read(self), axis=dim[-1]) if onesided else np.fft.fft(read(self), axis=dim[-1])
+    sizes = list(self.shape)
+    last = dim[-1]
+    if onesided:
+        sizes[last] = sizes[last] // 2 + 1
+    out = _result(self, sizes, _order(self, [*_by_stride(self, dim[:-1]), last]), complex_dtype(self.dtype))
+    if self.is_meta:
+        return out
+    source, target = read(self), _transformed(out)
+    (np.fft.rfft if onesided else np.fft.fft)(source, axis=last, out=target)
     for d in dim[:-1]:
-        array = np.fft.fft(array, axis=d)
-    return new(_scaled(array, math.prod(self.shape[d] for d in dim), normalization), complex_dtype(self.dtype))
+        np.fft.fft(target, axis=d, out=target)
+    return _finished(out, target, math.prod(self.shape[d] for d in dim), normalization)
 
 
 def _fft_c2r(self, dim, normalization, last_dim_size):
     _check_kind("_fft_c2r", self, _COMPLEXES, "complex")
     if last_dim_size < 1:
         raise RuntimeError(f"Invalid number of data points ({last_dim_size}) specified")
-    array = read(self)
+    sizes = list(self.shape)
+    last = dim[-1]
+    sizes[last] = last_dim_size
+    # A transform of several dimensions has a complex one before, which is what the last one reads.
+    inner = self if len(dim) == 1 else _result(self, self.shape, _order(self, _by_stride(self, dim[:-1])), self.dtype)
+    out = _result(self, sizes, _order(inner, [last]), real_dtype(self.dtype))
+    if self.is_meta:
+        return out
+    source, target = read(self), _transformed(out)
     for d in dim[:-1]:
-        array = np.fft.ifft(array, axis=d, norm="forward")
-    array = np.fft.irfft(array, n=last_dim_size, axis=dim[-1], norm="forward")
-    n = math.prod(self.shape[d] for d in dim[:-1]) * last_dim_size
-    return new(_scaled(array, n, normalization), real_dtype(self.dtype))
+        source = np.fft.ifft(source, axis=d, norm="forward")
+    np.fft.irfft(source, n=last_dim_size, axis=last, norm="forward", out=target)
+    return _finished(out, target, math.prod(self.shape[d] for d in dim[:-1]) * last_dim_size, normalization)
 
 
-def _fft_c2c_meta(self, dim, normalization, forward):
-    return aten.empty_like.default(self)
+def _transformed(out):
+    """What is transformed into: the result's memory, unless it is of a dtype that NumPy does not transform."""
+    wide = opmath(out.dtype)
+    return memory(out) if wide == out.dtype else memory(aten.empty_like.default(out, dtype=wide))
 
 
-def _fft_r2c_meta(self, dim, normalization, onesided):
-    size = list(self.shape)
-    if onesided:
-        size[dim[-1]] = size[dim[-1]] // 2 + 1
-    return aten.empty.memory_format(size, dtype=complex_dtype(self.dtype), device=self.device)
-
-
-def _fft_c2r_meta(self, dim, normalization, last_dim_size):
-    size = list(self.shape)
-    size[dim[-1]] = last_dim_size
-    return aten.empty.memory_format(size, dtype=real_dtype(self.dtype), device=self.device)
+def _finished(out, target, n, normalization):
+    _scale(target, n, normalization)
+    if opmath(out.dtype) != out.dtype:
+        aten.copy_.default(out, new(target))
+    return out
 
 
 # ---- arguments

@@ -249,5 +249,7 @@ def frexp_out(self, *, mantissa, exponent):
         raise RuntimeError(f"torch.frexp() expects mantissa to have dtype {self.dtype} but got {mantissa.dtype}")
     if exponent.dtype != runtime.int32:
         raise RuntimeError(f"torch.frexp() expects exponent to have int dtype but got {exponent.dtype}")
+    if self.is_meta:
+        return into(mantissa, self), into(exponent, aten.empty_like.default(self, dtype=runtime.int32))
     fraction, power = np.frexp(read(self))
     return into(mantissa, new(np.asarray(fraction))), into(exponent, new(np.asarray(power, dtype=np.int32)))

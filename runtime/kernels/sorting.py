@@ -107,6 +107,8 @@ def nanmedian_dim(self, dim, keepdim=False):
 def _median_of_all(name, self, ignore_nan):
     if self.dtype.is_complex:
         raise NotImplementedError(f"\"median_cpu\" not implemented for '{scalar_name(self.dtype)}'")
+    if self.is_meta:
+        return aten.new_empty.default(self, ())
     flat = np.ravel(read(self))
     if not flat.size:
         if self.dtype.is_floating_point:
@@ -137,6 +139,8 @@ def mode(self, dim=-1, keepdim=False):
     if self.dim() == 0:
         return aten.clone.default(self), aten.zeros_like.default(self, dtype=aten.sort.default(self)[1].dtype)
     values, indices = aten.sort.stable(self, stable=True, dim=dim)
+    if self.is_meta:
+        return _picked(values, indices, aten.narrow.default(indices, dim, 0, 1), dim, keepdim)
     v = np.moveaxis(memory(values), dim, -1)
     n = v.shape[-1]
     starts = np.ones(v.shape, bool)

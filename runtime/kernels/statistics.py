@@ -2,7 +2,7 @@
 
 import math
 
-from runtime._core import ops
+from runtime._core import dtype_names, ops
 from runtime.kernels._common import into, real_dtype, scalar_name, wrap_dim
 
 aten = ops.aten
@@ -154,6 +154,10 @@ def hash_tensor(self, dim=(), *, keepdim=False, mode=0):
     for i, d in enumerate(dims):
         if d in dims[:i]:
             raise RuntimeError(f"dim {d} appears multiple times in the list of dims")
+    dims = dims if dims and self.dim() else tuple(range(self.dim()))
+    if self.is_meta:
+        sizes = [1 if d in dims else n for d, n in enumerate(self.shape) if keepdim or d not in dims]
+        return aten.new_empty.default(self, sizes, dtype=dtype_names["uint64"])
     array = memory(self)
     if array.dtype.kind in "biu" and array.dtype.name not in ("uint16", "uint32", "uint64"):
         bits = array.astype(np.int64).view(np.uint64)
@@ -161,7 +165,6 @@ def hash_tensor(self, dim=(), *, keepdim=False, mode=0):
         bits = array.astype(np.float64).view(np.uint64)  # every float as the bits of a double
     else:
         raise NotImplementedError(f"\"xor_sum_cpu\" not implemented for '{scalar_name(self.dtype)}'")
-    dims = dims if dims and self.dim() else tuple(range(self.dim()))
     return new(np.bitwise_xor.reduce(bits, axis=dims, keepdims=keepdim))
 
 
