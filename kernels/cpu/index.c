@@ -530,7 +530,7 @@ RT_KERNEL(index_select)
     memcpy(sizes, self->sizes, self->ndim * sizeof(int64_t));
     if (self->ndim > 0)
         sizes[dim] = index->numel;
-    RtTensor *out = rt_empty(self->ndim, sizes, self->dtype, self->device_type, self->device_index);
+    RtTensor *out = RT_TENSOR(rt_result(op, 0, self->ndim, sizes, self->dtype, self->device_type, self->device_index));
     if (out == NULL || self->device_type == RT_DEVICE_META)
         return (PyObject *)out;
     if (rt_check_cpu(self, "index_select") < 0 || rt_check_cpu(index, "index_select") < 0)
@@ -594,7 +594,11 @@ RT_KERNEL(index_select_out)
     if (rt_check_no_internal_overlap(out) < 0 || rt_check_no_overlap(out, RT_TENSOR(args[0])) < 0 ||
         rt_check_no_overlap(out, RT_TENSOR(args[2])) < 0)
         return NULL;
-    return rt_write_out(rt_k_index_select(op, ks, args, 3, ctx), args[3]);
+    rt_offer offer;
+    rt_offer_outputs(&offer, op, args, 3, args + 3, 1);
+    PyObject *result = rt_k_index_select(op, ks, args, 3, ctx);
+    rt_withdraw_outputs(&offer);
+    return rt_write_out(result, args[3]);
 }
 
 static int gather_rule(rt_call_frame *c)

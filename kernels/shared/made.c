@@ -109,7 +109,10 @@ PyObject *rt_made_out(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_s
             call[i] = Py_None; /* there is one layout, and pinning changes no values */
         }
     }
+    rt_offer offer;
+    rt_offer_outputs(&offer, base, call, base->nargs, outs, m->nouts);
     PyObject *result = rt_call(base, call, base->nargs);
+    rt_withdraw_outputs(&offer);
     Py_XDECREF(device);
     if (result == NULL)
         return NULL;
