@@ -85,6 +85,12 @@ def outer(self, vec2):
     return aten.mul.Tensor(aten.unsqueeze.default(self, 1), vec2)
 
 
+def outer_out(self, vec2, *, out):
+    _check_vector(self, "outer", "self")
+    _check_vector(vec2, "outer", "vec2")
+    return aten.mul.out(aten.unsqueeze.default(self, 1), vec2, out=out)
+
+
 def ger(self, vec2):
     return aten.outer.default(self, vec2)
 

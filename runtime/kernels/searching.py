@@ -60,7 +60,7 @@ def _search(sequence, values, right, out_int32):
     kind = np.int32 if out_int32 else np.int64
     side = "right" if right else "left"
     if sequence.ndim == 1:
-        return np.asarray(np.searchsorted(sequence, values, side)).astype(kind)
+        return np.asarray(np.searchsorted(sequence, values, side)).astype(kind, copy=False)
     n, m = sequence.shape[-1], values.shape[-1]
     if not sequence.size or not values.size:
         return np.zeros(values.shape, kind)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from runtime._core import ops
+from runtime._core import dtype_names, ops
 from runtime.kernels._arrays import memory, new, read
 from runtime.kernels._common import into, scalar_name, wrap_dim
 
@@ -18,6 +18,10 @@ def sort(self, dim=-1, descending=False):
     return aten.sort.stable(self, stable=False, dim=dim, descending=descending)
 
 
+def sort_values(self, dim=-1, descending=False, *, values, indices):
+    return aten.sort.values_stable(self, stable=False, dim=dim, descending=descending, values=values, indices=indices)
+
+
 def argsort(self, dim=-1, descending=False):
     return aten.sort.default(self, dim, descending)[1]
 
@@ -28,6 +32,11 @@ def argsort_stable(self, *, stable, dim=-1, descending=False):
 
 def msort(self):
     return aten.sort.default(self, 0, False)[0]
+
+
+def msort_out(self, *, out):
+    indices = aten.empty.memory_format([0], dtype=dtype_names["int64"], device=self.device)
+    return aten.sort.values(self, 0, False, values=out, indices=indices)[0]
 
 
 # ---- elements of a rank

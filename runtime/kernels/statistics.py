@@ -63,7 +63,7 @@ def logsumexp(self, dim, keepdim=False):
     wide = aten.to.dtype(self, runtime.float32) if half else self
     top = aten.amax.default(aten.real.default(wide) if wide.dtype.is_complex else wide, dim, True)
     top = aten.masked_fill.Scalar(top, aten.eq.Scalar(aten.abs.default(top), math.inf), 0)
-    result = aten.log.default(aten.sum.dim_IntList(aten.exp.default(aten.sub.Tensor(wide, top)), dim, keepdim))
+    result = aten.log.default(aten.sum.dim_IntList(aten.exp_.default(aten.sub.Tensor(wide, top)), dim, keepdim))
     result = aten.add.Tensor(result, top if keepdim else aten.view.default(top, result.shape))
     return aten.to.dtype(result, self.dtype) if half else result
 
