@@ -94,6 +94,7 @@ def test_infos_name_the_first_pivot_that_is_zero(n):
 
 
 @pytest.mark.oracle
+@pytest.mark.filterwarnings("ignore:torch.triangular_solve is deprecated")
 def test_results_lie_in_memory_as_those_of_pytorch():
     torch = pytest.importorskip("torch")
     tall, square, b = torch.rand(2, 5, 3), torch.rand(2, 4, 4), torch.rand(2, 4, 3)
