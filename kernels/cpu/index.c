@@ -416,10 +416,23 @@ static PyObject *index_fast(PyObject *const *args, Py_ssize_t nargs, RtTensor *o
 
 const rt_structured_def rt_k_index_out = {"index", index_rule, index_cpu, index_fast, 1};
 
+/* Whether a list of indices has a mask without values: how many elements it selects is not known. */
+static int has_meta_mask(PyObject *indices)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(indices); i++) {
+        PyObject *entry = PyTuple_GET_ITEM(indices, i);
+        if (entry != Py_None && RT_TENSOR(entry)->device_type == RT_DEVICE_META && is_mask(RT_TENSOR(entry)->dtype))
+            return 1;
+    }
+    return 0;
+}
+
 static int put(RtTensor *self, PyObject *indices, RtTensor *values, int accumulate)
 {
     advanced a;
     int64_t sizes[RT_MAX_DIM], strides[RT_MAX_DIM];
+    if (self->device_type == RT_DEVICE_META && has_meta_mask(indices))
+        return 0;
     if (read_indices(&a, self, indices) < 0)
         return -1;
     memcpy(sizes, a.out_sizes, a.out_ndim * sizeof(int64_t));
@@ -511,7 +524,7 @@ RT_KERNEL(index_select)
     memcpy(sizes, self->sizes, self->ndim * sizeof(int64_t));
     if (self->ndim > 0)
         sizes[dim] = index->numel;
-    RtTensor *out = rt_empty(self->ndim, sizes, self->dtype, self->device_type, self->device_index);
+    RtTensor *out = RT_TENSOR(rt_result(op, 0, self->ndim, sizes, self->dtype, self->device_type, self->device_index));
     if (out == NULL || self->device_type == RT_DEVICE_META)
         return (PyObject *)out;
     if (rt_check_cpu(self, "index_select") < 0 || rt_check_cpu(index, "index_select") < 0)
@@ -575,7 +588,11 @@ RT_KERNEL(index_select_out)
     if (rt_check_no_internal_overlap(out) < 0 || rt_check_no_overlap(out, RT_TENSOR(args[0])) < 0 ||
         rt_check_no_overlap(out, RT_TENSOR(args[2])) < 0)
         return NULL;
-    return rt_write_out(rt_k_index_select(op, ks, args, 3, ctx), args[3]);
+    rt_offer offer;
+    rt_offer_outputs(&offer, op, args, 3, args + 3, 1);
+    PyObject *result = rt_k_index_select(op, ks, args, 3, ctx);
+    rt_withdraw_outputs(&offer);
+    return rt_write_out(result, args[3]);
 }
 
 static int gather_rule(rt_call_frame *c)
@@ -759,9 +776,10 @@ RT_KERNEL(masked_fill__Tensor)
                      (int)value->ndim);
         return NULL;
     }
-    if (RT_TENSOR(args[0])->device_type == RT_DEVICE_META)
-        return Py_NewRef(args[0]);
-    PyObject *number = rt_call_below_views(RT_OP_aten__local_scalar_dense, args + 2, 1);
+    /* On Meta any number of the value's kind, so that the same arguments are refused. */
+    PyObject *number = value->device_type != RT_DEVICE_META ? rt_call_below_views(RT_OP_aten__local_scalar_dense, args + 2, 1)
+                       : rt_is_complex_dtype(value->dtype)  ? PyComplex_FromDoubles(0, 1)
+                                                            : PyLong_FromLong(0);
     if (number == NULL)
         return NULL;
     PyObject *result = masked_fill(args[0], RT_TENSOR(args[1]), number);
