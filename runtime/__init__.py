@@ -13,6 +13,7 @@ from runtime._core import (
     Size,
     Tag,
     Tensor,
+    TorchDispatchMode,
     TypedKernel,
     UntypedStorage,
     as_tensor,
@@ -85,7 +86,7 @@ def trace_dispatch(file=None):
 
 
 # Submodules that are imported when they are first asked for.
-_SUBMODULES = ("compat", "cuda", "fft", "library", "linalg", "masked", "nn", "signal", "special", "testing")
+_SUBMODULES = ("compat", "cuda", "fft", "library", "linalg", "masked", "modes", "nn", "overrides", "signal", "special", "subclasses", "testing")
 
 
 def __getattr__(name):
@@ -106,7 +107,7 @@ def __getattr__(name):
 
 __all__ = sorted(
     {
-        "DispatchKey", "DispatchKeySet", "Generator", "Library", "Size", "Tag", "Tensor", "TypedKernel", "UntypedStorage", "as_tensor",
+        "DispatchKey", "DispatchKeySet", "Generator", "Library", "Size", "Tag", "Tensor", "TorchDispatchMode", "TypedKernel", "UntypedStorage", "as_tensor",
         "default_generator", "device", "dtype", "explain", "fallthrough_kernel", "finfo", "from_dlpack", "from_numpy", "frombuffer",
         "get_default_dtype", "get_include", "iinfo", "is_tensor", "layout", "manual_seed", "memory_format", "ops", "register_array_type",
         "set_default_dtype", "set_printoptions", "tensor", "trace_dispatch",

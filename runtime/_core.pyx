@@ -38,6 +38,7 @@ include "core/registration.pxi"  # registration handles
 include "core/library.pxi"       # Library
 include "core/bindings.pxi"      # query functions under PyTorch's names
 include "core/numpy_bridge.pxi"  # NumPy and DLPack, both ways
+include "core/fortran.pxi"       # LAPACK over batches of matrices
 include "core/creation.pxi"      # tensor(), as_tensor(), frombuffer()
 include "core/indexing.pxi"      # indexing
 include "core/pytree.pxi"        # walks over nested containers

@@ -404,10 +404,11 @@ def unravel_index(indices, shape):
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
     if any(n < 0 for n in shape):
         raise ValueError(f"'shape' cannot have negative values, but got {shape}")
-    steps = [math.prod(shape[d + 1 :]) for d in range(len(shape))]
-    return tuple(
-        aten.remainder.Scalar(aten.floor_divide.Scalar(indices, step), size) if step and size else indices for step, size in zip(steps, shape)
-    )
+    from runtime import int64, tensor
+
+    steps, sizes = (tensor(n, dtype=int64, device=indices.device) for n in ([math.prod(shape[d + 1 :]) for d in range(len(shape))], shape))
+    places = aten.remainder.Tensor(aten.floor_divide.default(aten.unsqueeze.default(indices, -1), steps), sizes)
+    return tuple(aten.unbind.int(places, -1))
 
 
 def _into(out, packet, *args, **kwargs):
@@ -449,3 +450,6 @@ def unique_consecutive(input, return_inverse=False, return_counts=False, dim=Non
 def _chosen(found, return_inverse, return_counts):
     chosen = (found[0], *(t for t, wanted in zip(found[1:], (return_inverse, return_counts), strict=True) if wanted))
     return chosen if len(chosen) > 1 else chosen[0]
+
+
+globals().update({name: _core.overridable(globals()[name]) for name in __all__})

@@ -84,7 +84,8 @@ def to_ours(value, seen=None):
     if isinstance(value, torch.Tensor):
         value = value.detach().resolve_conj().resolve_neg()
         if value.is_meta:
-            return rt.empty_strided(tuple(value.shape), value.stride(), dtype=to_ours(value.dtype), device="meta")
+            whole = rt.empty(value.untyped_storage().nbytes() // value.element_size(), dtype=to_ours(value.dtype), device="meta")
+            return whole.as_strided(tuple(value.shape), value.stride(), value.storage_offset())
         key = value.untyped_storage().data_ptr(), value.untyped_storage().nbytes()
         if key not in seen or key[1] == 0:
             raw = torch.empty(0, dtype=torch.uint8).set_(value.untyped_storage())

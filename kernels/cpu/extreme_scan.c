@@ -134,14 +134,14 @@ RT_KERNEL(_cummin_helper)
 }
 
 /* New values and indices, filled by a helper operator of the tensor's backend. */
-static PyObject *with_helper(PyObject *const *args, int helper)
+static PyObject *with_helper(rt_operator *op, PyObject *const *args, int helper)
 {
     RtTensor *self = RT_TENSOR(args[0]);
     int64_t dim;
     if (rt_as_int64(args[1], &dim) < 0 || rt_wrap_dim_scalar(dim, self->ndim) < 0)
         return NULL;
-    PyObject *values = rt_new_tensor(self->ndim, self->sizes, self->dtype, self->device_type, self->device_index);
-    PyObject *indices = rt_new_tensor(self->ndim, self->sizes, RT_INT64, self->device_type, self->device_index);
+    PyObject *values = rt_result(op, 0, self->ndim, self->sizes, self->dtype, self->device_type, self->device_index);
+    PyObject *indices = rt_result(op, 1, self->ndim, self->sizes, RT_INT64, self->device_type, self->device_index);
     PyObject *result = values != NULL && indices != NULL ? PyTuple_New(2) : NULL;
     if (result != NULL && self->device_type != RT_DEVICE_META) {
         PyObject *call[4] = {args[0], values, indices, args[1]};
@@ -160,5 +160,5 @@ static PyObject *with_helper(PyObject *const *args, int helper)
     return result;
 }
 
-RT_KERNEL(cummax) { return with_helper(args, RT_OP_aten__cummax_helper); }
-RT_KERNEL(cummin) { return with_helper(args, RT_OP_aten__cummin_helper); }
+RT_KERNEL(cummax) { return with_helper(op, args, RT_OP_aten__cummax_helper); }
+RT_KERNEL(cummin) { return with_helper(op, args, RT_OP_aten__cummin_helper); }

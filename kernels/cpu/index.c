@@ -4,6 +4,7 @@
  * it was.
  */
 #pragma GCC optimize("O3")
+#include "kernels/cpu/element.h"
 #include "kernels/shared/boxed.h"
 #include "kernels/shared/geometry.h"
 #include "kernels/shared/reduce_rules.h"
@@ -13,7 +14,6 @@
 #include "kernels/shared/structured.h"
 #include "rt_builtins.h"
 
-#include <complex.h>
 #include <stdlib.h>
 
 static int64_t index_value(const char *p, int dtype)
@@ -255,13 +255,7 @@ ADD(add_i64, uint64_t)
 static void add_bool(char *to, const char *from) { *to |= *from; }
 static void add_bf16(char *to, const char *from)
 {
-    uint32_t a = (uint32_t)*(uint16_t *)to << 16, b = (uint32_t)*(const uint16_t *)from << 16;
-    float x, y;
-    memcpy(&x, &a, 4);
-    memcpy(&y, &b, 4);
-    x += y;
-    memcpy(&a, &x, 4);
-    *(uint16_t *)to = x != x ? 0x7fc0 : (uint16_t)((a + 0x7fff + ((a >> 16) & 1)) >> 16);
+    *(uint16_t *)to = rt_float_to_bf16(rt_bf16_to_float(*(const uint16_t *)to) + rt_bf16_to_float(*(const uint16_t *)from));
 }
 
 static add_fn adder(int dtype)
@@ -422,10 +416,23 @@ static PyObject *index_fast(PyObject *const *args, Py_ssize_t nargs, RtTensor *o
 
 const rt_structured_def rt_k_index_out = {"index", index_rule, index_cpu, index_fast, 1};
 
+/* Whether a list of indices has a mask without values: how many elements it selects is not known. */
+static int has_meta_mask(PyObject *indices)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(indices); i++) {
+        PyObject *entry = PyTuple_GET_ITEM(indices, i);
+        if (entry != Py_None && RT_TENSOR(entry)->device_type == RT_DEVICE_META && is_mask(RT_TENSOR(entry)->dtype))
+            return 1;
+    }
+    return 0;
+}
+
 static int put(RtTensor *self, PyObject *indices, RtTensor *values, int accumulate)
 {
     advanced a;
     int64_t sizes[RT_MAX_DIM], strides[RT_MAX_DIM];
+    if (self->device_type == RT_DEVICE_META && has_meta_mask(indices))
+        return 0;
     if (read_indices(&a, self, indices) < 0)
         return -1;
     memcpy(sizes, a.out_sizes, a.out_ndim * sizeof(int64_t));
@@ -517,7 +524,7 @@ RT_KERNEL(index_select)
     memcpy(sizes, self->sizes, self->ndim * sizeof(int64_t));
     if (self->ndim > 0)
         sizes[dim] = index->numel;
-    RtTensor *out = rt_empty(self->ndim, sizes, self->dtype, self->device_type, self->device_index);
+    RtTensor *out = RT_TENSOR(rt_result(op, 0, self->ndim, sizes, self->dtype, self->device_type, self->device_index));
     if (out == NULL || self->device_type == RT_DEVICE_META)
         return (PyObject *)out;
     if (rt_check_cpu(self, "index_select") < 0 || rt_check_cpu(index, "index_select") < 0)
@@ -581,13 +588,16 @@ RT_KERNEL(index_select_out)
     if (rt_check_no_internal_overlap(out) < 0 || rt_check_no_overlap(out, RT_TENSOR(args[0])) < 0 ||
         rt_check_no_overlap(out, RT_TENSOR(args[2])) < 0)
         return NULL;
-    return rt_write_out(rt_k_index_select(op, ks, args, 3, ctx), args[3]);
+    rt_offer offer;
+    rt_offer_outputs(&offer, op, args, 3, args + 3, 1);
+    PyObject *result = rt_k_index_select(op, ks, args, 3, ctx);
+    rt_withdraw_outputs(&offer);
+    return rt_write_out(result, args[3]);
 }
 
 static int gather_rule(rt_call_frame *c)
 {
     RtTensor *self = RT_TENSOR(c->args[0]), *index = RT_TENSOR(c->args[2]);
-    rt_out_spec *spec = &c->specs[0];
     int64_t dim;
     if (rt_as_int64(c->args[1], &dim) < 0 || (dim = rt_wrap_dim_scalar(dim, self->ndim)) < 0)
         return -1;
@@ -616,13 +626,7 @@ static int gather_rule(rt_call_frame *c)
             }
         }
     }
-    spec->dtype = self->dtype;
-    spec->device_type = self->device_type;
-    spec->device_index = self->device_index;
-    spec->has_strides = 0;
-    spec->ndim = index->ndim;
-    memcpy(spec->sizes, index->sizes, index->ndim * sizeof(int64_t));
-    return c->variant == RT_OUT && (rt_check_no_overlap(c->outs[0], self) < 0 || rt_check_no_overlap(c->outs[0], index) < 0) ? -1 : 0;
+    return rt_rule_of_index(c, self, index);
 }
 
 /* A walk over the lanes of the index's last dimension. */
@@ -643,10 +647,6 @@ typedef struct gather_walk {
         }                                                                                    \
         ((T *)to)[i * to_step] = ((const T *)from)[value * dim_step + i * lane_step];        \
     }
-
-typedef struct pair64 {
-    uint64_t a, b;
-} pair64;
 
 static void gather_lanes(int64_t begin, int64_t end, void *ctx)
 {
@@ -673,7 +673,7 @@ static void gather_lanes(int64_t begin, int64_t end, void *ctx)
         case 2: GATHER_LANE(uint16_t) break;
         case 4: GATHER_LANE(uint32_t) break;
         case 8: GATHER_LANE(uint64_t) break;
-        default: GATHER_LANE(pair64) break;
+        default: GATHER_LANE(rt_item16) break;
         }
     }
 }
@@ -776,9 +776,10 @@ RT_KERNEL(masked_fill__Tensor)
                      (int)value->ndim);
         return NULL;
     }
-    if (RT_TENSOR(args[0])->device_type == RT_DEVICE_META)
-        return Py_NewRef(args[0]);
-    PyObject *number = rt_call_below_views(RT_OP_aten__local_scalar_dense, args + 2, 1);
+    /* On Meta any number of the value's kind, so that the same arguments are refused. */
+    PyObject *number = value->device_type != RT_DEVICE_META ? rt_call_below_views(RT_OP_aten__local_scalar_dense, args + 2, 1)
+                       : rt_is_complex_dtype(value->dtype)  ? PyComplex_FromDoubles(0, 1)
+                                                            : PyLong_FromLong(0);
     if (number == NULL)
         return NULL;
     PyObject *result = masked_fill(args[0], RT_TENSOR(args[1]), number);

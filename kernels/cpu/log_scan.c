@@ -92,7 +92,7 @@ RT_KERNEL(_logcumsumexp)
         PyErr_Format(PyExc_NotImplementedError, "\"logcumsumexp_out_cpu\" not implemented for '%s'", rt_dtype_title(self->dtype));
         return NULL;
     }
-    RtTensor *out = rt_empty_like(self, self->dtype);
+    RtTensor *out = RT_TENSOR(rt_result(op, 0, self->ndim, self->sizes, self->dtype, self->device_type, self->device_index));
     if (out == NULL || self->device_type == RT_DEVICE_META || self->numel == 0)
         return (PyObject *)out;
     RtTensor *in = rt_check_cpu(self, "logcumsumexp") < 0 ? NULL : rt_as_contiguous(self);

@@ -11,6 +11,7 @@ static const char *const COUNTS[4] = {"", "a single int", "a tuple of two ints",
 
 /* What an operator was asked: lists for the last three dimensions, the first of which may be missing. */
 typedef struct request {
+    rt_operator *op;
     const char *name;
     int space;
     int64_t kernel[3], stride[3], padding[3], dilation[3];
@@ -165,7 +166,7 @@ static rt_window *make_windows(const request *q, rt_pool *p)
     return block;
 }
 
-static PyObject *new_result(const request *q, const RtTensor *t, const rt_pool *p, int dtype)
+static PyObject *new_result(const request *q, int place, const RtTensor *t, const rt_pool *p, int dtype)
 {
     int64_t sizes[RT_MAX_DIM];
     memcpy(sizes, t->sizes, t->ndim * sizeof(int64_t));
@@ -173,7 +174,7 @@ static PyObject *new_result(const request *q, const RtTensor *t, const rt_pool *
         sizes[t->ndim - 3 + d] = p->out[d];
     if (rt_check_sizes(t->ndim, sizes) < 0)
         return NULL;
-    return rt_new_tensor(t->ndim, sizes, dtype, t->device_type, t->device_index);
+    return rt_result(q->op, place, t->ndim, sizes, dtype, t->device_type, t->device_index);
 }
 
 static void run(rt_pool_fn loop, rt_pool *p, int64_t work_of_plane)
@@ -209,9 +210,9 @@ static PyObject *forward(const request *q, RtTensor *t, rt_pool *p, rt_pool_fn l
         not_implemented(kernel, t->dtype);
         goto done;
     }
-    out = new_result(q, t, p, t->dtype);
+    out = new_result(q, 0, t, p, t->dtype);
     if (out != NULL && indices != NULL) {
-        *indices = new_result(q, t, p, RT_INT64);
+        *indices = new_result(q, 1, t, p, RT_INT64);
         if (*indices == NULL)
             Py_CLEAR(out);
     }
@@ -304,10 +305,10 @@ static int prepare_max(request *q, RtTensor *t, PyObject *const *args, rt_pool *
     return read_request(q, args[0], args[1], args[2], args[3]) < 0 || check_input(q, t, p) < 0 ? -1 : fill_out_sizes(q, t, p);
 }
 
-static PyObject *max_pool(const char *name, int space, PyObject *const *args)
+static PyObject *max_pool(rt_operator *op, const char *name, int space, PyObject *const *args)
 {
     RtTensor *t = RT_TENSOR(args[0]);
-    request q = {.name = name, .space = space};
+    request q = {.op = op, .name = name, .space = space};
     rt_pool p = {0};
     PyObject *indices = NULL;
     if (prepare_max(&q, t, args + 1, &p) < 0)
@@ -349,10 +350,10 @@ static int prepare_avg(request *q, RtTensor *t, PyObject *const *args, rt_pool *
     return 0;
 }
 
-static PyObject *avg_pool(const char *name, int space, PyObject *const *args)
+static PyObject *avg_pool(rt_operator *op, const char *name, int space, PyObject *const *args)
 {
     RtTensor *t = RT_TENSOR(args[0]);
-    request q = {.name = name, .space = space};
+    request q = {.op = op, .name = name, .space = space};
     rt_pool p = {0};
     if (prepare_avg(&q, t, args + 1, &p) < 0)
         return NULL;
@@ -369,12 +370,12 @@ static PyObject *avg_pool_backward(const char *name, int space, PyObject *const 
     return backward(&q, RT_TENSOR(args[0]), t, &p, NULL, name);
 }
 
-RT_KERNEL(max_pool2d_with_indices) { return max_pool("max_pool2d", 2, args); }
-RT_KERNEL(max_pool3d_with_indices) { return max_pool("max_pool3d", 3, args); }
+RT_KERNEL(max_pool2d_with_indices) { return max_pool(op, "max_pool2d", 2, args); }
+RT_KERNEL(max_pool3d_with_indices) { return max_pool(op, "max_pool3d", 3, args); }
 RT_KERNEL(max_pool2d_with_indices_backward) { return max_pool_backward("max_pool2d_with_indices_backward", 2, args); }
 RT_KERNEL(max_pool3d_with_indices_backward) { return max_pool_backward("max_pool3d_with_indices_backward", 3, args); }
-RT_KERNEL(avg_pool2d) { return avg_pool("avg_pool2d", 2, args); }
-RT_KERNEL(avg_pool3d) { return avg_pool("avg_pool3d", 3, args); }
+RT_KERNEL(avg_pool2d) { return avg_pool(op, "avg_pool2d", 2, args); }
+RT_KERNEL(avg_pool3d) { return avg_pool(op, "avg_pool3d", 3, args); }
 RT_KERNEL(avg_pool2d_backward) { return avg_pool_backward("avg_pool2d_backward", 2, args); }
 RT_KERNEL(avg_pool3d_backward) { return avg_pool_backward("avg_pool3d_backward", 3, args); }
 
@@ -413,10 +414,10 @@ static int prepare_adaptive(request *q, RtTensor *t, PyObject *output_size, rt_p
     return 0;
 }
 
-static PyObject *adaptive_pool(const char *name, int space, PyObject *const *args, int is_max)
+static PyObject *adaptive_pool(rt_operator *op, const char *name, int space, PyObject *const *args, int is_max)
 {
     RtTensor *t = RT_TENSOR(args[0]);
-    request q = {.name = name, .space = space, .adaptive = 1};
+    request q = {.op = op, .name = name, .space = space, .adaptive = 1};
     rt_pool p = {0};
     PyObject *indices = NULL;
     if (prepare_adaptive(&q, t, args[1], &p) < 0)
@@ -443,10 +444,10 @@ static PyObject *adaptive_backward(const char *name, int space, PyObject *const 
     return backward(&q, grad, t, &p, indices, name);
 }
 
-RT_KERNEL(_adaptive_avg_pool2d) { return adaptive_pool("adaptive_avg_pool2d", 2, args, 0); }
-RT_KERNEL(_adaptive_avg_pool3d) { return adaptive_pool("adaptive_avg_pool3d", 3, args, 0); }
-RT_KERNEL(adaptive_max_pool2d) { return adaptive_pool("adaptive_max_pool2d", 2, args, 1); }
-RT_KERNEL(adaptive_max_pool3d) { return adaptive_pool("adaptive_max_pool3d", 3, args, 1); }
+RT_KERNEL(_adaptive_avg_pool2d) { return adaptive_pool(op, "adaptive_avg_pool2d", 2, args, 0); }
+RT_KERNEL(_adaptive_avg_pool3d) { return adaptive_pool(op, "adaptive_avg_pool3d", 3, args, 0); }
+RT_KERNEL(adaptive_max_pool2d) { return adaptive_pool(op, "adaptive_max_pool2d", 2, args, 1); }
+RT_KERNEL(adaptive_max_pool3d) { return adaptive_pool(op, "adaptive_max_pool3d", 3, args, 1); }
 RT_KERNEL(_adaptive_avg_pool2d_backward) { return adaptive_backward("adaptive_avg_pool2d_backward", 2, args, NULL); }
 RT_KERNEL(_adaptive_avg_pool3d_backward) { return adaptive_backward("adaptive_avg_pool3d_backward", 3, args, NULL); }
 RT_KERNEL(adaptive_max_pool2d_backward) { return adaptive_backward("adaptive_max_pool2d_backward", 2, args, RT_TENSOR(args[2])); }

@@ -117,6 +117,8 @@ static PyObject *triangle_indices(PyObject *const *args, int upper)
         return NULL;
     }
     int64_t sizes[2] = {2, (int64_t)count};
+    if (args[5] != Py_None && ((RtDevice *)args[5])->type == RT_DEVICE_META)
+        return (PyObject *)rt_empty(2, sizes, rt_as_dtype(args[3], RT_INT64), RT_DEVICE_META, -1);
     RtTensor *out = rt_empty(2, sizes, RT_INT64, RT_DEVICE_CPU, -1);
     if (out == NULL)
         return NULL;

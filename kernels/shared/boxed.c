@@ -399,11 +399,72 @@ const char *rt_dtype_cpp_title(int dtype)
     }
 }
 
+/* ---------------------------------------------------------------------------------------------- outputs; see Note [Offered outputs] */
+
+static _Thread_local rt_offer *offered;
+
+static int shares_storage(PyObject *value, const rt_storage *s)
+{
+    if (PyTuple_Check(value)) {
+        for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(value); i++)
+            if (shares_storage(PyTuple_GET_ITEM(value, i), s))
+                return 1;
+        return 0;
+    }
+    return rt_is_tensor(value) && RT_TENSOR(value)->storage == s;
+}
+
+void rt_offer_outputs(rt_offer *offer, rt_operator *op, PyObject *const *args, Py_ssize_t nargs, PyObject *const *outs, int n)
+{
+    *offer = (rt_offer){.op = op, .outs = outs, .n = n, .outer = offered};
+    for (int i = 0; i < n && i < 64; i++) {
+        const RtTensor *out = rt_is_tensor(outs[i]) ? RT_TENSOR(outs[i]) : NULL;
+        int fits = out != NULL && out->storage != NULL && !(out->storage->flags & RT_STORAGE_READONLY) &&
+                   out->device_type == RT_DEVICE_CPU && rt_is_contiguous(out) &&
+                   !(out->keys & (RT_FUNCTIONALITY_BIT(RT_KEY_Python) | RT_FUNCTIONALITY_BIT(RT_KEY_Conjugate) |
+                                  RT_FUNCTIONALITY_BIT(RT_KEY_Negative)));
+        for (Py_ssize_t k = 0; fits && k < nargs; k++)
+            fits = !shares_storage(args[k], out->storage);
+        for (int k = 0; fits && k < n; k++)
+            fits = k == i || !shares_storage(outs[k], out->storage);
+        offer->taken |= (uint64_t)!fits << i;
+    }
+    offered = offer;
+}
+
+void rt_withdraw_outputs(rt_offer *offer)
+{
+    offered = offer->outer;
+}
+
+PyObject *rt_result(rt_operator *op, int place, int ndim, const int64_t *sizes, int dtype, int device_type, int device_index)
+{
+    if (offered != NULL && offered->op == op && place < offered->n && !(offered->taken >> place & 1)) {
+        RtTensor *out = RT_TENSOR(offered->outs[place]);
+        if (out->dtype == dtype && device_type == RT_DEVICE_CPU && out->ndim == ndim && out->numel > 0 &&
+            memcmp(out->sizes, sizes, sizeof(int64_t) * (size_t)ndim) == 0) {
+            offered->taken |= 1ull << place;
+            return (PyObject *)rt_alias(out, ndim, sizes, out->strides, out->offset);
+        }
+    }
+    return rt_new_tensor(ndim, sizes, dtype, device_type, device_index);
+}
+
+static int is_same_memory(const RtTensor *a, const RtTensor *b)
+{
+    return a->storage != NULL && a->storage == b->storage && a->offset == b->offset && a->dtype == b->dtype && a->ndim == b->ndim &&
+           rt_is_contiguous(a) && rt_is_contiguous(b) && memcmp(a->sizes, b->sizes, sizeof(int64_t) * (size_t)a->ndim) == 0;
+}
+
 PyObject *rt_write_out(PyObject *result, PyObject *out)
 {
     if (result == NULL)
         return NULL;
     RtTensor *r = RT_TENSOR(result), *o = RT_TENSOR(out);
+    if (is_same_memory(r, o)) {
+        Py_DECREF(result);
+        return Py_NewRef(out);
+    }
     rt_out_spec spec = {.dtype = r->dtype, .device_type = r->device_type, .device_index = r->device_index, .ndim = r->ndim};
     memcpy(spec.sizes, r->sizes, r->ndim * sizeof(int64_t));
     if (r->ndim != o->ndim || memcmp(r->sizes, o->sizes, r->ndim * sizeof(int64_t)) != 0)

@@ -74,6 +74,24 @@ PyObject *rt_new_strided(int ndim, const int64_t *sizes, const int64_t *strides,
 /* Write a computed result into an out= argument: resize it, copy. Steals `result`; the out argument is returned. */
 PyObject *rt_write_out(PyObject *result, PyObject *out);
 
+/* Note [Offered outputs]. A kernel that serves an out= variant by calling the functional operator offers the outputs to it: a kernel of
+ * that operator which makes its results by rt_result writes them where they belong, and rt_write_out has nothing left to copy. An offer is
+ * for one operator's kernel, so that nothing else that runs meanwhile takes it; each output is taken once; none is offered that
+ * shares memory with an argument. */
+typedef struct rt_offer {
+    rt_operator *op;
+    PyObject *const *outs;
+    int n;
+    uint64_t taken;
+    struct rt_offer *outer;
+} rt_offer;
+
+void rt_offer_outputs(rt_offer *offer, rt_operator *op, PyObject *const *args, Py_ssize_t nargs, PyObject *const *outs, int n);
+void rt_withdraw_outputs(rt_offer *offer);
+/* The contiguous tensor for an operator's result number `place`: over the output that is offered for it if that is of just this geometry
+ * and dtype, else a new one. */
+PyObject *rt_result(rt_operator *op, int place, int ndim, const int64_t *sizes, int dtype, int device_type, int device_index);
+
 const char *rt_device_title(int device_type); /* "cpu", "meta", ... */
 
 /* Dispatch to an operator from inside a kernel of a factory or a backend, below autograd and the in-place-or-view bookkeeping: a tensor

@@ -406,6 +406,11 @@ RT_KERNEL(matmul)
 
 RT_KERNEL(matmul_out)
 {
+    const RtTensor *x = RT_TENSOR(args[0]), *y = RT_TENSOR(args[1]);
+    if (x->ndim == 2 && y->ndim == 2)
+        return call(RT_OP_aten_mm_out, args, 3);
+    if (x->ndim == 3 && y->ndim == 3 && x->sizes[0] == y->sizes[0])
+        return call(RT_OP_aten_bmm_out, args, 3);
     return rt_write_out(matmul(args[0], args[1]), args[2]);
 }
 

@@ -152,7 +152,10 @@ static PyObject *into_out(rt_kernel_fn kernel, rt_operator *op, rt_keyset ks, Py
     PyObject *device = options_of(RT_TENSOR(out), call + numbers);
     if (device == NULL)
         return NULL;
+    rt_offer offer;
+    rt_offer_outputs(&offer, op, call, numbers, &out, 1);
     PyObject *result = kernel(op, ks, call, numbers + 4, NULL);
+    rt_withdraw_outputs(&offer);
     Py_DECREF(device);
     return rt_write_out(result, out);
 }
@@ -420,7 +423,7 @@ RT_KERNEL(eye)
     }
     if (rt_check_sizes(2, sizes) < 0)
         return NULL;
-    PyObject *result = zeroed(rt_new_tensor(2, sizes, o.dtype, o.device_type, o.device_index));
+    PyObject *result = zeroed(rt_result(op, 0, 2, sizes, o.dtype, o.device_type, o.device_index));
     if (result == NULL || o.device_type == RT_DEVICE_META)
         return result;
     RtTensor *t = RT_TENSOR(result);
@@ -567,7 +570,7 @@ RT_KERNEL(arange)
     int64_t n = (int64_t)size;
     if (rt_check_sizes(1, &n) < 0)
         return NULL;
-    PyObject *result = rt_new_tensor(1, &n, o.dtype, o.device_type, o.device_index);
+    PyObject *result = rt_result(op, 0, 1, &n, o.dtype, o.device_type, o.device_index);
     if (result == NULL || o.device_type == RT_DEVICE_META)
         return result;
     if (o.device_type == RT_DEVICE_CPU && store_arange(rt_data(RT_TENSOR(result)), o.dtype, n, istart, istep, start, step))
@@ -661,7 +664,7 @@ RT_KERNEL(linspace)
     end = PyComplex_AsCComplex(args[1]);
     if (PyErr_Occurred() || rt_check_sizes(1, &steps) < 0)
         return NULL;
-    PyObject *result = rt_new_tensor(1, &steps, o.dtype, o.device_type, o.device_index);
+    PyObject *result = rt_result(op, 0, 1, &steps, o.dtype, o.device_type, o.device_index);
     if (result == NULL || o.device_type == RT_DEVICE_META)
         return result;
     if (o.device_type == RT_DEVICE_CPU && store_linspace(rt_data(RT_TENSOR(result)), o.dtype, steps, start, end))

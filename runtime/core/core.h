@@ -58,6 +58,7 @@ typedef struct rt_tls {
     PyObject *modes; /* this thread's mode stacks, or NULL before the first mode (borrowed: the thread's state owns them) */
     uint8_t has_entry;
     uint8_t function_state; /* whether `__torch_function__` is asked: rt_function_state */
+    uint8_t skip_override; /* the next call that asks for overrides goes on without */
     uint8_t function_modes; /* whether calls go to a torch function mode: there is one, and they are not disabled */
 } rt_tls;
 

@@ -311,8 +311,3 @@ cdef object tensor_over_memory(char *data, object owner, int code, int ndim, con
         return tensor_on(s, code, ndim, sizes, strides, 0)
     finally:
         rt_storage_decref(s)
-
-
-def _promote_types(dtype a not None, dtype b not None):
-    """The dtype that holds the values of both, by PyTorch's lattice."""
-    return <object>rt_dtype_objects[rt_promote_types(a.code, b.code)]

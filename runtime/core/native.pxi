@@ -72,6 +72,7 @@ cdef extern from "runtime/core/core.h":
         uint8_t has_entry
         uint8_t function_state
         uint8_t function_modes
+        uint8_t skip_override
     enum:
         RT_FUNCTION_ENABLED, RT_FUNCTION_SUBCLASSES_DISABLED, RT_FUNCTION_ALL_DISABLED
     rt_tls rt_tls_state

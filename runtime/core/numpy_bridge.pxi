@@ -205,7 +205,10 @@ def _numpy_view(Tensor tensor not None):
 
     Kernels work on it; the storage cannot be resized as long as the array lives.
     """
-    return array_over(RT_TENSOR(<void *>tensor), True)
+    cdef RtTensor *t = RT_TENSOR(<void *>tensor)
+    if t.device_type != DEVICE_CPU:
+        raise NotImplementedError(f"this kernel reads the elements of its arguments, and a tensor on {tensor.device} has none for it")
+    return array_over(t, True)
 
 
 def _adopt(array):

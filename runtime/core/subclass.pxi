@@ -283,6 +283,41 @@ rt_type_set(<PyTypeObject *>Tensor, "_make_subclass", staticmethod(_make_subclas
 rt_type_set(<PyTypeObject *>Tensor, "_make_wrapper_subclass", staticmethod(_make_wrapper_subclass))
 
 
+def _functionalize_unsafe_set(dst not None, src not None):
+    """Let a tensor have another one's storage; its sizes and strides stay, whatever the storage holds."""
+    cdef RtTensor *d
+    cdef RtTensor *s
+    if not rt_is_tensor(<PyObject *>dst) or not rt_is_tensor(<PyObject *>src):
+        raise TypeError(f"_functionalize_unsafe_set(): expected two Tensors, not {class_name(dst)} and {class_name(src)}")
+    d = RT_TENSOR(<void *>dst)
+    s = RT_TENSOR(<void *>src)
+    if s.storage == NULL:
+        raise NotImplementedError(f"Cannot access storage of {class_name(src)}")
+    # Kernels of plain tensors read what their geometry says: they may share only storages that hold that much.
+    if s.storage.data != NULL and rt_storage_bytes(d.ndim, d.sizes, d.strides, d.offset, rt_itemsize[d.dtype]) > s.storage.nbytes:
+        raise RuntimeError("the tensor's geometry reaches beyond the storage that it is to share")
+    rt_wait_for_loops()
+    rt_storage_incref(s.storage)
+    if d.storage != NULL:
+        rt_storage_decref(d.storage)
+    d.storage = s.storage
+
+
+def _meta_in_tls_dispatch_include():
+    """Whether this thread's include set has the Meta backend."""
+    return (rt_tls_state.included & meta_bits) != 0
+
+
+def _set_meta_in_tls_dispatch_include(bint meta_in_tls):
+    """Put the Meta backend into this thread's include set, or take it out: with it every dense kernel is Meta's."""
+    if meta_in_tls:
+        rt_tls_state.included |= meta_bits
+    else:
+        rt_tls_state.included &= ~meta_bits
+
+cdef rt_keyset meta_bits = rt_keyset_of_device(DEVICE_META) & RT_BACKEND_MASK
+
+
 cdef object shallow_copy(object self):
     """A tensor on the same memory with a fresh version counter; for modes and classes with `__torch_dispatch__` what their handler makes
     of `detach`."""
@@ -303,6 +338,13 @@ cdef object shallow_copy(object self):
         rt_version_decref(r.version)
         r.version = NULL
     return result
+
+
+def _own_device(t):
+    """A tensor's device as its data has it, whatever its class says."""
+    if not rt_is_tensor(<PyObject *>t):
+        raise TypeError(f"_own_device(): expected a Tensor, not {class_name(t)}")
+    return make_device(RT_TENSOR(<void *>t).device_type, RT_TENSOR(<void *>t).device_index)
 
 
 # ----------------------------------------------------------------------------------- questions that a subclass answers itself

@@ -717,7 +717,7 @@ cdef object asked_number(object self, str name, int64_t default):
     return default if answer is None else answer
 
 
-cdef object asked_dim(tuple values, object dim, str function):
+cdef object asked_dim(object values, object dim, str function):
     """A dimension's place in a geometry that a subclass has told."""
     if isinstance(dim, bool) or not hasattr(dim, "__index__"):
         raise TypeError(f"{function}(): argument 'dim' (position 1) must be int, not {class_name(dim)}")

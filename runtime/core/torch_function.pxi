@@ -71,6 +71,9 @@ cdef PyObject *override_call(PyObject *func, PyObject *const *args, Py_ssize_t n
     cdef PyObject *positional
     cdef PyObject *keywords = NULL
     cdef PyObject *result
+    if unlikely(rt_tls_state.skip_override):
+        rt_tls_state.skip_override = 0
+        return NULL
     overloaded.n = 0
     if rt_tls_state.function_state == RT_FUNCTION_ENABLED and collect_arguments(args, n + nk, &overloaded, 0) < 0:
         return NULL
@@ -640,3 +643,20 @@ cdef int open_tensor_to_overrides() except -1:
     for name in ("_base", "grad"):
         nowrap_functions.add(getattr(Tensor, name).__get__)
     return 0
+
+
+def _nowrap_functions():
+    """The functions whose results the inherited ``__torch_function__`` leaves as they are."""
+    return nowrap_functions
+
+
+def _skip_one_hop_torch_function(func, types, tuple args, kwargs=None):
+    """Call a function so that it does not ask ``__torch_function__`` itself, though what it calls does."""
+    cdef bint saved = rt_tls_state.skip_override
+    if not callable(func):
+        raise TypeError(f"a function is needed, not {class_name(func)}")
+    rt_tls_state.skip_override = 1
+    try:
+        return func(*args, **(kwargs or {}))
+    finally:
+        rt_tls_state.skip_override = saved

@@ -36,6 +36,11 @@ def memory(tensor):
     return _numpy_view(tensor)
 
 
+def adopted(array):
+    """A new tensor on the memory of an array, in its order: nobody else may hold it, nor what it is a view of."""
+    return _adopt(array)
+
+
 def new(array, dtype=None):
     """A new tensor of an array's elements, contiguous, and rounded to `dtype`.
 

@@ -50,7 +50,8 @@ def scalar_name(dtype):
     """ScalarType's name: Float, Long, ..."""
     names = {
         "float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "int64": "Long", "int32": "Int",
-        "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool", "complex64": "ComplexFloat", "complex128": "ComplexDouble",
+        "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool", "complex32": "ComplexHalf",
+        "complex64": "ComplexFloat", "complex128": "ComplexDouble",
     }  # fmt: skip
     return names.get(str(dtype).rpartition(".")[2], str(dtype))
 
@@ -71,3 +72,7 @@ def scalar_for(number, tensor):
 
 def real_dtype(dtype):
     return dtype.to_real() if dtype.is_complex else dtype
+
+
+def complex_dtype(dtype):
+    return dtype if dtype.is_complex else dtype.to_complex()

@@ -1,40 +1,26 @@
 """What factorizations and solvers share: checks of matrices, and LAPACK routines over stacks of them.
 
-Routines come from SciPy, imported at the first call of one. They work on one matrix; stacks are walked here.
+Routines come from SciPy, imported at the first call of one. Matrices are arrays whose columns are contiguous, as LAPACK and PyTorch's
+results have them.
 """
 
 import functools
-import itertools
 import math
 
 import numpy as np
 
-from runtime._core import dtype_names, ops
+from runtime._core import _call_fortran, _exchange_rows, _small_routines, dtype_names, ops
 from runtime.kernels._arrays import new, read
 from runtime.kernels._common import broadcast, scalar_name
 
 aten = ops.aten
 
 _FLOATS = {dtype_names[n] for n in ("float32", "float64", "complex64", "complex128")}
-_REAL = {dtype_names["complex64"]: dtype_names["float32"], dtype_names["complex128"]: dtype_names["float64"]}
-_COMPLEX = {real: complex_ for complex_, real in _REAL.items()}
-
-
-def real_of(dtype):
-    return _REAL.get(dtype, dtype)
-
-
-def complex_of(dtype):
-    return _COMPLEX.get(dtype, dtype)
 
 
 def is_wide(dtype):
     """Whether LAPACK computes with a dtype."""
     return dtype in _FLOATS
-
-
-#: Multiplications up to which one thread is as fast.
-SMALL = 100_000
 
 
 # ---- checks
@@ -86,34 +72,53 @@ def check_compatible(a, b, left, name):
 
 
 @functools.cache
-def routine(name, kind):
-    """A routine of LAPACK for the elements of a NumPy dtype's character; `or`/`un` and `sy`/`he` by it."""
-    from scipy.linalg import lapack
+def _capsule(name, kind):
+    from scipy.linalg import cython_blas, cython_lapack
 
+    library = cython_blas if name == "trsm" else cython_lapack
+    return library.__pyx_capi__[{"f": "s", "d": "d", "F": "c", "D": "z"}[kind] + name]
+
+
+def call(name, kind, count, *args):
+    """Call a routine for each matrix of a batch, of elements of a NumPy dtype's character; `or`/`un` by it. For arguments see the core."""
     if kind in "FD":
         name = {"orgqr": "ungqr", "ormqr": "unmqr"}.get(name, name)
-    return getattr(lapack, {"f": "s", "d": "d", "F": "c", "D": "z"}[kind] + name)
+    _call_fortran(_capsule(name, kind), count, *args)
 
 
-@functools.cache
-def triangular_routine(kind):
-    """BLAS's solution of triangular equations, which divides by zeros on the diagonal."""
-    from scipy.linalg import blas
-
-    return getattr(blas, {"f": "s", "d": "d", "F": "c", "D": "z"}[kind] + "trsm")
-
-
-def places(*arrays):
-    """The indices of the matrices of stacks of one shape."""
-    return itertools.product(*(range(n) for n in arrays[0].shape[:-2]))
+def call_with_work(name, kind, count, before, *after):
+    """Call a routine that takes a workspace and its size, between the other arguments; it is asked for the size."""
+    work = np.zeros(1, kind)
+    call(name, kind, 1, *before, (work,), -1, *after)
+    size = max(1, int(work[0].real))
+    call(name, kind, count, *before, (np.empty(size, kind),), size, *after)
 
 
-def copy_of(tensor, batch=None):
-    """A tensor's elements in a new array, broadcast to a batch shape."""
-    array = read(tensor)
-    if batch is not None and array.shape[:-2] != tuple(batch):
-        array = np.broadcast_to(array, tuple(batch) + array.shape[-2:])
-    return np.array(array, order="C")
+#: Rows up to which the core's own routines are faster than LAPACK's.
+SMALL = 8
+
+
+def stored(array):
+    """The memory of matrices whose columns are contiguous, as an array in C's order: what routines are called with."""
+    return array.swapaxes(-1, -2)
+
+
+def empty_columns(shape, dtype):
+    """A new array of matrices whose columns are contiguous, as LAPACK has them."""
+    return np.empty((*shape[:-2], shape[-1], shape[-2]), dtype).swapaxes(-1, -2)
+
+
+def columns_of(tensor, batch=None):
+    """A tensor's elements in a new array whose columns are contiguous, broadcast to a batch shape."""
+    source = read(tensor)
+    array = empty_columns((*(source.shape[:-2] if batch is None else batch), *source.shape[-2:]), source.dtype)
+    array[...] = source
+    return array
+
+
+def count_of(array):
+    """The number of matrices."""
+    return math.prod(array.shape[:-2])
 
 
 def batch_of(*tensors):
@@ -121,63 +126,70 @@ def batch_of(*tensors):
 
 
 def lu_of(array):
-    """Factors in place of the matrices, their pivots counted from 1, and infos."""
+    """Factors in place of the matrices, whose columns are contiguous; their pivots counted from 1, and infos."""
     m, n = array.shape[-2:]
     pivots = np.zeros(array.shape[:-2] + (min(m, n),), np.int32)
     info = np.zeros(array.shape[:-2], np.int32)
     if array.size:
-        getrf = routine("getrf", array.dtype.char)
-        for i in places(array):
-            array[i], piv, info[i] = getrf(array[i])
-            pivots[i] = piv + 1
+        args = m, n, stored(array), m, pivots, flat(info)
+        if max(m, n) <= SMALL:
+            _call_fortran(_small_routines["getrf", array.dtype.char], count_of(array), *args)
+        else:
+            call("getrf", array.dtype.char, count_of(array), *args)
     return pivots, info
 
 
-def permutations(pivots, m):
-    """The rows that row exchanges bring to each place: an index array of shape batch + (m,)."""
-    perm = np.broadcast_to(np.arange(m), pivots.shape[:-1] + (m,)).copy()
-    flat, exchanges = perm.reshape(math.prod(pivots.shape[:-1]), m), pivots.reshape(math.prod(pivots.shape[:-1]), pivots.shape[-1])
-    rows = np.arange(len(flat))
-    for k in range(exchanges.shape[-1]):
-        other = exchanges[:, k] - 1
-        swapped = flat[rows, other].copy()
-        flat[rows, other] = flat[:, k]
-        flat[:, k] = swapped
-    return perm
+def flat(info):
+    """An array's memory as one dimension: an array of no dimension would be taken for one number for every call."""
+    return info.reshape(-1)
+
+
+def exchange_rows(array, pivots, backward=False):
+    """Exchange rows in place, as the pivots of a factorization say, which must be checked; what `backward` undoes."""
+    if array.size:
+        m, n = array.shape[-2:]
+        _call_fortran(_exchange_rows, count_of(array), m, n, stored(array), array.itemsize, pivots, pivots.shape[-1], int(backward))
+    return array
+
+
+def triangular_solved(a, b, upper, trans, unit, left=True):
+    """X of A X = B, or X A = B, with triangular A, in place of B; `trans` as LAPACK counts: 0, 1 (transposed), 2 (conjugated too)."""
+    if b.size:
+        (m, n), one = b.shape[-2:], np.ones((), b.dtype)
+        letters = "L" if left else "R", "U" if upper else "L", "NTC"[trans], "U" if unit else "N"
+        args = *letters, m, n, one, stored(a), a.shape[-1], stored(b), m
+        if left and m <= SMALL:
+            _call_fortran(_small_routines["trsm", b.dtype.char], count_of(b), *args)
+        else:
+            call("trsm", b.dtype.char, count_of(b), *args)
+    return b
 
 
 def lu_solved(lu, pivots, b, trans=0):
-    """X of A X = B by the factors of A; stacks of one batch shape. `trans` as LAPACK counts: 1 for the transpose of A, 2 for its adjoint."""
-    x = np.empty(b.shape, b.dtype)
-    if not b.size:
-        return x
-    if b.shape[-1] * b.shape[-2] ** 2 > SMALL:
-        getrs = routine("getrs", lu.dtype.char)
-        for i in places(lu):
-            x[i], _ = getrs(lu[i], pivots[i] - 1, b[i], trans=trans)
-        return x
-    # The routine, and LAPACK's own of row exchanges, wake threads for matrices of any size.
-    trsm = triangular_routine(lu.dtype.char)
-    for i in places(lu):
-        a, order = np.asfortranarray(lu[i]), _order(pivots[i].tolist())
-        if trans:
-            y = trsm(1.0, a, trsm(1.0, a, b[i], trans_a=trans), lower=1, trans_a=trans, diag=1)
-            x[i][order] = y
-        else:
-            x[i] = trsm(1.0, a, trsm(1.0, a, b[i][order], lower=1, diag=1))
-    return x
+    """X of A X = B by the factors of A, in place of B; stacks of one batch shape. `trans` as LAPACK counts: 1 for A transposed, 2 for its adjoint.
+
+    LAPACK's own routine wakes threads for matrices of any size.
+    """
+    if trans:
+        triangular_solved(lu, triangular_solved(lu, b, True, trans, False), False, trans, True)
+        return exchange_rows(b, pivots, backward=True)
+    return triangular_solved(lu, triangular_solved(lu, exchange_rows(b, pivots), False, 0, True), True, 0, False)
 
 
-def _order(exchanges):
-    """The rows that row exchanges of one square matrix bring to each place."""
-    order = list(range(len(exchanges)))
-    for k, other in enumerate(exchanges):
-        if other - 1 != k:
-            order[k], order[other - 1] = order[other - 1], order[k]
-    return order
+# ---- results
 
 
-def adjoint(t):
+def nothing(t, shape, dtype=None):
+    """A tensor of any values beside another: what a rule for Meta tensors says, and what is returned where nothing was asked for."""
+    return aten.empty.memory_format(shape, dtype=dtype or t.dtype, device=t.device)
+
+
+def nothing_in_columns(t, shape, dtype=None):
+    """Matrices of any values whose columns are contiguous."""
+    return aten.transpose.int(nothing(t, (*shape[:-2], shape[-1], shape[-2]), dtype), -2, -1)
+
+
+def conjugate_transpose(t):
     """The conjugate transpose of matrices."""
     return aten.conj_physical.default(aten.transpose.int(t, -2, -1)) if t.dtype.is_complex else aten.transpose.int(t, -2, -1)
 

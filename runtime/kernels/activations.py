@@ -16,18 +16,52 @@ def _check_floating(kernel, self):
 # ---- special cases of others
 
 
-def celu(self, alpha=1.0):
+def _celu_factors(alpha):
     if alpha == 0:
         raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
-    return aten.elu.default(self, alpha, 1.0, 1.0 / alpha)
+    return alpha, 1.0, 1.0 / alpha
+
+
+def celu(self, alpha=1.0):
+    return aten.elu.default(self, *_celu_factors(alpha))
+
+
+def celu_(self, alpha=1.0):
+    return aten.elu_.default(self, *_celu_factors(alpha))
+
+
+SELU_FACTORS = 1.6732632423543772, 1.0507009873554805
 
 
 def selu(self):
-    return aten.elu.default(self, 1.6732632423543772, 1.0507009873554805)
+    return aten.elu.default(self, *SELU_FACTORS)
+
+
+def selu_(self):
+    return aten.elu_.default(self, *SELU_FACTORS)
 
 
 def relu6(self):
     return aten.hardtanh.default(self, 0, 6)
+
+
+def relu6_(self):
+    return aten.hardtanh_.default(self, 0, 6)
+
+
+# ---- softmax into an output
+
+
+def _in_dtype(self, dtype):
+    return self if dtype is None or dtype == self.dtype else aten.to.dtype(self, dtype)
+
+
+def softmax_int_out(self, dim, dtype=None, *, out):
+    return aten._softmax.out(_in_dtype(self, dtype), dim, False, out=out)
+
+
+def log_softmax_int_out(self, dim, dtype=None, *, out):
+    return aten._log_softmax.out(_in_dtype(self, dtype), dim, False, out=out)
 
 
 def log_sigmoid(self):

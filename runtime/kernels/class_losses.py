@@ -222,10 +222,9 @@ def _rows(self):
     return (self.shape[0], self.shape[1]) if dim == 2 else (1, self.numel())
 
 
-def _long(target):
+def _check_long(target):
     if scalar_name(target.dtype) != "Long":
         raise RuntimeError(f"expected scalar type Long but found {scalar_name(target.dtype)}")
-    return read(target)
 
 
 def _only_wide_floats(kernel, self):
@@ -234,8 +233,7 @@ def _only_wide_floats(kernel, self):
         raise NotImplementedError(f"\"{kernel}\" not implemented for '{scalar_name(self.dtype)}'")
 
 
-def _margins(self, target, p, margin, weight):
-    """What each class lacks to be `margin` behind the right one (negative: nothing), and the rows' classes and weights."""
+def _check_margin_loss(self, target, p, weight):
     n, count = _rows(self)
     if p not in (1, 2):
         raise RuntimeError("only p == 1 and p == 2 supported")
@@ -247,7 +245,13 @@ def _margins(self, target, p, margin, weight):
     if weight is not None and (weight.dim() > 1 or weight.numel() != count):
         raise RuntimeError(f"inconsistent weight size, expected {count} but got {_sizes(weight)}")
     _only_wide_floats("multi_margin_loss_cpu_kernel", self)
-    x, classes = read(self).reshape(n, count), _long(target).reshape(n)
+    _check_long(target)
+
+
+def _margins(self, target, margin, weight):
+    """What each class lacks to be `margin` behind the right one (negative: nothing), and the rows' classes and weights."""
+    n, count = _rows(self)
+    x, classes = read(self).reshape(n, count), read(target).reshape(n)
     if ((classes < 0) | (classes >= count)).any():
         raise RuntimeError("target out of range")
     rows = np.arange(n)
@@ -258,7 +262,10 @@ def _margins(self, target, p, margin, weight):
 
 
 def multi_margin_loss(self, target, p=1, margin=1, weight=None, reduction=MEAN):
-    lacking, rows, _, weights = _margins(self, target, p, margin, weight)
+    _check_margin_loss(self, target, p, weight)
+    if self.is_meta:
+        return aten.new_empty.default(self, target.shape if reduction == NONE else ())
+    lacking, rows, _, weights = _margins(self, target, margin, weight)
     loss = np.maximum(lacking, 0)
     if p == 2:
         loss *= loss
@@ -272,7 +279,10 @@ def multi_margin_loss(self, target, p=1, margin=1, weight=None, reduction=MEAN):
 
 
 def multi_margin_loss_backward(grad_output, self, target, p, margin, weight=None, reduction=MEAN):
-    lacking, rows, classes, weights = _margins(self, target, p, margin, weight)
+    _check_margin_loss(self, target, p, weight)
+    if self.is_meta:
+        return aten.new_empty.default(self, self.shape)
+    lacking, rows, classes, weights = _margins(self, target, margin, weight)
     slope = (lacking > 0).astype(lacking.dtype) if p == 1 else 2 * np.maximum(lacking, 0)
     if weights is not None:
         slope *= weights
@@ -283,12 +293,17 @@ def multi_margin_loss_backward(grad_output, self, target, p, margin, weight=None
     return new(slope.reshape(tuple(self.shape)), self.dtype)
 
 
+def _check_label_sets(self, target):
+    _rows(self)
+    if tuple(target.shape) != tuple(self.shape):
+        raise RuntimeError(f"inconsistent target size: {_sizes(target)} for input of size: {_sizes(self)}")
+    _check_long(target)
+
+
 def _label_sets(self, target):
     """Which classes each row names before its first -1, and the classes in the order named."""
     n, count = _rows(self)
-    if tuple(target.shape) != tuple(self.shape):
-        raise RuntimeError(f"inconsistent target size: {_sizes(target)} for input of size: {_sizes(self)}")
-    classes = _long(target).reshape(n, count)
+    classes = read(target).reshape(n, count)
     if ((classes < -1) | (classes >= count)).any():
         raise RuntimeError("argument #2 'target' is out of range")
     named = np.logical_and.accumulate(classes >= 0, axis=1)
@@ -299,8 +314,11 @@ def _label_sets(self, target):
 
 
 def multilabel_margin_loss_forward(self, target, reduction):
-    classes, named, member = _label_sets(self, target)
+    _check_label_sets(self, target)
     _only_wide_floats("multilabel_margin_loss_forward_out_frame", self)
+    if self.is_meta:
+        return aten.new_empty.default(self, self.shape[:-1] if reduction == NONE else ()), aten.new_empty.default(self, self.shape)
+    classes, named, member = _label_sets(self, target)
     x = read(self).reshape(classes.shape)
     loss = np.zeros(len(x), x.dtype)
     for place in range(int(named.sum(1).max(initial=0))):
@@ -316,10 +334,13 @@ def multilabel_margin_loss_forward(self, target, reduction):
 
 
 def multilabel_margin_loss_backward(grad_output, self, target, reduction, is_target):
-    classes, named, member = _label_sets(self, target)
+    _check_label_sets(self, target)
     _only_wide_floats("multilabel_margin_loss_backward_out_frame", self)
     if tuple(is_target.shape) != tuple(self.shape):
         raise RuntimeError(f"inconsistent is_target size: {_sizes(is_target)}")
+    if self.is_meta:
+        return aten.new_empty.default(self, self.shape)
+    classes, named, member = _label_sets(self, target)
     x = read(self).reshape(classes.shape)
     result = np.zeros(x.shape, x.dtype)
     rows = np.arange(len(x))

@@ -129,7 +129,6 @@ def _aligned(t, labels, place, n, ellipsis, operand):
                     f"einsum(): subscript {label} is repeated for operand {operand} but the sizes don't match, {t.shape[d]} != {t.shape[first]}"
                 )
             t = aten.movedim.int(aten.diagonal.default(t, 0, first, d), -1, first)
-            labels = labels[:]
         else:
             where[place[label]] = d
             d += 1

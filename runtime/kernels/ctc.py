@@ -66,7 +66,6 @@ class _States:
     """The states of a batch: the label of each, whether it may be entered over the blank before it, and where each sequence ends."""
 
     def __init__(self, log_probs, targets, input_lengths, target_lengths, blank):
-        _check(log_probs, targets, input_lengths, target_lengths, blank)
         self.log_probs = read(log_probs)
         self.steps, self.batch, count = self.log_probs.shape
         self.input_lengths = np.array(input_lengths, np.int64)
@@ -109,6 +108,11 @@ class _States:
 
 
 def _ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, zero_infinity=False):
+    _check(log_probs, targets, input_lengths, target_lengths, blank)
+    if log_probs.is_meta:
+        steps, batch, _ = log_probs.shape
+        states = 2 * max(target_lengths) + 1
+        return aten.new_empty.default(log_probs, (batch,)), aten.new_empty.default(log_probs, (batch, steps, states))
     states = _States(log_probs, targets, input_lengths, target_lengths, blank)
     dtype = states.log_probs.dtype
     alphas = np.full((states.batch, states.steps, states.labels.shape[1]), -np.inf, dtype)
@@ -133,6 +137,9 @@ def _ctc_loss_Tensor(log_probs, targets, input_lengths, target_lengths, blank=0,
 
 
 def _ctc_loss_backward(grad, log_probs, targets, input_lengths, target_lengths, neg_log_likelihood, log_alpha, blank, zero_infinity=False):
+    _check(log_probs, targets, input_lengths, target_lengths, blank)
+    if log_probs.is_meta:
+        return aten.new_empty.default(log_probs, log_probs.shape)
     states = _States(log_probs, targets, input_lengths, target_lengths, blank)
     alphas, nll, gradient = read(log_alpha), read(neg_log_likelihood), read(grad)
     result = np.zeros_like(states.log_probs)
@@ -189,7 +196,7 @@ def ctc_loss_IntList(log_probs, targets, input_lengths, target_lengths, blank=0,
 def _tensor(lengths, like):
     import runtime
 
-    return runtime.tensor(lengths, dtype=like.dtype)
+    return runtime.tensor(lengths, dtype=like.dtype, device=like.device)
 
 
 def ctc_loss_Tensor(log_probs, targets, input_lengths, target_lengths, blank=0, reduction=1, zero_infinity=False):

@@ -23,25 +23,32 @@ def full_out(size, fill_value, *, out):
     return aten.fill_.Scalar(aten.resize_.default(out, size), fill_value)
 
 
+def _value(tensor):
+    """The number that a tensor holds; on Meta any of its kind, of which only the result's dtype depends."""
+    if tensor.is_meta:
+        return 0j if tensor.dtype.is_complex else 0.0
+    return tensor.item()
+
+
 def linspace_Tensor_Tensor(start, end, steps, *, dtype=None, layout=None, device=None, pin_memory=None):
     for name, value in (("start", start), ("end", end)):
         if value.dim() != 0:
             raise RuntimeError(f"linspace only supports 0-dimensional start and end tensors, but got {name} with {value.dim()} dimension(s).")
     return aten.linspace.default(
-        start.item(), end.item(), steps, dtype=dtype, layout=layout, device=device, pin_memory=pin_memory
+        _value(start), _value(end), steps, dtype=dtype, layout=layout, device=device, pin_memory=pin_memory
     )
 
 
 def linspace_Tensor_Scalar(start, end, steps, *, dtype=None, layout=None, device=None, pin_memory=None):
     if start.dim() != 0:
         raise RuntimeError(f"linspace only supports 0-dimensional start and end tensors, but got start with {start.dim()} dimension(s).")
-    return aten.linspace.default(start.item(), end, steps, dtype=dtype, layout=layout, device=device, pin_memory=pin_memory)
+    return aten.linspace.default(_value(start), end, steps, dtype=dtype, layout=layout, device=device, pin_memory=pin_memory)
 
 
 def linspace_Scalar_Tensor(start, end, steps, *, dtype=None, layout=None, device=None, pin_memory=None):
     if end.dim() != 0:
         raise RuntimeError(f"linspace only supports 0-dimensional start and end tensors, but got end with {end.dim()} dimension(s).")
-    return aten.linspace.default(start, end.item(), steps, dtype=dtype, layout=layout, device=device, pin_memory=pin_memory)
+    return aten.linspace.default(start, _value(end), steps, dtype=dtype, layout=layout, device=device, pin_memory=pin_memory)
 
 
 def linspace_Tensor_Tensor_out(start, end, steps, *, out):
@@ -92,17 +99,17 @@ def _zero_dim(start=None, end=None):
 
 def logspace_Tensor_Tensor(start, end, steps, base=10.0, *, dtype=None, layout=None, device=None, pin_memory=None):
     _zero_dim(start, end)
-    return logspace(start.item(), end.item(), steps, base, dtype=dtype, layout=layout, device=device, pin_memory=pin_memory)
+    return logspace(_value(start), _value(end), steps, base, dtype=dtype, layout=layout, device=device, pin_memory=pin_memory)
 
 
 def logspace_Tensor_Scalar(start, end, steps, base=10.0, *, dtype=None, layout=None, device=None, pin_memory=None):
     _zero_dim(start=start)
-    return logspace(start.item(), end, steps, base, dtype=dtype, layout=layout, device=device, pin_memory=pin_memory)
+    return logspace(_value(start), end, steps, base, dtype=dtype, layout=layout, device=device, pin_memory=pin_memory)
 
 
 def logspace_Scalar_Tensor(start, end, steps, base=10.0, *, dtype=None, layout=None, device=None, pin_memory=None):
     _zero_dim(end=end)
-    return logspace(start, end.item(), steps, base, dtype=dtype, layout=layout, device=device, pin_memory=pin_memory)
+    return logspace(start, _value(end), steps, base, dtype=dtype, layout=layout, device=device, pin_memory=pin_memory)
 
 
 def empty_permuted(size, physical_layout, *, dtype=None, layout=None, device=None, pin_memory=None):

@@ -2,38 +2,43 @@
 
 import numpy as np
 
-from runtime._core import ops
-from runtime.kernels._arrays import new, read
-from runtime.kernels._common import scalar_name
+from runtime._core import dtype_names, ops
+from runtime.kernels._arrays import adopted, new, read
+from runtime.kernels._common import complex_dtype, real_dtype, scalar_name
 from runtime.kernels._lapack import (
     batch_of,
+    call,
+    call_with_work,
     check_floating,
     check_kernel,
     check_matrix,
     check_pivots,
     check_square,
-    complex_of,
-    copy_of,
+    columns_of,
+    count_of,
+    empty_columns,
+    exchange_rows,
+    flat,
     info_tensor,
     lu_of,
-    permutations,
-    places,
-    real_of,
-    routine,
+    nothing,
+    nothing_in_columns,
+    stored,
+    triangular_solved,
 )
 from runtime.linalg import LinAlgError
 
 aten = ops.aten
 
-
-def _nothing(t, dtype=None):
-    return aten.empty.memory_format([0], dtype=dtype or t.dtype, device=t.device)
+_int32 = dtype_names["int32"]
 
 
 # ---- errors
 
 
 def _linalg_check_errors(info, api_name, *, is_matrix):
+    if info.is_meta:
+        return
     flat = read(info).reshape(-1)
     if not flat.any():
         return
@@ -89,12 +94,15 @@ def linalg_lu_factor_ex(A, *, pivot=True, check_errors=False):
     check_kernel("lu_cpu", A)
     if not pivot:
         raise RuntimeError("linalg.lu_factor: LU without pivoting is not implemented on the CPU")
-    lu = copy_of(A)
+    if A.is_meta:
+        batch = A.shape[:-2]
+        return nothing_in_columns(A, A.shape), nothing(A, (*batch, min(A.shape[-2:])), _int32), nothing(A, batch, _int32)
+    lu = columns_of(A)
     pivots, info = lu_of(lu)
     info = info_tensor(info)
     if check_errors:
         _check(info, "torch.linalg.lu_factor_ex", A)
-    return new(lu, A.dtype), new(pivots), info
+    return adopted(lu), new(pivots), info
 
 
 def linalg_lu_factor(A, *, pivot=True):
@@ -116,9 +124,16 @@ def _triangles(lu):
 
 
 def _permutation_matrices(pivots, m, dtype):
-    p = np.zeros(pivots.shape[:-1] + (m, m), dtype)
-    np.put_along_axis(p, permutations(pivots, m)[..., None, :], 1, axis=-2)
-    return p
+    p = empty_columns((*pivots.shape[:-1], m, m), dtype)
+    p[...] = np.eye(m, dtype=dtype)
+    return exchange_rows(p, np.ascontiguousarray(pivots)).swapaxes(-1, -2)
+
+
+def _empty_parts(lu):
+    """Permutations, lower and upper triangles of any values."""
+    *batch, m, n = lu.shape
+    k = min(m, n)
+    return nothing(lu, [*batch, m, m]), nothing(lu, [*batch, m, k]), nothing(lu, [*batch, k, n])
 
 
 def linalg_lu(A, *, pivot=True):
@@ -126,7 +141,9 @@ def linalg_lu(A, *, pivot=True):
     check_kernel("lu_cpu", A)
     if not pivot:
         raise RuntimeError("linalg.lu: LU without pivoting is not implemented on the CPU")
-    lu = copy_of(A)
+    if A.is_meta:
+        return _empty_parts(A)
+    lu = columns_of(A)
     pivots, _ = lu_of(lu)
     lower, upper = _triangles(lu)
     return tuple(new(part, A.dtype) for part in (_permutation_matrices(pivots, lu.shape[-2], lu.dtype), lower, upper))
@@ -140,6 +157,9 @@ def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
         )
     check_matrix(LU_data, "torch.lu_unpack", "LU_data")
     p = lower = upper = None
+    if LU_data.is_meta:
+        parts = zip(_empty_parts(LU_data), (unpack_pivots, unpack_data, unpack_data), strict=True)
+        return tuple(part if wanted else nothing(LU_data, [0]) for part, wanted in parts)
     if unpack_data:
         lower, upper = (new(part, LU_data.dtype) for part in _triangles(read(LU_data)))
     if unpack_pivots:
@@ -148,7 +168,7 @@ def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
             raise RuntimeError("torch.lu_unpack: LU_pivots has more pivots than LU_data has rows")
         dtype = read(LU_data).dtype
         p = new(_permutation_matrices(read(LU_pivots), LU_data.shape[-2], dtype), LU_data.dtype)
-    return tuple(_nothing(LU_data) if t is None else t for t in (p, lower, upper))
+    return tuple(nothing(LU_data, [0]) if t is None else t for t in (p, lower, upper))
 
 
 # ---- Cholesky
@@ -158,16 +178,24 @@ def linalg_cholesky_ex(self, *, upper=False, check_errors=False):
     check_square(self, "linalg.cholesky")
     check_floating(self, "linalg.cholesky")
     check_kernel("cholesky_cpu", self)
-    array = copy_of(self)
+    if self.is_meta:
+        return nothing_in_columns(self, self.shape), nothing(self, self.shape[:-2], _int32)
+    array = columns_of(self)
     info = np.zeros(array.shape[:-2], np.int32)
     if array.size:
-        potrf = routine("potrf", array.dtype.char)
-        for i in places(array):
-            array[i], info[i] = potrf(array[i], lower=not upper, clean=True)
+        n = array.shape[-1]
+        call("potrf", array.dtype.char, count_of(array), "U" if upper else "L", n, stored(array), n, flat(info))
+        _clear(array, not upper)
     info = info_tensor(info)
     if check_errors:
         _check(info, "torch.linalg.cholesky_ex", self)
-    return new(array, self.dtype), info
+    return adopted(array), info
+
+
+def _clear(array, above):
+    """Zeros on one side of the diagonals of matrices."""
+    triangle = np.tri(array.shape[-1], k=-1, dtype=bool)
+    np.copyto(array, 0, where=triangle.T if above else triangle)
 
 
 def linalg_cholesky(self, *, upper=False):
@@ -189,14 +217,16 @@ def cholesky(self, upper=False):
 def cholesky_inverse(self, upper=False):
     check_square(self, "cholesky_inverse")
     check_kernel("cholesky_inverse_out_cpu", self, empty=True)
-    array = copy_of(self)
+    if self.is_meta:
+        return nothing_in_columns(self, self.shape)
+    array = columns_of(self)
     if array.size:
-        potri = routine("potri", array.dtype.char)
-        for i in places(array):
-            half, _ = potri(array[i], lower=not upper)
-            other = half.conj().T
-            array[i] = np.triu(half) + np.tril(other, -1) if upper else np.tril(half) + np.triu(other, 1)
-    return new(array)
+        n, count = array.shape[-1], count_of(array)
+        call("potri", array.dtype.char, count, "U" if upper else "L", n, stored(array), n, np.zeros(count, np.int32))
+        # The routine writes one triangle; the matrix is its own adjoint.
+        triangle = np.tri(n, k=-1, dtype=bool)
+        np.copyto(array, array.swapaxes(-1, -2).conj(), where=triangle if upper else triangle.T)
+    return adopted(array)
 
 
 def cholesky_solve(self, input2, upper=False):
@@ -214,36 +244,35 @@ def cholesky_solve(self, input2, upper=False):
         )
     check_kernel("cholesky_solve_cpu", self, empty=True)
     batch = batch_of(self, input2)
-    b, factor = copy_of(self, batch), copy_of(input2, batch)
+    if self.is_meta:
+        return nothing_in_columns(self, (*batch, *self.shape[-2:]))
+    b, factor = columns_of(self, batch), columns_of(input2, batch)
     if b.size:
-        potrs = routine("potrs", b.dtype.char)
-        for i in places(b):
-            b[i], _ = potrs(factor[i], b[i], lower=not upper)
-    return new(b)
+        first, second = (2, 0) if upper else (0, 2)
+        triangular_solved(factor, triangular_solved(factor, b, upper, first, False), upper, second, False)
+    return adopted(b)
 
 
 # ---- LDL
-
-
-def _sytrf(kind, hermitian):
-    return routine("hetrf" if hermitian and kind in "FD" else "sytrf", kind)
 
 
 def linalg_ldl_factor_ex(self, *, hermitian=False, check_errors=False):
     check_square(self, "torch.linalg.ldl_factor_ex")
     check_floating(self, "torch.linalg.ldl_factor_ex")
     check_kernel("ldl_factor_kernel_cpu", self)
-    array = copy_of(self)
+    if self.is_meta:
+        return nothing_in_columns(self, self.shape), nothing(self, self.shape[:-1], _int32), nothing(self, self.shape[:-2], _int32)
+    array = columns_of(self)
     pivots, info = np.zeros(array.shape[:-1], np.int32), np.zeros(array.shape[:-2], np.int32)
     if array.size:
-        factor = _sytrf(array.dtype.char, hermitian)
-        for i in places(array):
-            ld, pivots[i], info[i] = factor(array[i], lower=1)
-            array[i] = np.tril(ld)
+        kind, n = array.dtype.char, array.shape[-1]
+        name = "hetrf" if hermitian and kind in "FD" else "sytrf"
+        call_with_work(name, kind, count_of(array), ("L", n, stored(array), n, pivots), flat(info))
+        _clear(array, True)
     info = info_tensor(info)
     if check_errors:
         _check(info, "torch.linalg.ldl_factor_ex", self)
-    return new(array, self.dtype), new(pivots), info
+    return adopted(array), new(pivots), info
 
 
 def linalg_ldl_factor(self, *, hermitian=False):
@@ -269,15 +298,17 @@ def linalg_ldl_solve(LD, pivots, B, *, hermitian=False):
     if LD.dtype != B.dtype:
         raise RuntimeError(f"torch.linalg.ldl_solve: LD dtype {LD.dtype} does not match b dtype {B.dtype}")
     batch = batch_of(LD, B)
-    b, ld = copy_of(B, batch), copy_of(LD, batch)
-    if b.size:
+    if B.numel():
         check_kernel("ldl_solve_kernel_cpu", B)
-        check_pivots(read(pivots), LD.shape[-1], "torch.linalg.ldl_solve")
-        piv = np.broadcast_to(read(pivots), (*batch, LD.shape[-1]))
-        solve = routine("hetrs" if hermitian and b.dtype.char in "FD" else "sytrs", b.dtype.char)
-        for i in places(b):
-            b[i], _ = solve(ld[i], piv[i], b[i], lower=1)
-    return new(b, B.dtype)
+    if B.is_meta or not B.numel():
+        return nothing_in_columns(B, (*batch, *B.shape[-2:]))
+    b, ld = columns_of(B, batch), columns_of(LD, batch)
+    check_pivots(read(pivots), LD.shape[-1], "torch.linalg.ldl_solve")
+    piv = np.broadcast_to(read(pivots), (*batch, LD.shape[-1])).astype(np.int32)
+    name = "hetrs" if hermitian and b.dtype.char in "FD" else "sytrs"
+    n, count = LD.shape[-1], count_of(b)
+    call(name, b.dtype.char, count, "L", n, b.shape[-1], stored(ld), n, piv, stored(b), n, np.zeros(count, np.int32))
+    return adopted(b)
 
 
 # ---- QR
@@ -289,19 +320,39 @@ def linalg_qr(A, mode="reduced"):
     if mode not in ("reduced", "complete", "r"):
         raise RuntimeError(f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'")
     check_kernel("geqrf_cpu", A, empty=True)
-    array = read(A)
-    m, n = array.shape[-2:]
-    if not array.size:
-        k = m if mode == "complete" else min(m, n)
-        q = np.zeros((*array.shape[:-2], m, k), array.dtype)
-        if mode == "complete":
-            q[..., range(m), range(m)] = 1
-        r = np.zeros((*array.shape[:-2], k, n), array.dtype)
-        return (_nothing(A) if mode == "r" else new(q, A.dtype)), new(r, A.dtype)
+    *batch, m, n = A.shape
+    k = m if mode == "complete" else min(m, n)
+    if A.is_meta:
+        return (nothing(A, [0]) if mode == "r" else nothing_in_columns(A, (*batch, m, k))), nothing_in_columns(A, (*batch, k, n))
+    factors = columns_of(A)
+    q, r = empty_columns((*batch, m, k), factors.dtype), empty_columns((*batch, k, n), factors.dtype)
+    taus = _reflectors(factors) if factors.size else None
+    r[...] = factors[..., :k, :]
+    np.copyto(r, 0, where=np.tri(k, n, k=-1, dtype=bool))
     if mode == "r":
-        return _nothing(A), new(np.linalg.qr(array, mode="r"), A.dtype)
-    q, r = np.linalg.qr(array, mode=mode)
-    return new(q, A.dtype), new(r, A.dtype)
+        return nothing(A, [0]), adopted(r)
+    if factors.size:
+        q[..., :, :n] = factors[..., :, :k]
+        _multiply_reflectors(q, taus)
+    else:
+        q[...] = np.eye(m, k, dtype=q.dtype)
+    return adopted(q), adopted(r)
+
+
+def _reflectors(array):
+    """Householder's reflectors in place of matrices, and their factors."""
+    *batch, m, n = array.shape
+    taus = np.zeros((*batch, min(m, n)), array.dtype)
+    count = count_of(array)
+    call_with_work("geqrf", array.dtype.char, count, (m, n, stored(array), m, taus), np.zeros(count, np.int32))
+    return taus
+
+
+def _multiply_reflectors(array, taus):
+    """The product of reflectors in place of them."""
+    m, n = array.shape[-2:]
+    count = count_of(array)
+    call_with_work("orgqr", array.dtype.char, count, (m, n, taus.shape[-1], stored(array), m, taus), np.zeros(count, np.int32))
 
 
 def qr(self, some=True):
@@ -312,13 +363,12 @@ def geqrf(self):
     if self.dim() < 2:
         raise RuntimeError("torch.geqrf: input must have at least 2 dimensions.")
     check_kernel("geqrf_cpu", self, empty=True)
-    array = copy_of(self)
-    tau = np.zeros((*array.shape[:-2], min(array.shape[-2:])), array.dtype)
-    if array.size:
-        factor = routine("geqrf", array.dtype.char)
-        for i in places(array):
-            array[i], tau[i], _, _ = factor(array[i])
-    return new(array), new(tau)
+    *batch, m, n = self.shape
+    if self.is_meta or not self.numel():
+        return nothing_in_columns(self, self.shape), aten.new_zeros.default(self, [*batch, min(m, n)])
+    array = columns_of(self)
+    taus = _reflectors(array)
+    return adopted(array), new(taus)
 
 
 def linalg_householder_product(input, tau):
@@ -339,16 +389,14 @@ def linalg_householder_product(input, tau):
     if tau.dtype != input.dtype:
         raise RuntimeError(f"{name}: tau dtype {tau.dtype} does not match input dtype {input.dtype}")
     check_kernel("orgqr_cpu", input, empty=True)
-    array, taus = copy_of(input), read(tau)
-    if array.size:
-        if not taus.shape[-1]:
-            array[...] = 0
-            array[..., range(array.shape[-1]), range(array.shape[-1])] = 1
-        else:
-            product = routine("orgqr", array.dtype.char)
-            for i in places(array):
-                array[i], _, _ = product(array[i], taus[i])
-    return new(array)
+    if input.is_meta:
+        return nothing_in_columns(input, input.shape)
+    array, taus = columns_of(input), np.ascontiguousarray(read(tau))
+    if not taus.shape[-1]:
+        array[...] = np.eye(*array.shape[-2:], dtype=array.dtype)
+    elif array.size:
+        _multiply_reflectors(array, taus)
+    return adopted(array)
 
 
 def orgqr(self, input2):
@@ -385,16 +433,16 @@ def ormqr(self, input2, input3, left=True, transpose=False):
                 f" and {argument} has dtype {t.dtype}"
             )
     check_kernel("ormqr_cpu", self, empty=True)
-    reflectors, tau, c = read(self), read(input2), copy_of(input3)
+    if self.is_meta:
+        return nothing_in_columns(input3, input3.shape)
+    reflectors, tau, c = columns_of(self), np.ascontiguousarray(read(input2)), columns_of(input3)
     if c.size and tau.shape[-1]:
-        kind = c.dtype.char
-        multiply = routine("ormqr", kind)
+        kind, count = c.dtype.char, count_of(c)
         trans = "N" if not transpose else "C" if kind in "FD" else "T"
-        for i in places(c):
-            factor = np.asfortranarray(reflectors[i][..., : tau.shape[-1]])
-            lwork = max(1, int(multiply("L" if left else "R", trans, factor, tau[i], c[i], -1)[1][0].real))
-            c[i], _, _ = multiply("L" if left else "R", trans, factor, tau[i], c[i], lwork)
-    return new(c)
+        m, n = c.shape[-2:]
+        sizes = m, n, tau.shape[-1], stored(reflectors), self.shape[-2], tau, stored(c), m
+        call_with_work("ormqr", kind, count, ("L" if left else "R", trans, *sizes), np.zeros(count, np.int32))
+    return adopted(c)
 
 
 # ---- singular values
@@ -406,19 +454,33 @@ def _linalg_svd(A, full_matrices=False, compute_uv=True, *, driver=None):
     if driver is not None:
         raise RuntimeError("torch.linalg.svd: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER backend.")
     check_kernel("linalg_svd_cpu", A)
+    *batch, m, n = A.shape
+    k = min(m, n)
+    if A.is_meta:
+        s = nothing(A, (*batch, k), real_dtype(A.dtype))
+        if not compute_uv:
+            return nothing(A, [0]), s, nothing(A, [0])
+        return nothing_in_columns(A, (*batch, m, m if full_matrices else k)), s, nothing_in_columns(A, (*batch, n if full_matrices else k, n))
     array = read(A)
     if not np.isfinite(array).all():
         # LAPACK's routine says so by its fourth argument.
         _check(info_tensor(np.full(array.shape[:-2], -4)), "linalg.svd", A)
     try:
         if not compute_uv:
-            return _nothing(A), new(np.linalg.svd(array, compute_uv=False), real_of(A.dtype)), _nothing(A)
+            return nothing(A, [0]), new(np.linalg.svd(array, compute_uv=False), real_dtype(A.dtype)), nothing(A, [0])
         u, s, vh = np.linalg.svd(array, full_matrices=full_matrices)
     except np.linalg.LinAlgError:
         raise LinAlgError(
             "linalg.svd: The algorithm failed to converge because the input matrix is ill-conditioned or has too many repeated singular values."
         ) from None
-    return new(u, A.dtype), new(s, real_of(A.dtype)), new(vh, A.dtype)
+    return _in_columns(u), new(s, real_dtype(A.dtype)), _in_columns(vh)
+
+
+def _in_columns(array, dtype=None):
+    """A tensor of an array's matrices whose columns are contiguous."""
+    result = empty_columns(array.shape, dtype or array.dtype)
+    result[...] = array
+    return adopted(result)
 
 
 def linalg_svd(A, full_matrices=True, *, driver=None):
@@ -449,16 +511,19 @@ def _linalg_eigh(A, UPLO="L", compute_v=True):
     if UPLO.upper() not in ("L", "U"):
         raise RuntimeError(f"Expected UPLO argument to be 'L' or 'U', but got {UPLO}")
     check_kernel("linalg_eigh_cpu", A)
+    if A.is_meta:
+        values = nothing(A, A.shape[:-1], real_dtype(A.dtype))
+        return values, nothing_in_columns(A, A.shape) if compute_v else nothing(A, [0])
     array = read(A)
     try:
         if not compute_v:
-            return new(np.linalg.eigvalsh(array, UPLO), real_of(A.dtype)), _nothing(A)
+            return new(np.linalg.eigvalsh(array, UPLO), real_dtype(A.dtype)), nothing(A, [0])
         values, vectors = np.linalg.eigh(array, UPLO)
     except np.linalg.LinAlgError:
         raise LinAlgError(
             "linalg.eigh: The algorithm failed to converge because the input matrix is ill-conditioned or has too many repeated eigenvalues."
         ) from None
-    return new(values, real_of(A.dtype)), new(vectors, A.dtype)
+    return new(values, real_dtype(A.dtype)), _in_columns(vectors)
 
 
 def linalg_eigh(self, UPLO="L"):
@@ -470,9 +535,12 @@ def linalg_eigvalsh(self, UPLO="L"):
 
 
 def _eig(function, t, name):
+    """What NumPy's function finds for checked matrices; None for Meta tensors."""
     check_square(t, name)
     check_floating(t, name)
     check_kernel("linalg_eig_out_cpu", t, empty=True)
+    if t.is_meta:
+        return None
     array = read(t)
     if not np.isfinite(array).all():
         raise RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
@@ -483,12 +551,15 @@ def _eig(function, t, name):
 
 
 def linalg_eig(self):
-    values, vectors = _eig(np.linalg.eig, self, "linalg.eig")
-    return new(values, complex_of(self.dtype)), new(vectors, complex_of(self.dtype))
+    found, dtype = _eig(np.linalg.eig, self, "linalg.eig"), complex_dtype(self.dtype)
+    if found is None:
+        return nothing(self, self.shape[:-1], dtype), nothing_in_columns(self, self.shape, dtype)
+    return new(found[0], dtype), _in_columns(found[1], np.result_type(found[1], np.complex64))
 
 
 def _linalg_eigvals(self):
-    return new(_eig(np.linalg.eigvals, self, "linalg.eigvals"), complex_of(self.dtype))
+    found, dtype = _eig(np.linalg.eigvals, self, "linalg.eigvals"), complex_dtype(self.dtype)
+    return nothing(self, self.shape[:-1], dtype) if found is None else new(found, dtype)
 
 
 def linalg_eigvals(self):

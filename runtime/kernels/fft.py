@@ -9,23 +9,38 @@ import math
 import numpy as np
 
 from runtime._core import dtype_names, get_default_dtype, ops
-from runtime.kernels._arrays import new, read
-from runtime.kernels._common import into, like, wrap_dim
+from runtime.kernels._arrays import memory, new, opmath, read
+from runtime.kernels._common import complex_dtype, into, like, real_dtype, scalar_name, wrap_dim
 
 aten = ops.aten
 
 _NONE, _BY_ROOT_N, _BY_N = 0, 1, 2
-_COMPLEX_OF = {dtype_names[a]: dtype_names[b] for a, b in (("float16", "complex32"), ("float32", "complex64"), ("float64", "complex128"))}
-_REAL_OF = {c: r for r, c in _COMPLEX_OF.items()}
+_REALS = {dtype_names[name] for name in ("float16", "float32", "float64")}
+_COMPLEXES = {dtype_names[name] for name in ("complex32", "complex64", "complex128")}
 
 
 # ---- the kernels
 
 
-def _scaled(array, n, normalization):
+def _order(self, dims):
+    """The dimensions from the outermost to the innermost of a transform's result: those transformed are innermost, in the order given."""
+    others = [d for d in range(self.dim()) if d not in dims]
+    return sorted(others, key=self.stride, reverse=True) + list(dims)
+
+
+def _by_stride(self, dims):
+    return sorted(dims, key=self.stride, reverse=True)
+
+
+def _result(self, sizes, order, dtype):
+    """A tensor for the result, whose dimensions lie in memory in an order."""
+    inner = aten.empty.memory_format([sizes[d] for d in order], dtype=dtype, device=self.device)
+    return aten.permute.default(inner, [order.index(d) for d in range(len(order))])
+
+
+def _scale(array, n, normalization):
     if normalization != _NONE:
         array *= array.real.dtype.type(1 / n if normalization == _BY_N else 1 / math.sqrt(n))
-    return array
 
 
 def _check_kind(name, t, dtypes, kind):
@@ -36,49 +51,63 @@ def _check_kind(name, t, dtypes, kind):
 def _fft_c2c(self, dim, normalization, forward):
     if not dim:
         return aten.clone.default(self)
-    _check_kind("_fft_c2c", self, _REAL_OF, "complex")
-    array = read(self)
+    _check_kind("_fft_c2c", self, _COMPLEXES, "complex")
+    out = _result(self, self.shape, _order(self, _by_stride(self, dim)), self.dtype)
+    if self.is_meta:
+        return out
+    source, target = read(self), _transformed(out)
     for d in dim:
         # One direction of NumPy's does not scale, whichever `norm` makes it so.
-        array = np.fft.fft(array, axis=d) if forward else np.fft.ifft(array, axis=d, norm="forward")
-    return new(_scaled(array, math.prod(self.shape[d] for d in dim), normalization), self.dtype)
+        source = np.fft.fft(source, axis=d, out=target) if forward else np.fft.ifft(source, axis=d, norm="forward", out=target)
+    return _finished(out, target, math.prod(self.shape[d] for d in dim), normalization)
 
 
 def _fft_r2c(self, dim, normalization, onesided):
-    _check_kind("_fft_r2c", self, _COMPLEX_OF, "floating point")
-    array = np.fft.rfft(read(self), axis=dim[-1]) if onesided else np.fft.fft(read(self), axis=dim[-1])
+    _check_kind("_fft_r2c", self, _REALS, "floating point")
+    sizes = list(self.shape)
+    last = dim[-1]
+    if onesided:
+        sizes[last] = sizes[last] // 2 + 1
+    out = _result(self, sizes, _order(self, [*_by_stride(self, dim[:-1]), last]), complex_dtype(self.dtype))
+    if self.is_meta:
+        return out
+    source, target = read(self), _transformed(out)
+    (np.fft.rfft if onesided else np.fft.fft)(source, axis=last, out=target)
     for d in dim[:-1]:
-        array = np.fft.fft(array, axis=d)
-    return new(_scaled(array, math.prod(self.shape[d] for d in dim), normalization), _COMPLEX_OF[self.dtype])
+        np.fft.fft(target, axis=d, out=target)
+    return _finished(out, target, math.prod(self.shape[d] for d in dim), normalization)
 
 
 def _fft_c2r(self, dim, normalization, last_dim_size):
-    _check_kind("_fft_c2r", self, _REAL_OF, "complex")
+    _check_kind("_fft_c2r", self, _COMPLEXES, "complex")
     if last_dim_size < 1:
         raise RuntimeError(f"Invalid number of data points ({last_dim_size}) specified")
-    array = read(self)
+    sizes = list(self.shape)
+    last = dim[-1]
+    sizes[last] = last_dim_size
+    # A transform of several dimensions has a complex one before, which is what the last one reads.
+    inner = self if len(dim) == 1 else _result(self, self.shape, _order(self, _by_stride(self, dim[:-1])), self.dtype)
+    out = _result(self, sizes, _order(inner, [last]), real_dtype(self.dtype))
+    if self.is_meta:
+        return out
+    source, target = read(self), _transformed(out)
     for d in dim[:-1]:
-        array = np.fft.ifft(array, axis=d, norm="forward")
-    array = np.fft.irfft(array, n=last_dim_size, axis=dim[-1], norm="forward")
-    n = math.prod(self.shape[d] for d in dim[:-1]) * last_dim_size
-    return new(_scaled(array, n, normalization), _REAL_OF[self.dtype])
+        source = np.fft.ifft(source, axis=d, norm="forward")
+    np.fft.irfft(source, n=last_dim_size, axis=last, norm="forward", out=target)
+    return _finished(out, target, math.prod(self.shape[d] for d in dim[:-1]) * last_dim_size, normalization)
 
 
-def _fft_c2c_meta(self, dim, normalization, forward):
-    return aten.empty_like.default(self)
+def _transformed(out):
+    """What is transformed into: the result's memory, unless it is of a dtype that NumPy does not transform."""
+    wide = opmath(out.dtype)
+    return memory(out) if wide == out.dtype else memory(aten.empty_like.default(out, dtype=wide))
 
 
-def _fft_r2c_meta(self, dim, normalization, onesided):
-    size = list(self.shape)
-    if onesided:
-        size[dim[-1]] = size[dim[-1]] // 2 + 1
-    return aten.empty.memory_format(size, dtype=_COMPLEX_OF[self.dtype], device=self.device)
-
-
-def _fft_c2r_meta(self, dim, normalization, last_dim_size):
-    size = list(self.shape)
-    size[dim[-1]] = last_dim_size
-    return aten.empty.memory_format(size, dtype=_REAL_OF[self.dtype], device=self.device)
+def _finished(out, target, n, normalization):
+    _scale(target, n, normalization)
+    if opmath(out.dtype) != out.dtype:
+        aten.copy_.default(out, new(target))
+    return out
 
 
 # ---- arguments
@@ -97,15 +126,15 @@ def _normalization(norm, forward):
 def _promoted(x, needs_complex):
     dtype = x.dtype
     if dtype.is_complex:
-        if dtype not in _REAL_OF or dtype == dtype_names["complex32"]:
+        if dtype not in _COMPLEXES or dtype == dtype_names["complex32"]:
             raise RuntimeError(f"Unsupported dtype {dtype}")
         return x
     if not dtype.is_floating_point:
         dtype = get_default_dtype()
-    if dtype not in _COMPLEX_OF or dtype == dtype_names["float16"]:
+    if dtype not in _REALS or dtype == dtype_names["float16"]:
         raise RuntimeError(f"Unsupported dtype {'Half' if dtype == dtype_names['float16'] else 'BFloat16'}")
     if needs_complex:
-        dtype = _COMPLEX_OF[dtype]
+        dtype = complex_dtype(dtype)
     return x if x.dtype == dtype else aten._to_copy.default(x, dtype=dtype)
 
 
@@ -247,16 +276,12 @@ def fft_ifftn(self, s=None, dim=None, norm=None):
 
 def fft_rfftn(self, s=None, dim=None, norm=None):
     if self.dtype.is_complex:
-        raise RuntimeError(f"rfftn expects a real-valued input tensor, but got {_scalar_type(self.dtype)}")
+        raise RuntimeError(f"rfftn expects a real-valued input tensor, but got {scalar_name(self.dtype)}")
     x = _promoted(self, False)
     dims, sizes = _dims_and_sizes(x, s, dim)
     if not dims:
         raise RuntimeError("rfftn must transform at least one axis")
     return aten._fft_r2c.default(_resized(x, dims, sizes), dims, _normalization(norm, True), True)
-
-
-def _scalar_type(dtype):
-    return {"complex64": "ComplexFloat", "complex128": "ComplexDouble", "complex32": "ComplexHalf"}[str(dtype).rpartition(".")[2]]
 
 
 def fft_irfftn(self, s=None, dim=None, norm=None):
@@ -284,7 +309,7 @@ def fft_hfftn(self, s=None, dim=None, norm=None):
 
 def fft_ihfftn(self, s=None, dim=None, norm=None):
     if self.dtype.is_complex:
-        raise RuntimeError(f"ihfftn expects a real-valued input tensor, but got {_scalar_type(self.dtype)}")
+        raise RuntimeError(f"ihfftn expects a real-valued input tensor, but got {scalar_name(self.dtype)}")
     x = _promoted(self, False)
     dims, sizes = _dims_and_sizes(x, s, dim)
     if not dims:

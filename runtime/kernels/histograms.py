@@ -32,21 +32,30 @@ def histc(self, bins=100, min=0, max=0):
         raise NotImplementedError(f"\"histogram_cpu\" not implemented for '{scalar_name(self.dtype)}'")
     if bins <= 0:
         raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins}")
-    x = np.ravel(memory(self))
     low, high = float(min), float(max)
+    if self.is_meta:
+        # Without elements the range is known only where it is given.
+        if low != high:
+            _check_range(low, high)
+        return aten.new_empty.default(self, (bins,))
+    x = np.ravel(memory(self))
     if low == high and x.size:
         low, high = float(x.min()), float(x.max())
     if low == high:
         low, high = low - 1, high + 1
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise RuntimeError(f"torch.histc: range of [{low:g}, {high:g}] is not finite")
-    if low >= high:
-        raise RuntimeError("torch.histc: max must be larger than min")
+    _check_range(low, high)
     # Every step is rounded to the dtype, as in PyTorch's kernel: it decides in which bin an element at an edge is.
     low, high, count = (x.dtype.type(v) for v in (low, high, bins))
     x = x[(x >= low) & (x <= high)]
     places = np.minimum(((x - low) * count / (high - low)).astype(np.int64), bins - 1)
     return new(np.bincount(places, minlength=bins).astype(np.float64), self.dtype)
+
+
+def _check_range(low, high):
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise RuntimeError(f"torch.histc: range of [{low:g}, {high:g}] is not finite")
+    if low >= high:
+        raise RuntimeError("torch.histc: max must be larger than min")
 
 
 # ---- histograms with edges

@@ -6,7 +6,7 @@ They are composites: autograd and Meta tensors go through the operators they are
 import math
 
 from runtime._core import ops
-from runtime.kernels._common import scalar_name
+from runtime.kernels._common import into, scalar_name
 
 aten = ops.aten
 
@@ -50,7 +50,15 @@ def l1_loss(self, target, reduction=MEAN):
 def mse_loss(self, target, reduction=MEAN):
     only_floats("mse_cpu", self, target)
     difference = aten.sub.Tensor(self, target)
-    return reduced(aten.mul.Tensor(difference, difference), reduction)
+    return reduced(aten.mul_.Tensor(difference, difference), reduction)
+
+
+def mse_loss_out(self, target, reduction=MEAN, *, out):
+    if reduction != NONE:
+        return into(out, mse_loss(self, target, reduction))
+    only_floats("mse_cpu", self, target)
+    aten.sub.out(self, target, out=out)
+    return aten.mul_.Tensor(out, out)
 
 
 def mse_loss_backward(grad_output, self, target, reduction):
@@ -69,9 +77,15 @@ def smooth_l1_loss(self, target, reduction=MEAN, beta=1.0):
     if beta == 0:
         return aten.l1_loss.default(self, target, reduction)
     only_floats("smooth_l1_cpu", self, target)
-    z = aten.abs.default(aten.sub.Tensor(self, target))
-    near = aten.mul.Tensor(aten.mul.Scalar(z, 0.5 / beta), z)
-    return reduced(aten.where.self(aten.lt.Scalar(z, beta), near, aten.sub.Scalar(z, 0.5 * beta)), reduction)
+    z, near = _distance(self, target, beta)
+    return reduced(aten.mul_.Tensor(z, aten.div_.Tensor(near, beta)), reduction)
+
+
+def _distance(self, target, limit):
+    """How far target is, less half of the part within a limit, and that part: their product is half a square up to the limit, a line beyond."""
+    z = aten.abs_.default(aten.sub.Tensor(self, target))
+    near = aten.clamp_max.default(z, limit)
+    return aten.sub_.Tensor(z, near, alpha=0.5), near
 
 
 def smooth_l1_loss_backward(grad_output, self, target, reduction, beta):
@@ -86,9 +100,8 @@ def huber_loss(self, target, reduction=MEAN, delta=1.0):
     if not delta > 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     only_floats("huber_cpu", self, target)
-    z = aten.abs.default(aten.sub.Tensor(self, target))
-    near, far = aten.mul.Tensor(aten.mul.Scalar(z, 0.5), z), aten.mul.Scalar(aten.sub.Scalar(z, 0.5 * delta), delta)
-    return reduced(aten.where.self(aten.le.Scalar(z, delta), near, far), reduction)
+    z, near = _distance(self, target, delta)
+    return reduced(aten.mul_.Tensor(z, near), reduction)
 
 
 def huber_loss_backward(grad_output, self, target, reduction, delta):
@@ -133,9 +146,10 @@ def binary_cross_entropy(self, target, weight=None, reduction=MEAN):
     _check_unit_interval(target, "target")
     x, t, w = wide(self, target, weight)
     # Logarithms are cut off at -100, so that a probability of exactly 0 or 1 gives a finite loss.
-    log_x = aten.clamp_min.default(aten.log.default(x), -100)
-    log_not_x = aten.clamp_min.default(aten.log1p.default(aten.neg.default(x)), -100)
-    loss = aten.sub.Tensor(aten.mul.Tensor(aten.sub.Scalar(t, 1), log_not_x), aten.mul.Tensor(t, log_x))
+    part = aten.clamp_min_.default(aten.log1p_.default(aten.neg.default(x)), -100)
+    loss = aten.mul.Tensor(aten.sub.Scalar(t, 1), part)
+    part = aten.clamp_min_.default(aten.log.out(x, out=part), -100)
+    loss = aten.sub_.Tensor(loss, aten.mul.Tensor(t, part))
     if w is not None:
         loss = aten.mul.Tensor(loss, w)
     return in_dtype_of(self, reduced(loss, reduction))
@@ -191,7 +205,7 @@ def soft_margin_loss(self, target, reduction=MEAN):
     exponent = aten.mul.Tensor(aten.neg.default(self), target)
     if not (self.dtype.is_floating_point or self.dtype.is_complex):
         raise RuntimeError(f"result type Float can't be cast to the desired output type {scalar_name(self.dtype)}")
-    return reduced(aten.log1p.default(aten.exp.default(exponent)), reduction)
+    return reduced(aten.log1p_.default(aten.exp_.default(exponent)), reduction)
 
 
 def soft_margin_loss_backward(grad_output, self, target, reduction):

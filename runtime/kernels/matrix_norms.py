@@ -4,12 +4,11 @@ import math
 
 from runtime._core import dtype_names, ops
 from runtime.kernels._arrays import opmath
-from runtime.kernels._common import scalar_name, wrap_dim
+from runtime.kernels._common import real_dtype, scalar_name, wrap_dim
 from runtime.kernels._lapack import check_floating
 
 aten = ops.aten
 
-_REAL = {dtype_names[c]: dtype_names[r] for c, r in (("complex32", "float16"), ("complex64", "float32"), ("complex128", "float64"))}
 _WIDTH = {
     dtype_names[name]: width
     for width, names in ((1, ("float16", "bfloat16", "complex32")), (2, ("float32", "complex64")), (3, ("float64", "complex128")))
@@ -58,7 +57,7 @@ def linalg_vector_norm(self, ord=2, dim=None, keepdim=False, *, dtype=None):
                     f"linalg.vector_norm cannot compute the {_number(ord)} norm on an empty tensor because the operation does not have an identity"
                 )
     _check_dtype(self, dtype, name)
-    result_dtype = _REAL.get(dtype or self.dtype, dtype or self.dtype)
+    result_dtype = real_dtype(dtype or self.dtype)
     wide = opmath(dtype or self.dtype)
     result = _vector_norm(self, float(ord), dims, keepdim, None if self.dtype == wide else wide)
     return result if result.dtype == result_dtype else aten.to.dtype(result, result_dtype)

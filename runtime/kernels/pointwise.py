@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from runtime._core import ops
-from runtime.kernels._arrays import new, read
+from runtime.kernels._arrays import memory, new, opmath, read
 from runtime.kernels._common import broadcast, into, real_dtype, scalar_name
 
 aten = ops.aten
@@ -112,18 +112,42 @@ def ldexp_Tensor(self, other):
     return aten.mul.Tensor(self, aten.pow.Scalar(2.0, other))
 
 
+def ldexp_(self, other):
+    return aten.mul_.Tensor(self, aten.pow.Scalar(2.0, other))
+
+
+def ldexp_out(self, other, *, out):
+    return aten.mul.out(self, aten.pow.Scalar(2.0, other), out=out)
+
+
+def _degree(self, name):
+    if self.dtype.is_complex:
+        raise RuntimeError(f"{name} is not supported for complex tensors.")
+    return math.pi / 180
+
+
 def deg2rad(self):
-    return _scaled("deg2rad", self, math.pi / 180)
+    return aten.mul.Tensor(self, _degree(self, "deg2rad"))
+
+
+def deg2rad_(self):
+    return aten.mul_.Tensor(self, _degree(self, "deg2rad"))
+
+
+def deg2rad_out(self, *, out):
+    return aten.mul.out(self, _degree(self, "deg2rad"), out=out)
 
 
 def rad2deg(self):
-    return _scaled("rad2deg", self, 180 / math.pi)
+    return aten.mul.Tensor(self, 1 / _degree(self, "rad2deg"))
 
 
-def _scaled(name, self, factor):
-    if self.dtype.is_complex:
-        raise RuntimeError(f"{name} is not supported for complex tensors.")
-    return aten.mul.Scalar(self, factor)
+def rad2deg_(self):
+    return aten.mul_.Tensor(self, 1 / _degree(self, "rad2deg"))
+
+
+def rad2deg_out(self, *, out):
+    return aten.mul.out(self, 1 / _degree(self, "rad2deg"), out=out)
 
 
 def positive(self):
@@ -249,5 +273,10 @@ def frexp_out(self, *, mantissa, exponent):
         raise RuntimeError(f"torch.frexp() expects mantissa to have dtype {self.dtype} but got {mantissa.dtype}")
     if exponent.dtype != runtime.int32:
         raise RuntimeError(f"torch.frexp() expects exponent to have int dtype but got {exponent.dtype}")
+    if self.is_meta:
+        return into(mantissa, self), into(exponent, aten.empty_like.default(self, dtype=runtime.int32))
+    if all(t.shape == self.shape for t in (mantissa, exponent)) and opmath(self.dtype) == self.dtype:
+        np.frexp(read(self), out=(memory(mantissa), memory(exponent)))
+        return mantissa, exponent
     fraction, power = np.frexp(read(self))
     return into(mantissa, new(np.asarray(fraction))), into(exponent, new(np.asarray(power, dtype=np.int32)))

@@ -4,7 +4,7 @@ import functools
 import itertools
 import math
 
-from runtime._core import _promote_types, ops
+from runtime._core import ops
 from runtime.kernels._common import broadcast, into, scalar_name, wrap_dim
 from runtime.kernels._contraction import sum_of_products
 
@@ -75,7 +75,7 @@ def addr(self, vec1, vec2, *, beta=1, alpha=1):
         product = product if alpha else aten.zeros_like.default(product)
         return aten.logical_or.default(self, product) if beta else product
     result = _scaled_sum(self, product, beta, alpha)
-    dtype = functools.reduce(_promote_types, (t.dtype for t in (self, vec1, vec2)))
+    dtype = functools.reduce(aten.promote_types.default, (t.dtype for t in (self, vec1, vec2)))
     return result if result.dtype == dtype else aten.to.dtype(result, dtype)
 
 
@@ -83,6 +83,12 @@ def outer(self, vec2):
     _check_vector(self, "outer", "self")
     _check_vector(vec2, "outer", "vec2")
     return aten.mul.Tensor(aten.unsqueeze.default(self, 1), vec2)
+
+
+def outer_out(self, vec2, *, out):
+    _check_vector(self, "outer", "self")
+    _check_vector(vec2, "outer", "vec2")
+    return aten.mul.out(aten.unsqueeze.default(self, 1), vec2, out=out)
 
 
 def ger(self, vec2):
@@ -204,6 +210,12 @@ def linear(input, weight, bias=None):
         result = aten.addmm.default(bias, flat, transposed)
         return aten.view.default(result, [input.shape[0], input.shape[1], result.shape[1]])
     return aten.add.Tensor(aten.matmul.default(input, transposed), bias)
+
+
+def linear_out(input, weight, bias=None, *, out):
+    if bias is None or input.dim() != 2 or weight.dim() != 2:
+        return aten.matmul.out(input, aten.t.default(weight), out=out) if bias is None else into(out, linear(input, weight, bias))
+    return aten.addmm.out(bias, input, aten.t.default(weight), out=out)
 
 
 def bilinear(input1, input2, weight, bias=None):

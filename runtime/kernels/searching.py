@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from runtime._core import ops
+from runtime._core import dtype_names, ops
 from runtime.kernels._arrays import new, read
 from runtime.kernels._common import scalar_for, scalar_name
 
@@ -32,7 +32,7 @@ def _check_sorted_sequence(sequence, values, values_are_number, right, side, sor
             )
         if sorter.dtype != runtime.int64:
             raise RuntimeError(f"torch.searchsorted(): sorter must be a tensor of long dtype but got dtype {scalar_name(sorter.dtype)}")
-        if sorter.numel():
+        if sorter.numel() and not sorter.is_meta:
             places = read(sorter)
             if places.min() < 0 or places.max() >= sequence.shape[-1]:
                 raise RuntimeError("torch.searchsorted(): sorter index out of range")
@@ -60,7 +60,7 @@ def _search(sequence, values, right, out_int32):
     kind = np.int32 if out_int32 else np.int64
     side = "right" if right else "left"
     if sequence.ndim == 1:
-        return np.asarray(np.searchsorted(sequence, values, side)).astype(kind)
+        return np.asarray(np.searchsorted(sequence, values, side)).astype(kind, copy=False)
     n, m = sequence.shape[-1], values.shape[-1]
     if not sequence.size or not values.size:
         return np.zeros(values.shape, kind)
@@ -82,6 +82,8 @@ def searchsorted_Tensor(sorted_sequence, self, *, out_int32=False, right=False, 
     _check_sorted_sequence(sorted_sequence, self, False, right, side, sorter)
     if sorted_sequence.dtype.is_complex:
         raise NotImplementedError(f"\"searchsorted_out_cpu\" not implemented for '{scalar_name(sorted_sequence.dtype)}'")
+    if self.is_meta:
+        return aten.empty.memory_format(self.shape, dtype=dtype_names["int32" if out_int32 else "int64"], device=self.device)
     sequence, values = read(sorted_sequence), read(self)
     if sorter is not None:
         sequence = np.take_along_axis(sequence, read(sorter), -1)
@@ -89,7 +91,7 @@ def searchsorted_Tensor(sorted_sequence, self, *, out_int32=False, right=False, 
 
 
 def searchsorted_Scalar(sorted_sequence, self, *, out_int32=False, right=False, side=None, sorter=None):
-    value = aten.scalar_tensor.default(self, dtype=scalar_for(self, sorted_sequence).dtype)
+    value = aten.scalar_tensor.default(self, dtype=scalar_for(self, sorted_sequence).dtype, device=sorted_sequence.device)
     _check_sorted_sequence(sorted_sequence, value, True, right, side, sorter)
     return aten.searchsorted.Tensor(sorted_sequence, value, out_int32=out_int32, right=right, side=side, sorter=sorter)
 
@@ -107,20 +109,14 @@ def bucketize_Scalar(self, boundaries, *, out_int32=False, right=False):
 # ---- isin
 
 
-def _contained(elements, test, assume_unique, invert):
-    found = np.isin(elements, test, assume_unique=assume_unique and elements.ndim == 1, invert=invert)
-    return new(np.asarray(found))
-
-
-def _common_arrays(elements, test):
-    for t in (elements, test):
+def isin_Tensor_Tensor(elements, test_elements, *, assume_unique=False, invert=False):
+    for t in (elements, test_elements):
         if t.dtype.is_complex or str(t.dtype).endswith("bool"):
             raise RuntimeError(f"Unsupported input type encountered for isin(): {scalar_name(t.dtype)}")
-    return read(elements), read(test)
-
-
-def isin_Tensor_Tensor(elements, test_elements, *, assume_unique=False, invert=False):
-    return _contained(*_common_arrays(elements, test_elements), assume_unique, invert)
+    if elements.is_meta:
+        return aten.empty_like.default(elements, dtype=dtype_names["bool"])
+    found = np.isin(read(elements), read(test_elements), assume_unique=assume_unique and elements.dim() == 1, invert=invert)
+    return new(np.asarray(found))
 
 
 def isin_Tensor_Scalar(elements, test_element, *, assume_unique=False, invert=False):
@@ -172,6 +168,8 @@ def nonzero_static(self, *, size, fill_value=-1):
         raise RuntimeError("nonzero_static: 'size' must be an non-negative integer")
     import runtime
 
+    if self.is_meta:
+        return aten.new_empty.default(self, (size, self.dim()), dtype=runtime.int64)
     found = aten.nonzero.default(self)
     count = min(size, found.shape[0])
     result = aten.full.default((size, self.dim()), fill_value, dtype=runtime.int64, device=self.device)

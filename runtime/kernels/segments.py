@@ -15,8 +15,8 @@ _ALIASES = {"amax": "max", "amin": "min"}
 _NEUTRAL = {"sum": 0.0, "mean": 0.0, "max": -np.inf, "min": np.inf, "prod": 1.0}
 
 
-def _bounds(data, lengths, offsets, axis, unsafe):
-    """First and last + 1 places of the segments, with the outer dimensions as rows."""
+def _given(data, lengths, offsets, axis):
+    """The tensor that says where segments are, checked, and how many of them it has in each row."""
     if lengths is None and offsets is None:
         raise RuntimeError("segment_reduce(): Either lengths or offsets must be defined.")
     given = lengths if lengths is not None else offsets
@@ -27,6 +27,14 @@ def _bounds(data, lengths, offsets, axis, unsafe):
         raise RuntimeError(f"segment_reduce(): Expected {name} to have integral dtype")
     if axis > 0 and tuple(given.shape[:axis]) != tuple(data.shape[:axis]):
         raise RuntimeError(f"segment_reduce(): Expected leading dimensions of {name} to match those of data")
+    if lengths is None and given.shape[-1] == 0:
+        raise RuntimeError("segment_reduce(): Expected offsets to have at least one element along axis")
+    return given, given.shape[-1] - (lengths is None)
+
+
+def _bounds(data, lengths, offsets, axis, unsafe):
+    """First and last + 1 places of the segments, with the outer dimensions as rows."""
+    given, _ = _given(data, lengths, offsets, axis)
     table = read(given).astype(np.int64).reshape(-1, given.shape[-1])
     if lengths is not None:
         if not unsafe:
@@ -37,8 +45,6 @@ def _bounds(data, lengths, offsets, axis, unsafe):
         ends = np.cumsum(table, 1)
         starts = ends - table
     else:
-        if given.shape[-1] == 0:
-            raise RuntimeError("segment_reduce(): Expected offsets to have at least one element along axis")
         starts, ends = table[:, :-1], table[:, 1:]
     if starts.size and (starts.min() < 0 or ends.max() > data.shape[axis] or (ends < starts).any()):
         raise RuntimeError("segment_reduce(): segments lie outside of data")
@@ -54,6 +60,9 @@ def segment_reduce(data, reduce, *, lengths=None, indices=None, offsets=None, ax
         raise RuntimeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
     if not data.dtype.is_floating_point:
         raise NotImplementedError(f"\"_segment_reduce_cpu\" not implemented for '{scalar_name(data.dtype)}'")
+    if data.is_meta:
+        _, count = _given(data, lengths, offsets, axis)
+        return aten.new_empty.default(data, (*data.shape[:axis], count, *data.shape[axis + 1 :]))
     starts, ends = _bounds(data, lengths, offsets, axis, unsafe)
     x = read(data)
     outer, inner = x.shape[:axis], x.shape[axis + 1 :]
@@ -76,6 +85,9 @@ def segment_reduce(data, reduce, *, lengths=None, indices=None, offsets=None, ax
 
 def _segment_reduce_backward(grad, output, data, reduce, *, lengths=None, offsets=None, axis=0, initial=None):
     axis, reduce = wrap_dim(axis, data.dim()), _ALIASES.get(reduce, reduce)
+    if data.is_meta:
+        _given(data, lengths, offsets, axis)
+        return aten.new_empty.default(data, data.shape)
     starts, ends = _bounds(data, lengths, offsets, axis, True)
     x, g, y = (read(t) for t in (data, grad, output))
     shape = x.shape

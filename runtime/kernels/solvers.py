@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 
-from runtime._core import finfo, ops
-from runtime.kernels._arrays import new, read
-from runtime.kernels._common import scalar_name
+from runtime._core import dtype_names, finfo, ops
+from runtime.kernels._arrays import adopted, new, read
+from runtime.kernels._common import real_dtype, scalar_name
 from runtime.kernels._lapack import (
-    adjoint,
     batch_of,
+    call_with_work,
     check_compatible,
     check_floating,
     check_kernel,
@@ -17,19 +17,25 @@ from runtime.kernels._lapack import (
     check_pivots,
     check_same_dtype,
     check_square,
-    copy_of,
+    columns_of,
+    conjugate_transpose,
+    count_of,
+    empty_columns,
+    flat,
     info_tensor,
     is_wide,
     lu_of,
     lu_solved,
-    places,
-    real_of,
-    routine,
-    triangular_routine,
+    nothing,
+    nothing_in_columns,
+    stored,
+    triangular_solved,
 )
 from runtime.linalg import LinAlgError
 
 aten = ops.aten
+
+_int32, _int64 = dtype_names["int32"], dtype_names["int64"]
 
 
 def _check(info, name, matrix):
@@ -60,22 +66,24 @@ def _linalg_solve_ex(A, B, *, left=True, check_errors=False):
     check_compatible(A, rhs, left, "linalg.solve")
     check_kernel("lu_cpu", A)
     batch = batch_of(A, rhs)
-    lu = copy_of(A)
+    if A.is_meta:
+        shape = (*batch, *rhs.shape[-2:])
+        x = nothing_in_columns(B, shape) if left else nothing(B, shape)
+        x = aten.squeeze.dim(x, -1) if vector else x
+        return x, nothing_in_columns(A, A.shape), nothing(A, A.shape[:-1], _int32), nothing(A, A.shape[:-2], _int32)
+    lu = columns_of(A)
     pivots, info = lu_of(lu)
-    b = copy_of(rhs, batch)
-    if not left:
-        b = np.swapaxes(b, -1, -2)
     wide, exchanges = lu, pivots
     if lu.shape[:-2] != batch:
-        wide, exchanges = np.broadcast_to(lu, batch + lu.shape[-2:]), np.broadcast_to(pivots, batch + pivots.shape[-1:])
+        wide, exchanges = columns_of(adopted(lu), batch), np.broadcast_to(pivots, batch + pivots.shape[-1:]).copy()
     # X A = B means A^T X^T = B^T.
-    x = lu_solved(wide, exchanges, b, 0 if left else 1)
+    x = lu_solved(wide, exchanges, columns_of(rhs if left else aten.transpose.int(rhs, -2, -1), batch), 0 if left else 1)
     if not left:
         x = np.swapaxes(x, -1, -2)
     info = info_tensor(info)
     if check_errors:
         _check(info, "torch.linalg.solve_ex", A)
-    return new(x[..., 0] if vector else x, B.dtype), new(lu, A.dtype), new(pivots), info
+    return adopted(x[..., 0] if vector else x), adopted(lu), new(pivots), info
 
 
 def linalg_solve_ex(A, B, *, left=True, check_errors=False):
@@ -109,28 +117,21 @@ def linalg_lu_solve(LU, pivots, B, *, left=True, adjoint=False):
         )
     check_kernel("linalg.lu_solve_cpu", B)
     batch = batch_of(LU, B)
-    lu, b = np.broadcast_to(read(LU), batch + tuple(LU.shape[-2:])), copy_of(B, batch)
+    if LU.is_meta:
+        shape = (*batch, *B.shape[-2:])
+        return nothing_in_columns(B, shape) if left else nothing(B, shape)
+    lu, b = columns_of(LU, batch), columns_of(B if left else conjugate_transpose(B), batch)
     check_pivots(read(pivots), LU.shape[-1], "linalg.lu_solve")
-    piv = np.broadcast_to(read(pivots), (*batch, pivots.shape[-1]))
+    piv = np.broadcast_to(read(pivots), (*batch, pivots.shape[-1])).copy()
     if left:
-        return new(lu_solved(lu, piv, b, 2 if adjoint else 0), B.dtype)
+        return adopted(lu_solved(lu, piv, b, 2 if adjoint else 0))
     # X A = B means A^H X^H = B^H, and X A^H = B means A X^H = B^H.
-    x = lu_solved(lu, piv, np.ascontiguousarray(np.swapaxes(b, -1, -2).conj()), 0 if adjoint else 2)
-    return new(np.swapaxes(x, -1, -2).conj(), B.dtype)
+    x = lu_solved(lu, piv, b, 0 if adjoint else 2)
+    return adopted(np.conj(x, out=x).swapaxes(-1, -2))
 
 
 def lu_solve(self, LU_data, LU_pivots):
     return aten.linalg_lu_solve.default(LU_data, LU_pivots, self)
-
-
-def _triangular(a, b, upper, trans, unit):
-    """X of A X = B with triangular A; `trans` as LAPACK counts: 0, 1 (transposed), 2 (conjugated too)."""
-    x = np.empty(b.shape, b.dtype)
-    if b.size:
-        trsm = triangular_routine(a.dtype.char)
-        for i in places(a):
-            x[i] = trsm(1.0, a[i], b[i], lower=not upper, trans_a=trans, diag=unit)
-    return x
 
 
 def linalg_solve_triangular(self, B, *, upper, left=True, unitriangular=False):
@@ -142,10 +143,9 @@ def linalg_solve_triangular(self, B, *, upper, left=True, unitriangular=False):
     if B.dtype != self.dtype:
         B = aten.to.dtype(B, self.dtype)
     batch = batch_of(self, B)
-    a, b = copy_of(self, batch), copy_of(B, batch)
-    if left:
-        return new(_triangular(a, b, upper, 0, unitriangular))
-    return new(np.swapaxes(_triangular(a, np.swapaxes(b, -1, -2), upper, 1, unitriangular), -1, -2))
+    if self.is_meta:
+        return nothing_in_columns(B, (*batch, *B.shape[-2:]))
+    return adopted(triangular_solved(columns_of(self, batch), columns_of(B, batch), upper, 0, unitriangular, left))
 
 
 def triangular_solve(self, A, upper=True, transpose=False, unitriangular=False):
@@ -166,8 +166,10 @@ def triangular_solve(self, A, upper=True, transpose=False, unitriangular=False):
         )
     check_kernel("triangular_solve_cpu", A, empty=True)
     batch = batch_of(self, A)
-    a, b = copy_of(A, batch), copy_of(self, batch)
-    return new(_triangular(a, b, upper, 1 if transpose else 0, unitriangular)), new(a)
+    if self.is_meta:
+        return nothing_in_columns(self, (*batch, *self.shape[-2:])), nothing_in_columns(self, (*batch, *A.shape[-2:]))
+    a, b = columns_of(A, batch), columns_of(self, batch)
+    return adopted(triangular_solved(a, b, upper, 1 if transpose else 0, unitriangular)), adopted(a)
 
 
 def linalg_lstsq(self, b, rcond=None, *, driver=None):
@@ -193,46 +195,70 @@ def linalg_lstsq(self, b, rcond=None, *, driver=None):
     driver = driver or "gelsy"
     m, n, nrhs = self.shape[-2], self.shape[-1], rhs.shape[-1]
     if rcond is None:
-        rcond = finfo(real_of(self.dtype)).eps * max(m, n)
+        rcond = finfo(real_dtype(self.dtype)).eps * max(m, n)
     batch = batch_of(self, rhs)
-    a, right = copy_of(self, batch), copy_of(rhs, batch)
+    a, right = columns_of(self, batch), columns_of(rhs, batch)
     real = a.real.dtype
-    x = np.zeros((*batch, n, nrhs), a.dtype)
-    ranks = np.zeros(batch, np.int64)
+    x = empty_columns((*batch, max(m, n), nrhs), a.dtype)
+    x[...] = 0
+    x[..., :m, :] = right
+    ranks = np.zeros(batch, np.int32)
     values = np.zeros((*batch, min(m, n)), real)
     if a.size and nrhs:
-        for i in places(a):
-            x[i], ranks[i], values[i] = _least_squares(driver, a[i], right[i], rcond)
+        _least_squares(driver, a.copy(order="K"), x, ranks, values, rcond)
+    elif m:
+        x[..., :n, :] = 0
+    x = x[..., :n, :]
     if m > n and driver != "gelsy" and (driver == "gels" or (ranks == n).all()):
         residuals = (np.abs(a @ x - right) ** 2).sum(-2, dtype=real)
     else:
         residuals = np.zeros(0, real)
     no_rank, no_values = driver == "gels", driver in ("gels", "gelsy")
     return (
-        new(x[..., 0] if vector else x),
+        adopted(x[..., 0] if vector else x),
         new(residuals),
-        new(np.zeros(0, np.int64) if no_rank else ranks),
+        new(np.zeros(0, np.int64) if no_rank else ranks.astype(np.int64)),
         new(np.zeros(0, real) if no_values else values),
     )
 
 
-def _least_squares(driver, a, b, rcond):
-    """The solution of smallest norm for one matrix, the rank and the singular values (0 where the driver finds none)."""
-    n = a.shape[-1]
+def _least_squares(driver, a, x, ranks, values, rcond):
+    """Solutions of smallest norm in place of the right hand sides, their ranks and the singular values, where the driver finds them."""
+    m, n = a.shape[-2:]
+    kind, count, larger = a.dtype.char, count_of(a), x.shape[-2]
+    info = np.zeros(count, np.int32)
+    matrices = m, n, x.shape[-1], stored(a), m, stored(x), larger
+    real = values.dtype
+    limit = np.array(rcond, real)
+    smaller = min(m, n)
+    leaf = 25  # the size of the subproblems that gelsd does not divide, and how often it divides: for the sizes of its workspaces
+    levels = max(0, int(math.log2(smaller / (leaf + 1))) + 1)
     if driver == "gels":
-        padded = np.zeros((max(a.shape), b.shape[-1]), a.dtype)
-        padded[: b.shape[0]] = b
-        _, x, info = routine("gels", a.dtype.char)(a, padded)
-        if info > 0:
+        call_with_work("gels", kind, count, ("N", *matrices), info)
+        if info.any():
             raise LinAlgError(
                 "torch.linalg.lstsq: The least squares solution could not be computed because the input matrix does not have full rank"
-                f" (error code: {info})."
+                f" (error code: {info[info != 0][0]})."
             )
-        return x[:n], 0, 0
-    import scipy.linalg
-
-    x, _, rank, s = scipy.linalg.lstsq(a, b, cond=rcond, lapack_driver=driver)
-    return x, rank, 0 if s is None else s
+        return
+    rest = []
+    if kind in "FD":
+        columns = x.shape[-1]
+        most = {
+            "gelsy": 2 * n,
+            "gelss": 5 * smaller,
+            "gelsd": larger * (10 + 2 * leaf + 8 * levels + 1 + columns) + (3 * leaf + 2) * columns + (leaf + 1) ** 2,
+        }
+        rest.append((np.empty(most[driver], real),))
+    if driver == "gelsy":
+        # Every column may be moved; the routine writes where it moved them.
+        call_with_work("gelsy", kind, count, (*matrices, np.zeros((count, n), np.int32), limit, flat(ranks)), *rest, info)
+        return
+    if driver == "gelsd":
+        rest.append((np.empty(smaller * (3 * levels + 11), np.int32),))
+    call_with_work(driver, kind, count, (*matrices, values, limit, flat(ranks)), *rest, info)
+    if info.any():
+        raise LinAlgError("torch.linalg.lstsq: The singular values of the input matrix could not be computed.")
 
 
 # ---- inverses
@@ -241,17 +267,17 @@ def _least_squares(driver, a, b, rcond):
 def linalg_inv_ex(A, *, check_errors=False):
     check_square(A, "linalg.inv")
     check_floating(A, "linalg.inv", narrow=False)
-    lu = copy_of(A)
+    if A.is_meta:
+        return nothing_in_columns(A, A.shape), nothing(A, A.shape[:-2], _int32)
+    lu = columns_of(A)
     pivots, info = lu_of(lu)
-    if lu.size:
-        getri = routine("getri", lu.dtype.char)
-        for i in places(lu):
-            if not info[i]:
-                lu[i], _ = getri(lu[i], pivots[i] - 1)
+    eye = empty_columns(lu.shape, lu.dtype)
+    eye[...] = np.eye(lu.shape[-1], dtype=lu.dtype)
+    inverse = lu_solved(lu, pivots, eye)
     info = info_tensor(info)
     if check_errors:
         _check(info, "torch.linalg.inv_ex", A)
-    return new(lu), info
+    return adopted(inverse), info
 
 
 def linalg_inv(A):
@@ -317,8 +343,8 @@ def linalg_pinv_atol_rtol_tensor(self, *, atol=None, rtol=None, hermitian=False)
     inverted = aten.where.ScalarOther(keep, aten.reciprocal.default(s), 0)
     inverted = aten.unsqueeze.default(aten.to.dtype(inverted, self.dtype), -2)
     if hermitian:
-        return aten.matmul.default(aten.mul.Tensor(u, inverted), adjoint(u))
-    return aten.matmul.default(aten.mul.Tensor(adjoint(vh), inverted), adjoint(u))
+        return aten.matmul.default(aten.mul.Tensor(u, inverted), conjugate_transpose(u))
+    return aten.matmul.default(aten.mul.Tensor(conjugate_transpose(vh), inverted), conjugate_transpose(u))
 
 
 def _tolerance(self, atol, rtol, largest):
@@ -338,7 +364,7 @@ def _tolerance(self, atol, rtol, largest):
 
 
 def _number(value, self):
-    return None if value is None else aten.scalar_tensor.default(value, dtype=real_of(self.dtype), device=self.device)
+    return None if value is None else aten.scalar_tensor.default(value, dtype=real_dtype(self.dtype), device=self.device)
 
 
 def linalg_pinv_atol_rtol_float(self, *, atol=None, rtol=None, hermitian=False):
@@ -371,16 +397,10 @@ def _rank(self, atol, rtol, hermitian):
     if rtol is None and not is_wide(self.dtype):
         raise RuntimeError("This function doesn't handle types other than float and double")
     if self.numel() == 0:
-        return aten.zeros.default(list(self.shape[:-2]), dtype=_int64(), device=self.device)
+        return aten.zeros.default(list(self.shape[:-2]), dtype=_int64, device=self.device)
     s = aten.abs.default(aten.linalg_eigvalsh.default(self)) if hermitian else aten.linalg_svdvals.default(self)
     largest = aten.amax.default(s, [-1], True)
     return aten.sum.dim_IntList(aten.gt.Tensor(s, _tolerance(self, atol, rtol, largest)), [-1])
-
-
-def _int64():
-    from runtime._core import dtype_names
-
-    return dtype_names["int64"]
 
 
 def linalg_matrix_rank_atol_rtol_tensor(input, *, atol=None, rtol=None, hermitian=False):
@@ -406,7 +426,7 @@ def linalg_matrix_rank_out_tol_tensor(input, tol, hermitian=False, *, out):
 # ---- determinants
 
 
-def _sign_and_log(lu, pivots):
+def _diagonal_and_parity(lu, pivots):
     diagonal = np.diagonal(lu, axis1=-2, axis2=-1)
     exchanges = (pivots != np.arange(1, pivots.shape[-1] + 1)).sum(-1)
     parity = np.where(exchanges % 2, -1, 1).astype(lu.dtype)
@@ -417,10 +437,14 @@ def _linalg_det(A):
     check_square(A, "linalg.det")
     check_floating(A, "linalg.det")
     check_kernel("lu_cpu", A)
-    lu = copy_of(A)
+    if A.is_meta:
+        return nothing(A, A.shape[:-2]), nothing_in_columns(A, A.shape), nothing(A, A.shape[:-1], _int32)
+    lu = columns_of(A)
     pivots, _ = lu_of(lu)
-    diagonal, parity = _sign_and_log(lu, pivots)
-    return new(diagonal.prod(-1) * parity, A.dtype), new(lu, A.dtype), new(pivots)
+    diagonal, parity = _diagonal_and_parity(lu, pivots)
+    with np.errstate(over="ignore", invalid="ignore"):
+        determinant = diagonal.prod(-1) * parity
+    return new(determinant, A.dtype), adopted(lu), new(pivots)
 
 
 def linalg_det(A):
@@ -434,12 +458,16 @@ def det(self):
 def _linalg_slogdet(A):
     check_square(A, "linalg.slogdet")
     check_floating(A, "linalg.slogdet", narrow=False)
-    lu = copy_of(A)
+    if A.is_meta:
+        sign, logarithm = nothing(A, A.shape[:-2]), nothing(A, A.shape[:-2], real_dtype(A.dtype))
+        return sign, logarithm, nothing_in_columns(A, A.shape), nothing(A, A.shape[:-1], _int32)
+    lu = columns_of(A)
     pivots, _ = lu_of(lu)
-    diagonal, parity = _sign_and_log(lu, pivots)
+    diagonal, parity = _diagonal_and_parity(lu, pivots)
     with np.errstate(divide="ignore"):
         logarithm = np.log(np.abs(diagonal)).sum(-1)
-    return new((np.sign(diagonal).prod(-1) * parity).astype(lu.dtype), A.dtype), new(logarithm, real_of(A.dtype)), new(lu, A.dtype), new(pivots)
+    sign = (np.sign(diagonal).prod(-1) * parity).astype(lu.dtype)
+    return new(sign, A.dtype), new(logarithm, real_dtype(A.dtype)), adopted(lu), new(pivots)
 
 
 def linalg_slogdet(A):
@@ -496,12 +524,11 @@ def linalg_matrix_exp(self):
     check_square(self, "linalg.matrix_exp")
     if not (self.dtype.is_floating_point or self.dtype.is_complex):
         raise RuntimeError(f"linalg.matrix_exp: Expected a floating point or complex tensor as input. Got {scalar_name(self.dtype)}")
-    array = read(self)
-    if not array.size:
-        return aten.empty_like.default(self)
+    if not self.numel() or self.is_meta:
+        return nothing(self, self.shape)
     import scipy.linalg
 
-    return new(scipy.linalg.expm(array), self.dtype)
+    return new(scipy.linalg.expm(read(self)), self.dtype)
 
 
 def matrix_exp(self):
@@ -533,7 +560,7 @@ def linalg_cond_p_str(self, p):
 
 def _cond_by_inverse(self, p, norm):
     if self.numel() == 0:
-        return aten.zeros.default(list(self.shape[:-2]), dtype=real_of(self.dtype), device=self.device)
+        return aten.zeros.default(list(self.shape[:-2]), dtype=real_dtype(self.dtype), device=self.device)
     check_square(self, "linalg.cond")
     if p not in (1, -1, math.inf, -math.inf, "fro", "nuc"):
         raise RuntimeError(f"linalg.cond got an invalid norm type: {p}")

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from runtime._core import ops
+from runtime._core import dtype_names, ops
 from runtime.kernels._arrays import memory, new, read
 from runtime.kernels._common import into, scalar_name, wrap_dim
 
@@ -18,6 +18,10 @@ def sort(self, dim=-1, descending=False):
     return aten.sort.stable(self, stable=False, dim=dim, descending=descending)
 
 
+def sort_values(self, dim=-1, descending=False, *, values, indices):
+    return aten.sort.values_stable(self, stable=False, dim=dim, descending=descending, values=values, indices=indices)
+
+
 def argsort(self, dim=-1, descending=False):
     return aten.sort.default(self, dim, descending)[1]
 
@@ -28,6 +32,11 @@ def argsort_stable(self, *, stable, dim=-1, descending=False):
 
 def msort(self):
     return aten.sort.default(self, 0, False)[0]
+
+
+def msort_out(self, *, out):
+    indices = aten.empty.memory_format([0], dtype=dtype_names["int64"], device=self.device)
+    return aten.sort.values(self, 0, False, values=out, indices=indices)[0]
 
 
 # ---- elements of a rank
@@ -107,6 +116,8 @@ def nanmedian_dim(self, dim, keepdim=False):
 def _median_of_all(name, self, ignore_nan):
     if self.dtype.is_complex:
         raise NotImplementedError(f"\"median_cpu\" not implemented for '{scalar_name(self.dtype)}'")
+    if self.is_meta:
+        return aten.new_empty.default(self, ())
     flat = np.ravel(read(self))
     if not flat.size:
         if self.dtype.is_floating_point:
@@ -137,6 +148,8 @@ def mode(self, dim=-1, keepdim=False):
     if self.dim() == 0:
         return aten.clone.default(self), aten.zeros_like.default(self, dtype=aten.sort.default(self)[1].dtype)
     values, indices = aten.sort.stable(self, stable=True, dim=dim)
+    if self.is_meta:
+        return _picked(values, indices, aten.narrow.default(indices, dim, 0, 1), dim, keepdim)
     v = np.moveaxis(memory(values), dim, -1)
     n = v.shape[-1]
     starts = np.ones(v.shape, bool)

@@ -6,7 +6,7 @@ import numpy as np
 
 from runtime._core import ops
 from runtime.kernels._arrays import new, read
-from runtime.kernels._common import real_dtype, wrap_dim
+from runtime.kernels._common import real_dtype, scalar_name, wrap_dim
 
 aten = ops.aten
 
@@ -37,13 +37,7 @@ def unfold_backward(grad_in, input_sizes, dim, size, step):
 
 
 def _given(window):
-    return "None" if window is None else f"torch.{_kind(window)}Tensor{{{list(window.shape)}}}"
-
-
-def _kind(t):
-    names = {"float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "complex64": "ComplexFloat"}
-    names |= {"complex128": "ComplexDouble", "int64": "Long", "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool"}
-    return names.get(str(t.dtype).rpartition(".")[2], str(t.dtype))
+    return "None" if window is None else f"torch.{scalar_name(window.dtype)}Tensor{{{list(window.shape)}}}"
 
 
 def _text(value):
@@ -88,8 +82,8 @@ def stft_center(
     def check(right, text):
         if not right:
             raise RuntimeError(
-                f"stft(torch.{_kind(x)}Tensor{list(x.shape)}, n_fft={n_fft}, hop_length={hop}, win_length={width}, window={_given(window)},"
-                f" normalized={int(normalized)}, onesided={_text(onesided)}, return_complex={_text(return_complex)},"
+                f"stft(torch.{scalar_name(x.dtype)}Tensor{list(x.shape)}, n_fft={n_fft}, hop_length={hop}, win_length={width},"
+                f" window={_given(window)}, normalized={int(normalized)}, onesided={_text(onesided)}, return_complex={_text(return_complex)},"
                 f" align_to_window={_text(align_to_window)}) : {text}"
             )
 
@@ -172,8 +166,8 @@ def istft(
     def check(right, text):
         if not right:
             raise RuntimeError(
-                f"istft(CPU{_kind(self)}Type{list(self.shape)}, n_fft={n_fft}, hop_length={hop}, win_length={width}, window={_given(window)},"
-                f" center={int(center)}, normalized={int(normalized)}, onesided={_text(onesided)}, length={length},"
+                f"istft(CPU{scalar_name(self.dtype)}Type{list(self.shape)}, n_fft={n_fft}, hop_length={hop}, win_length={width},"
+                f" window={_given(window)}, center={int(center)}, normalized={int(normalized)}, onesided={_text(onesided)}, length={length},"
                 f" return_complex={int(return_complex)}) : {text}"
             )
 

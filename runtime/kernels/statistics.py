@@ -2,7 +2,7 @@
 
 import math
 
-from runtime._core import ops
+from runtime._core import dtype_names, ops
 from runtime.kernels._common import into, real_dtype, scalar_name, wrap_dim
 
 aten = ops.aten
@@ -63,7 +63,7 @@ def logsumexp(self, dim, keepdim=False):
     wide = aten.to.dtype(self, runtime.float32) if half else self
     top = aten.amax.default(aten.real.default(wide) if wide.dtype.is_complex else wide, dim, True)
     top = aten.masked_fill.Scalar(top, aten.eq.Scalar(aten.abs.default(top), math.inf), 0)
-    result = aten.log.default(aten.sum.dim_IntList(aten.exp.default(aten.sub.Tensor(wide, top)), dim, keepdim))
+    result = aten.log.default(aten.sum.dim_IntList(aten.exp_.default(aten.sub.Tensor(wide, top)), dim, keepdim))
     result = aten.add.Tensor(result, top if keepdim else aten.view.default(top, result.shape))
     return aten.to.dtype(result, self.dtype) if half else result
 
@@ -74,6 +74,10 @@ def special_logsumexp(self, dim, keepdim=False):
 
 def logcumsumexp(self, dim):
     return aten._logcumsumexp.default(self, dim)
+
+
+def logcumsumexp_out(self, dim, *, out):
+    return aten._logcumsumexp.out(self, dim, out=out)
 
 
 # ---- extremes and counts
@@ -154,6 +158,10 @@ def hash_tensor(self, dim=(), *, keepdim=False, mode=0):
     for i, d in enumerate(dims):
         if d in dims[:i]:
             raise RuntimeError(f"dim {d} appears multiple times in the list of dims")
+    dims = dims if dims and self.dim() else tuple(range(self.dim()))
+    if self.is_meta:
+        sizes = [1 if d in dims else n for d, n in enumerate(self.shape) if keepdim or d not in dims]
+        return aten.new_empty.default(self, sizes, dtype=dtype_names["uint64"])
     array = memory(self)
     if array.dtype.kind in "biu" and array.dtype.name not in ("uint16", "uint32", "uint64"):
         bits = array.astype(np.int64).view(np.uint64)
@@ -161,7 +169,6 @@ def hash_tensor(self, dim=(), *, keepdim=False, mode=0):
         bits = array.astype(np.float64).view(np.uint64)  # every float as the bits of a double
     else:
         raise NotImplementedError(f"\"xor_sum_cpu\" not implemented for '{scalar_name(self.dtype)}'")
-    dims = dims if dims and self.dim() else tuple(range(self.dim()))
     return new(np.bitwise_xor.reduce(bits, axis=dims, keepdims=keepdim))
 
 
