@@ -41,5 +41,6 @@ include "core/numpy_bridge.pxi"  # NumPy and DLPack, both ways
 include "core/fortran.pxi"       # LAPACK over batches of matrices
 include "core/creation.pxi"      # tensor(), as_tensor(), frombuffer()
 include "core/indexing.pxi"      # indexing
+include "core/pytree.pxi"        # walks over nested containers
 
 open_tensor_to_overrides()   # last: when all methods are there
