@@ -85,7 +85,7 @@ def trace_dispatch(file=None):
 
 
 # Submodules that are imported when they are first asked for.
-_SUBMODULES = ("compat", "cuda", "fft", "library", "linalg", "masked", "nn", "signal", "special", "testing")
+_SUBMODULES = ("compat", "cuda", "fft", "library", "linalg", "masked", "nn", "signal", "special", "testing", "types")
 
 
 def __getattr__(name):

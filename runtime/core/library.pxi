@@ -189,6 +189,18 @@ cdef class Library:
         kernel = kernel_of_value(fn, with_keyset, True, f"registered at {file}:{line}", False)
         (<_DispatchModule>self.m).add_fallback(key_value(dispatch_key), kernel)
 
+    def _register_fake(self, op_name, fn, _stacklevel=1, *, allow_override=True):
+        """Register the rule that an operator of this namespace has for tensors without data; see `runtime.library.register_fake`."""
+        self.check_alive()
+        from runtime.operator_rules import register_fake_rule
+        self._registration_handles.append(register_fake_rule(self, f"{self.ns}::{op_name}", fn, _stacklevel, allow_override))
+
+    def _register_torch_dispatch_rule(self, op_name, torch_dispatch_class, fn):
+        """Register the rule that an operator has for a class; see `runtime.library.register_torch_dispatch`."""
+        self.check_alive()
+        from runtime.operator_rules import register_dispatch_rule
+        self._registration_handles.append(register_dispatch_rule(f"{self.ns}::{op_name}", torch_dispatch_class, fn))
+
     cdef int check_alive(self) except -1:
         if self.m is None:
             raise AssertionError("Library object has been destroyed")
