@@ -10,7 +10,7 @@ import warnings
 import weakref
 from collections.abc import Iterable
 
-from runtime import _core
+from runtime import _core, float64
 from runtime._core import CustomKernel, CustomOp, Library, OpOverload, Tag, Tensor
 from runtime._core import device as _device
 from runtime._core import dtype as _dtype
@@ -426,7 +426,7 @@ def autocast_kernel(op, device_type, cast_inputs):
 def _cast(value, device_type, dtype):
     """A value with the floating-point tensors of a device type cast."""
     if isinstance(value, Tensor):
-        castable = value.is_floating_point() and value.device.type == device_type and value.dtype is not _core.float64
+        castable = value.is_floating_point() and value.device.type == device_type and value.dtype is not float64
         return value.to(dtype) if castable else value
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
         cast = (_cast(v, device_type, dtype) for v in value)
