@@ -226,9 +226,7 @@ class CustomOpDef(CustomOp):
             positional, named = fill_defaults(op._schema, args, kwargs)
             device_type = _device(named["device"] if keyword else positional[index]).type
             if device_type not in self._backend_fns:
-                raise RuntimeError(
-                    f"{self._name} does not have a kernel registered for {device_type}. Please use register_kernel to do so."
-                )
+                raise RuntimeError(f"{self._name} does not have a kernel registered for {device_type}. Please use register_kernel to do so.")
             return op.redispatch(_core.DispatchKeySet(_core._dispatch_key_for_device(device_type)), *args, **kwargs)
 
         return select
@@ -383,9 +381,7 @@ _core._call_as_operator(CustomOpDef)
 def check_differentiable(op, shown, allow_valid_view=False):
     """Raise RuntimeError for an operator that can have no gradient formula: one that writes."""
     if is_out(op):
-        raise RuntimeError(
-            f"Cannot register autograd formula for operator tagged with torch.Tag.out: {shown}. Out variants do not support autograd."
-        )
+        raise RuntimeError(f"Cannot register autograd formula for operator tagged with torch.Tag.out: {shown}. Out variants do not support autograd.")
     if not is_functional_schema(op._schema, allow_valid_view=allow_valid_view):
         raise RuntimeError(
             f"Cannot register autograd formula for non-functional operator {shown} with schema {op._schema}. Please create a functional "

@@ -137,9 +137,7 @@ class _Inference:
         tensors = text.startswith("Tensor")
         if isinstance(self.mutates_args, str):
             if self.mutates_args != _UNKNOWN:
-                raise ValueError(
-                    "mutates_args must either be a sequence of the names of the arguments that are mutated or the string 'unknown'. "
-                )
+                raise ValueError("mutates_args must either be a sequence of the names of the arguments that are mutated or the string 'unknown'. ")
             written = tensors
         else:
             written = parameter.name in self.mutates_args

@@ -92,9 +92,7 @@ def define(qualname, schema=None, *, lib=None, tags=(), alias_analysis=""):
         raise ValueError(f"define(qualname, schema): expected qualname to be instance of str, got {type(qualname)}")
     namespace, name = parse_namespace(qualname)
     if not isinstance(schema, str) or not _NAMELESS.fullmatch(schema):
-        raise ValueError(
-            f'define(qualname, schema, ...): expected schema to look like e.g. "(Tensor x) -> Tensor" but got "{schema}"'
-        )
+        raise ValueError(f'define(qualname, schema, ...): expected schema to look like e.g. "(Tensor x) -> Tensor" but got "{schema}"')
     _library_for(namespace, lib).define(name + schema, alias_analysis="", tags=tags)
 
 

@@ -68,9 +68,7 @@ def opcheck(op, args, kwargs=None, *, test_utils=_DEFAULT_TESTS, raise_exception
     if isinstance(op, OpOverloadPacket):
         op = resolve_unique_overload_or_throw(op)
     if not isinstance(op, OpOverload):
-        raise ValueError(
-            f"opcheck(op, ...): op must be instance of torch._ops.OpOverload, e.g. torch.ops.aten.sin.default, got {type(op)}"
-        )
+        raise ValueError(f"opcheck(op, ...): op must be instance of torch._ops.OpOverload, e.g. torch.ops.aten.sin.default, got {type(op)}")
     if isinstance(test_utils, str):
         test_utils = _TESTS if test_utils == "ALL" else (test_utils,)
     if not isinstance(test_utils, (tuple, list)) or not set(test_utils) <= set(_TESTS):
@@ -95,9 +93,7 @@ def resolve_unique_overload_or_throw(packet):
     overloads = packet.overloads()
     if len(overloads) != 1:
         names = ["" if name == "default" else name for name in overloads]
-        raise RuntimeError(
-            f"opcheck can only test operators without overloads. Got the following overloads for {packet._qualified_op_name}: {names}"
-        )
+        raise RuntimeError(f"opcheck can only test operators without overloads. Got the following overloads for {packet._qualified_op_name}: {names}")
     return getattr(packet, overloads[0])
 
 
@@ -149,8 +145,7 @@ def _check_argument(op, argument, value, states, outputs):
             raise RuntimeError(f"Argument {name} is not defined to alias output but was aliasing")
         if output is value and isinstance(value, Tensor) and not argument.is_write and op._schema.name not in _LIFTS:
             raise RuntimeError(
-                f"Dispatcher operators below autograd are not allowed to directly return inputs.\n"
-                f"However, we found that `outputs[{j}] is {name}"
+                f"Dispatcher operators below autograd are not allowed to directly return inputs.\nHowever, we found that `outputs[{j}] is {name}"
             )
     if not argument.is_write and states != [_state(t) for t in _tensors(value)]:
         raise RuntimeError(f"Argument {name} is not defined as mutable but was mutated")

@@ -173,5 +173,3 @@ def get_layout_constraint_tag(op, *, with_default=True):
     if not with_default:
         return None
     return Tag.flexible_layout if is_builtin(op) else Tag.needs_exact_strides
-
-

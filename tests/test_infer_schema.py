@@ -59,9 +59,7 @@ def function(lib, parameters, returns):
 def outcome(lib, parameters, returns="Tensor", mutates=(), tags=(), **options):
     """The schema, or the error's type and text, in names that do not tell the library."""
     try:
-        return lib.library.infer_schema(
-            function(lib, parameters, returns), mutates_args=mutates, tags=[getattr(lib.Tag, t) for t in tags], **options
-        )
+        return lib.library.infer_schema(function(lib, parameters, returns), mutates_args=mutates, tags=[getattr(lib.Tag, t) for t in tags], **options)
     except (ValueError, AssertionError, TypeError) as error:
         # PyTorch lists distributed groups too.
         text = re.sub(r"The valid types are: .*?(?= Got func|$)", "The valid types are: ...", str(error), flags=re.DOTALL)

@@ -36,7 +36,8 @@ def check(lib):
 
 
 def test_an_operator_that_does_what_its_schema_says_passes(lib, check):
-    assert check("(Tensor x, Tensor? y, Tensor[] zs, int n=3) -> (Tensor, int)", lambda x, y, zs: (x + 1, 2), lib.ones(2), None, [lib.ones(1)]) == "SUCCESS"
+    schema = "(Tensor x, Tensor? y, Tensor[] zs, int n=3) -> (Tensor, int)"
+    assert check(schema, lambda x, y, zs: (x + 1, 2), lib.ones(2), None, [lib.ones(1)]) == "SUCCESS"
 
 
 def test_declared_writes_and_views_pass(lib, check):
@@ -150,7 +151,8 @@ def test_failures_are_raised_or_returned(lib):
         owner.define("bad(Tensor x) -> Tensor")
         owner.impl("bad", lambda x: x, "CPU")
         bad = getattr(lib.ops, NS).bad
-        with pytest.raises(Exception, match=r"opcheck\(op, ...\): test_schema failed with Argument x is not defined .* \(scroll up for stack trace\)"):
+        message = r"opcheck\(op, ...\): test_schema failed with Argument x is not defined .* \(scroll up for stack trace\)"
+        with pytest.raises(Exception, match=message):
             lib.library.opcheck(bad, (lib.ones(1),))
         assert isinstance(lib.library.opcheck(bad, (lib.ones(1),), raise_exception=False)["test_schema"], RuntimeError)
 
@@ -179,7 +181,8 @@ def test_arguments_that_make_no_sense_are_refused(lib, args, options, message):
 
 
 def test_a_packet_must_have_one_overload(lib):
-    with pytest.raises(RuntimeError, match=r"opcheck can only test operators without overloads. Got the following overloads for aten::add: \['Tensor', "):
+    message = r"opcheck can only test operators without overloads. Got the following overloads for aten::add: \['Tensor', "
+    with pytest.raises(RuntimeError, match=message):
         lib.library.opcheck(lib.ops.aten.add, ())
 
 
@@ -199,7 +202,9 @@ def test_the_sample_operators_rules_for_meta_tensors_give_the_results_geometry(i
         return value.to("meta") if isinstance(value, runtime.Tensor) else [meta(v) for v in value] if isinstance(value, list) else value
 
     def geometry(value):
-        return (value.shape, value.dtype, value.stride()) if isinstance(value, runtime.Tensor) else [geometry(v) for v in value] if isinstance(value, (list, tuple)) else value
+        if isinstance(value, runtime.Tensor):
+            return value.shape, value.dtype, value.stride()
+        return [geometry(v) for v in value] if isinstance(value, (list, tuple)) else value
 
     for sample in info.sample_inputs("cpu", runtime.float32):
         args = (sample.input, *sample.args)
@@ -215,7 +220,9 @@ def test_the_sample_operators_compute_what_pytorchs_do(info):
     torch = importlib.import_module("torch")
 
     def convert(value):
-        return torch.from_numpy(value.numpy()) if isinstance(value, runtime.Tensor) else [convert(v) for v in value] if isinstance(value, list) else value
+        if isinstance(value, runtime.Tensor):
+            return torch.from_numpy(value.numpy())
+        return [convert(v) for v in value] if isinstance(value, list) else value
 
     def plain(value):
         return value.tolist() if hasattr(value, "tolist") else [plain(v) for v in value] if isinstance(value, (list, tuple)) else value

@@ -238,9 +238,7 @@ def _keep_shape(ctx, inputs, output):
 
 
 numpy_view_copy.register_autograd(lambda ctx, grad: (numpy_view_copy(grad, ctx.x_shape), None), setup_context=_keep_shape)
-numpy_view_copy.register_vmap(
-    lambda info, in_dims, x, shape: (numpy_view_copy(x.movedim(in_dims[0], 0), (info.batch_size, *shape)), 0)
-)
+numpy_view_copy.register_vmap(lambda info, in_dims, x, shape: (numpy_view_copy(x.movedim(in_dims[0], 0), (info.batch_size, *shape)), 0))
 
 
 @_entry("NumpyViewCopy", numpy_view_copy)
@@ -265,9 +263,7 @@ def _keep_pieces(ctx, inputs, output):
 
 
 numpy_cat.register_autograd(lambda ctx, grad: (numpy_split_copy(grad, ctx.ends[:-1], ctx.dim), None), setup_context=_keep_pieces)
-numpy_cat.register_vmap(
-    lambda info, in_dims, xs, dim: (numpy_cat([_batch_first(x, d, info.batch_size) for x, d in zip(xs, in_dims[0])], dim + 1), 0)
-)
+numpy_cat.register_vmap(lambda info, in_dims, xs, dim: (numpy_cat([_batch_first(x, d, info.batch_size) for x, d in zip(xs, in_dims[0])], dim + 1), 0))
 
 
 @_entry("NumpyCat", numpy_cat, check_batched_grad=False, check_batched_gradgrad=False)
