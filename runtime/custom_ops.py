@@ -151,6 +151,15 @@ class CustomOpDef(CustomOp):
     def __repr__(self):
         return f"<CustomOpDef({self._qualname})>"
 
+    def __reduce__(self):
+        return _opdef_by_name, (self._qualname,)
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
     def _register_around_kernels(self):
         """The rule for tensors without data, and the kernels above the backends'."""
 
@@ -376,6 +385,14 @@ class CustomOpDef(CustomOp):
 
 
 _core._call_as_operator(CustomOpDef)
+
+
+def _opdef_by_name(qualname):
+    """The CustomOpDef of a full name; what pickles of them call."""
+    found = OPDEFS.get(qualname)
+    if found is None:
+        raise AttributeError(f"there is no custom operator {qualname}")
+    return found
 
 
 def check_differentiable(op, shown, allow_valid_view=False):

@@ -1,6 +1,7 @@
 """Questions about operators and their schemas, as custom operators and their checks ask them."""
 
 from runtime._core import Tag, ops
+from runtime.schema import FunctionSchema, parse_schema
 
 _TENSOR = ("Tensor", "Optional[Tensor]")
 _TENSOR_LIST = ("List[Tensor]", "List[Optional[Tensor]]", "Optional[List[Tensor]]", "Optional[List[Optional[Tensor]]]")
@@ -117,11 +118,13 @@ def is_functional_schema(schema, *, allow_valid_view=False):
 
     Parameters
     ----------
-    schema : FunctionSchema
-        The schema.
+    schema : FunctionSchema or str
+        The schema, or its text.
     allow_valid_view : bool
         Whether a view of the only tensor argument may be the only tensor returned.
     """
+    if not isinstance(schema, FunctionSchema):
+        schema = parse_schema(str(schema))
     if schema.is_mutable or not schema.returns:
         return False
     if all(r.alias_info is None for r in schema.returns):

@@ -3,8 +3,10 @@
 Rules that PyTorch has too run on both libraries: `lib` is one of them.
 """
 
+import copy
 import gc
 import importlib
+import pickle
 import re
 import sys
 import warnings
@@ -14,9 +16,10 @@ import numpy as np
 import pytest
 
 import runtime
-from runtime import _core, operator_rules
+from runtime import _core, custom_ops, operator_facts, operator_rules
 from runtime._core import CustomKernel, CustomOp
 from runtime.custom_ops import OPDEF_TO_LIB, OPDEFS
+from runtime.schema import parse_schema
 
 NS = "custom_op_tests"
 
@@ -25,10 +28,10 @@ NS = "custom_op_tests"
 def lib(request):
     """A library with custom operators, this package or PyTorch; what a test defines is taken back."""
     module = pytest.importorskip(request.param)
-    custom_ops = runtime.custom_ops if request.param == "runtime" else importlib.import_module("torch._library.custom_ops")
+    owners = OPDEF_TO_LIB if request.param == "runtime" else importlib.import_module("torch._library.custom_ops").OPDEF_TO_LIB
     yield module
-    for name in [n for n in custom_ops.OPDEF_TO_LIB if n.startswith(f"{NS}::")]:
-        custom_ops.OPDEF_TO_LIB.pop(name)._destroy()
+    for name in [n for n in owners if n.startswith(f"{NS}::")]:
+        owners.pop(name)._destroy()
 
 
 @pytest.fixture
@@ -119,6 +122,8 @@ def test_defaults_reach_the_function(lib, op):
     f(lib.ones(1), e="bar", g="cpu", f=lib.int64)
     assert seen[0] == (None, 3.14, True, 3, "foo", lib.float32, lib.device("cpu"))
     assert seen[1] == (None, 3.14, True, 3, "bar", lib.int64, lib.device("cpu"))
+    values = [a.default_value for a in f._opoverload._schema.arguments]
+    assert values == [None, None, 3.14, True, 3, "foo", 6, lib.device("cpu")]
 
 
 def test_keyword_only_numbers_and_lists_pass(lib, op):
@@ -704,6 +709,32 @@ def test_a_definition_that_was_replaced_is_freed():
     assert first() is None and second() is OPDEFS[f"{NS}::freed"]
 
 
+def test_a_definition_is_copied_and_pickled_by_name():
+    @runtime.library.custom_op(f"{NS}::pickled", mutates_args=())
+    def pickled(x: runtime.Tensor) -> runtime.Tensor:
+        return x.clone()
+
+    assert copy.copy(pickled) is copy.deepcopy(pickled) is pickle.loads(pickle.dumps(pickled)) is pickled
+    with pytest.raises(AttributeError, match="there is no custom operator"):
+        custom_ops._opdef_by_name(f"{NS}::nope")
+
+
+def test_the_kernel_is_registered_at_the_users_function(op_source=__file__):
+    @runtime.library.custom_op(f"{NS}::placed", mutates_args=())
+    def placed(x: runtime.Tensor) -> runtime.Tensor:
+        return x.clone()
+
+    line = placed._init_fn.__code__.co_firstlineno
+    assert f"registered at {op_source}:{line} [default backend kernel]" in _core._dispatch_dump_table(f"{NS}::placed")
+
+
+def test_more_arguments_than_fit_on_the_stack_pass():
+    names = {"T": runtime.Tensor}
+    exec(f"def wide({', '.join(f't{i}: T' for i in range(70))}) -> T: return t0 + t69", names)
+    wide = runtime.library.custom_op(f"{NS}::wide", names["wide"], mutates_args=())
+    assert wide(*[runtime.full((1,), float(i)) for i in range(70)]).item() == 69
+
+
 def test_endless_recursion_raises():
     @runtime.library.custom_op(f"{NS}::endless", mutates_args=())
     def endless(x: runtime.Tensor) -> runtime.Tensor:
@@ -711,3 +742,66 @@ def test_endless_recursion_raises():
 
     with pytest.raises(RecursionError):
         endless(runtime.ones(1))
+
+
+# ------------------------------------------------------------------------------------------------- facts about schemas
+
+
+@pytest.fixture
+def facts(lib):
+    """The module with questions about schemas, and a function that parses one."""
+    if lib is runtime:
+        return operator_facts, parse_schema
+    return importlib.import_module("torch._library.utils"), lib._C.parse_schema
+
+
+SCHEMAS = {
+    "f(Tensor x) -> Tensor": (True, True),
+    "f(Tensor(a) x) -> Tensor": (True, True),
+    "f(Tensor(a!) x) -> Tensor": (False, False),
+    "f(Tensor(a) x) -> Tensor(a)": (False, True),
+    "f(Tensor(a) x, Tensor y) -> Tensor(a)": (False, False),
+    "f(Tensor x) -> ()": (False, False),
+}
+
+
+@pytest.mark.parametrize("text", SCHEMAS)
+def test_functional_schemas_write_nothing_and_return_something_new(facts, text):
+    utils, parse = facts
+    schema = parse(text)
+    assert (utils.is_functional_schema(schema), utils.is_functional_schema(schema, allow_valid_view=True)) == SCHEMAS[text]
+    assert utils.is_functional_schema(text) is SCHEMAS[text][0]
+
+
+def test_a_calls_arguments_are_completed_and_paired_with_the_schemas(facts):
+    utils, parse = facts
+    schema = parse("f(Tensor x, int y=2, float z=3., *, str s='a', int t=4) -> ()")
+    assert utils.fill_defaults(schema, ("x",), {"t": 5}) == (("x", 2, 3.0), {"s": "a", "t": 5})
+    assert [(a.name, v) for a, v in utils.zip_schema(schema, ("x",), {"z": 1.0, "t": 5})] == [("x", "x"), ("z", 1.0), ("t", 5)]
+    with pytest.raises(AssertionError):
+        list(utils.zip_schema(schema, range(6), {}))
+
+
+def test_written_arguments_are_found_by_position_and_by_name(facts):
+    utils, parse = facts
+    schema = parse("f(Tensor(a!) x, int y, Tensor(b!)[] z, *, Tensor(c!) out, Tensor w) -> ()")
+    assert utils.mutated_args_kwargs(schema) == ([0, 2], ["out"])
+    assert utils.has_kwarg_only_tensors(schema) and utils.has_kwarg_only_args(schema) and utils.has_tensor_arg(schema)
+    assert utils.get_device_arg_index(schema) is None and utils.get_device_arg_index(parse("f(int n, Device? d, Device device) -> ()")) == 2
+
+
+def test_only_inplace_operators_of_aten_write_and_return_their_first_argument(lib, facts):
+    utils, _ = facts
+    aten = lib.ops.aten
+    answers = [utils.mutates_and_returns_first_arg(op) for op in (aten.add_.Tensor, aten.logical_not_.default, aten.sin.default, aten.add.out)]
+    assert answers == [True, True, False, False]
+
+
+def test_the_strictest_layout_tag_counts(lib, facts, op):
+    utils, _ = facts
+    f = op("f", "(x: T) -> T: return x.clone()", tags=(lib.Tag.flexible_layout, lib.Tag.needs_fixed_stride_order))
+    g = op("g", "(x: T) -> T: return x.clone()")
+    assert utils.get_layout_constraint_tag(f._opoverload) == lib.Tag.needs_fixed_stride_order
+    assert utils.get_layout_constraint_tag(g._opoverload, with_default=False) is None
+    assert utils.get_layout_constraint_tag(g._opoverload) == lib.Tag.needs_exact_strides
+    assert utils.get_layout_constraint_tag(lib.ops.aten.sin.default) == lib.Tag.flexible_layout

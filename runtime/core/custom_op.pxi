@@ -93,6 +93,10 @@ cdef class CustomKernel:
 
 
 cdef Kernel custom_kernel_object(CustomKernel kernel, str debug, uint32_t flags):
+    # The place of the user's function says more than that of the call in runtime/custom_ops.py.
+    code = getattr(kernel.function, "__code__", None)
+    if code is not None:
+        debug = f"registered at {code.co_filename}:{code.co_firstlineno}"
     return new_kernel(custom_kernel, <void *>kernel, kernel, debug, flags)
 
 
