@@ -671,6 +671,15 @@ def test_a_custom_kernel_wants_a_promise_that_it_knows():
             getattr(runtime.ops, NS).low(runtime.ones(1))
 
 
+@pytest.mark.parametrize("kernel", ["_custom_autograd", "_custom_mutation", "_custom_view"])
+def test_kernels_that_call_on_do_not_call_themselves(kernel):
+    with runtime.library._scoped_library(NS, "FRAGMENT") as owner:
+        owner.define("wrong(Tensor x) -> Tensor")
+        owner.impl("wrong", getattr(_core, kernel), "CPU")
+        with pytest.raises(RuntimeError, match="belongs to a key above the backends'"):
+            getattr(runtime.ops, NS).wrong(runtime.ones(1))
+
+
 def test_a_function_may_replace_itself_while_it_runs():
     @runtime.library.custom_op(f"{NS}::changing", mutates_args=())
     def changing(x: runtime.Tensor) -> runtime.Tensor:
@@ -805,3 +814,38 @@ def test_the_strictest_layout_tag_counts(lib, facts, op):
     assert utils.get_layout_constraint_tag(g._opoverload, with_default=False) is None
     assert utils.get_layout_constraint_tag(g._opoverload) == lib.Tag.needs_exact_strides
     assert utils.get_layout_constraint_tag(lib.ops.aten.sin.default) == lib.Tag.flexible_layout
+
+
+TAGGED = {
+    "inplace": [
+        "f(Tensor(a!) x, int n=3) -> Tensor(a!)", "f() -> ()", "f(*, Tensor(a!) x) -> Tensor(a!)", "f(Tensor x) -> Tensor", "f(Tensor(a!)[] x) -> ()",
+        "f(Tensor(a!) x) -> ()", "f(Tensor(a!) x) -> int", "f(Tensor(a!) x) -> Tensor", "f(Tensor(a!) x) -> Tensor(a)",
+        "f(Tensor(a!) x) -> Tensor(b!)", "f(Tensor(a!) x, Tensor(b!) y) -> Tensor(a!)", "f(Tensor(a!)? x) -> Tensor(a!)",
+    ],
+    "out": [
+        "f(Tensor x, *, Tensor(a!) out) -> Tensor(a!)", "f(*, Tensor(a!) y, Tensor(b!) z) -> (Tensor(a!), Tensor(b!))", "f(Tensor x) -> Tensor",
+        "f(Tensor(a!) x) -> Tensor(a!)", "f(*, Tensor(a!)[] x) -> ()", "f(*, Tensor(a!) x) -> ()", "f(*, Tensor(a!) x) -> Tensor",
+        "f(*, Tensor(a!) x) -> Tensor(a)", "f(*, Tensor(a!) y, Tensor(b!) z) -> (Tensor(b!), Tensor(a!))",
+    ],
+}  # fmt: skip
+
+
+def verdict(lib, tag, schema):
+    with lib.library._scoped_library(NS, "FRAGMENT") as owner:
+        try:
+            return owner.define(schema, tags=getattr(lib.Tag, tag))
+        except ValueError as error:
+            return str(error)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("tag, schema", [(tag, schema) for tag, schemas in TAGGED.items() for schema in schemas])
+def test_a_tag_promises_what_it_does_in_pytorch(tag, schema):
+    assert verdict(runtime, tag, schema) == verdict(pytest.importorskip("torch"), tag, schema)
+
+
+@pytest.mark.parametrize("tag", TAGGED)
+def test_schemas_must_keep_their_tags_promises(tag):
+    verdicts = [verdict(runtime, tag, schema) for schema in TAGGED[tag]]
+    assert verdicts[0] == "f" and all(v == "f" or f"tagged with torch.Tag.{tag} " in v and "Got: f(" in v for v in verdicts)
+    assert sum(v == "f" for v in verdicts) == (1 if tag == "inplace" else 2)

@@ -48,6 +48,8 @@ NAMES = {
     "torch.DispatchKey": "runtime._core:DispatchKey",
     "torch._custom_op.impl.get_ctx": "runtime.operator_rules:get_ctx",
     "torch._C._is_autocast_available": "runtime.custom_ops:is_autocast_available",
+    "torch.library._validate_inplace_schema": "runtime.tag_rules:check_inplace",
+    "torch.library._validate_out_schema": "runtime.tag_rules:check_out",
     "torch._library.custom_op": "runtime.custom_ops:custom_op",
     "torch._library.fake_impl.set_ctx_getter": "runtime.operator_rules:context_getter",
     "torch._library.simple_registry.find_torch_dispatch_rule": "runtime.operator_rules:find_torch_dispatch_rule",

@@ -235,30 +235,46 @@ cdef list storage_numbers(object value, list into):
     return into
 
 
+cdef bint is_at_the_end(rt_operator *op, rt_keyset ks, rt_keyset rest) noexcept:
+    """Whether a kernel that calls on stands where nothing is left to call: it would call itself."""
+    if likely(ks != rest):
+        return False
+    set_error(RuntimeError, "this kernel belongs to a key above the backends'", op)
+    return True
+
+
 cdef PyObject *custom_autograd_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, void *ctx) noexcept:
     """Below autograd: what a custom operator's function does is not recorded."""
-    cdef rt_keyset saved = rt_tls_state.excluded
+    cdef rt_keyset saved = rt_tls_state.excluded, rest = ks & RT_FULL_AFTER(K_AutogradOther)
     cdef PyObject *result
+    if is_at_the_end(op, ks, rest):
+        return NULL
     rt_tls_state.excluded = saved | autograd_bits
-    result = rt_redispatch(op, ks & RT_FULL_AFTER(K_AutogradOther), args, n)
+    result = rt_redispatch(op, rest, args, n)
     rt_tls_state.excluded = saved
     return result
 
 
 cdef PyObject *custom_mutation_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, void *ctx) noexcept:
     """Count the write before it happens; tensors that the function itself writes with operators are counted again, as in PyTorch."""
+    cdef rt_keyset rest = ks & RT_FULL_AFTER(K_ADInplaceOrView)
+    if is_at_the_end(op, ks, rest):
+        return NULL
     if unlikely(writes_readonly(op, args, n)):
         set_error(RuntimeError, "an argument is written, but its memory is read-only: it belongs to an array or buffer that may not be "
                   "changed. Write to a clone.", op)
         return NULL
     bump_all(op, args, n)
-    return rt_redispatch(op, ks & RT_FULL_AFTER(K_ADInplaceOrView), args, n)
+    return rt_redispatch(op, rest, args, n)
 
 
 cdef PyObject *custom_view_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, void *ctx) noexcept:
     """Make results views of the declared base, which must not be a result itself."""
-    cdef PyObject *result = rt_adview_kernel(op, ks, args, n, ctx)
+    cdef PyObject *result
     cdef Py_ssize_t i
+    if is_at_the_end(op, ks, ks & RT_FULL_AFTER(K_ADInplaceOrView)):
+        return NULL
+    result = rt_adview_kernel(op, ks, args, n, ctx)
     if result == NULL:
         return NULL
     for i in range(n):

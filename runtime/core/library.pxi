@@ -89,6 +89,13 @@ cdef class Library:
         -------
         str
             The operator's name.
+
+        Raises
+        ------
+        RuntimeError
+            If the schema has mistakes, or the operator is defined already.
+        ValueError
+            If the schema does not do what ``Tag.inplace`` or ``Tag.out`` promises.
         """
         self.check_alive()
         if not isinstance(schema, str):
@@ -97,7 +104,16 @@ cdef class Library:
             raise RuntimeError(f"Invalid alias_analysis type {alias_analysis}")
         if isinstance(tags, Tag):
             tags = (tags,)
-        name = (<_DispatchModule>self.m).define(schema, alias_analysis, tuple(tags))
+        else:
+            tags = tuple(tags)
+        promised = {tag.name for tag in tags if isinstance(tag, Tag)} & {"inplace", "out"}
+        if promised:
+            from runtime.tag_rules import check_inplace, check_out
+            if "out" in promised:
+                check_out(schema)
+            if "inplace" in promised:
+                check_inplace(schema)
+        name = (<_DispatchModule>self.m).define(schema, alias_analysis, tags)
         qualified = schema.partition("(")[0].strip()
         if "::" not in qualified:
             qualified = f"{self.ns}::{qualified}"
