@@ -97,6 +97,7 @@ cdef PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size_t
     cdef Binding b
     cdef Signature *s
     cdef Signature out
+    cdef PyObject *result
     cdef int i, status, special = 0 if kwnames == NULL else f.special_keywords(kwnames)
     if special <= 1:
         for i in range(f.n):
@@ -115,7 +116,15 @@ cdef PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size_t
             if status < 0:
                 return NULL
             if status:
+                if is_overridden(b.keys):
+                    result = override_call(self, args, n, kwnames)
+                    if result != NULL or c_err_occurred() != NULL:
+                        unbind(s.op, &b)
+                        return result
                 return run_signature(f, s, &b)
+    result = override_call(self, args, n, kwnames)
+    if result != NULL or c_err_occurred() != NULL:
+        return result
     try:
         return function_slow(f, args, n, kwnames)
     except BaseException as e:
