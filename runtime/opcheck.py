@@ -1,20 +1,15 @@
 """Does an operator do what its registrations say? `opcheck` runs it on sample arguments.
 
-Eager calls check little (runtime/core/custom_op.pxi); this compares all memory before and after a call with what the schema declares.
+Eager calls check little (runtime/core/custom_op.pxi); this compares all memory before and after a call with what the schema declares
+(runtime/schema_check_mode.py).
 """
 
-from itertools import combinations
-
-from runtime._core import OpOverload, OpOverloadPacket, Tensor, contiguous_format
+from runtime._core import OpOverload, OpOverloadPacket, Tensor
 from runtime.custom_ops import CustomOpDef
-from runtime.operator_facts import zip_schema
+from runtime.schema_check_mode import SchemaCheckMode
 
 _TESTS = ("test_schema", "test_autograd_registration", "test_faketensor", "test_aot_dispatch_static", "test_aot_dispatch_dynamic")
 _DEFAULT_TESTS = ("test_schema", "test_autograd_registration", "test_faketensor", "test_aot_dispatch_dynamic")
-
-# Their schemas leave out on purpose that the result shares memory with the argument.
-_UNSAFE = ("aten::_unsafe_view", "aten::unsafe_split")
-_LIFTS = ("aten::lift", "aten::lift_fresh")
 
 
 class OpCheckError(Exception):
@@ -123,59 +118,8 @@ def safe_schema_check(op, args, kwargs, *, copy_inputs=True):
         args, kwargs = _copied(args), {name: _copied(value) for name, value in kwargs.items()}
     if any(t.is_meta for t in _tensors([args, list(kwargs.values())])):
         return None
-    given = list(zip_schema(op._schema, args, kwargs))
-    before = [[_state(t) for t in _tensors(value)] for _, value in given]
-    result = op(*args, **kwargs)
-    # A composite operator is no operator below autograd: those that it calls are.
-    if op.has_kernel_for_dispatch_key("CompositeImplicitAutograd"):
-        return result
-    outputs = list(zip(result if isinstance(result, tuple) else (result,), op._schema.returns))
-    for (argument, value), states in zip(given, before):
-        _check_argument(op, argument, value, states, outputs)
-    for (i, (first, declared)), (j, (second, other)) in combinations(enumerate(outputs), 2):
-        if _share(first, second) and not _may_alias(declared, other):
-            raise RuntimeError(f"Outputs {i} and {j} alias unexpectedly")
-    return result
-
-
-def _check_argument(op, argument, value, states, outputs):
-    name = "input" if argument.name == "self" else argument.name
-    for j, (output, declared) in enumerate(outputs):
-        if _share(output, value) and op._schema.name not in _UNSAFE and not _may_alias(declared, argument):
-            raise RuntimeError(f"Argument {name} is not defined to alias output but was aliasing")
-        if output is value and isinstance(value, Tensor) and not argument.is_write and op._schema.name not in _LIFTS:
-            raise RuntimeError(
-                f"Dispatcher operators below autograd are not allowed to directly return inputs.\nHowever, we found that `outputs[{j}] is {name}"
-            )
-    if not argument.is_write and states != [_state(t) for t in _tensors(value)]:
-        raise RuntimeError(f"Argument {name} is not defined as mutable but was mutated")
-
-
-def _may_alias(one, other):
-    """Whether the annotations of an argument and a return, or of two returns, let them share memory."""
-    sets = [_alias_sets(x.alias_info) for x in (one, other)]
-    return all(sets) and ("*" in sets[0] | sets[1] or bool(sets[0] & sets[1]))
-
-
-def _alias_sets(annotation):
-    """All alias sets in an annotation and in those of the type's parts."""
-    if annotation is None:
-        return set()
-    return annotation.before_set | annotation.after_set | {name for part in annotation.contained for name in _alias_sets(part)}
-
-
-def _share(one, other):
-    return not {_memory(t) for t in _tensors(one)}.isdisjoint(_memory(t) for t in _tensors(other))
-
-
-def _memory(tensor):
-    return tensor.untyped_storage()._cdata
-
-
-def _state(tensor):
-    """All that writing a tensor may change: geometry, storage, and the elements bit by bit."""
-    elements = bytes(tensor.detach().clone(memory_format=contiguous_format).untyped_storage())
-    return tuple(tensor.shape), tensor.stride(), _memory(tensor), elements
+    with SchemaCheckMode():
+        return op(*args, **kwargs)
 
 
 def _tensors(value):

@@ -177,17 +177,16 @@ def register_dispatch_rule(qualname, cls, func):
     RuntimeError
         If the class has a rule for the operator.
     """
-    op = lookup_op(qualname)
-    table = vars(op).setdefault("python_key_table", {})
-    if cls in table:
+    rules = lookup_op(qualname).torch_dispatch_rules
+    if cls in rules:
         raise RuntimeError(f"{cls} already has a `__torch_dispatch__` rule registered for {qualname}")
-    table[cls] = func
-    return RegistrationHandle(functools.partial(table.pop, cls, None))
+    rules[cls] = func
+    return RegistrationHandle(functools.partial(rules.pop, cls, None))
 
 
 def find_torch_dispatch_rule(op, cls):
     """The rule that an OpOverload has for a class, or None."""
-    return vars(op).get("python_key_table", {}).get(cls)
+    return op.torch_dispatch_rules.get(cls)
 
 
 # ---------------------------------------------------------------------------------------------- gradients and batches

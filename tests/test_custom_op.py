@@ -545,7 +545,7 @@ def test_rules_for_classes_stand_on_the_operator():
     assert operator_rules.find_torch_dispatch_rule(ruled._opoverload, Mode) is None
     assert ruled.register_torch_dispatch(Mode, rule) is rule
     found = operator_rules.find_torch_dispatch_rule(ruled._opoverload, Mode)
-    assert found is ruled._opoverload.python_key_table[Mode] and found(None, None, (), (), {}) == "ruled"
+    assert found is ruled._opoverload.torch_dispatch_rules[Mode] and found(None, None, (), (), {}) == "ruled"
     # A custom operator's rule may be replaced, a plain operator's not.
     ruled.register_torch_dispatch(Mode)(lambda *a: "replaced")
     assert found(None, None, (), (), {}) == "replaced"
@@ -849,3 +849,91 @@ def test_schemas_must_keep_their_tags_promises(tag):
     verdicts = [verdict(runtime, tag, schema) for schema in TAGGED[tag]]
     assert verdicts[0] == "f" and all(v == "f" or f"tagged with torch.Tag.{tag} " in v and "Got: f(" in v for v in verdicts)
     assert sum(v == "f" for v in verdicts) == (1 if tag == "inplace" else 2)
+
+
+# ---------------------------------------------------------------------------------------------------- modes, subclasses
+
+
+@pytest.fixture
+def dispatch(lib):
+    """Module with TorchDispatchMode, and a function that makes a wrapper tensor of a subclass."""
+    mode = _core.TorchDispatchMode if lib is runtime else importlib.import_module("torch.utils._python_dispatch").TorchDispatchMode
+    return mode, lambda cls, x: lib.Tensor._make_wrapper_subclass(cls, x.shape, dtype=x.dtype)
+
+
+def test_a_rule_takes_the_place_of_a_modes_handler(lib, op, dispatch):
+    Base, _ = dispatch
+
+    class Mode(Base):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            seen.append(func)
+            return func(*args, **(kwargs or {}))
+
+    class Derived(Mode):
+        pass
+
+    seen = []
+    f = op("f", "(x: T, n: int = 1, *, k: int = 2) -> T: return x * n * k")
+
+    @lib.library.register_torch_dispatch(f"{NS}::f", Mode)
+    def rule(mode, func, types, args, kwargs):
+        assert isinstance(mode, Mode) and types == ()
+        seen.append((func, args[1:], kwargs))
+        return func(*args, **kwargs) + 1
+
+    x = lib.ones(1)
+    with Mode():
+        results = f(x, 3, k=5), f(x)
+    assert [r.item() for r in results] == [16, 3]
+    assert seen == [(f._opoverload, (3,), {"k": 5}), (f._opoverload, (), {})]
+    # The class itself is meant, and the operator.
+    del seen[:]
+    with Derived():
+        result = f(x)
+    assert result.item() == 2
+    with Mode():
+        x.clone()
+    assert seen == [f._opoverload, lib.ops.aten.clone.default]
+
+
+def test_a_rule_takes_the_place_of_a_subclasss_handler(lib, op, dispatch):
+    _, wrap = dispatch
+
+    class Wrapper(lib.Tensor):
+        @classmethod
+        def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+            return NotImplemented
+
+    f = op("f", "(xs: list[T]) -> T: return xs[0].clone()")
+    x = wrap(Wrapper, lib.ones(2))
+    with pytest.raises(TypeError, match="Multiple dispatch failed"):
+        f([x])
+    f.register_torch_dispatch(Wrapper, lambda cls, func, types, args, kwargs: (seen.append((cls, func, types, kwargs)), lib.zeros(1))[1])
+    seen = []
+    assert f([lib.ones(2), x]).item() == 0
+    assert seen == [(Wrapper, f._opoverload, (Wrapper,), {})]
+    f.register_torch_dispatch(Wrapper, lambda *a: NotImplemented)
+    with pytest.raises(TypeError, match="Multiple dispatch failed"):
+        f([x])
+
+
+def test_a_rule_may_raise_or_take_itself_back(lib, dispatch):
+    Base, _ = dispatch
+
+    class Mode(Base):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            return func(*args, **(kwargs or {}))
+
+    with lib.library._scoped_library(NS, "FRAGMENT") as owner, lib.library._scoped_library(NS, "FRAGMENT") as rules:
+        owner.define("low(Tensor x) -> Tensor")
+        owner.impl("low", lambda x: x + 1, "CPU")
+
+        def rule(mode, func, types, args, kwargs):
+            rules._destroy()
+            raise ValueError("no")
+
+        lib.library.register_torch_dispatch(f"{NS}::low", Mode, rule, lib=rules)
+        with Mode():
+            with pytest.raises(ValueError, match="no"):
+                getattr(lib.ops, NS).low(lib.ones(1))
+            assert getattr(lib.ops, NS).low(lib.ones(1)).item() == 2

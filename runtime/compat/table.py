@@ -12,6 +12,7 @@ MODULES = {
     "torch._library.custom_ops": ("runtime.custom_ops",),
     "torch._library.infer_schema": ("runtime.infer_schema",),
     "torch._library.utils": ("runtime.operator_facts",),
+    "torch._subclasses.schema_check_mode": ("runtime.schema_check_mode",),
     "torch.testing._internal.opinfo.core": ("runtime.testing.op_info",),
     "torch.testing._internal.custom_op_db": ("runtime.testing.custom_op_db",),
     "torch.testing._internal.common_utils": ("runtime.testing.common_utils",),
