@@ -82,8 +82,10 @@ def test_a_definition_anew_replaces_the_older_one(lib, op):
     new = op("again", "(x: T, y: T) -> T: return x + y")
     x = lib.ones(1)
     assert new(x, x).item() == 2 and getattr(lib.ops, NS).again(x, x).item() == 2
-    with pytest.raises(RuntimeError):
-        old(x)
+    if lib is runtime:
+        # PyTorch reads memory that it has freed.
+        with pytest.raises(RuntimeError, match="its definition was removed"):
+            old(x)
 
 
 def test_a_name_needs_a_namespace(lib):
