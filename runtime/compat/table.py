@@ -20,6 +20,7 @@ MODULES = {
     "torch.testing._internal.common_cuda": ("runtime.testing.cuda",),
     "torch.testing._internal.common_methods_invocations": ("runtime.testing.op_db",),
     "torch._python_dispatcher": ("runtime.python_dispatcher",),
+    "torch.utils.weak": ("runtime.weak",),
     "torch._dispatch.python": ("runtime.crossref",),
     "torch.overrides": ("runtime.overrides",),
     "torch.utils._mode_utils": ("runtime.modes",),
