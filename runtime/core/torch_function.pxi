@@ -640,6 +640,13 @@ cdef int open_tensor_to_overrides() except -1:
             made.property = value
             made.__name__ = name
             rt_type_set(rt_TensorType, name, made)
+    # `Tensor.__repr__` takes the keyword tensor_contents, which a slot does not; subclasses call it so.
+    method = _OverridableMethod.__new__(_OverridableMethod)
+    method.vectorcall = <void *>overridable_method_call
+    method.method = (<_OverridableMethod>Tensor.__dict__["_repr"]).method
+    method.__name__ = "__repr__"
+    vars(method).update(__module__="runtime", __qualname__="Tensor.__repr__")
+    rt_type_set(rt_TensorType, "__repr__", method)
     for name in ("_base", "grad"):
         nowrap_functions.add(getattr(Tensor, name).__get__)
     return 0
