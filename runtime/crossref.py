@@ -99,7 +99,7 @@ def check_tensor_metadata_matches(nv, rv, desc):
 
 def check_metadata_matches(n, r, desc):
     """`check_tensor_metadata_matches` for the tensors in two trees."""
-    from runtime.compat.pytree import tree_leaves
+    from runtime.pytree import tree_leaves
 
     if not callable(desc):
         raise AssertionError(f"desc must be callable, got {type(desc)}")
@@ -130,7 +130,7 @@ def _fmt(a):
 
 def describe_call(op, args, kwargs):
     """A call of an operator as code that can be run again."""
-    from runtime.compat.pytree import tree_map
+    from runtime.pytree import tree_map
 
     parts = itertools.chain(
         (repr(tree_map(_fmt, a)) for a in args), (f"{name}={tree_map(_fmt, value)}" for name, value in kwargs.items())
@@ -148,7 +148,7 @@ def make_crossref_functionalize(op, final_key):
         The key whose kernel serves Functionalize.
     """
     from runtime.compat import resolve
-    from runtime.compat.pytree import tree_map
+    from runtime.pytree import tree_map
     from runtime.modes import _disable_current_modes
 
     if op is ops.aten.lift_fresh.default:

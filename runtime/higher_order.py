@@ -18,7 +18,7 @@ _FALLTHROUGH = (
 
 
 def _leaves(args, kwargs):
-    from runtime.compat.pytree import tree_leaves
+    from runtime.pytree import tree_leaves
 
     return tree_leaves((args, kwargs))
 
