@@ -86,7 +86,9 @@ def trace_dispatch(file=None):
 
 
 # Submodules that are imported when they are first asked for.
-_SUBMODULES = ("compat", "cuda", "fft", "library", "linalg", "masked", "modes", "nn", "overrides", "signal", "special", "subclasses", "testing")
+_SUBMODULES = (
+    "compat", "cuda", "fft", "library", "linalg", "masked", "modes", "nn", "overrides", "signal", "special", "subclasses", "testing", "types",
+)  # fmt: skip
 
 
 def __getattr__(name):

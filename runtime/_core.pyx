@@ -36,6 +36,7 @@ include "core/trace.pxi"         # reporting every kernel that runs
 include "core/capi.pxi"          # what C extensions may call
 include "core/registration.pxi"  # registration handles
 include "core/library.pxi"       # Library
+include "core/custom_op.pxi"     # custom operators
 include "core/bindings.pxi"      # query functions under PyTorch's names
 include "core/numpy_bridge.pxi"  # NumPy and DLPack, both ways
 include "core/fortran.pxi"       # LAPACK over batches of matrices

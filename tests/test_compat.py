@@ -144,7 +144,7 @@ assert not [n for n in sys.modules if n.split(".")[0] == "torch"]
 
 
 def test_our_own_modules_show_pending_names_too():
-    assert runtime.library.custom_op is compat.resolve("torch.library.custom_op")
+    assert runtime.library.triton_op is compat.resolve("torch.library.triton_op")
     assert runtime.testing.FileCheck is compat.resolve("torch.testing.FileCheck")
     assert runtime.cuda.jiterator._create_jit_fn is compat.resolve("torch.cuda.jiterator._create_jit_fn")
     with pytest.raises(AttributeError):

@@ -20,7 +20,18 @@ def test_the_examples_of_a_document_run(document):
     assert failed == 0
 
 
-@pytest.mark.parametrize("module", ["runtime.explanation", "runtime.compat.names", "runtime.python_dispatcher"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "runtime.explanation",
+        "runtime.compat.names",
+        "runtime.custom_ops",
+        "runtime.infer_schema",
+        "runtime.library",
+        "runtime.opcheck",
+        "runtime.python_dispatcher",
+    ],
+)
 def test_the_examples_of_a_module_run(module):
     from importlib import import_module
 

@@ -23,10 +23,19 @@ cdef public PyObject *rt_adinplace_kernel(rt_operator *op, rt_keyset ks, PyObjec
 
 
 cdef bint writes_readonly(rt_operator *op, PyObject *const *args, Py_ssize_t n) noexcept:
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, j
+    cdef PyObject *value
     for i in range(n):
-        if op.args[i].flags & RT_ARGF_WRITE and op.args[i].kind == RT_ARG_TENSOR and rt_is_tensor(args[i]) and is_readonly(args[i]):
-            return True
+        if not op.args[i].flags & RT_ARGF_WRITE or op.args[i].kind != RT_ARG_TENSOR:
+            continue
+        value = args[i]
+        if rt_is_tensor(value):
+            if is_readonly(value):
+                return True
+        elif value != c_None and op.args[i].flags & RT_ARGF_LIST:
+            for j in range(RT_SIZE(value)):
+                if is_readonly(RT_TUPLE_ITEMS(value)[j]):
+                    return True
     return False
 
 

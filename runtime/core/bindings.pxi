@@ -155,7 +155,7 @@ def _dispatch_kernel_for_dispatch_key_is_fallthrough(str name not None, key):
 
 
 def _dispatch_get_computed_kernel_for_dispatch_key(str name not None, key):
-    """The Kernel in the slot of a run-time key."""
+    """The kernel in the slot of a run-time key, ready to be called."""
     cdef Operator o = find_named(name)
     cdef int k = key_value(key)
     if k >= K_StartOfAliasKeys:
@@ -163,7 +163,7 @@ def _dispatch_get_computed_kernel_for_dispatch_key(str name not None, key):
     kernel = o.kernel_at(k)
     if kernel is None:
         raise RuntimeError(f"no kernel for {key_names[k]} for {name}")
-    return kernel
+    return safe_kernel_function(o, kernel)
 
 
 def _dispatch_has_backend_fallback(key):

@@ -34,6 +34,7 @@ cdef class OpOverload(OperatorBase):
     cdef readonly str _name
     cdef readonly str _overloadname
     cdef readonly object _overloadpacket
+    cdef dict _rules   # mode class or tensor subclass -> function, of library.register_torch_dispatch; None until there is one
 
     def __init__(self):
         raise TypeError("OpOverload objects come from ops.<namespace>.<name>.<overload>")
@@ -69,6 +70,13 @@ cdef class OpOverload(OperatorBase):
     @property
     def _op(self):
         return self
+
+    @property
+    def torch_dispatch_rules(self):
+        """What takes the place of a class's ``__torch_dispatch__`` for this operator: class -> ``rule(cls_or_mode, op, types, args, kwargs)``."""
+        if self._rules is None:
+            self._rules = {}
+        return self._rules
 
     @property
     def tags(self):

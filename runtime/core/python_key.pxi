@@ -447,16 +447,38 @@ cdef int python_arguments(rt_operator *op, PyObject *const *args, Py_ssize_t n, 
 
 # ------------------------------------------------------------------------------------------------------------ the kernels
 
+cdef inline PyObject *rule_for(PyObject *func, PyTypeObject *kind) noexcept:
+    """The rule that an OpOverload has for a class, or NULL; exceptions of odd metaclasses count as none."""
+    cdef PyObject *rule
+    if RT_TYPE(func) != <PyTypeObject *>OpOverload or likely((<OpOverload>func)._rules is None):
+        return NULL
+    rule = c_dict_get(<PyObject *>(<OpOverload>func)._rules, <PyObject *>kind)
+    if rule == NULL:
+        c_err_clear()
+    return rule
+
+
+cdef PyObject *call_rule(PyObject *rule, PyObject **stack) noexcept:
+    """Call a rule with what stands at stack[1:6]."""
+    cdef PyObject *result
+    RT_INC(rule)
+    result = c_vectorcall(rule, stack + 1, 5 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL)
+    RT_DEC(rule)
+    return result
+
+
 cdef PyObject *call_mode(_ModeStacks stacks, PyObject *func, PyObject *types, PyObject *args, PyObject *kwargs) noexcept:
     """Call the innermost mode's handler with the mode off the stack."""
     cdef PyObject *stack[6]
     cdef PyObject *result = NULL
     cdef PyObject *found
+    cdef PyObject *rule
     cdef int slot = -1
     cdef object mode = None
     try:
         mode = stacks.pop(&slot)
-        found = c_type_lookup(RT_TYPE(<void *>mode), rt_str_torch_dispatch)
+        rule = rule_for(func, RT_TYPE(<void *>mode))
+        found = NULL if rule != NULL else c_type_lookup(RT_TYPE(<void *>mode), rt_str_torch_dispatch)
         if unlikely(found != NULL and RT_TYPE(found) == &c_classmethod):
             stacks.put(mode, slot)
             raise RuntimeError("Defining your mode's `__torch_dispatch__` as a classmethod is not supported, please make it a plain method")
@@ -468,7 +490,10 @@ cdef PyObject *call_mode(_ModeStacks stacks, PyObject *func, PyObject *types, Py
     stack[3] = types
     stack[4] = args
     stack[5] = kwargs
-    result = c_call_method(rt_str_torch_dispatch, stack + 1, 5 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL)
+    if unlikely(rule != NULL):
+        result = call_rule(rule, stack)
+    else:
+        result = c_call_method(rt_str_torch_dispatch, stack + 1, 5 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL)
     if restore_mode(stacks, mode, slot) < 0 and result != NULL:
         RT_DEC(result)
         return NULL
@@ -541,6 +566,8 @@ cdef PyObject *run_handlers(rt_operator *op, PyObject *const *args, Py_ssize_t n
     cdef PyObject *positional
     cdef PyObject *keywords
     cdef PyObject *result = NULL
+    cdef PyObject *rule
+    cdef PyObject *stack[6]
     cdef bint asked = False
     cdef int i
     if func == NULL or collect_overloaded(op, args, n, RT_FUNCTIONALITY_BIT(K_Python), &overloaded) < 0:
@@ -558,11 +585,20 @@ cdef PyObject *run_handlers(rt_operator *op, PyObject *const *args, Py_ssize_t n
         result = call_mode(<_ModeStacks>rt_tls_state.modes, func, types, positional, keywords)
     if not asked or result == c_NotImplemented:
         for i in range(overloaded.n):
-            if c_type_lookup(RT_TYPE(overloaded.items[i]), rt_str_torch_dispatch) == rt_no_torch_dispatch:
+            rule = rule_for(func, RT_TYPE(overloaded.items[i]))
+            if rule == NULL and c_type_lookup(RT_TYPE(overloaded.items[i]), rt_str_torch_dispatch) == rt_no_torch_dispatch:
                 continue
             if result == c_NotImplemented:
                 RT_DEC(result)
-            result = call_class(rt_str_torch_dispatch, overloaded.items[i], func, types, positional, keywords)
+            if unlikely(rule != NULL):
+                stack[1] = <PyObject *>RT_TYPE(overloaded.items[i])
+                stack[2] = func
+                stack[3] = types
+                stack[4] = positional
+                stack[5] = keywords
+                result = call_rule(rule, stack)
+            else:
+                result = call_class(rt_str_torch_dispatch, overloaded.items[i], func, types, positional, keywords)
             asked = True
             if result != c_NotImplemented:
                 break
