@@ -597,11 +597,7 @@ cdef class Tensor(TensorBase):
         return str(self)
 
     def __repr__(self):
-        overridden = overridden_slot(self, "__repr__")
-        if overridden is not None:
-            return overridden[0]
-        from runtime._printing import tensor_str
-        return tensor_str(self)
+        return _tensor_repr(self)
 
     def numpy(self, *, force=False):
         """A NumPy array on the tensor's memory.

@@ -510,6 +510,30 @@ cdef class _OverridableProperty:
         return getattr, (Tensor, self.__name__)
 
 
+cdef tuple repr_keywords = ("tensor_contents",)
+
+
+@cython.binding(True)
+def _tensor_repr(self, *, tensor_contents=None):
+    """The tensor as text; `tensor_contents` stands in it instead of the elements."""
+    cdef PyObject *given[2]
+    cdef PyObject *result
+    # The slot calls this as well; as a slot's wrapper, `Tensor.__repr__` would take no keyword argument.
+    if not rt_is_tensor(<PyObject *>self):
+        raise TypeError(f"descriptor '__repr__' requires a 'Tensor' object but received '{class_name(self)}'")
+    if is_overridden(RT_TENSOR(<void *>self).keys):
+        given[0], given[1] = <PyObject *>self, <PyObject *>tensor_contents
+        result = override_call(<PyObject *>_tensor_repr, given, 1, <PyObject *>repr_keywords)
+        if result != NULL or c_err_occurred() != NULL:
+            return steal(result)
+    from runtime._printing import tensor_str
+    return tensor_str(self, tensor_contents=tensor_contents)
+
+_tensor_repr.__name__ = "__repr__"
+_tensor_repr.__qualname__ = "Tensor.__repr__"
+_tensor_repr.__module__ = "runtime"
+
+
 cdef object property_override(_OverridableProperty self, str accessor, tuple args):
     """`(result,)` where the access goes to overrides, else None."""
     cdef object func = getattr(self, accessor)
@@ -640,6 +664,7 @@ cdef int open_tensor_to_overrides() except -1:
             made.property = value
             made.__name__ = name
             rt_type_set(rt_TensorType, name, made)
+    rt_type_set(rt_TensorType, "__repr__", _tensor_repr)
     for name in ("_base", "grad"):
         nowrap_functions.add(getattr(Tensor, name).__get__)
     return 0
