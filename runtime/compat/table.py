@@ -28,6 +28,7 @@ MODULES = {
     "torch.utils._dtype_abbrs": ("runtime.tools.naming",),
     "torch.utils.flop_counter": ("runtime.tools.flop_counter",),
     "torch._python_dispatcher": ("runtime.python_dispatcher",),
+    "torch.utils.weak": ("runtime.weak",),
     "torch._dispatch.python": ("runtime.crossref",),
     "torch.overrides": ("runtime.overrides",),
     "torch.utils._mode_utils": ("runtime.modes",),
