@@ -200,6 +200,17 @@ def _convert(ret, cls):
 rt_type_set(<PyTypeObject *>Tensor, "__torch_function__", classmethod(_default_torch_function))
 
 
+def _init_tensor_subclass(cls, **kwargs):
+    """A class with a ``__torch_dispatch__`` of its own does not inherit Tensor's ``__torch_function__``: its results are its own affair."""
+    super(Tensor, cls).__init_subclass__(**kwargs)
+    cdef PyTypeObject *kind = <PyTypeObject *>cls
+    if c_type_lookup(kind, rt_str_torch_dispatch) != rt_no_torch_dispatch:
+        if c_type_lookup(kind, rt_str_torch_function) == c_type_lookup(rt_TensorType, rt_str_torch_function):
+            cls.__torch_function__ = _disabled_torch_function_impl
+
+rt_type_set(<PyTypeObject *>Tensor, "__init_subclass__", classmethod(_init_tensor_subclass))
+
+
 # ------------------------------------------------------------------------------------------------------------ guards, modes
 
 cdef class _FunctionStateGuard:

@@ -20,7 +20,7 @@ def _op_name(op):
     if isinstance(op, OpOverload):
         return op.__qualname__
     if hasattr(op, "__module__") and hasattr(op, "__name__"):
-        return f"{op.__module__}.{op.__name__}"
+        return f"{op.__module__}.{getattr(op, '__qualname__', op.__name__)}"
     return str(op)
 
 

@@ -8,7 +8,7 @@ from functools import wraps
 from math import prod
 
 from runtime import _core
-from runtime._core import OpOverload, OpOverloadPacket, OperatorBase, Tensor, TorchDispatchMode
+from runtime._core import OperatorBase, OpOverload, OpOverloadPacket, Tensor, TorchDispatchMode
 from runtime.pytree import tree_map, tree_map_
 
 aten = _core.ops.aten
@@ -43,9 +43,9 @@ def register_flop_formula(targets, get_raw=False):
     --------
     >>> import runtime
     >>> from runtime.tools import register_flop_formula
-    >>> @register_flop_formula(runtime.ops.aten.cdist)
-    ... def distances(a, b, p=2.0, *args, out_shape=None):
-    ...     return 3 * a[-2] * a[-1] * b[-2]
+    >>> @register_flop_formula(runtime.ops.aten.atan2)
+    ... def angles(a, b, out_shape=None):
+    ...     return 20 * out_shape.numel()
     """
 
     def register(formula):
@@ -262,7 +262,7 @@ class FlopCounterMode:
             counts = self.flop_counts[module]
             for name, count in [(module, sum(counts.values())), *((f" - {op}", n) for op, n in counts.items())]:
                 rows.append([" " * level + name, convert_num_with_suffix(count, suffix), convert_to_percent_str(count, total)])
-        return _table(["Module", "FLOP", "% Total"], rows or [["Global", "0", "0%"]])
+        return _table(["Module", "FLOP", "% Total"], rows)
 
     def __enter__(self):
         if self.mode is not None:
