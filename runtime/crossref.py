@@ -148,8 +148,8 @@ def make_crossref_functionalize(op, final_key):
         The key whose kernel serves Functionalize.
     """
     from runtime.compat import resolve
-    from runtime.pytree import tree_map
     from runtime.modes import _disable_current_modes
+    from runtime.pytree import tree_map
 
     if op is ops.aten.lift_fresh.default:
         return final_key

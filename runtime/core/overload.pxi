@@ -60,7 +60,7 @@ cdef class OpOverload(OperatorBase):
 
     @property
     def __qualname__(self):
-        return self.__name__
+        return self._name
 
     @property
     def op(self):
