@@ -380,7 +380,9 @@ def torch():
 
 
 #: PyTorch knows these only in TorchScript, without dispatch and tags.
-UNDISPATCHED = frozenset(["size", "stride", "sym_size", "sym_stride"])
+UNDISPATCHED = frozenset(
+    ["_list_to_tensor", "is_non_overlapping_and_dense", "is_strides_like_format", "size", "stride", "sym_size", "sym_stride"]
+)
 
 
 def overload(torch, f):
