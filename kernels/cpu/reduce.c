@@ -42,6 +42,8 @@ static inline bfloat bfloat_of(float f)
 #define AS_IS(x) (x)
 #define TRUTH(x) ((uint8_t)((x) != 0))
 #define HALF_TRUTH(x) ((uint8_t)(bfloat_value(x) != 0))
+#define EIGHTH_TRUTH(x) ((uint8_t)(((x) & 0x7f) != 0))
+#define NEVER_ZERO(x) ((void)(x), (uint8_t)1)
 
 /* ------------------------------------------------------------------------------------------------------------------------- sums */
 

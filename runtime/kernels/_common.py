@@ -53,7 +53,8 @@ def scalar_name(dtype):
         "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool", "complex32": "ComplexHalf",
         "complex64": "ComplexFloat", "complex128": "ComplexDouble",
     }  # fmt: skip
-    return names.get(str(dtype).rpartition(".")[2], str(dtype))
+    name = str(dtype).rpartition(".")[2]
+    return names.get(name, name.capitalize() if name.startswith("float8") else "UInt" + name[4:] if name.startswith("uint") else str(dtype))
 
 
 def scalar_for(number, tensor):

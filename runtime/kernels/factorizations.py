@@ -112,7 +112,8 @@ def linalg_lu_factor(A, *, pivot=True):
 
 
 def _lu_with_info(self, pivot=True, check_errors=True):
-    return aten.linalg_lu_factor_ex.default(self, pivot=pivot, check_errors=check_errors)
+    # Zeros on U's diagonal are told by the third result only: PyTorch does not look at check_errors.
+    return aten.linalg_lu_factor_ex.default(self, pivot=pivot, check_errors=False)
 
 
 def _triangles(lu):
@@ -462,17 +463,25 @@ def _linalg_svd(A, full_matrices=False, compute_uv=True, *, driver=None):
             return nothing(A, [0]), s, nothing(A, [0])
         return nothing_in_columns(A, (*batch, m, m if full_matrices else k)), s, nothing_in_columns(A, (*batch, n if full_matrices else k, n))
     array = read(A)
-    if not np.isfinite(array).all():
+    if np.isnan(array).any():
         # LAPACK's routine says so by its fourth argument.
         _check(info_tensor(np.full(array.shape[:-2], -4)), "linalg.svd", A)
+    # Nothing of matrices with infinities is a number.
+    lost = ~np.isfinite(array).all((-2, -1))
+    if lost.any():
+        array = np.where(lost[..., None, None], 0, array)
     try:
         if not compute_uv:
-            return nothing(A, [0]), new(np.linalg.svd(array, compute_uv=False), real_dtype(A.dtype)), nothing(A, [0])
+            s = np.linalg.svd(array, compute_uv=False)
+            s[lost] = np.nan
+            return nothing(A, [0]), new(s, real_dtype(A.dtype)), nothing(A, [0])
         u, s, vh = np.linalg.svd(array, full_matrices=full_matrices)
     except np.linalg.LinAlgError:
         raise LinAlgError(
             "linalg.svd: The algorithm failed to converge because the input matrix is ill-conditioned or has too many repeated singular values."
         ) from None
+    for part in u, s, vh:
+        part[lost] = np.nan
     return _in_columns(u), new(s, real_dtype(A.dtype)), _in_columns(vh)
 
 

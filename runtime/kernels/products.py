@@ -345,7 +345,13 @@ def vander(x, N=None, increasing=False):
 
     integral = not (x.dtype.is_floating_point or x.dtype.is_complex)
     dtype = dtype_names["int64"] if integral else x.dtype
-    columns = [aten.pow.Tensor_Scalar(aten.to.dtype(x, dtype), i) for i in range(n)]
-    if not columns:
-        return aten.empty.memory_format([x.shape[0], 0], dtype=dtype, device=x.device)
-    return aten.stack.default(columns if increasing else columns[::-1], -1)
+    result = aten.empty.memory_format([x.shape[0], n], dtype=dtype, device=x.device)
+    if n > 0:
+        powers = result if increasing else aten.flip.default(result, [1])
+        aten.fill_.Scalar(aten.narrow.default(powers, 1, 0, 1), 1)
+        if n > 1:
+            rest = aten.expand.default(aten.unsqueeze.default(aten.to.dtype(x, dtype), 1), [x.shape[0], n - 1])
+            aten.copy_.default(aten.narrow.default(powers, 1, 1, n - 1), aten.cumprod.default(rest, 1))
+        if not increasing:
+            result = aten.flip.default(powers, [1])
+    return result

@@ -32,6 +32,8 @@ def glu(input, dim=-1):
 
 def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
     """Elements clamped between two numbers."""
+    if min_val > max_val:
+        raise ValueError("min_val cannot be greater than max_val")
     return (aten.hardtanh_ if inplace else aten.hardtanh).default(input, min_val, max_val)
 
 
