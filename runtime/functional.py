@@ -135,7 +135,14 @@ def tensordot(a, b, dims=2, out=None):
 
 def chain_matmul(*matrices, out=None):
     """The product of matrices, in the order of the fewest multiplications; see `linalg.multi_dot`."""
+    _check_tensors(matrices)
     return aten.chain_matmul.default(list(matrices)) if out is None else aten.chain_matmul.out(list(matrices), out=out)
+
+
+def _check_tensors(tensors):
+    for i, t in enumerate(tensors):
+        if not isinstance(t, _core.Tensor) and not hasattr(t, "__array__"):
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}")
 
 
 def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
@@ -157,6 +164,8 @@ def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
     -------
     Tensor
     """
+    if not hasattr(input, "layout") and not hasattr(input, "__array__"):
+        raise AttributeError(f"'{type(input).__name__}' object has no attribute 'layout'")
     dims = [dim] if isinstance(dim, int) else dim
     options = {"dtype": dtype} if out is None else {"dtype": dtype, "out": out}
     if isinstance(p, str) and not (p == "fro" and (dims is None or len(dims) <= 2)):
@@ -184,7 +193,7 @@ def lu(A, pivot=True, get_infos=False, out=None):
     -------
     tuple of Tensor
     """
-    results = aten._lu_with_info.default(A, pivot, not get_infos)
+    results = functions["_lu_with_info"](A, pivot, not get_infos)
     if not get_infos:
         results = results[:2]
     if out is None:
@@ -309,17 +318,21 @@ def block_diag(*tensors):
 
 def broadcast_tensors(*tensors):
     """Views of tensors in the shape that all of them broadcast to."""
-    return tuple(functions["broadcast_tensors"](_given(tensors)))
+    _check_tensors(tensors)
+    return tuple(functions["broadcast_tensors"](tensors))
 
 
 def numel(input):
     """The number of a tensor's elements."""
+    if not hasattr(input, "numel"):
+        raise TypeError(f"numel(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     return input.numel()
 
 
 def cartesian_prod(*tensors):
     """All tuples of elements of the given vectors, as rows."""
-    return functions["cartesian_prod"](_given(tensors))
+    _check_tensors(tensors)
+    return functions["cartesian_prod"](tensors)
 
 
 def broadcast_shapes(*shapes):
@@ -335,6 +348,9 @@ def broadcast_shapes(*shapes):
     """
     from runtime import Size
 
+    for s in shapes:
+        if isinstance(s, _core.Tensor):
+            raise RuntimeError(f"Input shapes should be of type ints, a tuple of ints, or a list of ints, got {s}")
     rows = [(s,) if isinstance(s, int) else tuple(s) for s in shapes if s is not None]
     result = []
     for sizes in itertools.zip_longest(*(reversed(row) for row in rows), fillvalue=1):
@@ -450,7 +466,7 @@ def unravel_index(indices, shape):
     if not isinstance(indices, Tensor):
         raise TypeError(f"expected 'indices' to be a tensor, but got {type(indices)}")
     if indices.dtype.is_floating_point or indices.dtype.is_complex or str(indices.dtype) == "torch.bool":
-        raise ValueError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
+        raise TypeError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
     if not isinstance(shape, (int, Size)) and not (isinstance(shape, (list, tuple)) and all(isinstance(n, int) for n in shape)):
         raise TypeError(f"expected 'shape' to be int or sequence of ints, but got {type(shape)}")
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
@@ -485,7 +501,7 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
     Tensor or tuple of Tensor
     """
     if dim is None:
-        found = aten._unique2.default(input, sorted, return_inverse, return_counts)
+        found = functions["_unique2"](input, sorted, return_inverse, return_counts)
     else:
         found = aten.unique_dim.default(input, dim, sorted, return_inverse, return_counts)
     return _chosen(found, return_inverse, return_counts)
@@ -496,7 +512,7 @@ def unique_consecutive(input, return_inverse=False, return_counts=False, dim=Non
 
     Parameters and results are those of `unique`.
     """
-    return _chosen(aten.unique_consecutive.default(input, return_inverse, return_counts, dim), return_inverse, return_counts)
+    return _chosen(functions["unique_consecutive"](input, return_inverse, return_counts, dim), return_inverse, return_counts)
 
 
 def _chosen(found, return_inverse, return_counts):

@@ -52,7 +52,14 @@ m.full((2,),1000.,dtype=m.float8_e4m3fn)|m.full((2,),float('inf'),dtype=m.float8
 m.range(0,1,.25)|m._shape_as_tensor(x)|m._addmm_activation(v[:2],-x,x)|m._weight_norm(x,x[:,:1])|m.ops.aten._list_to_tensor([1,2])
 m.ops.aten.is_strides_like_format(m.ones(2,3,4,5),m.channels_last)|m.typename(dict)|m.get_device(x)|m.ones(2,3).t().dim_order()
 m.fake_quantize_per_channel_affine(x,m.tensor([.1,.5]),m.tensor([0,1],dtype=m.int32),0,0,5)|m.tensor([1.,2]).map_(v[:2],lambda p,q:p+q)
-m.vander(a,4)|m.vander(a,3,increasing=True)|m.combinations(a,5)|m.signal.windows.hann(4)
+m.nn.functional.relu([x])|m.nn.functional.max_pool1d([1],2)|m.unique([1])|m.chain_matmul([1])|m.numel([1])|m.cartesian_prod([x])
+m.bincount(a,minlength=2**62)|m.nn.functional.interpolate(m.ones(1,1,3),size=2**62)|m.histogram(m.tensor([1j]),3)|m.sort(m.tensor([1j]))
+m.nn.functional.interpolate(m.ones(1,1,3),scale_factor=float('nan'))|m.nn.functional.pixel_shuffle(m.ones(1,4,2,2),2**40)
+m.unravel_index(v,1)|m.std_mean(v.to(m.float8_e5m2))|m.nn.functional.pad(m.ones(2),(-5,5))|m.gradient(m.tensor([True,False]))
+m.linalg.tensorinv(m.tensor(2.5))|m.fft.fftshift(m.tensor(2.5))|x[np.array(1)]._is_view()|m.where(m.empty(0,3))[1].storage_offset()
+m.nonzero(m.zeros(2,2)).stride()|m.unique(m.empty(0)).stride()|m.cdist(m.empty(0,3),x[:,:1].expand(2,3)).stride()
+m.isin(m.empty(0,2),a).stride()|m.linalg.inv(m.empty(0,0)).stride()|m.linalg.inv(m.eye(3)).stride()
+m.linalg.cholesky_ex(m.full((2,2),float('nan')))[1]|m.vander(a,4)|m.vander(a,3,increasing=True)|m.combinations(a,5)|m.signal.windows.hann(4)
 """.strip().replace("\n", "|").split("|")
 
 
@@ -95,6 +102,8 @@ HOSTILE = {
     "repetitions whose sum wraps": "rt.repeat_interleave(rt.tensor([2**62] * 4))",
     "more parts than memory": "rt.tensor_split(x, 2**62)",
     "more columns than memory": "rt.vander(rt.arange(3), 2**62)",
+    "lists where matrices are wanted": "rt.nn.functional.layer_norm([1], [1])",
+    "a number that no uint64 is": "rt.ones(2, dtype=rt.uint64).__setitem__([0], -1)",
     "longer combinations than memory": "rt.combinations(rt.arange(3), 2**40)",
     "more rows than memory, without elements": "rt.zeros(0).view(2**62, 0).tolist()",
     "a file mapped for reading": "rt.from_numpy(mapped).add_(1)",

@@ -186,6 +186,9 @@ def linalg_cholesky_ex(self, *, upper=False, check_errors=False):
     if array.size:
         n = array.shape[-1]
         call("potrf", array.dtype.char, count_of(array), "U" if upper else "L", n, stored(array), n, flat(info))
+        # Not every LAPACK stops at a NaN, which is no positive pivot.
+        broken = np.isnan(np.diagonal(array, axis1=-2, axis2=-1).real)
+        info = np.where((info == 0) & broken.any(-1), broken.argmax(-1) + 1, info).astype(np.int32)
         _clear(array, not upper)
     info = info_tensor(info)
     if check_errors:
@@ -223,7 +226,16 @@ def cholesky_inverse(self, upper=False):
     array = columns_of(self)
     if array.size:
         n, count = array.shape[-1], count_of(array)
+        # A zero on the diagonal has no inverse; not every LAPACK says so.
+        zero = np.diagonal(array, axis1=-2, axis2=-1) == 0
+        info = np.where(zero.any(-1), zero.argmax(-1) + 1, 0).reshape(-1)
         call("potri", array.dtype.char, count, "U" if upper else "L", n, stored(array), n, np.zeros(count, np.int32))
+        if info.any():
+            batch = f"(Batch element {int((info != 0).argmax())}): " if array.ndim > 2 else ""
+            raise LinAlgError(
+                f"cholesky_inverse: {batch}The diagonal element {info[info != 0][0]} is zero, the inversion could not be completed because "
+                "the input matrix is singular."
+            )
         # The routine writes one triangle; the matrix is its own adjoint.
         triangle = np.tri(n, k=-1, dtype=bool)
         np.copyto(array, array.swapaxes(-1, -2).conj(), where=triangle if upper else triangle.T)

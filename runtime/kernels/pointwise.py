@@ -134,11 +134,17 @@ def ldexp_(self, other):
     result = aten.ldexp.Tensor(self, other)
     if tuple(result.shape) != tuple(self.shape):
         raise RuntimeError(f"output with shape {list(self.shape)} doesn't match the broadcast shape {list(result.shape)}")
-    return aten.copy_.default(self, result)
+    return aten.copy_.default(_fractional(self), result)
 
 
 def ldexp_out(self, other, *, out):
-    return into(out, aten.ldexp.Tensor(self, other))
+    return into(_fractional(out), aten.ldexp.Tensor(self, other))
+
+
+def _fractional(out):
+    if not out.dtype.is_floating_point and not out.dtype.is_complex:
+        raise RuntimeError(f"ldexp can't be cast to the desired output type {scalar_name(out.dtype)}")
+    return out
 
 
 def _degree(self, name):

@@ -99,7 +99,7 @@ def _adaptive_avg(name, packet, self, output_size, space):
         raise RuntimeError(f"{name}: output_size must be {space}")
     if min(output_size) < 0:
         raise RuntimeError(f"{name}: elements of output_size must be greater than or equal to 0 but received {list(output_size)}")
-    if all(n == 1 for n in output_size) and self.dim() in (space + 1, space + 2) and self.dtype.is_floating_point:
+    if all(n == 1 for n in output_size) and self.dim() in (space + 1, space + 2):
         return aten.mean.dim(self, tuple(range(-space, 0)), True)
     return packet.default(self, output_size)
 

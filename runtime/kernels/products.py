@@ -322,10 +322,10 @@ def linalg_vander(x, *, N=None):
     if x.dim() == 0:
         x = aten.unsqueeze.default(x, 0)
     n = x.shape[-1] if N is None else N
+    if str(x.dtype) in ("torch.bool", "torch.float16", "torch.bfloat16") or "float8" in str(x.dtype):
+        raise RuntimeError(f"linalg.vander supports floating point, complex, and integer tensors, but got {scalar_name(x.dtype)}")
     if n <= 1:
         raise RuntimeError("N must be greater than 1.")
-    if str(x.dtype) in ("torch.bool", "torch.float16", "torch.bfloat16"):
-        raise RuntimeError(f"linalg.vander supports floating point, complex, and integer tensors, but got {scalar_name(x.dtype)}")
     if not (x.dtype.is_floating_point or x.dtype.is_complex):
         from runtime._core import dtype_names
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from runtime._core import dtype_names, ops
 from runtime.kernels._arrays import new, read
-from runtime.kernels._common import scalar_for, scalar_name
+from runtime.kernels._common import check_countable, scalar_for, scalar_name
 
 aten = ops.aten
 
@@ -137,6 +137,7 @@ def bincount(self, weights=None, minlength=0):
         raise NotImplementedError(f"\"bincount_cpu\" not implemented for '{scalar_name(self.dtype)}'")
     if minlength < 0:
         raise RuntimeError("minlength should be >= 0")
+    check_countable(minlength)
     if not self.numel():
         return aten.zeros.default((minlength,), dtype=runtime.int64)
     counts = read(self)
