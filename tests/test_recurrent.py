@@ -31,6 +31,7 @@ def run(m, mode, arrays, params, options, sizes=None):
 
 
 @pytest.mark.oracle
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize(("layers", "directions", "biases", "projection"), [(1, 1, True, 0), (2, 2, True, 0), (2, 1, False, 0), (2, 2, True, 2)])
