@@ -13,6 +13,7 @@ from runtime._core import (
     Size,
     Tag,
     Tensor,
+    TorchDispatchMode,
     TypedKernel,
     UntypedStorage,
     as_tensor,
@@ -87,7 +88,9 @@ def trace_dispatch(file=None):
 
 
 # Submodules that are imported when they are first asked for.
-_SUBMODULES = ("compat", "cuda", "fft", "library", "linalg", "masked", "nn", "signal", "special", "testing")
+_SUBMODULES = (
+    "compat", "cuda", "fft", "library", "linalg", "masked", "modes", "nn", "overrides", "signal", "special", "subclasses", "testing", "types",
+)  # fmt: skip
 
 
 def __getattr__(name):
@@ -108,10 +111,11 @@ def __getattr__(name):
 
 __all__ = sorted(
     {
-        "DispatchKey", "DispatchKeySet", "Generator", "Library", "Size", "Tag", "Tensor", "TypedKernel", "UntypedStorage", "as_tensor",
-        "default_generator", "device", "dtype", "explain", "fallthrough_kernel", "finfo", "from_dlpack", "from_numpy", "frombuffer",
-        "get_default_dtype", "get_include", "get_num_threads", "iinfo", "is_tensor", "layout", "manual_seed", "memory_format", "ops",
-        "register_array_type", "set_default_dtype", "set_num_threads", "set_printoptions", "tensor", "trace_dispatch",
+        "DispatchKey", "DispatchKeySet", "Generator", "Library", "Size", "Tag", "Tensor", "TorchDispatchMode", "TypedKernel",
+        "UntypedStorage", "as_tensor", "default_generator", "device", "dtype", "explain", "fallthrough_kernel", "finfo", "from_dlpack",
+        "from_numpy", "frombuffer", "get_default_dtype", "get_include", "get_num_threads", "iinfo", "is_tensor", "layout", "manual_seed",
+        "memory_format", "ops", "register_array_type", "set_default_dtype", "set_num_threads", "set_printoptions", "tensor",
+        "trace_dispatch",
         *(name for name in _core.functions if "." not in name),
         *functional.__all__,
         *_core.dtype_names,

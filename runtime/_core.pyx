@@ -20,11 +20,15 @@ include "core/argspec.pxi"       # argument specifications of an operator
 include "core/kernel.pxi"        # Kernel, and calling Python kernels
 include "core/operator.pxi"      # Operator: registrations, table, dumps
 include "core/dispatch.pxi"      # binding arguments, the call, foreign arrays
+include "core/python_dispatcher.pxi"  # OperatorBase: rules in Python; the pre-dispatch stack
 include "core/overload.pxi"      # OpOverload
 include "core/ops.pxi"           # OpOverloadPacket, namespaces, tags
 include "core/adinplace.pxi"     # version counters and view metadata
+include "core/python_key.pxi"    # modes, and `__torch_dispatch__`
+include "core/subclass.pxi"      # tensors of subclasses
 include "core/builtins.pxi"      # built-in operators from the generated tables
 include "core/function.pxi"      # public functions and Tensor methods
+include "core/torch_function.pxi"  # `__torch_function__`
 include "core/parser_errors.pxi"  # what is wrong with their arguments
 include "core/casts.pxi"         # Tensor.to and its short forms
 include "core/typed.pxi"         # typed C kernels
@@ -32,8 +36,12 @@ include "core/trace.pxi"         # reporting every kernel that runs
 include "core/capi.pxi"          # what C extensions may call
 include "core/registration.pxi"  # registration handles
 include "core/library.pxi"       # Library
+include "core/custom_op.pxi"     # custom operators
 include "core/bindings.pxi"      # query functions under PyTorch's names
 include "core/numpy_bridge.pxi"  # NumPy and DLPack, both ways
 include "core/fortran.pxi"       # LAPACK over batches of matrices
 include "core/creation.pxi"      # tensor(), as_tensor(), frombuffer()
 include "core/indexing.pxi"      # indexing
+include "core/pytree.pxi"        # walks over nested containers
+
+open_tensor_to_overrides()   # last: when all methods are there

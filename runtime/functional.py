@@ -587,3 +587,6 @@ def are_deterministic_algorithms_enabled():
 def is_deterministic_algorithms_warn_only_enabled():
     """Whether `use_deterministic_algorithms` was asked to warn only."""
     return _deterministic["warn"]
+
+
+globals().update({name: _core.overridable(globals()[name]) for name in __all__})

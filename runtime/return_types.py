@@ -5,6 +5,8 @@ The extension module asks for one type per operator at its first call and keeps 
 
 from operator import itemgetter
 
+from runtime.pytree import register_return_type
+
 _made = {}
 
 
@@ -39,8 +41,9 @@ def make_return_type(name, fields):
         __slots__=(), __repr__=__repr__, __reduce__=__reduce__, __module__="runtime.return_types",
         n_fields=len(fields), n_sequence_fields=len(fields), n_unnamed_fields=0,
     )  # fmt: skip
-    _made[key] = type(name, (tuple,), namespace)
-    return _made[key]
+    made = _made[key] = type(name, (tuple,), namespace)
+    register_return_type(made)
+    return made
 
 
 def rebuild(name, fields, values):

@@ -537,10 +537,14 @@ class Argument(_Typed):
 
     @property
     def default_value(self) -> object:
-        """The default as a Python value: a dtype, layout or memory format is its number, a device its string, a list a new list.
+        """The default as a Python value: a dtype, layout or memory format is its number, a list a new list.
 
         None both for the default None and for no default.
         """
+        if isinstance(self.default, str) and str(self.type) in ("Device", "Optional[Device]"):
+            from runtime._core import device
+
+            return device(self.default)
         return list(self.default) if isinstance(self.default, tuple) else self.default
 
     @property

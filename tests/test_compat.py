@@ -20,8 +20,6 @@ def run(code):
 
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_every_name_of_the_table_resolves(name):
-    if NAMES[name].startswith("runtime.compat.pytree"):
-        pytest.importorskip("optree")
     assert compat.resolve(name) is not None
     assert compat.state(name) == "works"
 
@@ -101,13 +99,13 @@ def test_a_pending_name_can_be_looked_at():
 
 
 def test_a_pending_class_can_be_a_base_class():
-    base = compat.resolve("torch.utils._python_dispatch.TorchDispatchMode")
+    base = compat.resolve("torch.nn.Module")
 
-    class Mode(base):
+    class Network(base):
         pass
 
-    with pytest.raises(NotImplementedError, match="TorchDispatchMode"):
-        Mode()
+    with pytest.raises(NotImplementedError, match="torch.nn.Module"):
+        Network()
 
 
 def test_an_unknown_name_raises_attribute_error():
@@ -145,27 +143,8 @@ assert not [n for n in sys.modules if n.split(".")[0] == "torch"]
     assert done.returncode == 0, done.stderr
 
 
-def test_a_name_over_a_package_that_is_not_installed_is_pending():
-    code = """
-import sys
-sys.modules["optree"] = None
-from runtime import compat
-assert compat.state("torch.utils._pytree.tree_map") == "pending"
-compat.install()
-from torch.utils._pytree import tree_map
-try:
-    tree_map(len, [])
-except NotImplementedError as e:
-    assert "torch.utils._pytree.tree_map" in str(e)
-else:
-    raise SystemExit("must not be usable")
-"""
-    done = run(code)
-    assert done.returncode == 0, done.stderr
-
-
 def test_our_own_modules_show_pending_names_too():
-    assert runtime.library.custom_op is compat.resolve("torch.library.custom_op")
+    assert runtime.library.triton_op is compat.resolve("torch.library.triton_op")
     assert runtime.testing.FileCheck is compat.resolve("torch.testing.FileCheck")
     assert runtime.cuda.jiterator._create_jit_fn is compat.resolve("torch.cuda.jiterator._create_jit_fn")
     with pytest.raises(AttributeError):

@@ -20,7 +20,25 @@ def test_the_examples_of_a_document_run(document):
     assert failed == 0
 
 
-@pytest.mark.parametrize("module", ["runtime.explanation", "runtime.compat.names", "runtime.python_dispatcher"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "runtime.explanation",
+        "runtime.compat.names",
+        "runtime.custom_ops",
+        "runtime.infer_schema",
+        "runtime.library",
+        "runtime.opcheck",
+        "runtime.pytree",
+        "runtime.python_dispatcher",
+        "runtime.testing.creation",
+        "runtime.testing.logging_tensor",
+        "runtime.tools.debug_mode",
+        "runtime.tools.flop_counter",
+        "runtime.tools.memory_tracker",
+        "runtime.tools.nan_detector",
+    ],
+)
 def test_the_examples_of_a_module_run(module):
     from importlib import import_module
 

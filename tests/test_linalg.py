@@ -79,3 +79,73 @@ def test_nothing_of_an_infinite_matrix_is_a_number():
     values = rt.linalg.svdvals(matrices)
     assert values[0].isnan().all()
     assert values[1].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+@pytest.mark.parametrize("n", [1, 2, 5, 8, 9, 20])
+def test_factors_and_solutions_of_stacks_are_those_of_their_matrices(n, dtype):
+    rng = np.random.default_rng(n)
+    a, b = (rng.standard_normal((7, n, n)) + (1j * rng.standard_normal((7, n, n)) if dtype.startswith("c") else 0) for _ in range(2))
+    a, b = a.astype(dtype), b.astype(dtype)
+    bound = 1e-3 if dtype in ("float32", "complex64") else 1e-10
+    x, y = rt.from_numpy(a), rt.from_numpy(b)
+    p, lower, upper = rt.linalg.lu(x)
+    assert np.allclose((p @ lower @ upper).numpy(), a, atol=bound)
+    lu, pivots = rt.linalg.lu_factor(x)
+    for left in (True, False):
+        got = rt.linalg.solve(x, y, left=left).numpy()
+        assert np.allclose(a @ got if left else got @ a, b, atol=bound * 10)
+        for adjoint in (True, False):
+            got = rt.linalg.lu_solve(lu, pivots, y, left=left, adjoint=adjoint).numpy()
+            matrix = a.conj().swapaxes(-1, -2) if adjoint else a
+            assert np.allclose(matrix @ got if left else got @ matrix, b, atol=bound * 10)
+    assert np.allclose(rt.linalg.det(x).numpy(), np.linalg.det(a), rtol=bound, atol=bound)
+
+
+@pytest.mark.parametrize("n", [3, 12])
+def test_infos_name_the_first_pivot_that_is_zero(n):
+    x = rt.eye(n).repeat(3, 1, 1)
+    x[1, 1, 1] = 0
+    x[2, n - 1] = 0
+    assert rt.linalg.inv_ex(x).info.tolist() == [0, 2, n]
+    assert rt.linalg.lu_factor_ex(x).info.tolist() == [0, 2, n]
+
+
+@pytest.mark.oracle
+@pytest.mark.filterwarnings("ignore:torch.triangular_solve is deprecated")
+def test_results_lie_in_memory_as_those_of_pytorch():
+    torch = pytest.importorskip("torch")
+    tall, square, b = torch.rand(2, 5, 3), torch.rand(2, 4, 4), torch.rand(2, 4, 3)
+    symmetric = square @ square.mT + torch.eye(4)
+    cases = {
+        "linalg.svd": (tall,), "linalg.eigh": (symmetric,), "linalg.eig": (square,), "linalg.qr": (tall,), "linalg.lu": (tall,),
+        "linalg.lu_factor_ex": (tall,), "linalg.solve_ex": (square, b), "linalg.inv_ex": (square,), "linalg.cholesky_ex": (symmetric,),
+        "cholesky_inverse": (symmetric,), "cholesky_solve": (b, symmetric), "linalg.ldl_factor_ex": (symmetric,), "geqrf": (tall,),
+        "triangular_solve": (b, square), "linalg.matrix_exp": (square,),
+    }  # fmt: skip
+    for name, args in cases.items():
+        mine = compat.resolve(f"torch.{name}")(*(rt.from_numpy(a.contiguous().numpy()) for a in args))
+        theirs = _attribute(torch, name)(*(a.contiguous() for a in args))
+        for m, t in zip(mine if isinstance(mine, tuple) else (mine,), theirs if isinstance(theirs, tuple) else (theirs,)):
+            assert m.stride() == t.stride(), name
+
+
+def _attribute(module, name):
+    for part in name.split("."):
+        module = getattr(module, part)
+    return module
+
+
+def test_routines_refuse_arguments_that_do_not_fit_them():
+    from runtime import _core
+
+    routine, a = _core._small_routines["getrf", "f"], np.zeros((2, 3, 3), np.float32)
+    pivots, info = np.zeros((2, 3), np.int32), np.zeros(2, np.int32)
+    with pytest.raises(TypeError, match="5 arguments"):
+        _core._call_fortran(routine, 2, 3, 3, a, 3, pivots)
+    with pytest.raises(TypeError, match="contiguous"):
+        _core._call_fortran(routine, 2, 3, 3, a[:, :, ::2], 3, pivots, info)
+    with pytest.raises(ValueError, match="3 parts"):
+        _core._call_fortran(routine, 3, 3, 3, a, 3, pivots, info)
+    with pytest.raises(ValueError):
+        _core._call_fortran(object(), 2, 3)

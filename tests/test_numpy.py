@@ -73,6 +73,12 @@ def test_arrays_that_no_tensor_can_describe_are_refused(array, error, message):
         runtime.from_numpy(array)
 
 
+@pytest.mark.parametrize("shape", [(2, 1), (1, 3), (1, 1), (0, 2), (1, 2, 1)])
+def test_an_array_that_is_contiguous_in_both_orders_is_copied(shape):
+    array = np.arange(float(np.prod(shape))).reshape(shape)
+    assert runtime.tensor(array).tolist() == array.tolist()
+
+
 def test_read_only_arrays_are_taken_with_one_warning():
     array = np.ones(3)
     array.flags.writeable = False

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import runtime
 from runtime.schema import (
     KINDS,
     MAX_BROADCAST,
@@ -241,7 +242,7 @@ def test_out_arguments_are_keyword_only_and_written():
         ("ScalarType[] d=[long, double]", [4, 7], "[4, 7]"),
         ("Layout x=strided", 0, "0"),
         ("MemoryFormat? x=contiguous_format", 0, "0"),
-        ('Device x="cuda:1"', "cuda:1", "cuda:1"),
+        ('Device x="cuda:1"', runtime.device("cuda:1"), "cuda:1"),
         ("int[2] x=1", [1, 1], "1"),
         ("int[2] x=[1,1]", [1, 1], "1"),
         ("int[3] x=[1,1]", [1, 1], "[1, 1]"),

@@ -301,7 +301,8 @@ def test_overloads_of_one_name_keep_their_order(tables, operators):
     for base, overload in rows:
         built.setdefault(base, []).append(overload)
     for f in operators.values():
-        listed.setdefault(f.base, []).append(f.native.func.name.overload_name)
+        if f.native.namespace == "aten":
+            listed.setdefault(f.base, []).append(f.native.func.name.overload_name)
     assert built == listed
 
 
@@ -381,12 +382,12 @@ def torch():
 
 #: PyTorch knows these only in TorchScript, without dispatch and tags.
 UNDISPATCHED = frozenset(
-    ["_list_to_tensor", "is_non_overlapping_and_dense", "is_strides_like_format", "size", "stride", "sym_size", "sym_stride"]
+    ["_list_to_tensor", "device", "is_non_overlapping_and_dense", "is_strides_like_format", "layout", "size", "stride", "sym_size", "sym_stride"]
 )
 
 
 def overload(torch, f):
-    return getattr(getattr(torch.ops.aten, f.base), f.schema.overload_name or "default")
+    return getattr(getattr(getattr(torch.ops, f.native.namespace), f.base), f.schema.overload_name or "default")
 
 
 @pytest.mark.oracle
@@ -460,9 +461,10 @@ def test_functions_and_methods_exist_where_pytorchs_do(torch, operators):
     assert {n for n in methods if not hasattr(torch.Tensor, n)} == set()
     offered = {f.base for f in operators.values() if not f.is_generated and hasattr(torch, f.base)} - functions
     # A function of the namespace, not of this list.
-    assert offered <= {"numel"}, offered
+    # `device` and `layout` are classes there; the operators are of the namespace `prim`.
+    assert offered <= {"numel", "device", "layout"}, offered
     # What Tensor reads from its fields, or takes in another form than the schemas'.
-    fields = {"dim", "index", "is_contiguous", "numel", "size", "storage_offset", "stride"}
+    fields = {"device", "dim", "index", "layout", "is_contiguous", "numel", "size", "storage_offset", "stride"}
     declared = {f.base for f in operators.values() if not f.is_generated}
     assert {n for n in declared if hasattr(torch.Tensor, n)} - methods <= fields | OWN_METHODS
 

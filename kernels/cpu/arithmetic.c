@@ -1,4 +1,4 @@
-/* Arithmetic of two operands: add, sub, mul, div, floor division, remainders, powers, maximum, minimum.
+/* Arithmetic of two operands: add, sub, mul, div, floor division, remainders, powers, maximum, minimum, fmax, fmin.
  *
  * The loops are NumPy's where NumPy means the same. Own loops stand in for alpha, for integer division (which reports zero divisors)
  * and for the float divisions and integer powers that PyTorch defines otherwise.
@@ -288,7 +288,7 @@ static int div_out_mode_rule(rt_call_frame *c)
 }
 RT_STRUCTURED(div_out_mode, div_out_mode_rule, integer_division_cpu, NULL)
 
-/* ----------------------------------------------------------------------------------------------------------- maximum and minimum */
+/* ------------------------------------------------------------------------------------------------- maximum, minimum, fmax, fmin */
 
 static int is_complex_operand(PyObject *o) { return rt_is_tensor(o) && rt_is_complex(RT_TENSOR(o)->dtype); }
 
@@ -306,6 +306,8 @@ static int is_complex_operand(PyObject *o) { return rt_is_tensor(o) && rt_is_com
     RT_STRUCTURED(name##_out, name##_rule, rt_pointwise_cpu, name##_fast)
 EXTREMUM(maximum)
 EXTREMUM(minimum)
+EXTREMUM(fmax)
+EXTREMUM(fmin)
 
 /* ------------------------------------------------------------------------------------------------------------------------ powers */
 

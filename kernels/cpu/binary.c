@@ -17,23 +17,6 @@ static const rt_own_loop hypot_loops[] = {{RT_FLOAT32, hypot_f32}, NO_MORE_LOOPS
 static rt_pointwise_op hypot_op = {.stub = "hypot_cpu", .ufunc = "hypot", .own = hypot_loops, .nin = 2, .dtypes = RT_FLOATING_DTYPES};
 RT_POINTWISE2(hypot_out, hypot_op)
 
-static int is_complex_tensor(PyObject *o) { return rt_is_tensor(o) && rt_is_complex(RT_TENSOR(o)->dtype); }
-
-#define EXTREMUM_OF_NUMBERS(name)                                                                                        \
-    static rt_pointwise_op name##_op = {.stub = #name "_cpu", .ufunc = #name, .nin = 2, .dtypes = NUMERIC_DTYPES | RT_BOOL_DTYPE}; \
-    static int name##_rule(rt_call_frame *c)                                                                             \
-    {                                                                                                                    \
-        if (is_complex_tensor(c->args[0]) || is_complex_tensor(c->args[1])) {                                            \
-            PyErr_SetString(PyExc_RuntimeError, #name " not implemented for complex tensors.");                          \
-            return -1;                                                                                                   \
-        }                                                                                                                \
-        return rt_pointwise_rule(c, &name##_op, 0, 2, c->args);                                                          \
-    }                                                                                                                    \
-    static PyObject *name##_fast(PyObject *const *args, Py_ssize_t n, RtTensor *out) { (void)n; return rt_pointwise_fast2(&name##_op, args[0], args[1], out); } \
-    RT_STRUCTURED(name##_out, name##_rule, rt_pointwise_cpu, name##_fast)
-EXTREMUM_OF_NUMBERS(fmax)
-EXTREMUM_OF_NUMBERS(fmin)
-
 /* ------------------------------------------------------------------------------------------------------- sums of exponentials */
 
 /* log(1 + z), exact for small z: the real part goes by way of |1 + z|**2 - 1. */

@@ -75,33 +75,36 @@ int rt_has_gemm(int dtype)
 #define EACH_ROW(_) _(0) _(1) _(2) _(3) _(4) _(5) _(6) _(7)
 #define BLOCK_GEMM(NAME, T)                                                                                                              \
     typedef T NAME##_row __attribute__((vector_size(16 * sizeof(T)), aligned(sizeof(T))));                                               \
-    RT_CLONES static void NAME(const T *a, int64_t ars, int64_t acs, const T *b, int64_t brs, T *c, int64_t crs, int64_t m, int64_t n,  \
-                               int64_t k)                                                                                                \
+    RT_CLONES static void NAME(const T *a, int64_t ars, int64_t acs, const T *b, int64_t brs, T *c, int64_t crs, int64_t m, int64_t n,   \
+                               int64_t k, int64_t batches, const int64_t *steps)                                                         \
     {                                                                                                                                    \
-        for (int64_t j = 0; j < n; j += 16)                                                                                              \
-            for (int64_t i = 0; i < m; i += 8) {                                                                                         \
-                const T *col = a + i * ars, *row = b + j;                                                                                \
-                NAME##_row s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0}, s4 = {0}, s5 = {0}, s6 = {0}, s7 = {0};                               \
-                for (int64_t p = 0; p < k; p++, col += acs, row += brs) {                                                                \
-                    NAME##_row r = *(const NAME##_row *)row;                                                                             \
-                    EACH_ROW(ADD_PRODUCT)                                                                                                \
+        for (; batches > 0; batches--, a += steps[0], b += steps[1], c += steps[2])                                                      \
+            for (int64_t j = 0; j < n; j += 16)                                                                                          \
+                for (int64_t i = 0; i < m; i += 8) {                                                                                     \
+                    const T *col = a + i * ars, *row = b + j;                                                                            \
+                    NAME##_row s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0}, s4 = {0}, s5 = {0}, s6 = {0}, s7 = {0};                           \
+                    for (int64_t p = 0; p < k; p++, col += acs, row += brs) {                                                            \
+                        NAME##_row r = *(const NAME##_row *)row;                                                                         \
+                        EACH_ROW(ADD_PRODUCT)                                                                                            \
+                    }                                                                                                                    \
+                    T *out = c + i * crs + j;                                                                                            \
+                    STORE_ROW(NAME, 0) STORE_ROW(NAME, 1) STORE_ROW(NAME, 2) STORE_ROW(NAME, 3)                                          \
+                    STORE_ROW(NAME, 4) STORE_ROW(NAME, 5) STORE_ROW(NAME, 6) STORE_ROW(NAME, 7)                                          \
                 }                                                                                                                        \
-                T *out = c + i * crs + j;                                                                                                \
-                STORE_ROW(NAME, 0) STORE_ROW(NAME, 1) STORE_ROW(NAME, 2) STORE_ROW(NAME, 3)                                              \
-                STORE_ROW(NAME, 4) STORE_ROW(NAME, 5) STORE_ROW(NAME, 6) STORE_ROW(NAME, 7)                                              \
-            }                                                                                                                            \
     }
 #define ADD_PRODUCT(q) s##q += col[q * ars] * r;
 #define STORE_ROW(NAME, q) *(NAME##_row *)(out + q * crs) = s##q;
 BLOCK_GEMM(block_f32, float)
 BLOCK_GEMM(block_f64, double)
 
-void rt_block_gemm(int dtype, rt_matrix a, rt_matrix b, rt_matrix c)
+void rt_block_gemm(int dtype, rt_matrix a, rt_matrix b, rt_matrix c, int64_t batches, const int64_t *steps)
 {
     if (dtype == RT_FLOAT32)
-        block_f32((float *)a.data, a.row_step, a.col_step, (float *)b.data, b.row_step, (float *)c.data, c.row_step, c.rows, c.cols, a.cols);
+        block_f32((float *)a.data, a.row_step, a.col_step, (float *)b.data, b.row_step, (float *)c.data, c.row_step, c.rows, c.cols, a.cols,
+                  batches, steps);
     else
-        block_f64((double *)a.data, a.row_step, a.col_step, (double *)b.data, b.row_step, (double *)c.data, c.row_step, c.rows, c.cols, a.cols);
+        block_f64((double *)a.data, a.row_step, a.col_step, (double *)b.data, b.row_step, (double *)c.data, c.row_step, c.rows, c.cols,
+                  a.cols, batches, steps);
 }
 
 #define SMALL_GEMM(NAME, T)                                                                                                              \
@@ -147,8 +150,6 @@ void rt_block_gemm(int dtype, rt_matrix a, rt_matrix b, rt_matrix c)
     }
 SMALL_GEMM(small_f32, float)
 SMALL_GEMM(small_f64, double)
-
-enum { SMALL = 16 };
 
 /* -------------------------------------------------------------------------------------------------------------------------- BLAS */
 
@@ -374,7 +375,7 @@ int rt_gemm(int dtype, rt_matrix a, rt_matrix b, rt_matrix c, rt_factor alpha, r
     switch (dtype) {
     case RT_FLOAT32:
     case RT_FLOAT64:
-        if (c.rows <= SMALL && c.cols <= SMALL && a.cols <= SMALL && b.col_step == 1 && c.col_step == 1) {
+        if (c.rows <= RT_SMALL_GEMM && c.cols <= RT_SMALL_GEMM && a.cols <= RT_SMALL_GEMM && b.col_step == 1 && c.col_step == 1) {
             if (dtype == RT_FLOAT32)
                 small_f32((float *)a.data, a.row_step, a.col_step, (float *)b.data, b.row_step, (float *)c.data, c.row_step, c.rows, c.cols,
                           a.cols, (float)alpha.re, (float)beta.re);

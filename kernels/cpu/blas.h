@@ -26,8 +26,11 @@ int rt_gemm(int dtype, rt_matrix a, rt_matrix b, rt_matrix c, rt_factor alpha, r
 /* Sum of the products of two vectors into *out. */
 void rt_dot(int dtype, int64_t n, const char *a, int64_t a_step, const char *b, int64_t b_step, int conjugate, char *out);
 
-/* A product of float32 or float64 matrices without alpha and beta, whose rows are a multiple of 8 and whose columns are a multiple of 16;
- * the rows of b and c are contiguous. */
-void rt_block_gemm(int dtype, rt_matrix a, rt_matrix b, rt_matrix c);
+/* Rows and columns up to which a product is not worth a call of BLAS. */
+enum { RT_SMALL_GEMM = 16 };
+
+/* Products of float32 or float64 matrices without alpha and beta, whose rows are a multiple of 8 and whose columns are a multiple of 16;
+ * the rows of b and c are contiguous. The steps lead from the a, b and c of one product to those of the next, in elements. */
+void rt_block_gemm(int dtype, rt_matrix a, rt_matrix b, rt_matrix c, int64_t batches, const int64_t *steps);
 
 #endif

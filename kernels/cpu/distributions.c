@@ -315,19 +315,7 @@ RT_KERNEL(binomial)
         PyErr_Format(PyExc_RuntimeError, "Found dtype %s but expected %s", rt_dtype_title(p->dtype), rt_dtype_title(count->dtype));
         return NULL;
     }
-    PyObject *size = PyTuple_New(count->ndim);
-    for (int d = 0; size != NULL && d < count->ndim; d++) {
-        PyObject *value = PyLong_FromLongLong(count->sizes[d]);
-        if (value == NULL)
-            Py_CLEAR(size);
-        else
-            PyTuple_SET_ITEM(size, d, value);
-    }
-    if (size == NULL)
-        return NULL;
-    PyObject *call[3] = {args[1], size, Py_False};
-    PyObject *expanded = rt_call_below_views(RT_OP_aten_expand, call, 3);
-    Py_DECREF(size);
+    PyObject *expanded = rt_expand_to(args[1], count);
     if (expanded == NULL)
         return NULL;
     PyObject *result = drawn_like(args[0], expanded, 0, args[2], "binomial", each_binomial);

@@ -41,6 +41,11 @@ static inline uint16_t rt_float_to_bf16(float f)
     return (uint16_t)(f != f ? 0x7fc0 : rounded);
 }
 
+/* Bits of 16 bytes, for loops that only move elements. */
+typedef struct rt_item16 {
+    uint64_t low, high;
+} rt_item16;
+
 /* Without branches, so that loops over them become vector code: a subnormal's exponent is repaired by a subtraction of floats. */
 static inline float rt_f16_to_float(uint16_t h)
 {

@@ -118,15 +118,15 @@ enum { BLOCK = 2048, LANES = 32, ROW = 256 };
     FIND(smallest_##TYPE, T, ACC, LOAD, <)                \
     FIND_ROWS(largest_rows_##TYPE, T, ACC, LOAD, >, WIDE) \
     FIND_ROWS(smallest_rows_##TYPE, T, ACC, LOAD, <, WIDE)
-#define VECTORS(NAME, T, VECTOR, BETTER) RT_EXTREME_BLOCK(NAME##_block, T, VECTOR, BETTER) RT_PLACE_OF(NAME##_place, T)
+#define VECTORS(NAME, T, VECTOR, BETTER, WHICH) RT_EXTREME_BLOCK(NAME##_block, T, VECTOR, BETTER, WHICH) RT_PLACE_OF(NAME##_place, T)
 #define LANES_OF(TYPE, T, ACC, LOAD, WIDE)                                                                 \
     LANES_BLOCK(largest_##TYPE, T, ACC, LOAD, >)          \
     LANES_BLOCK(smallest_##TYPE, T, ACC, LOAD, <)         \
     BOTH(TYPE, T, ACC, LOAD, WIDE)
-VECTORS(largest_f32, float, rt_vector_f32, >)
-VECTORS(smallest_f32, float, rt_vector_f32, <)
-VECTORS(largest_f64, double, rt_vector_f64, >)
-VECTORS(smallest_f64, double, rt_vector_f64, <)
+VECTORS(largest_f32, float, rt_vector_f32, >, max)
+VECTORS(smallest_f32, float, rt_vector_f32, <, min)
+VECTORS(largest_f64, double, rt_vector_f64, >, max)
+VECTORS(smallest_f64, double, rt_vector_f64, <, min)
 BOTH(f32, float, float, AS_IS, int32_t)
 BOTH(f64, double, double, AS_IS, int64_t)
 LANES_OF(f16, _Float16, float, (float), int32_t)
@@ -183,23 +183,23 @@ static void put(const walk *w, const char *lane, char *values, char *indices, in
 static void walk_range(int64_t begin, int64_t end, void *ctx)
 {
     const walk *w = ctx;
-    int64_t where[ROW];
+    int64_t where[ROW], index[RT_MAX_DIM], rest = begin;
+    const char *in = w->in;
+    char *values = w->values, *indices = w->indices;
+    int last = w->ndim - 1;
+    for (int d = last; d >= 0; d--) {
+        index[d] = rest % w->sizes[d];
+        rest /= w->sizes[d];
+        in += index[d] * w->in_steps[d];
+        if (values)
+            values += index[d] * w->value_steps[d];
+        if (indices)
+            indices += index[d] * w->index_steps[d];
+    }
     while (begin < end) {
-        int64_t rest = begin, n = 1;
-        const char *in = w->in;
-        char *values = w->values, *indices = w->indices;
-        for (int d = w->ndim - 1; d >= 0; d--) {
-            int64_t i = rest % w->sizes[d];
-            rest /= w->sizes[d];
-            in += i * w->in_steps[d];
-            if (values)
-                values += i * w->value_steps[d];
-            if (indices)
-                indices += i * w->index_steps[d];
-        }
+        int64_t n = 1;
         if (w->cols > 1) {
-            int last = w->ndim - 1;
-            n = w->cols - begin % w->cols;
+            n = w->cols - index[last];
             n = n > ROW ? ROW : n;
             n = n > end - begin ? end - begin : n;
             w->f.rows(in, w->n, w->step, n, where);
@@ -210,6 +210,24 @@ static void walk_range(int64_t begin, int64_t end, void *ctx)
             put(w, in, values, indices, w->f.lane(in, w->n, w->step));
         }
         begin += n;
+        /* Step n lanes along the innermost dimension, and carry. */
+        int64_t by = n;
+        for (int d = last; d >= 0; d--, by = 1) {
+            in += by * w->in_steps[d];
+            if (values)
+                values += by * w->value_steps[d];
+            if (indices)
+                indices += by * w->index_steps[d];
+            index[d] += by;
+            if (index[d] < w->sizes[d])
+                break;
+            in -= index[d] * w->in_steps[d];
+            if (values)
+                values -= index[d] * w->value_steps[d];
+            if (indices)
+                indices -= index[d] * w->index_steps[d];
+            index[d] = 0;
+        }
     }
 }
 

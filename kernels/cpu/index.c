@@ -4,6 +4,7 @@
  * it was.
  */
 #pragma GCC optimize("O3")
+#include "kernels/cpu/element.h"
 #include "kernels/shared/boxed.h"
 #include "kernels/shared/geometry.h"
 #include "kernels/shared/reduce_rules.h"
@@ -15,7 +16,6 @@
 #include "rt_builtins.h"
 #include "runtime/core/alloc.h"
 
-#include <complex.h>
 #include <stdlib.h>
 
 static int64_t index_value(const char *p, int dtype)
@@ -257,13 +257,7 @@ ADD(add_i64, uint64_t)
 static void add_bool(char *to, const char *from) { *to |= *from; }
 static void add_bf16(char *to, const char *from)
 {
-    uint32_t a = (uint32_t)*(uint16_t *)to << 16, b = (uint32_t)*(const uint16_t *)from << 16;
-    float x, y;
-    memcpy(&x, &a, 4);
-    memcpy(&y, &b, 4);
-    x += y;
-    memcpy(&a, &x, 4);
-    *(uint16_t *)to = x != x ? 0x7fc0 : (uint16_t)((a + 0x7fff + ((a >> 16) & 1)) >> 16);
+    *(uint16_t *)to = rt_float_to_bf16(rt_bf16_to_float(*(const uint16_t *)to) + rt_bf16_to_float(*(const uint16_t *)from));
 }
 
 static add_fn adder(int dtype)
@@ -640,7 +634,6 @@ RT_KERNEL(index_select_out)
 static int gather_rule(rt_call_frame *c)
 {
     RtTensor *self = RT_TENSOR(c->args[0]), *index = RT_TENSOR(c->args[2]);
-    rt_out_spec *spec = &c->specs[0];
     int64_t dim;
     if (rt_as_int64(c->args[1], &dim) < 0 || (dim = rt_wrap_dim_scalar(dim, self->ndim)) < 0)
         return -1;
@@ -669,13 +662,7 @@ static int gather_rule(rt_call_frame *c)
             }
         }
     }
-    spec->dtype = self->dtype;
-    spec->device_type = self->device_type;
-    spec->device_index = self->device_index;
-    spec->has_strides = 0;
-    spec->ndim = index->ndim;
-    memcpy(spec->sizes, index->sizes, index->ndim * sizeof(int64_t));
-    return c->variant == RT_OUT && (rt_check_no_overlap(c->outs[0], self) < 0 || rt_check_no_overlap(c->outs[0], index) < 0) ? -1 : 0;
+    return rt_rule_of_index(c, self, index);
 }
 
 /* A walk over the lanes of the index's last dimension. */
@@ -696,10 +683,6 @@ typedef struct gather_walk {
         }                                                                                    \
         ((T *)to)[i * to_step] = ((const T *)from)[value * dim_step + i * lane_step];        \
     }
-
-typedef struct pair64 {
-    uint64_t a, b;
-} pair64;
 
 static void gather_lanes(int64_t begin, int64_t end, void *ctx)
 {
@@ -726,7 +709,7 @@ static void gather_lanes(int64_t begin, int64_t end, void *ctx)
         case 2: GATHER_LANE(uint16_t) break;
         case 4: GATHER_LANE(uint32_t) break;
         case 8: GATHER_LANE(uint64_t) break;
-        default: GATHER_LANE(pair64) break;
+        default: GATHER_LANE(rt_item16) break;
         }
     }
 }

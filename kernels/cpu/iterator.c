@@ -1,7 +1,7 @@
 /* See iterator.h. Order and joining of dimensions follow TensorIterator, the output's strides first. */
 #include "kernels/cpu/iterator.h"
+#include "kernels/cpu/turn.h"
 #include "kernels/shared/gil.h"
-
 #include "kernels/shared/pointwise.h"
 #include "kernels/shared/threads.h"
 
@@ -29,6 +29,7 @@ void rt_iter_value(rt_iter *it, const void *data, int npath, const int *path)
     o->data = o->value;
     o->storage = NULL;
     o->cast.nhops = 0;
+    o->item_size = rt_itemsize[path[0]];
     o->loop_size = rt_itemsize[path[npath - 1]];
     for (int d = 0; d < it->ndim; d++)
         it->strides[i][d] = 0;
@@ -45,6 +46,7 @@ void rt_iter_tensor(rt_iter *it, const RtTensor *t, int npath, const int *path)
     o->data = rt_data(t);
     o->storage = t->storage;
     rt_cast_path(&o->cast, npath, path);
+    o->item_size = (uint8_t)itemsize;
     o->loop_size = rt_itemsize[path[0] == t->dtype ? path[npath - 1] : path[0]];
     it->converts |= o->cast.nhops > 0;
     int missing = it->ndim - t->ndim;
@@ -124,9 +126,26 @@ static void run_converting(const rt_iter *it, rt_loop loop, char *const *data, c
     }
 }
 
+/* One stretch along the fastest dimension. */
+static inline void run_stretch(const rt_iter *it, rt_loop loop, char *const *data, const Py_ssize_t *steps, int64_t length)
+{
+    if (it->converts) {
+        run_converting(it, loop, data, steps, length);
+    } else {
+        Py_ssize_t n = length;
+        char *args[RT_ITER_MAX_OPERANDS]; /* a loop may change the array of pointers */
+        memcpy(args, data, sizeof args);
+        loop.fn(args, &n, steps, loop.data);
+    }
+}
+
 typedef struct rt_iter_job {
     const rt_iter *it;
     rt_loop loop;
+    unsigned turned;         /* of a run in tiles: inputs that are turned, as bits */
+    int64_t rows, cols;      /* of a tile, along dimensions 1 and 0 */
+    int64_t down, across;    /* tiles along these dimensions */
+    int joins;               /* the rows of a tile make one stretch */
 } rt_iter_job;
 
 /* Elements begin..end of the iteration, counted with the fastest dimension first. */
@@ -153,13 +172,7 @@ static void run_range(int64_t begin, int64_t end, void *ctx)
         Py_ssize_t length = it->sizes[0] - index[0];
         if (length > end - begin)
             length = end - begin;
-        if (it->converts) {
-            run_converting(it, loop, data, steps, length);
-        } else {
-            char *args[RT_ITER_MAX_OPERANDS]; /* a loop may change the array of pointers */
-            memcpy(args, data, sizeof args);
-            loop.fn(args, &length, steps, loop.data);
-        }
+        run_stretch(it, loop, data, steps, length);
         begin += length;
         if (begin >= end)
             break;
@@ -179,21 +192,118 @@ static void run_range(int64_t begin, int64_t end, void *ctx)
     }
 }
 
+/* Whether to go in tiles: the output runs along dimension 0, and inputs run along another one, which becomes dimension 1. */
+static int plan_tiles(rt_iter *it, rt_iter_job *job)
+{
+    enum { LEAST = 4, ROWS = 32, COLS = 128 };
+    int last = it->noperands - 1, along = 0, widest = 1;
+    if (it->ndim < 2 || it->sizes[0] < LEAST || it->strides[last][0] != it->operands[last].item_size)
+        return 0;
+    for (int i = 0; i < last && along == 0; i++)
+        for (int d = 1; d < it->ndim && it->strides[i][0] != 0; d++)
+            if (it->strides[i][d] == it->operands[i].item_size && it->sizes[d] >= LEAST)
+                along = d;
+    if (along == 0)
+        return 0;
+    int64_t size = it->sizes[1];
+    it->sizes[1] = it->sizes[along];
+    it->sizes[along] = size;
+    job->turned = 0;
+    job->joins = 1;
+    for (int i = 0; i <= last; i++) {
+        int64_t stride = it->strides[i][1];
+        it->strides[i][1] = it->strides[i][along];
+        it->strides[i][along] = stride;
+        int item_size = it->operands[i].item_size;
+        if (i < last && it->strides[i][1] == item_size && it->strides[i][0] != item_size && it->strides[i][0] != 0) {
+            job->turned |= 1u << i;
+            widest = item_size > widest ? item_size : widest;
+        } else {
+            job->joins &= it->strides[i][1] == it->strides[i][0] * it->sizes[0];
+        }
+    }
+    int64_t most = RT_ITER_TILE / (widest > 4 ? widest : 4);
+    job->across = (it->sizes[0] + COLS - 1) / COLS;
+    job->cols = (it->sizes[0] + job->across - 1) / job->across;
+    if (job->across > 1) {
+        job->cols = (job->cols + 15) & ~(int64_t)15;
+        job->joins = 0;
+    }
+    job->rows = most / job->cols / 16 * 16;
+    job->rows = job->rows > it->sizes[1] ? it->sizes[1] : job->rows < 8 ? 8 : job->rows;
+    job->down = (it->sizes[1] + job->rows - 1) / job->rows;
+    return 1;
+}
+
+/* Tiles begin..end, those along dimension 0 first. */
+static void run_tiles(int64_t begin, int64_t end, void *ctx)
+{
+    const rt_iter_job *job = ctx;
+    const rt_iter *it = job->it;
+    int n = it->noperands;
+    _Alignas(64) char turned[RT_ITER_MAX_OPERANDS - 1][RT_ITER_TILE];
+    for (int64_t tile = begin; tile < end; tile++) {
+        int64_t col = tile % job->across * job->cols, rest = tile / job->across, row = rest % job->down * job->rows;
+        int64_t cols = it->sizes[0] - col < job->cols ? it->sizes[0] - col : job->cols;
+        int64_t rows = it->sizes[1] - row < job->rows ? it->sizes[1] - row : job->rows;
+        char *data[RT_ITER_MAX_OPERANDS];
+        Py_ssize_t steps[RT_ITER_MAX_OPERANDS], pitches[RT_ITER_MAX_OPERANDS];
+        for (int i = 0; i < n; i++) {
+            data[i] = it->operands[i].data + col * it->strides[i][0] + row * it->strides[i][1];
+            steps[i] = it->strides[i][0];
+            pitches[i] = it->strides[i][1];
+        }
+        rest /= job->down;
+        for (int d = 2; d < it->ndim; d++) {
+            for (int i = 0; i < n; i++)
+                data[i] += rest % it->sizes[d] * it->strides[i][d];
+            rest /= it->sizes[d];
+        }
+        for (int i = 0; i < n; i++) {
+            if (!(job->turned >> i & 1))
+                continue;
+            int size = it->operands[i].item_size;
+            rt_turn(turned[i], cols, data[i], steps[i], rows, cols, size);
+            data[i] = turned[i];
+            steps[i] = size;
+            pitches[i] = cols * size;
+        }
+        if (job->joins) {
+            run_stretch(it, job->loop, data, steps, rows * cols);
+            continue;
+        }
+        for (int64_t r = 0; r < rows; r++) {
+            run_stretch(it, job->loop, data, steps, cols);
+            for (int i = 0; i < n; i++)
+                data[i] += pitches[i];
+        }
+    }
+}
+
 void rt_iter_run(rt_iter *it, rt_loop loop)
 {
     if (it->numel == 0)
         return;
     order_and_join(it);
-    rt_iter_job job = {it, loop};
+    rt_iter_job job = {.it = it, .loop = loop};
+    rt_range_fn run = run_range;
+    int64_t units = it->numel, grain = RT_GRAIN / 2;
+    if (it->ndim > 1 && plan_tiles(it, &job)) {
+        run = run_tiles;
+        units = job.across * job.down;
+        for (int d = 2; d < it->ndim; d++)
+            units *= it->sizes[d];
+        grain = grain / (job.rows * job.cols) + 1;
+    }
     if (it->numel < RT_GRAIN) {
-        run_range(0, it->numel, &job);
+        run(0, units, &job);
         return;
     }
     for (int i = 0; i < it->noperands; i++)
         if (it->operands[i].storage != NULL)
             rt_storage_incref(it->operands[i].storage);
     RT_BEGIN_LOOP_WITHOUT_GIL
-    rt_parallel_for(it->numel, RT_GRAIN / 2, run_range, &job);
+    rt_parallel_for(units, grain, run, &job);
     RT_END_LOOP_WITHOUT_GIL
     for (int i = 0; i < it->noperands; i++)
         if (it->operands[i].storage != NULL)

@@ -2,7 +2,8 @@
  * over threads.
  *
  * A loop has the signature of NumPy's ufunc inner loops and works along one dimension. Operands whose dtype differs from the loop's are
- * converted in small blocks on the stack; there are no temporaries of a tensor's size. Use: rt_iter_begin, one rt_iter_tensor or
+ * converted in small blocks on the stack, and inputs that are transposed with respect to the output are turned in tiles; there are no
+ * temporaries of a tensor's size. Use: rt_iter_begin, one rt_iter_tensor or
  * rt_iter_value per operand (inputs first, the output last), rt_iter_run.
  */
 #ifndef KERNELS_CPU_ITERATOR_H
@@ -17,7 +18,7 @@ typedef struct rt_loop {
     void *data;
 } rt_loop;
 
-enum { RT_ITER_MAX_OPERANDS = 5, RT_ITER_BLOCK = 256, RT_CAST_MAX_HOPS = 4 };
+enum { RT_ITER_MAX_OPERANDS = 5, RT_ITER_BLOCK = 256, RT_ITER_TILE = 1 << 14, RT_CAST_MAX_HOPS = 4 };
 
 /* A conversion, as loops from one dtype to the next (kernels/cpu/cast.c). No hops: nothing to convert. */
 typedef struct rt_cast {
@@ -37,6 +38,7 @@ typedef struct rt_iter_operand {
     char *data;
     rt_storage *storage; /* kept alive while the GIL is released; NULL for values */
     rt_cast cast;        /* inputs: memory to loop; output: loop to memory */
+    uint8_t item_size;   /* in memory */
     uint8_t loop_size;   /* item size that the loop sees */
     _Alignas(16) char value[16];
 } rt_iter_operand;

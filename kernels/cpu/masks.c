@@ -1,7 +1,7 @@
 /* See masks.h. Rows of the last dimension are walked without branches: every place is written, and only true elements step on. */
 #include "kernels/cpu/masks.h"
 
-#include <complex.h>
+#include "kernels/cpu/element.h"
 
 static int is_true(const char *p, int dtype)
 {
@@ -100,10 +100,6 @@ RT_KERNEL(nonzero_out)
         k += where[i] != 0;                                     \
     }
 
-typedef struct pair64 {
-    uint64_t a, b;
-} pair64;
-
 RtTensor *rt_masked_elements(const RtTensor *self, const RtTensor *mask)
 {
     const char *where = rt_data(mask), *from = rt_data(self);
@@ -117,7 +113,7 @@ RtTensor *rt_masked_elements(const RtTensor *self, const RtTensor *mask)
     case 2: TAKE(uint16_t) break;
     case 4: TAKE(uint32_t) break;
     case 8: TAKE(uint64_t) break;
-    default: TAKE(pair64) break;
+    default: TAKE(rt_item16) break;
     }
     return out;
 }

@@ -45,18 +45,33 @@ static int ready(const char *kernel, const RtTensor *a, const RtTensor *b, const
     return rt_blas_ready();
 }
 
+static int is_zero(rt_factor f) { return f.re == 0 && f.im == 0; }
+static int is_one(rt_factor f) { return f.re == 1 && f.im == 0; }
+
+static int products(const RtTensor *a, const RtTensor *b, const RtTensor *out, int64_t batches, rt_factor alpha, rt_factor beta, int in_blocks)
+{
+    int rc = 0;
+    if (in_blocks)
+        rt_block_gemm(out->dtype, matrix_of(a, 0), matrix_of(b, 0), matrix_of(out, 0), batches,
+                      (const int64_t[3]){a->strides[0], b->strides[0], out->strides[0]});
+    else
+        for (int64_t i = 0; i < batches && rc == 0; i++)
+            rc = rt_gemm(out->dtype, matrix_of(a, i), matrix_of(b, i), matrix_of(out, i), alpha, beta);
+    return rc;
+}
+
 /* out = alpha * a @ b + beta * out, for every batch. */
 static int product(RtTensor *a, RtTensor *b, RtTensor *out, int64_t batches, rt_factor alpha, rt_factor beta)
 {
-    int64_t work = out->numel * a->sizes[a->ndim - 1];
-    int rc = 0;
-    if (work < RELEASE) {
-        for (int64_t i = 0; i < batches && rc == 0; i++)
-            rc = rt_gemm(out->dtype, matrix_of(a, i), matrix_of(b, i), matrix_of(out, i), alpha, beta);
+    rt_matrix x = matrix_of(a, 0), y = matrix_of(b, 0), z = matrix_of(out, 0);
+    int is_float = out->dtype == RT_FLOAT32 || out->dtype == RT_FLOAT64, rc = 0;
+    int in_blocks = batches > 1 && is_float && is_one(alpha) && is_zero(beta) && z.rows <= RT_SMALL_GEMM && z.rows % 8 == 0 && z.cols == 16 &&
+                    x.cols <= RT_SMALL_GEMM && y.col_step == 1 && z.col_step == 1;
+    if (out->numel * x.cols < RELEASE) {
+        rc = products(a, b, out, batches, alpha, beta, in_blocks);
     } else {
         RT_BEGIN_LOOP_WITHOUT_GIL
-        for (int64_t i = 0; i < batches && rc == 0; i++)
-            rc = rt_gemm(out->dtype, matrix_of(a, i), matrix_of(b, i), matrix_of(out, i), alpha, beta);
+        rc = products(a, b, out, batches, alpha, beta, in_blocks);
         RT_END_LOOP_WITHOUT_GIL
     }
     if (rc < 0)
@@ -89,8 +104,6 @@ static int without_terms(const RtTensor *a, RtTensor *out)
     rt_copy_elements(out->ndim, out->sizes, rt_data(out), out->strides, zero, none, rt_itemsize[out->dtype]);
     return 1;
 }
-
-static int is_zero(rt_factor f) { return f.re == 0 && f.im == 0; }
 
 /* ---------------------------------------------------------------------------------------------------------------------------- mm */
 
@@ -147,7 +160,7 @@ static PyObject *mm_fast(PyObject *const *args, Py_ssize_t nargs, RtTensor *give
         return NULL;
     }
     if (sizes[0] % 8 == 0 && sizes[1] == 16)
-        rt_block_gemm(a->dtype, matrix_of(a, 0), matrix_of(b, 0), matrix_of(out, 0));
+        rt_block_gemm(a->dtype, matrix_of(a, 0), matrix_of(b, 0), matrix_of(out, 0), 1, (const int64_t[3]){0, 0, 0});
     else
         rt_gemm(a->dtype, matrix_of(a, 0), matrix_of(b, 0), matrix_of(out, 0), ONE, ZERO);
     return (PyObject *)out;

@@ -236,8 +236,7 @@ static int check_dtype(const RtTensor *self, int with_mean, const char *name)
     return -1;
 }
 
-/* Fill var and mean (which may be NULL) from self: 0, or -1 with an exception set. */
-static int fill(RtTensor *self, uint64_t mask, double divisor, int root, RtTensor *var, RtTensor *mean)
+static int fill_from_all(RtTensor *self, uint64_t mask, double divisor, int root, RtTensor *var, RtTensor *mean)
 {
     int half = rt_itemsize[self->dtype] == 2, parts = rt_is_complex_dtype(self->dtype) ? 2 : 1, rc = -1;
     rt_lanes lanes;
@@ -254,6 +253,55 @@ static int fill(RtTensor *self, uint64_t mask, double divisor, int root, RtTenso
     }
     Py_XDECREF((PyObject *)wide);
     Py_XDECREF((PyObject *)in);
+    return rc;
+}
+
+/* A result for a tensor of which some kept dimensions are read once, made as wide as `to`. */
+static void spread(RtTensor *from, RtTensor *to)
+{
+    int64_t strides[RT_MAX_DIM];
+    for (int d = 0; d < to->ndim; d++)
+        strides[d] = from->sizes[d] == to->sizes[d] ? from->strides[d] : 0;
+    rt_copy_elements(to->ndim, to->sizes, rt_data(to), to->strides, rt_data(from), strides, rt_itemsize[to->dtype]);
+}
+
+/* Fill var and mean (which may be NULL) from self: 0, or -1 with an exception set.
+ *
+ * Dimensions along which self is expanded are read once, for a copy would be as large as they pretend to be: reduced ones multiply the sum of
+ * squares and the number of elements alike, kept ones repeat the result. */
+static int fill(RtTensor *self, uint64_t mask, double divisor, int root, RtTensor *var, RtTensor *mean)
+{
+    int64_t once[RT_MAX_DIM], sizes[RT_MAX_DIM];
+    int expanded = 0, repeats = 0, n = 0, keeps = var->ndim == self->ndim;
+    for (int d = 0; d < self->ndim; d++) {
+        int reduced = mask >> d & 1;
+        once[d] = self->sizes[d];
+        if (self->strides[d] == 0 && self->sizes[d] > 1) {
+            once[d] = 1;
+            expanded = 1;
+            repeats |= !reduced;
+            divisor /= reduced ? (double)self->sizes[d] : 1;
+        }
+        if (!reduced || keeps)
+            sizes[n++] = reduced ? 1 : once[d];
+    }
+    if (!expanded)
+        return fill_from_all(self, mask, divisor, root, var, mean);
+    RtTensor *narrow = rt_alias(self, self->ndim, once, self->strides, self->offset), *v = NULL, *m = NULL;
+    int rc = -1;
+    if (narrow != NULL && !repeats) {
+        rc = fill_from_all(narrow, mask, divisor, root, var, mean);
+    } else if (narrow != NULL && (v = rt_empty(n, sizes, var->dtype, RT_DEVICE_CPU, var->device_index)) != NULL &&
+               (mean == NULL || (m = rt_empty(n, sizes, mean->dtype, RT_DEVICE_CPU, mean->device_index)) != NULL)) {
+        rc = fill_from_all(narrow, mask, divisor, root, v, m);
+        if (rc == 0)
+            spread(v, var);
+        if (rc == 0 && m != NULL)
+            spread(m, mean);
+    }
+    Py_XDECREF((PyObject *)narrow);
+    Py_XDECREF((PyObject *)v);
+    Py_XDECREF((PyObject *)m);
     return rc;
 }
 

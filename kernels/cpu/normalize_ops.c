@@ -343,7 +343,7 @@ RT_KERNEL(native_batch_norm)
         optional(args[2], dtype, &b) < 0 || optional(args[3], dtype, &rm) < 0 || optional(args[4], dtype, &rv) < 0 ||
         (mean = rt_empty(1, &channels, dtype, RT_DEVICE_CPU, input->device_index)) == NULL || (scale = rt_empty_like(mean, dtype)) == NULL ||
         (shift = rt_empty_like(mean, dtype)) == NULL || (factor = rt_empty_like(mean, dtype)) == NULL ||
-        (out = (PyObject *)rt_empty_like(input, input->dtype)) == NULL)
+        (out = rt_result(op, 0, input->ndim, input->sizes, input->dtype, input->device_type, input->device_index)) == NULL)
         goto done;
     rt_channels p = {.items = input->sizes[0], .channels = channels};
     p.span = input->numel > 0 ? input->numel / channels / p.items : 0;

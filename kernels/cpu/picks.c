@@ -35,7 +35,6 @@ static RtTensor *element_numbers(RtTensor *index, const RtTensor *self, const ch
 static int take_rule(rt_call_frame *c)
 {
     const RtTensor *self = RT_TENSOR(c->args[0]), *index = RT_TENSOR(c->args[1]);
-    rt_out_spec *spec = &c->specs[0];
     if (index->dtype != RT_INT64) {
         PyErr_Format(PyExc_RuntimeError, "take(): Expected a long tensor for index, but got %s", rt_dtype_title(index->dtype));
         return -1;
@@ -44,13 +43,7 @@ static int take_rule(rt_call_frame *c)
         PyErr_SetString(PyExc_IndexError, "take(): tried to take from an empty tensor");
         return -1;
     }
-    spec->dtype = self->dtype;
-    spec->device_type = self->device_type;
-    spec->device_index = self->device_index;
-    spec->has_strides = 0;
-    spec->ndim = index->ndim;
-    memcpy(spec->sizes, index->sizes, index->ndim * sizeof(int64_t));
-    return c->variant == RT_OUT && (rt_check_no_overlap(c->outs[0], self) < 0 || rt_check_no_overlap(c->outs[0], index) < 0) ? -1 : 0;
+    return rt_rule_of_index(c, self, index);
 }
 
 static int take(rt_call_frame *c)

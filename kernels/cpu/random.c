@@ -383,6 +383,24 @@ static int bernoulli_each(RtTensor *t, RtTensor *p, RtGenerator *g)
     }
 }
 
+PyObject *rt_expand_to(PyObject *parameter, const RtTensor *t)
+{
+    PyObject *size = PyTuple_New(t->ndim);
+    for (int d = 0; size != NULL && d < t->ndim; d++) {
+        PyObject *value = PyLong_FromLongLong(t->sizes[d]);
+        if (value == NULL)
+            Py_CLEAR(size);
+        else
+            PyTuple_SET_ITEM(size, d, value);
+    }
+    if (size == NULL)
+        return NULL;
+    PyObject *call[3] = {parameter, size, Py_False};
+    PyObject *expanded = rt_call_below_views(RT_OP_aten_expand, call, 3);
+    Py_DECREF(size);
+    return expanded;
+}
+
 static PyObject *bernoulli_from(PyObject *tensor, PyObject *probabilities, PyObject *generator)
 {
     RtTensor *t = RT_TENSOR(tensor), *p = RT_TENSOR(probabilities);
@@ -407,20 +425,7 @@ RT_KERNEL(bernoulli_)
             return rt_no_draws("bernoulli_scalar_cpu_", RT_TENSOR(args[0])->dtype);
         return rt_fill_random(args[0], args[2], "bernoulli_", draw_bernoulli, &d);
     }
-    RtTensor *t = RT_TENSOR(args[0]);
-    PyObject *size = PyTuple_New(t->ndim);
-    for (int d = 0; size != NULL && d < t->ndim; d++) {
-        PyObject *value = PyLong_FromLongLong(t->sizes[d]);
-        if (value == NULL)
-            Py_CLEAR(size);
-        else
-            PyTuple_SET_ITEM(size, d, value);
-    }
-    if (size == NULL)
-        return NULL;
-    PyObject *call[3] = {args[1], size, Py_False};
-    PyObject *expanded = rt_call_below_views(RT_OP_aten_expand, call, 3);
-    Py_DECREF(size);
+    PyObject *expanded = rt_expand_to(args[1], RT_TENSOR(args[0]));
     if (expanded == NULL)
         return NULL;
     PyObject *result = bernoulli_from(args[0], expanded, args[2]);

@@ -19,29 +19,9 @@ enum { COLUMNS = 256 };
 
 /* ---------------------------------------------------------------------------------------------------------------- element types */
 
-typedef struct bfloat {
-    uint16_t bits;
-} bfloat;
-
-static inline float bfloat_value(bfloat b)
-{
-    uint32_t bits = (uint32_t)b.bits << 16;
-    float f;
-    memcpy(&f, &bits, 4);
-    return f;
-}
-
-static inline bfloat bfloat_of(float f)
-{
-    uint32_t bits;
-    memcpy(&bits, &f, 4);
-    bfloat b = {f != f ? 0x7fc0 : (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16)};
-    return b;
-}
-
 #define AS_IS(x) (x)
 #define TRUTH(x) ((uint8_t)((x) != 0))
-#define HALF_TRUTH(x) ((uint8_t)(bfloat_value(x) != 0))
+#define HALF_TRUTH(x) ((uint8_t)(rt_bf16_to_float(x) != 0))
 #define EIGHTH_TRUTH(x) ((uint8_t)(((x) & 0x7f) != 0))
 #define NEVER_ZERO(x) ((void)(x), (uint8_t)1)
 
@@ -51,6 +31,7 @@ static inline bfloat bfloat_of(float f)
 #define INIT 0
 #define COMBINE(a, b) ((a) + (b))
 #define VECTOR_BLOCK(name, T, VECTOR) RT_COMBINE_BLOCK(name, T, VECTOR, +, 0)
+#define VECTOR_ROWS(name, T, VECTOR) RT_COMBINE_ROWS(name, T, VECTOR, +)
 #define FAMILY(part, type) sum_##type##_##part
 #include "kernels/cpu/reduce_arithmetic.h"
 #undef FAMILY
@@ -58,6 +39,7 @@ static inline bfloat bfloat_of(float f)
 #undef COMBINE
 #undef CLONES
 #undef VECTOR_BLOCK
+#undef VECTOR_ROWS
 
 #define CLONES
 #define INIT 1
@@ -73,18 +55,18 @@ static inline bfloat bfloat_of(float f)
 /* ---------------------------------------------------------------------------------------------------------------- extreme values
  * A NaN wins and stays. */
 
-#define EXTREME_OR_NAN(name, T, VECTOR, BETTER)                            \
-    RT_EXTREME_BLOCK(name##_search, T, VECTOR, BETTER)                     \
+#define EXTREME_OR_NAN(name, T, VECTOR, BETTER, WHICH)                     \
+    RT_EXTREME_BLOCK(name##_search, T, VECTOR, BETTER, WHICH)              \
     static T name(const T *p, int64_t n)                                   \
     {                                                                      \
         T extreme;                                                         \
         return name##_search(p, n, &extreme) ? (T)NAN : extreme;           \
     }
-#define EXTREME_OF(name, T, VECTOR, BETTER) EXTREME_OR_NAN(name, T, VECTOR, BETTER)
+#define EXTREME_OF(name, T, VECTOR, BETTER, WHICH) EXTREME_OR_NAN(name, T, VECTOR, BETTER, WHICH)
 
 #undef VECTOR_BLOCK
 #define CLONES RT_CLONES
-#define VECTOR_BLOCK(name, T, VECTOR) EXTREME_OF(name, T, VECTOR, >)
+#define VECTOR_BLOCK(name, T, VECTOR) EXTREME_OF(name, T, VECTOR, >, max)
 #define COMBINE(a, b) (((b) > (a)) | ((b) != (b)) ? (b) : (a))
 #define LOWEST(least, minus_infinity) (least)
 #define LOWEST_FLOAT (-INFINITY)
@@ -95,7 +77,7 @@ static inline bfloat bfloat_of(float f)
 #undef EXTREME
 #undef COMBINE
 #undef VECTOR_BLOCK
-#define VECTOR_BLOCK(name, T, VECTOR) EXTREME_OF(name, T, VECTOR, <)
+#define VECTOR_BLOCK(name, T, VECTOR) EXTREME_OF(name, T, VECTOR, <, min)
 #define COMBINE(a, b) (((b) < (a)) | ((b) != (b)) ? (b) : (a))
 #define EXTREME(low, high) (high)
 #define FAMILY(part, type) min_##type##_##part
@@ -140,7 +122,7 @@ static inline bfloat bfloat_of(float f)
     case RT_FLOAT16: STORE_AS(_Float16, (float)((const source *)acc)[i])                                     \
     case RT_BFLOAT16:                                                                                        \
         for (int64_t i = 0; i < n; i++, out += step)                                                         \
-            *(bfloat *)out = bfloat_of((float)((const source *)acc)[i]);                                     \
+            *(uint16_t *)out = rt_float_to_bf16((float)((const source *)acc)[i]);                                     \
         return;                                                                                              \
     case RT_INT64: STORE_AS(int64_t, ((const source *)acc)[i])                                               \
     case RT_INT32: STORE_AS(int32_t, (int64_t)((const source *)acc)[i])                                      \

@@ -1,13 +1,14 @@
 /* One family of reduction loops, included once per (operation, element type) by reduce.c.
  *
  * The including file defines NAME(part), IN (element type), ACC (accumulator), LOAD(x), INIT (neutral element), COMBINE(a, b) and
- * CLONES (function attributes); where VECTOR is a vector type of IN, VECTOR_BLOCK(name, IN, VECTOR) makes the loop over a block. Blocks are combined pairwise, so that the error of a sum grows with the logarithm of its length.
+ * CLONES (function attributes); where VECTOR is a vector type of IN, VECTOR_BLOCK(name, IN, VECTOR) makes the loop
+ * over a block, and VECTOR_ROWS, where there is one, the loop over rows of columns. Blocks are combined pairwise, so that the error of a
+ * sum grows with the logarithm of its length.
  */
 
 #ifdef VECTOR
 enum { NAME(BLOCK) = 2048 };
 VECTOR_BLOCK(NAME(block), IN, VECTOR)
-#undef VECTOR
 #else
 enum { NAME(LANES) = 32, NAME(BLOCK) = 512 };
 
@@ -66,11 +67,22 @@ static void NAME(inner)(const char *p, int64_t n, int64_t step, void *out)
     *(ACC *)out = COMBINE(*(ACC *)out, total);
 }
 
+#if defined(VECTOR) && defined(VECTOR_ROWS)
+VECTOR_ROWS(NAME(whole_rows), IN, VECTOR)
+#else
+static inline int64_t NAME(whole_rows)(const char *p, int64_t rows, int64_t row_step, int64_t cols, ACC *acc)
+{
+    (void)p, (void)rows, (void)row_step, (void)cols, (void)acc;
+    return 0;
+}
+#endif
+
 CLONES static void NAME(add_rows)(const char *p, int64_t rows, int64_t row_step, int64_t cols, ACC *acc)
 {
-    for (int64_t r = 0; r < rows; r++) {
+    int64_t first = NAME(whole_rows)(p, rows, row_step, cols, acc);
+    for (int64_t r = 0; r < rows && first < cols; r++) {
         const IN *row = (const IN *)(p + r * row_step);
-        for (int64_t c = 0; c < cols; c++)
+        for (int64_t c = first; c < cols; c++)
             acc[c] = COMBINE(acc[c], LOAD(row[c]));
     }
 }
@@ -124,6 +136,7 @@ static void NAME(merge)(void *into, const void *from)
 static const reduce_ops NAME(ops) = {NAME(inner), NAME(outer), NAME(init), NAME(merge), sizeof(ACC), ACC_KIND};
 
 #undef IN
+#undef VECTOR
 #undef ACC
 #undef ACC_KIND
 #undef LOAD

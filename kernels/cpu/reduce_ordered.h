@@ -31,10 +31,10 @@
 #undef INIT
 #undef NAME
 #define NAME(part) FAMILY(part, bf16)
-#define IN bfloat
+#define IN uint16_t
 #define ACC float
 #define ACC_KIND ACC_F32
-#define LOAD bfloat_value
+#define LOAD rt_bf16_to_float
 #define INIT EXTREME(-INFINITY, INFINITY)
 #include "kernels/cpu/reduce_loops.h"
 #undef INIT

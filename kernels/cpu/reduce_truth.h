@@ -65,7 +65,7 @@
 #include "kernels/cpu/reduce_loops.h"
 #undef NAME
 #define NAME(part) FAMILY(part, bf16)
-#define IN bfloat
+#define IN uint16_t
 #define ACC uint8_t
 #define ACC_KIND ACC_U8
 #define LOAD HALF_TRUTH

@@ -2,33 +2,19 @@
  *
  * The running value is kept wider than the elements (double for float, float for half types, int64 for integers), as in PyTorch.
  */
+#include "kernels/cpu/element.h"
 #include "kernels/shared/gil.h"
 #include "kernels/shared/reduce_rules.h"
 #include "kernels/shared/threads.h"
 
-#include <complex.h>
-
-typedef struct bfloat {
-    uint16_t bits;
-} bfloat;
-
-static inline float bfloat_value(bfloat b)
-{
-    uint32_t bits = (uint32_t)b.bits << 16;
-    float f;
-    memcpy(&f, &bits, 4);
-    return f;
-}
-
-static inline bfloat bfloat_of(float f)
-{
-    uint32_t bits;
-    memcpy(&bits, &f, 4);
-    bfloat b = {f != f ? 0x7fc0 : (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16)};
-    return b;
-}
-
+/* One lane, or FEW of them at once: additions of one lane wait for each other. `in_next` and `out_next` lead to the next lane. */
+enum { FEW = 4 };
 typedef void (*lane_fn)(const char *in, int64_t in_step, char *out, int64_t out_step, int64_t n);
+typedef void (*few_fn)(const char *in, int64_t in_step, int64_t in_next, char *out, int64_t out_step, int64_t out_next, int64_t n);
+typedef struct scan_loops {
+    lane_fn lane;
+    few_fn few;
+} scan_loops;
 
 #define LANE(NAME, T, ACC, LOAD, STORE, START, OP)                                                             \
     static void NAME(const char *in, int64_t in_step, char *out, int64_t out_step, int64_t n)                  \
@@ -38,6 +24,22 @@ typedef void (*lane_fn)(const char *in, int64_t in_step, char *out, int64_t out_
             running = running OP LOAD(*(const T *)in);                                                         \
             *(T *)out = STORE(running);                                                                        \
         }                                                                                                      \
+    }                                                                                                          \
+    static void few_##NAME(const char *in, int64_t in_step, int64_t in_next, char *out, int64_t out_step, int64_t out_next, int64_t n) \
+    {                                                                                                          \
+        ACC a = START, b = START, c = START, d = START;                                                        \
+        const char *third = in + 2 * in_next;                                                                  \
+        char *out_third = out + 2 * out_next;                                                                  \
+        for (int64_t i = 0; i < n; i++, in += in_step, third += in_step, out += out_step, out_third += out_step) { \
+            a = a OP LOAD(*(const T *)in);                                                                     \
+            b = b OP LOAD(*(const T *)(in + in_next));                                                         \
+            c = c OP LOAD(*(const T *)third);                                                                  \
+            d = d OP LOAD(*(const T *)(third + in_next));                                                      \
+            *(T *)out = STORE(a);                                                                              \
+            *(T *)(out + out_next) = STORE(b);                                                                 \
+            *(T *)out_third = STORE(c);                                                                        \
+            *(T *)(out_third + out_next) = STORE(d);                                                           \
+        }                                                                                                      \
     }
 #define BOTH(TYPE, T, ACC, LOAD, STORE)          \
     LANE(sum_##TYPE, T, ACC, LOAD, STORE, 0, +)  \
@@ -45,7 +47,7 @@ typedef void (*lane_fn)(const char *in, int64_t in_step, char *out, int64_t out_
 BOTH(f32, float, double, (double), (float))
 BOTH(f64, double, double, (double), (double))
 BOTH(f16, _Float16, float, (float), (_Float16))
-BOTH(bf16, bfloat, float, bfloat_value, bfloat_of)
+BOTH(bf16, uint16_t, float, rt_bf16_to_float, rt_float_to_bf16)
 BOTH(c64, float complex, double complex, (double complex), (float complex))
 BOTH(c128, double complex, double complex, (double complex), (double complex))
 BOTH(u8, uint8_t, uint64_t, (uint64_t), (uint8_t))
@@ -54,19 +56,19 @@ BOTH(i16, int16_t, uint64_t, (uint64_t), (int16_t))
 BOTH(i32, int32_t, uint64_t, (uint64_t), (int32_t))
 BOTH(i64, int64_t, uint64_t, (uint64_t), (int64_t))
 
-static lane_fn lane_of(int dtype, int product)
+static scan_loops loops_of(int dtype, int product)
 {
     switch (dtype) {
-#define CASE(CODE, TYPE) case CODE: return product ? prod_##TYPE : sum_##TYPE;
+#define CASE(CODE, TYPE) case CODE: return product ? (scan_loops){prod_##TYPE, few_prod_##TYPE} : (scan_loops){sum_##TYPE, few_sum_##TYPE};
         CASE(RT_FLOAT32, f32) CASE(RT_FLOAT64, f64) CASE(RT_FLOAT16, f16) CASE(RT_BFLOAT16, bf16) CASE(RT_COMPLEX64, c64)
         CASE(RT_COMPLEX128, c128) CASE(RT_UINT8, u8) CASE(RT_INT8, i8) CASE(RT_INT16, i16) CASE(RT_INT32, i32) CASE(RT_INT64, i64)
 #undef CASE
-    default: return NULL;
+    default: return (scan_loops){NULL, NULL};
     }
 }
 
 typedef struct scan {
-    lane_fn lane;
+    scan_loops loops;
     const char *in;
     char *out;
     int64_t n, in_step, out_step;
@@ -77,17 +79,23 @@ typedef struct scan {
 static void scan_range(int64_t begin, int64_t end, void *ctx)
 {
     const scan *s = ctx;
-    for (int64_t i = begin; i < end; i++) {
-        int64_t rest = i;
+    int last = s->ndim - 1;
+    for (int64_t i = begin, count; i < end; i += count) {
+        int64_t rest = i, left = 1; /* lanes up to the end of the last dimension */
         const char *in = s->in;
         char *out = s->out;
-        for (int d = s->ndim - 1; d >= 0; d--) {
+        for (int d = last; d >= 0; d--) {
             int64_t at = rest % s->sizes[d];
             rest /= s->sizes[d];
             in += at * s->in_steps[d];
             out += at * s->out_steps[d];
+            left = d == last ? s->sizes[d] - at : left;
         }
-        s->lane(in, s->in_step, out, s->out_step, s->n);
+        count = left >= FEW && end - i >= FEW ? FEW : 1;
+        if (count == FEW)
+            s->loops.few(in, s->in_step, s->in_steps[last], out, s->out_step, s->out_steps[last], s->n);
+        else
+            s->loops.lane(in, s->in_step, out, s->out_step, s->n);
     }
 }
 
@@ -117,10 +125,10 @@ static int scan_cpu(rt_call_frame *c, int product, const char *kernel)
 {
     RtTensor *out = c->outs[0], *given = RT_TENSOR(c->args[0]);
     int64_t dim, lanes = 1, itemsize = rt_itemsize[out->dtype];
-    scan s = {.lane = lane_of(out->dtype, product)};
+    scan s = {.loops = loops_of(out->dtype, product)};
     if (rt_check_cpu(given, kernel) < 0 || rt_check_cpu(out, kernel) < 0 || rt_as_int64(c->args[1], &dim) < 0)
         return -1;
-    if (s.lane == NULL) {
+    if (s.loops.lane == NULL) {
         PyErr_Format(PyExc_NotImplementedError, "\"%s\" not implemented for '%s'", kernel, rt_dtype_title(out->dtype));
         return -1;
     }

@@ -1,8 +1,8 @@
 /* The walk of everything that writes at indices: for each element of an index, the element of the source at the same place goes to the
  * element of the output whose coordinate along the dimension is the index.
  *
- * A vector of indices is an index expanded with strides 0, a number a source with strides 0. The walk is in memory order on one thread, so
- * that sums are the same in every run.
+ * A vector of indices is an index expanded with strides 0, a number a source with strides 0. Threads share a dimension other than the
+ * indexed one: each place is written by one of them, in the index's order, so that sums are the same in every run.
  */
 #ifndef KERNELS_CPU_SCATTER_H
 #define KERNELS_CPU_SCATTER_H

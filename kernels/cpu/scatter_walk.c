@@ -2,12 +2,12 @@
 #pragma GCC optimize("O3")
 #include "kernels/cpu/scatter.h"
 
+#include "kernels/cpu/element.h"
 #include "kernels/shared/reduce_rules.h"
+#include "kernels/shared/threads.h"
 #include "rt_builtins.h"
 
-#include <complex.h>
 #include <limits.h>
-#include <math.h>
 
 #define LINE(name, T, PUT)                                                                                                              \
     static void name(char *to, int64_t to_step, int64_t reach, const int64_t *index, int64_t index_step, const char *from,              \
@@ -26,6 +26,13 @@
                 PUT(*(T *)to, *(const T *)from);                                                                                        \
             return;                                                                                                                     \
         }                                                                                                                               \
+        if (to_step == 0 && reach == sizeof(T) && from_step == sizeof(T) && index_step == 1) {                                          \
+            T *x = (T *)to;                                                                                                             \
+            const T *y = (const T *)from;                                                                                               \
+            for (int64_t i = 0; i < n; i++)                                                                                             \
+                PUT(x[index[i]], y[i]);                                                                                                 \
+            return;                                                                                                                     \
+        }                                                                                                                               \
         for (int64_t i = 0; i < n; i++, to += to_step, from += from_step, index += index_step)                                          \
             PUT(*(T *)(to + *index * reach), *(const T *)from);                                                                         \
     }
@@ -39,14 +46,11 @@
 #define EITHER(a, b) ((a) = (a) || (b))
 #define BOTH(a, b) ((a) = (a) && (b))
 
-typedef struct element16 {
-    uint64_t parts[2];
-} element16;
 LINE(write_1, uint8_t, WRITE)
 LINE(write_2, uint16_t, WRITE)
 LINE(write_4, uint32_t, WRITE)
 LINE(write_8, uint64_t, WRITE)
-LINE(write_16, element16, WRITE)
+LINE(write_16, rt_item16, WRITE)
 LINE(either, uint8_t, EITHER)
 LINE(both, uint8_t, BOTH)
 
@@ -66,7 +70,6 @@ LINE(add_c64, float complex, ADD)
 LINE(multiply_c64, float complex, MULTIPLY)
 LINE(add_c128, double complex, ADD)
 LINE(multiply_c128, double complex, MULTIPLY)
-
 
 rt_line_fn rt_line_writing(int itemsize)
 {
@@ -113,12 +116,10 @@ rt_line_fn rt_line_reducing(enum rt_reduction how, int dtype, const char *name)
     return NULL;
 }
 
-void rt_walk(const rt_walk_places *p, char *to, const int64_t *index, const char *from, rt_line_fn line)
+static void walk_on_one_thread(const rt_walk_places *p, char *to, const int64_t *index, const char *from, rt_line_fn line)
 {
     int64_t at[RT_MAX_DIM] = {0};
     int last = p->ndim - 1;
-    if (p->numel == 0)
-        return;
     for (;;) {
         line(to, p->to[last], p->reach, index, p->index[last], from, p->from[last], p->sizes[last]);
         int d = last - 1;
@@ -138,6 +139,40 @@ void rt_walk(const rt_walk_places *p, char *to, const int64_t *index, const char
     }
 }
 
+typedef struct walk_job {
+    const rt_walk_places *p;
+    char *to;
+    const int64_t *index;
+    const char *from;
+    rt_line_fn line;
+    int split;
+} walk_job;
+
+/* The part of a walk between two coordinates of the dimension that is split. */
+static void walk_part(int64_t begin, int64_t end, void *ctx)
+{
+    const walk_job *j = ctx;
+    int d = j->split;
+    rt_walk_places part = *j->p;
+    part.sizes[d] = end - begin;
+    walk_on_one_thread(&part, j->to + begin * part.to[d], j->index + begin * part.index[d], j->from + begin * part.from[d], j->line);
+}
+
+void rt_walk(const rt_walk_places *p, char *to, const int64_t *index, const char *from, rt_line_fn line)
+{
+    if (p->numel == 0)
+        return;
+    walk_job j = {p, to, index, from, line, 0};
+    while (j.split < p->ndim && (j.split == p->dim || p->sizes[j.split] < 2 || p->to[j.split] == 0))
+        j.split++;
+    if (p->numel < RT_GRAIN || j.split == p->ndim) {
+        walk_on_one_thread(p, to, index, from, line);
+        return;
+    }
+    /* With the GIL: the indices were checked, and another Python thread could write others into the tensor. */
+    rt_parallel_for(p->sizes[j.split], RT_GRAIN / 2 / (p->numel / p->sizes[j.split]) + 1, walk_part, &j);
+}
+
 void rt_set_walk_strides(rt_walk_places *p, const RtTensor *out, const RtTensor *source)
 {
     int itemsize = rt_itemsize[out->dtype];
@@ -148,6 +183,13 @@ void rt_set_walk_strides(rt_walk_places *p, const RtTensor *out, const RtTensor 
     p->reach = out->ndim == 0 ? 0 : out->strides[p->dim] * itemsize;
 }
 
+RT_CLONES static int all_within(const int64_t *values, int64_t n, int64_t size)
+{
+    int outside = 0;
+    for (int64_t i = 0; i < n; i++)
+        outside |= (uint64_t)values[i] >= (uint64_t)size;
+    return !outside;
+}
 
 RtTensor *rt_checked_index(RtTensor *index, int64_t dim, int64_t size, PyObject *error, const char *format, int wraps)
 {
@@ -165,6 +207,8 @@ RtTensor *rt_checked_index(RtTensor *index, int64_t dim, int64_t size, PyObject 
             return NULL;
     }
     int64_t *values = (int64_t *)rt_data(wide);
+    if (!wraps && all_within(values, wide->numel, size))
+        return wide;
     for (int64_t i = 0; i < wide->numel; i++) {
         int64_t value = values[i];
         if (value < 0 && wraps)

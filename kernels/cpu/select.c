@@ -3,28 +3,42 @@
 
 /* ---------------------------------------------------------------------------------------------------------------------- where */
 
-typedef struct wide { uint64_t low, high; } wide;
+/* Both operands are read before one is chosen: vector code cannot read just one of them. */
+#define CHOOSE(T, A, B) _Pragma("GCC ivdep") for (Py_ssize_t i = 0; i < length; i++) { T x = A, y = B; out[i] = c[i] ? x : y; }
 #define WHERE(suffix, T)                                                                                                 \
     RT_CLONES static void where_##suffix(char **args, const Py_ssize_t *n, const Py_ssize_t *steps, void *data)          \
     {                                                                                                                    \
+        Py_ssize_t length = *n, a_step = steps[1], b_step = steps[2];                                                    \
         (void)data;                                                                                                      \
-        if (steps[0] == 1 && steps[1] == sizeof(T) && steps[2] == sizeof(T) && steps[3] == sizeof(T)) {                  \
+        if (steps[0] == 1 && steps[3] == sizeof(T)) {                                                                    \
             const uint8_t *c = (const uint8_t *)args[0];                                                                 \
             const T *a = (const T *)args[1], *b = (const T *)args[2];                                                    \
             T *out = (T *)args[3];                                                                                       \
-            _Pragma("GCC ivdep") for (Py_ssize_t i = 0; i < *n; i++) out[i] = c[i] ? a[i] : b[i];                        \
-            return;                                                                                                      \
+            if (a_step == sizeof(T) && b_step == sizeof(T)) {                                                            \
+                CHOOSE(T, a[i], b[i])                                                                                    \
+                return;                                                                                                  \
+            }                                                                                                            \
+            if (a_step == sizeof(T) && b_step == 0) {                                                                    \
+                T fixed = *b;                                                                                            \
+                CHOOSE(T, a[i], fixed)                                                                                   \
+                return;                                                                                                  \
+            }                                                                                                            \
+            if (a_step == 0 && b_step == sizeof(T)) {                                                                    \
+                T fixed = *a;                                                                                            \
+                CHOOSE(T, fixed, b[i])                                                                                   \
+                return;                                                                                                  \
+            }                                                                                                            \
         }                                                                                                                \
         const char *c = args[0], *a = args[1], *b = args[2];                                                             \
         char *out = args[3];                                                                                             \
-        for (Py_ssize_t i = 0; i < *n; i++, c += steps[0], a += steps[1], b += steps[2], out += steps[3])                \
+        for (Py_ssize_t i = 0; i < length; i++, c += steps[0], a += a_step, b += b_step, out += steps[3])                \
             *(T *)out = *(const T *)(*c ? a : b);                                                                        \
     }
 WHERE(1, uint8_t)
 WHERE(2, uint16_t)
 WHERE(4, uint32_t)
 WHERE(8, uint64_t)
-WHERE(16, wide)
+WHERE(16, rt_item16)
 
 static rt_pointwise_op where_op = {.stub = "where_cpu", .nin = 3, .flags = RT_PW_CONDITION};
 

@@ -20,30 +20,52 @@ enum what { SOFTMAX, LOG_SOFTMAX, SOFTMAX_BACKWARD, LOG_SOFTMAX_BACKWARD, KINDS 
 
 /* A function over `n` rows of `cols` lanes; rows are `step` elements apart. The gradients read the gradient of the result from `a` and
  * the result from `b`; the others read `a`. A single lane of neighbouring elements has cols == 1 and step == 1. */
-#define LOOPS(S, T, VECTOR, EXP, LOG)                                                                      \
-    RT_EXTREME_BLOCK(largest_##S, T, VECTOR, >)                                                            \
+#define LOOPS(S, T, VECTOR, GROUP, EXP, LOG)                                                                      \
+    RT_EXTREME_BLOCK(largest_##S, T, VECTOR, >, max)                                                       \
+    /* The sum of exp(a[i] - top), and these numbers where there is an output. The last group of a lane is filled up with zeros' logarithms, \
+     * so that short lanes are vector code to the end. */                                                 \
+    static inline __attribute__((always_inline)) T exps_##S(const T *a, T *out, int64_t n, T top)          \
+    {                                                                                                      \
+        T sums[GROUP] = {0}, e[GROUP];                                                                     \
+        int64_t i = 0;                                                                                     \
+        for (; i + GROUP <= n; i += GROUP)                                                                 \
+            for (int k = 0; k < GROUP; k++) {                                                              \
+                e[k] = EXP(a[i + k] - top);                                                                \
+                if (out != NULL)                                                                           \
+                    out[i + k] = e[k];                                                                     \
+                sums[k] += e[k];                                                                           \
+            }                                                                                              \
+        int rest = (int)(n - i);                                                                           \
+        if (rest > 0) {                                                                                    \
+            for (int k = 0; k < GROUP; k++)                                                                \
+                e[k] = k < rest ? a[i + k] - top : -INFINITY;                                              \
+            for (int k = 0; k < GROUP; k++) {                                                              \
+                e[k] = EXP(e[k]);                                                                          \
+                sums[k] += e[k];                                                                           \
+            }                                                                                              \
+            for (int k = 0; k < rest && out != NULL; k++)                                                  \
+                out[i + k] = e[k];                                                                         \
+        }                                                                                                  \
+        for (int width = GROUP / 2; width > 0; width /= 2)                                                 \
+            for (int k = 0; k < width; k++)                                                                \
+                sums[k] += sums[k + width];                                                                \
+        return sums[0];                                                                                    \
+    }                                                                                                      \
     RT_CLONES static void softmax_lane_##S(const T *a, const T *b, T *out, int64_t n)                      \
     {                                                                                                      \
-        T top, sum = 0;                                                                                    \
+        T top;                                                                                             \
         (void)b;                                                                                           \
         largest_##S(a, n, &top);                                                                           \
-        _Pragma("omp simd reduction(+ : sum)") for (int64_t i = 0; i < n; i++)                             \
-        {                                                                                                  \
-            T e = EXP(a[i] - top);                                                                         \
-            out[i] = e;                                                                                    \
-            sum += e;                                                                                      \
-        }                                                                                                  \
-        T scale = 1 / sum;                                                                                 \
+        T scale = 1 / exps_##S(a, out, n, top);                                                            \
         for (int64_t i = 0; i < n; i++)                                                                    \
             out[i] *= scale;                                                                               \
     }                                                                                                      \
     RT_CLONES static void log_softmax_lane_##S(const T *a, const T *b, T *out, int64_t n)                  \
     {                                                                                                      \
-        T top, sum = 0;                                                                                    \
+        T top;                                                                                             \
         (void)b;                                                                                           \
         largest_##S(a, n, &top);                                                                           \
-        _Pragma("omp simd reduction(+ : sum)") for (int64_t i = 0; i < n; i++) sum += EXP(a[i] - top);     \
-        T log_sum = LOG(sum);                                                                              \
+        T log_sum = LOG(exps_##S(a, NULL, n, top));                                                        \
         for (int64_t i = 0; i < n; i++)                                                                    \
             out[i] = (a[i] - top) - log_sum;                                                               \
     }                                                                                                      \
@@ -134,8 +156,8 @@ enum what { SOFTMAX, LOG_SOFTMAX, SOFTMAX_BACKWARD, LOG_SOFTMAX_BACKWARD, KINDS 
             rows_##S[what](a, b, out, n, step, cols);                                                      \
     }
 
-LOOPS(f32, float, rt_vector_f32, rt_exp, logf)
-LOOPS(f64, double, rt_vector_f64, exp, log)
+LOOPS(f32, float, rt_vector_f32, 16, rt_exp, logf)
+LOOPS(f64, double, rt_vector_f64, 1, exp, log)
 
 typedef struct job {
     enum what what;

@@ -13,19 +13,36 @@
 /* 2**n for the n that two halves of a float's exponent range allow. */
 RT_VECTOR float rt_power_of_two(int32_t n) { return rt_bits_float((uint32_t)(n + 127) << 23); }
 
-RT_VECTOR float rt_exp(float x)
+/* exp(x) = rt_exp_reduced(x, &n) * 2**n for -105 <= x <= 89; the factor is between the roots of 1/2 and 2. The integer n comes as a float to
+ * which RT_EXP_SHIFT has been added: that rounds it, and leaves it in the low bits. */
+#define RT_EXP_SHIFT 12582912.0f /* 1.5 * 2**23 */
+RT_VECTOR float rt_exp_reduced(float x, float *shifted)
 {
-    const float shift = 12582912.0f; /* 1.5 * 2**23: adding it rounds to an integer */
-    x = x > 89.0f ? 89.0f : x;       /* beyond, the result is infinite anyway */
-    x = x < -105.0f ? -105.0f : x;   /* or zero; NaN fails both comparisons and passes */
-    float n = (x * 1.44269504f + shift) - shift;
+    *shifted = x * 1.44269504f + RT_EXP_SHIFT;
+    float n = *shifted - RT_EXP_SHIFT;
     float r = x - n * 0.693359375f; /* exact: the constant has nine bits */
     r = r + n * 2.12194440e-4f;
     float tail = 0.49999994f + r * (0.166665211f + r * (0.041668389f + r * (0.00836871006f + r * 0.00138146104f)));
-    float power = 1.0f + (r + r * r * tail);
+    return 1.0f + (r + r * r * tail);
+}
+
+RT_VECTOR float rt_exp(float x)
+{
+    float shifted;
+    x = x > 89.0f ? 89.0f : x;     /* beyond, the result is infinite anyway */
+    x = x < -105.0f ? -105.0f : x; /* or zero; NaN fails both comparisons and passes */
+    float power = rt_exp_reduced(x, &shifted);
     /* In two steps, so that subnormal results and the largest ones come out right. */
-    int32_t whole = (int32_t)n, half = whole >> 1;
+    int32_t whole = (int32_t)(shifted - RT_EXP_SHIFT), half = whole >> 1;
     return power * rt_power_of_two(half) * rt_power_of_two(whole - half);
+}
+
+/* The same where the result is a normal number. */
+#define RT_EXP_NORMAL_LIMIT 87.0f
+RT_VECTOR float rt_exp_normal(float x)
+{
+    float shifted, power = rt_exp_reduced(x, &shifted);
+    return rt_bits_float(rt_float_bits(power) + (rt_float_bits(shifted) << 23));
 }
 
 RT_VECTOR float rt_erf(float x)

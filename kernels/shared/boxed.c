@@ -419,7 +419,8 @@ void rt_offer_outputs(rt_offer *offer, rt_operator *op, PyObject *const *args, P
     *offer = (rt_offer){.op = op, .outs = outs, .n = n, .outer = offered};
     for (int i = 0; i < n && i < 64; i++) {
         const RtTensor *out = rt_is_tensor(outs[i]) ? RT_TENSOR(outs[i]) : NULL;
-        int fits = out != NULL && out->storage != NULL && out->device_type == RT_DEVICE_CPU && rt_is_contiguous(out) &&
+        int fits = out != NULL && out->storage != NULL && !(out->storage->flags & RT_STORAGE_READONLY) &&
+                   out->device_type == RT_DEVICE_CPU && rt_is_contiguous(out) &&
                    !(out->keys & (RT_FUNCTIONALITY_BIT(RT_KEY_Python) | RT_FUNCTIONALITY_BIT(RT_KEY_Conjugate) |
                                   RT_FUNCTIONALITY_BIT(RT_KEY_Negative)));
         for (Py_ssize_t k = 0; fits && k < nargs; k++)

@@ -31,6 +31,9 @@ typedef void (*rt_draw_fn)(rt_draw *d, char *at, int64_t n, int64_t step, int dt
 /* Check the tensor and the generator and fill the tensor in logical order; the result is the tensor. Nothing is drawn on Meta. */
 PyObject *rt_fill_random(PyObject *tensor, PyObject *generator, const char *name, rt_draw_fn fn, rt_draw *d);
 
+/* A tensor of parameters expanded to t's shape: a new reference. */
+PyObject *rt_expand_to(PyObject *parameter, const RtTensor *t);
+
 int rt_has_float_draws(int dtype);
 /* Errors, as NULL: the kernel has no loop for a dtype; a parameter is out of range. */
 PyObject *rt_no_draws(const char *kernel, int dtype);

@@ -89,6 +89,18 @@ static int check_overlap(const RtTensor *written, const RtTensor *read, int may_
 int rt_check_no_partial_overlap(const RtTensor *written, const RtTensor *read) { return check_overlap(written, read, 1); }
 int rt_check_no_overlap(const RtTensor *written, const RtTensor *read) { return check_overlap(written, read, 0); }
 
+int rt_rule_of_index(rt_call_frame *c, const RtTensor *self, const RtTensor *index)
+{
+    rt_out_spec *spec = &c->specs[0];
+    spec->dtype = self->dtype;
+    spec->device_type = self->device_type;
+    spec->device_index = self->device_index;
+    spec->has_strides = 0;
+    spec->ndim = index->ndim;
+    memcpy(spec->sizes, index->sizes, index->ndim * sizeof(int64_t));
+    return c->variant == RT_OUT && (rt_check_no_overlap(c->outs[0], self) < 0 || rt_check_no_overlap(c->outs[0], index) < 0) ? -1 : 0;
+}
+
 int rt_check_cpu_memory(const RtTensor *t)
 {
     if (RT_LIKELY(t->device_type == RT_DEVICE_CPU && t->storage != NULL && (t->storage->data != NULL || t->numel == 0)))

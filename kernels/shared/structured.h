@@ -57,6 +57,9 @@ int rt_check_no_partial_overlap(const RtTensor *written, const RtTensor *read);
 int rt_check_no_overlap(const RtTensor *written, const RtTensor *read); /* what is written may not be what is read, either */
 int rt_check_cpu_memory(const RtTensor *t); /* CPU storage that C code can address */
 
+/* The end of a rule whose one result has self's dtype and an index tensor's sizes, and shares memory with neither. */
+int rt_rule_of_index(rt_call_frame *c, const RtTensor *self, const RtTensor *index);
+
 /* Give an out= tensor the shape of a spec, with PyTorch's warning where it had elements. */
 int rt_resize_output(RtTensor *out, const rt_out_spec *spec);
 

@@ -1,7 +1,8 @@
 /* A small pool of worker threads for large loops.
  *
  * The pool starts at the first use, with one thread for each processor of the process but one (the caller works too). A forked child
- * starts without workers and makes its own. The caller must have released the GIL; the function must not touch Python.
+ * starts without workers and makes its own. Callers release the GIL unless they need what it protects to stay; the function must not touch
+ * Python.
  */
 #ifndef KERNELS_THREADS_H
 #define KERNELS_THREADS_H

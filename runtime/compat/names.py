@@ -51,13 +51,7 @@ def _alias(name):
 
 def _lookup(name):
     if name in NAMES:
-        try:
-            return _load(NAMES[name])
-        except ModuleNotFoundError as error:
-            # A package that is not required, and not installed.
-            if error.name.partition(".")[0] == "runtime":
-                raise
-            return _pending(name)
+        return _load(NAMES[name])
     if is_module(name):
         return _alias(name)
     if name in PENDING_CLASSES or name in PENDING_FUNCTIONS:

@@ -23,10 +23,19 @@ cdef public PyObject *rt_adinplace_kernel(rt_operator *op, rt_keyset ks, PyObjec
 
 
 cdef bint writes_readonly(rt_operator *op, PyObject *const *args, Py_ssize_t n) noexcept:
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, j
+    cdef PyObject *value
     for i in range(n):
-        if op.args[i].flags & RT_ARGF_WRITE and op.args[i].kind == RT_ARG_TENSOR and rt_is_tensor(args[i]) and is_readonly(args[i]):
-            return True
+        if not op.args[i].flags & RT_ARGF_WRITE or op.args[i].kind != RT_ARG_TENSOR:
+            continue
+        value = args[i]
+        if rt_is_tensor(value):
+            if is_readonly(value):
+                return True
+        elif value != c_None and op.args[i].flags & RT_ARGF_LIST:
+            for j in range(RT_SIZE(value)):
+                if is_readonly(RT_TUPLE_ITEMS(value)[j]):
+                    return True
     return False
 
 
@@ -80,6 +89,12 @@ cdef public PyObject *rt_adview_kernel(rt_operator *op, rt_keyset ks, PyObject *
     if base == NULL or base == c_None:
         return result
     if rt_is_tensor(result):
+        if unlikely(result == base):
+            RT_DEC(result)
+            set_error(RuntimeError, "View operation returned a tensor that is the same as the input base tensor.  This is no longer allowed; "
+                      "you must explicitly create a new tensor (e.g., using .detach()). As a user, you could have made a mistake "
+                      "implementing __torch_dispatch__ or a Python operator decomposition or meta registration", op)
+            return NULL
         make_view(result, base)
     elif RT_TYPE(result) == &c_tuple:
         for i in range(RT_SIZE(result)):
@@ -95,13 +110,29 @@ cdef public PyObject *rt_adshare_kernel(rt_operator *op, rt_keyset ks, PyObject 
     rt_tls_state.excluded = saved | autograd_bits | RT_FUNCTIONALITY_BIT(K_ADInplaceOrView)
     result = rt_redispatch(op, ks & RT_FULL_AFTER(K_ADInplaceOrView), args, n)
     rt_tls_state.excluded = saved
+    if result != NULL and result != args[0] and rt_is_tensor(result) and rt_is_tensor(args[0]):
+        share_version(RT_TENSOR(result), RT_TENSOR(args[0]))
     return result
+
+
+cdef inline void share_version(RtTensor *view, RtTensor *base) noexcept:
+    """One counter for a view and its base; kernels on the same storage have seen to that, handlers of subclasses have not."""
+    if likely(view.version == base.version and base.version != NULL) or not base.keys & RT_FUNCTIONALITY_BIT(K_ADInplaceOrView):
+        return
+    if rt_version_of(base) == NULL:
+        c_err_clear()
+        return
+    if view.version != NULL:
+        rt_version_decref(view.version)
+    base.version.refcount += 1
+    view.version = base.version
 
 
 cdef inline void make_view(PyObject *view, PyObject *base) noexcept:
     cdef RtTensor *v = RT_TENSOR(view)
     if view == base or v.view != NULL:
         return
+    share_version(v, RT_TENSOR(base))
     if RT_TENSOR(base).view != NULL:
         base = RT_TENSOR(base).view
     RT_INC(base)

@@ -325,9 +325,23 @@ static int make_room(RtTensor *t, int ndim)
     return 0;
 }
 
+PyObject *rt_str_torch_dispatch, *rt_str_torch_function, *rt_no_torch_dispatch, *rt_no_torch_function;
+
+rt_keyset rt_class_keys(PyTypeObject *type)
+{
+    if (type == rt_TensorType)
+        return 0;
+    rt_keyset keys = 0;
+    if (_PyType_Lookup(type, rt_str_torch_dispatch) != rt_no_torch_dispatch)
+        keys |= RT_FUNCTIONALITY_BIT(RT_KEY_Python) | RT_FUNCTIONALITY_BIT(RT_KEY_PythonTLSSnapshot);
+    if (_PyType_Lookup(type, rt_str_torch_function) != rt_no_torch_function)
+        keys |= RT_OVERRIDE_BIT;
+    return keys;
+}
+
 void rt_tensor_emplace(RtTensor *t)
 {
-    t->keys = device_keys[RT_DEVICE_CPU];
+    t->keys = device_keys[RT_DEVICE_CPU] | rt_class_keys(Py_TYPE(t));
     t->storage = NULL;
     t->offset = 0;
     t->numel = 1;
@@ -826,7 +840,7 @@ RtTensor *rt_alias(RtTensor *t, int ndim, const int64_t *sizes, const int64_t *s
     if (RT_UNLIKELY(r == NULL))
         return NULL;
     /* What makes a tensor a Python subclass's does not pass to views: the result is a plain Tensor. */
-    r->keys = t->keys & ~(RT_FUNCTIONALITY_BIT(RT_KEY_Python) | RT_FUNCTIONALITY_BIT(RT_KEY_PythonTLSSnapshot));
+    r->keys = t->keys & ~RT_CLASS_KEYS;
     r->dtype = t->dtype;
     r->device_type = t->device_type;
     r->device_index = t->device_index;
@@ -867,8 +881,7 @@ int rt_tensor_copy_impl(RtTensor *t, const RtTensor *source)
     if (source->storage != NULL)
         rt_storage_incref(source->storage);
     t->storage = source->storage;
-    rt_keyset python = RT_FUNCTIONALITY_BIT(RT_KEY_Python) | RT_FUNCTIONALITY_BIT(RT_KEY_PythonTLSSnapshot);
-    t->keys = (source->keys & ~python) | (t->keys & python);
+    t->keys = (source->keys & ~RT_CLASS_KEYS) | (t->keys & RT_CLASS_KEYS);
     t->dtype = source->dtype;
     t->device_type = source->device_type;
     t->device_index = source->device_index;

@@ -21,6 +21,11 @@ void rt_tensor_emplace(RtTensor *t);
 /* An empty tensor object of a type (Tensor or a subclass), as rt_tensor_header. */
 RtTensor *rt_tensor_of_type(PyTypeObject *type, int ndim);
 
+/* What instances of a class have of it in their key sets: RT_CLASS_KEYS or parts of it, by its `__torch_dispatch__` and
+ * `__torch_function__`. The strings, and the functions that stand for none, are set when the module is initialised. */
+rt_keyset rt_class_keys(PyTypeObject *type);
+extern PyObject *rt_str_torch_dispatch, *rt_str_torch_function, *rt_no_torch_dispatch, *rt_no_torch_function;
+
 /* Give `t` everything that is `source`'s but identity, version counter, dictionary, autograd and view metadata. */
 int rt_tensor_copy_impl(RtTensor *t, const RtTensor *source);
 

@@ -155,7 +155,7 @@ def _dispatch_kernel_for_dispatch_key_is_fallthrough(str name not None, key):
 
 
 def _dispatch_get_computed_kernel_for_dispatch_key(str name not None, key):
-    """The Kernel in the slot of a run-time key."""
+    """The kernel in the slot of a run-time key, ready to be called."""
     cdef Operator o = find_named(name)
     cdef int k = key_value(key)
     if k >= K_StartOfAliasKeys:
@@ -163,7 +163,7 @@ def _dispatch_get_computed_kernel_for_dispatch_key(str name not None, key):
     kernel = o.kernel_at(k)
     if kernel is None:
         raise RuntimeError(f"no kernel for {key_names[k]} for {name}")
-    return kernel
+    return safe_kernel_function(o, kernel)
 
 
 def _dispatch_has_backend_fallback(key):
@@ -180,7 +180,7 @@ def _dispatch_keys(tensor):
     """A tensor's key set."""
     if not rt_is_tensor(<PyObject *>tensor):
         raise TypeError(f"_dispatch_keys(): expected a Tensor, not {type(tensor).__name__}")
-    return new_keyset(RT_TENSOR(<void *>tensor).keys)
+    return new_keyset(RT_TENSOR(<void *>tensor).keys & RT_FULL_KEYSET)
 
 
 def _dispatch_keyset_to_string(DispatchKeySet keyset not None):
@@ -254,9 +254,9 @@ def _get_call_keysets(OpOverload op not None, *args, **kwargs):
     if bind(op.op, RT_TUPLE_ITEMS(<void *>values), len(args), <PyObject *>names if names else NULL, 0, &b) < 0:
         raise_current()
     per_argument = [(<object>op.op.args[i].name, argument_keys(b.args[i])) for i in range(op.op.nargs) if op.op.args[i].kind == RT_ARG_TENSOR]
-    after = (b.keys | rt_tls_state.included) & ~rt_tls_state.excluded
+    after = (b.keys & RT_FULL_KEYSET | rt_tls_state.included) & ~rt_tls_state.excluded
     effective = rt_effective_keyset(op.op, b.keys)
-    tensors = b.keys
+    tensors = b.keys & RT_FULL_KEYSET
     unbind(op.op, &b)
     return {"arguments": per_argument, "tensors": new_keyset(tensors), "include": new_keyset(rt_tls_state.included),
             "exclude": new_keyset(rt_tls_state.excluded), "after_tls": new_keyset(after), "effective": new_keyset(effective)}
@@ -266,13 +266,13 @@ cdef object argument_keys(PyObject *value):
     if value == c_None:
         return new_keyset(0)
     if rt_is_tensor(value):
-        return new_keyset(RT_TENSOR(value).keys)
+        return new_keyset(RT_TENSOR(value).keys & RT_FULL_KEYSET)
     cdef rt_keyset bits = 0
     if RT_TYPE(value) == &c_tuple:
         for x in <tuple>value:
             if rt_is_tensor(<PyObject *>x):
                 bits |= RT_TENSOR(<void *>x).keys
-    return new_keyset(bits)
+    return new_keyset(bits & RT_FULL_KEYSET)
 
 
 cdef extern from "kernels/shared/threads.h":

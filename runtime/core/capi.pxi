@@ -43,7 +43,7 @@ cdef PyObject *api_empty(int ndim, const int64_t *sizes, int code) noexcept:
 
 
 cdef rt_keyset api_keyset(PyObject *tensor) noexcept:
-    return RT_TENSOR(tensor).keys if rt_is_tensor(tensor) else 0
+    return RT_TENSOR(tensor).keys & RT_FULL_KEYSET if rt_is_tensor(tensor) else 0
 
 
 cdef rt_operator *api_find(const char *name, const char *overload) noexcept:

@@ -31,6 +31,12 @@ typedef struct rt_slot_info {
 
 extern const rt_slot_info rt_slot_infos[RT_NUM_FUNCTIONALITIES];
 
+/* No key: a bit beside the keys of tensors whose class has a `__torch_function__`, so that a call sees it in the union of its arguments'
+ * sets. Every operator's mask removes it. */
+#define RT_OVERRIDE_BIT ((rt_keyset)1 << 63)
+/* What a tensor has of its class; it stays with the object whatever data the object gets, and views are plain Tensors. */
+#define RT_CLASS_KEYS (RT_OVERRIDE_BIT | RT_FUNCTIONALITY_BIT(RT_KEY_Python) | RT_FUNCTIONALITY_BIT(RT_KEY_PythonTLSSnapshot))
+
 /* Table slot of the highest-priority key of a set; 0 (Undefined) where no functionality is in it. */
 static inline int rt_slot_of(rt_keyset ks)
 {
@@ -47,7 +53,16 @@ static inline int rt_slot_of(rt_keyset ks)
 typedef struct rt_tls {
     rt_keyset included;
     rt_keyset excluded;
+    rt_keyset entry_included; /* the sets as the outermost call found them (PythonTLSSnapshot), while has_entry */
+    rt_keyset entry_excluded;
+    PyObject *modes; /* this thread's mode stacks, or NULL before the first mode (borrowed: the thread's state owns them) */
+    uint8_t has_entry;
+    uint8_t function_state; /* whether `__torch_function__` is asked: rt_function_state */
+    uint8_t skip_override; /* the next call that asks for overrides goes on without */
+    uint8_t function_modes; /* whether calls go to a torch function mode: there is one, and they are not disabled */
 } rt_tls;
+
+enum rt_function_state { RT_FUNCTION_ENABLED, RT_FUNCTION_SUBCLASSES_DISABLED, RT_FUNCTION_ALL_DISABLED };
 
 /* Kept small, so that the initial-exec model always finds room for it. */
 extern _Thread_local rt_tls rt_tls_state __attribute__((tls_model("initial-exec")));
@@ -190,8 +205,14 @@ enum rt_tensor_flag {
     RT_T_DENSE = 16, /* non-overlapping and dense */
     RT_T_NO_METADATA_CHANGE = 32,
     RT_T_REQUIRES_GRAD = 64,
-    RT_T_TRACKED = 128 /* by the garbage collector */
+    RT_T_TRACKED = 128, /* by the garbage collector */
+    /* What a subclass answers itself, through `__torch_dispatch__`. */
+    RT_T_DISPATCH_STRIDES = 256,
+    RT_T_DISPATCH_SIZES = 512,
+    RT_T_DISPATCH_DEVICE = 1024,
+    RT_T_DISPATCH_LAYOUT = 2048
 };
+
 
 /* What most tensors lack, behind one pointer: the functions that the tensor's life needs of it. */
 typedef struct rt_ext rt_ext;

@@ -111,7 +111,7 @@ cdef object tensor_from_array(object array):
     """A tensor with a copy of a NumPy array's elements."""
     cdef object source
     cdef int64_t nbytes
-    if array.ndim > 1 and cnp.PyArray_IS_F_CONTIGUOUS(array) and array.size:
+    if cnp.PyArray_IS_F_CONTIGUOUS(array) and not cnp.PyArray_IS_C_CONTIGUOUS(array):
         return tensor_from_array(array.T).permute(tuple(range(array.ndim - 1, -1, -1))).detach()  # dense strides are kept
     source = cnp.PyArray_GETCONTIGUOUS(array)
     nbytes = cnp.PyArray_NBYTES(source)

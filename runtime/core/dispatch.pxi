@@ -380,11 +380,40 @@ cdef PyObject *call_operator(rt_operator *op, PyObject *const *args, Py_ssize_t 
         set_error(RuntimeError, "the operator has no schema: its definition was removed (the library that made it is gone)", op)
         return NULL
     if bind(op, args, n, kwnames, 0, &b) < 0:
-        return NULL
+        return override_or_raise(op, args, n, kwnames)
+    if is_overridden(b.keys):
+        result = override_operator(op, args, n, kwnames)
+        if result != NULL or c_err_occurred() != NULL:
+            unbind(op, &b)
+            return result
     result = rt_redispatch(op, rt_effective_keyset(op, b.keys), b.args, op.nargs)
     if unlikely(b.converted != 0 or b.heap != NULL):
         unbind(op, &b)
     return finish(op, result)
+
+
+cdef PyObject *override_operator(rt_operator *op, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) noexcept:
+    """A call of an operator by the `__torch_function__` of a mode or an argument; NULL without an exception where there is none."""
+    cdef PyObject *func = op.handle if op.handle != NULL else make_handle(op)
+    return NULL if func == NULL else override_call(func, args, n, kwnames)
+
+
+cdef PyObject *override_or_raise(rt_operator *op, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) noexcept:
+    """What a call does whose arguments do not fit: one of them may be no tensor and have a `__torch_function__`. Else the exception that
+    is set stays."""
+    cdef PyObject *kind
+    cdef PyObject *value
+    cdef PyObject *traceback
+    cdef PyObject *result
+    PyErr_Fetch_(&kind, &value, &traceback)
+    result = override_operator(op, args, n, kwnames)
+    if result != NULL or c_err_occurred() != NULL:
+        RT_XDEC(kind)
+        RT_XDEC(value)
+        RT_XDEC(traceback)
+        return result
+    PyErr_Restore_(kind, value, traceback)
+    return NULL
 
 
 cdef PyObject *redispatch_operator(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) noexcept:
@@ -404,10 +433,15 @@ cdef PyObject *redispatch_operator(rt_operator *op, rt_keyset ks, PyObject *cons
 
 cdef public PyObject *rt_call(rt_operator *op, PyObject *const *args, Py_ssize_t nargs) noexcept:
     """A call from C with canonical arguments."""
+    return rt_redispatch(op, rt_effective_keyset(op, argument_union(op, args, nargs)), args, nargs)
+
+
+cdef inline rt_keyset argument_union(rt_operator *op, PyObject *const *args, Py_ssize_t n) noexcept:
+    """The union of the tensor arguments' key sets."""
     cdef rt_keyset keys = 0
     cdef Py_ssize_t i, j
     cdef PyObject *value
-    for i in range(nargs):
+    for i in range(n):
         if op.args[i].kind == RT_ARG_TENSOR:
             value = args[i]
             if op.args[i].flags & RT_ARGF_LIST:
@@ -417,7 +451,7 @@ cdef public PyObject *rt_call(rt_operator *op, PyObject *const *args, Py_ssize_t
                             keys |= RT_TENSOR(RT_TUPLE_ITEMS(value)[j]).keys
             elif value != c_None:
                 keys |= RT_TENSOR(value).keys
-    return rt_redispatch(op, rt_effective_keyset(op, keys), args, nargs)
+    return keys
 
 
 cdef int bind_foreign(rt_operator *op, Binding *b, int how) noexcept:

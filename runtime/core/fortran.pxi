@@ -41,29 +41,6 @@ cdef extern from *:
     #define V16 V15, void *
     #define CALL(n) case n: for (; count > 0; count--) { ((void (*)(V##n))f)(P##n); for (int i = 0; i < n; i++) p[i] += step[i]; } break;
 
-    /* Exchanges of the rows of a matrix whose columns are contiguous: row k with row pivots[k], counted from 1; the last one first if
-     * `backward`. LAPACK's own wakes threads for matrices of any size. */
-    static void exchange_rows(int *m, int *n, void *matrix, int *itemsize, int *pivots, int *exchanges, int *backward)
-    {
-    #define EXCHANGE(T)                                                                                                                    \
-        for (T *column = matrix, *end = column + (Py_ssize_t)*m * *n; column < end; column += *m) {                                        \
-            for (int i = 0; i < *exchanges; i++) {                                                                                         \
-                int k = *backward ? *exchanges - 1 - i : i;                                                                                \
-                T value = column[k];                                                                                                       \
-                column[k] = column[pivots[k] - 1];                                                                                         \
-                column[pivots[k] - 1] = value;                                                                                             \
-            }                                                                                                                              \
-        }
-        typedef struct { uint64_t parts[2]; } pair;
-        if (*itemsize == 4)
-            EXCHANGE(uint32_t)
-        else if (*itemsize == 8)
-            EXCHANGE(uint64_t)
-        else if (*itemsize == 16)
-            EXCHANGE(pair)
-    }
-    #define EXCHANGE_ROWS ((void *)exchange_rows)
-
     static void call_fortran(void *f, int n, Py_ssize_t count, char **p, const Py_ssize_t *step)
     {
         switch (n) {
@@ -74,8 +51,12 @@ cdef extern from *:
     """
     enum:
         MAX_FORTRAN_ARGS
-    void *EXCHANGE_ROWS
     void call_fortran(void *f, int n, Py_ssize_t count, char **p, const Py_ssize_t *step) noexcept nogil
+
+cdef extern from "runtime/core/small_matrices.h":
+    void *rt_small_getrf[4]
+    void *rt_small_trsm[4]
+    void rt_exchange_rows() noexcept nogil
 
 cdef extern from "Python.h":
     const char *PyCapsule_GetName(object capsule) except? NULL
@@ -131,4 +112,12 @@ def _call_fortran(capsule, Py_ssize_t count, *args):
 
 
 #: In the form of LAPACK's routines: rows, columns, the matrix, bytes of an element, pivots, their number, whether backwards.
-_exchange_rows = PyCapsule_New(EXCHANGE_ROWS, b"void (int *, int *, void *, int *, int *, int *, int *)", NULL)
+_exchange_rows = PyCapsule_New(<void *>rt_exchange_rows, b"void (int *, int *, void *, int *, int *, int *, int *)", NULL)
+
+#: getrf and trsm (from the left, alpha 1) for small matrices, by the characters of NumPy's dtypes.
+_small_routines = {}
+for _i, _kind in enumerate("fdFD"):
+    _small_routines["getrf", _kind] = PyCapsule_New(rt_small_getrf[_i], b"void (int *, int *, void *, int *, int *, int *)", NULL)
+    _small_routines["trsm", _kind] = PyCapsule_New(
+        rt_small_trsm[_i], b"void (char *, char *, char *, char *, int *, int *, void *, void *, int *, void *, int *)", NULL)
+del _i, _kind

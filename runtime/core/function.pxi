@@ -97,6 +97,7 @@ cdef PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size_t
     cdef Binding b
     cdef Signature *s
     cdef Signature out
+    cdef PyObject *result
     cdef int i, status, special = 0 if kwnames == NULL else f.special_keywords(kwnames)
     if special <= 1:
         for i in range(f.n):
@@ -115,7 +116,15 @@ cdef PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size_t
             if status < 0:
                 return NULL
             if status:
+                if is_overridden(b.keys):
+                    result = override_call(self, args, n, kwnames)
+                    if result != NULL or c_err_occurred() != NULL:
+                        unbind(s.op, &b)
+                        return result
                 return run_signature(f, s, &b)
+    result = override_call(self, args, n, kwnames)
+    if result != NULL or c_err_occurred() != NULL:
+        return result
     try:
         return function_slow(f, args, n, kwnames)
     except BaseException as e:
@@ -221,7 +230,7 @@ cdef inline PyObject *run_signature(Function f, Signature *s, Binding *b) noexce
     return result
 
 
-cdef dict return_types = {}   # qualified name -> named tuple type, or None
+cdef dict return_types = {}   # (qualified name, "_out" or "", returns) -> named tuple type, or None
 
 
 cdef PyObject *named_result(rt_operator *op, PyObject *result) noexcept:
@@ -230,15 +239,15 @@ cdef PyObject *named_result(rt_operator *op, PyObject *result) noexcept:
         value = <object>result
         RT_DEC(result)
         name = operator_of(op).name
-        kind = return_types.get((name, op.nrets), False)
+        suffix = "_out" if op.flags & RT_OPF_MUTABLE and op.args[op.nargs - 1].flags & RT_ARGF_OUT else ""
+        kind = return_types.get((name, suffix, op.nrets), False)
         if kind is False:
             names = [<object>op.rets[i].name for i in range(op.nrets)]
             kind = None
             if all(names):
                 from runtime.return_types import make_return_type
-                suffix = "_out" if any([op.args[i].flags & RT_ARGF_OUT for i in range(op.nargs)]) else ""
                 kind = make_return_type(function_name(operator_of(op)).rstrip("_") + suffix, names)
-            return_types[name, op.nrets] = kind
+            return_types[name, suffix, op.nrets] = kind
         if kind is not None:
             value = kind(value)
         RT_INC(<void *>value)

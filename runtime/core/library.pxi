@@ -89,6 +89,13 @@ cdef class Library:
         -------
         str
             The operator's name.
+
+        Raises
+        ------
+        RuntimeError
+            If the schema has mistakes, or the operator is defined already.
+        ValueError
+            If the schema does not do what ``Tag.inplace`` or ``Tag.out`` promises.
         """
         self.check_alive()
         if not isinstance(schema, str):
@@ -97,7 +104,16 @@ cdef class Library:
             raise RuntimeError(f"Invalid alias_analysis type {alias_analysis}")
         if isinstance(tags, Tag):
             tags = (tags,)
-        name = (<_DispatchModule>self.m).define(schema, alias_analysis, tuple(tags))
+        else:
+            tags = tuple(tags)
+        promised = {tag.name for tag in tags if isinstance(tag, Tag)} & {"inplace", "out"}
+        if promised:
+            from runtime.tag_rules import check_inplace, check_out
+            if "out" in promised:
+                check_out(schema)
+            if "inplace" in promised:
+                check_inplace(schema)
+        name = (<_DispatchModule>self.m).define(schema, alias_analysis, tags)
         qualified = schema.partition("(")[0].strip()
         if "::" not in qualified:
             qualified = f"{self.ns}::{qualified}"
@@ -188,6 +204,18 @@ cdef class Library:
         file, line = caller_site()
         kernel = kernel_of_value(fn, with_keyset, True, f"registered at {file}:{line}", False)
         (<_DispatchModule>self.m).add_fallback(key_value(dispatch_key), kernel)
+
+    def _register_fake(self, op_name, fn, _stacklevel=1, *, allow_override=True):
+        """Register the rule that an operator of this namespace has for tensors without data; see `runtime.library.register_fake`."""
+        self.check_alive()
+        from runtime.operator_rules import register_fake_rule
+        self._registration_handles.append(register_fake_rule(self, f"{self.ns}::{op_name}", fn, _stacklevel, allow_override))
+
+    def _register_torch_dispatch_rule(self, op_name, torch_dispatch_class, fn):
+        """Register the rule that an operator has for a class; see `runtime.library.register_torch_dispatch`."""
+        self.check_alive()
+        from runtime.operator_rules import register_dispatch_rule
+        self._registration_handles.append(register_dispatch_rule(f"{self.ns}::{op_name}", torch_dispatch_class, fn))
 
     cdef int check_alive(self) except -1:
         if self.m is None:

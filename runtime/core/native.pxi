@@ -62,9 +62,19 @@ cdef extern from "runtime/core/core.h":
     bint likely "RT_LIKELY"(bint) noexcept
     bint unlikely "RT_UNLIKELY"(bint) noexcept
 
+    rt_keyset RT_OVERRIDE_BIT, RT_CLASS_KEYS
     ctypedef struct rt_tls:
         rt_keyset included
         rt_keyset excluded
+        rt_keyset entry_included
+        rt_keyset entry_excluded
+        PyObject *modes
+        uint8_t has_entry
+        uint8_t function_state
+        uint8_t function_modes
+        uint8_t skip_override
+    enum:
+        RT_FUNCTION_ENABLED, RT_FUNCTION_SUBCLASSES_DISABLED, RT_FUNCTION_ALL_DISABLED
     rt_tls rt_tls_state
 
     ctypedef struct rt_operator
@@ -143,6 +153,7 @@ cdef extern from "runtime/core/core.h":
         PyObject *dict
     enum:
         RT_T_WRAPPED_NUMBER, RT_T_CONTIGUOUS, RT_T_DENSE, RT_T_REQUIRES_GRAD
+        RT_T_DISPATCH_STRIDES, RT_T_DISPATCH_SIZES, RT_T_DISPATCH_DEVICE, RT_T_DISPATCH_LAYOUT
     PyTypeObject *rt_TensorType
     PyTypeObject *rt_DtypeType
     PyTypeObject *rt_DeviceType

@@ -504,6 +504,12 @@ cdef int install_default_fallbacks() except -1:
     for name in ("Other", "CPU", "CUDA", "XLA", "MPS", "XPU", "HPU", "Lazy", "MTIA", "MAIA", "PrivateUse1", "Meta"):
         fallbacks[key_values["Autograd" + name]] = new_kernel(autograd_fallback, NULL, None, where, 0)
     fallbacks[key_values["Meta"]] = new_kernel(meta_fallback, NULL, None, where, 0)
+    fallbacks[key_values["Python"]] = new_kernel(python_fallback, NULL, None, "registered at runtime/core/python_key.pxi", 0)
+    fallbacks[key_values["PythonTLSSnapshot"]] = new_kernel(snapshot_fallback, NULL, None, "registered at runtime/core/python_key.pxi", 0)
+    fallbacks[key_values["PythonDispatcher"]] = new_kernel(python_dispatcher_fallback, NULL, None,
+                                                           "registered at runtime/core/python_dispatcher.pxi", 0)
+    fallbacks[key_values["PreDispatch"]] = new_kernel(pre_dispatch_fallback, NULL, None,
+                                                      "registered at runtime/core/python_dispatcher.pxi", 0)
     for kernel in fallbacks:
         if kernel is not None:
             (<Kernel>kernel).k.self = NULL  # they may be replaced, but live in `default_fallbacks` for ever

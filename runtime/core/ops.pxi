@@ -165,6 +165,12 @@ cdef PyObject *packet_vectorcall(PyObject *self, PyObject *const *args, size_t n
         RT_INC(held)
         status = bind(op, args, n, kwnames, how, &b)
         if likely(status > 0):
+            if is_overridden(b.keys):
+                result = override_call(self, args, n, kwnames)
+                if result != NULL or c_err_occurred() != NULL:
+                    unbind(op, &b)
+                    RT_DEC(held)
+                    return result
             result = rt_redispatch(op, rt_effective_keyset(op, b.keys), b.args, op.nargs)
             unbind(op, &b)
             result = finish(op, result)
@@ -177,6 +183,9 @@ cdef PyObject *packet_vectorcall(PyObject *self, PyObject *const *args, size_t n
             return packet_vectorcall(self, args, nargsf, kwnames)
         if status < 0:
             return NULL
+    result = override_call(self, args, n, kwnames)
+    if result != NULL or c_err_occurred() != NULL:
+        return result
     try:
         no_overload_matches((<OpOverloadPacket>self)._qualified_op_name, args, n, kwnames)
     except BaseException as e:

@@ -22,12 +22,6 @@ cdef extern from "Python.h":
     int rt_add_fastcall_method(PyTypeObject *type, PyMethodDef *d) except -1
     const int RT_FASTCALL_KEYWORDS
 
-cdef class OperatorBase:
-    """What operators and higher-order operators have in common."""
-    cdef dict __dict__
-    cdef object __weakref__
-
-
 cdef class OpOverload(OperatorBase):
     """One overload of an operator: ``ops.aten.add.Tensor``.
 
@@ -40,6 +34,7 @@ cdef class OpOverload(OperatorBase):
     cdef readonly str _name
     cdef readonly str _overloadname
     cdef readonly object _overloadpacket
+    cdef dict _rules   # mode class or tensor subclass -> function, of library.register_torch_dispatch; None until there is one
 
     def __init__(self):
         raise TypeError("OpOverload objects come from ops.<namespace>.<name>.<overload>")
@@ -65,7 +60,7 @@ cdef class OpOverload(OperatorBase):
 
     @property
     def __qualname__(self):
-        return self.__name__
+        return self._name
 
     @property
     def op(self):
@@ -75,6 +70,13 @@ cdef class OpOverload(OperatorBase):
     @property
     def _op(self):
         return self
+
+    @property
+    def torch_dispatch_rules(self):
+        """What takes the place of a class's ``__torch_dispatch__`` for this operator: class -> ``rule(cls_or_mode, op, types, args, kwargs)``."""
+        if self._rules is None:
+            self._rules = {}
+        return self._rules
 
     @property
     def tags(self):
@@ -106,19 +108,30 @@ cdef class OpOverload(OperatorBase):
         return self(*args, **kwargs)
 
     def has_kernel_for_dispatch_key(self, key):
-        """Whether a kernel was registered at exactly this key."""
-        return key_value(key) in self._handle.kernels
+        """Whether a kernel or a Python rule was registered at exactly this key."""
+        return key_value(key) in self._handle.kernels or (self._py_kernels is not None and key in self._py_kernels)
 
     def has_kernel_for_any_dispatch_key(self, DispatchKeySet keyset not None):
-        """Whether a kernel was registered at some run-time key of a set."""
-        return any([k < K_StartOfAliasKeys and keyset.has(key_objects[<int>k]) for k in self._handle.kernels])
+        """Whether a kernel or a Python rule was registered at some run-time key of a set."""
+        return (any([k < K_StartOfAliasKeys and keyset.has(key_objects[<int>k]) for k in self._handle.kernels])
+                or OperatorBase.has_kernel_for_any_dispatch_key(self, keyset))
 
     def _op_dk(self, key, *args, **kwargs):
         """Call the kernel in one key's slot directly."""
         return call_for_key(self, key_value(key), args, kwargs)
 
+    def _can_decompose(self):
+        """Whether `decompose` has something to run."""
+        return self.has_kernel_for_dispatch_key(DispatchKey.CompositeImplicitAutograd)
+
+    def _get_dispatch(self, key):
+        """What the Python dispatcher does at a key that is not in the cache: a DispatchKey or a function."""
+        return find_dispatch(self, key)
+
     def decompose(self, *args, **kwargs):
-        """Run the CompositeImplicitAutograd kernel; NotImplemented where there is none."""
+        """Run the CompositeImplicitAutograd rule or kernel; NotImplemented where there is none."""
+        if self._py_kernels is not None and DispatchKey.CompositeImplicitAutograd in self._py_kernels:
+            return self._py_kernels[DispatchKey.CompositeImplicitAutograd](*args, **kwargs)
         if K_CompositeImplicitAutograd not in self._handle.kernels:
             return NotImplemented
         return call_for_key(self, K_CompositeImplicitAutograd, args, kwargs)
@@ -159,19 +172,22 @@ def overload_by_name(str name, str overload):
     return overload_of(&(<Operator>operator).op)
 
 
+cdef rt_kernel *kernel_for_key(Operator o, int key) except NULL:
+    """An alias key's own registration, or what is in a run-time key's slot."""
+    if key < K_StartOfAliasKeys:
+        return o.op.table[rt_slot_of(rt_bits_of_key(key))]
+    stack = o.kernels.get(key)
+    if not stack:
+        raise NotImplementedError(f"{o.full_name()} has no kernel for {key_names[key]}")
+    return &(<Kernel>stack[0]).k
+
+
 cdef object call_for_key(OpOverload self, int key, tuple args, dict kwargs):
     """Run one key's kernel: an alias key's own registration, or a run-time key's slot."""
     cdef Binding b
     cdef Operator o = self._handle
-    cdef rt_kernel *kernel
+    cdef rt_kernel *kernel = kernel_for_key(o, key)
     cdef PyObject *result
-    if key >= K_StartOfAliasKeys:
-        stack = o.kernels.get(key)
-        if not stack:
-            raise NotImplementedError(f"{o.full_name()} has no kernel for {key_names[key]}")
-        kernel = &(<Kernel>stack[0]).k
-    else:
-        kernel = o.op.table[rt_slot_of(rt_bits_of_key(key))]
     names = tuple(kwargs)
     values = args + tuple(kwargs.values())
     if bind(self.op, RT_TUPLE_ITEMS(<void *>values), len(args), NULL if not names else <PyObject *>names, 0, &b) < 0:

@@ -340,11 +340,13 @@ cdef Kernel kernel_of_value(object func, bint with_keyset, bint is_fallback, str
 
 cdef Kernel native_kernel(object func, str debug, uint32_t flags):
     """A boxed kernel given as native code, or None where the value is none: a ctypes or cffi function pointer, a
-    PyCapsule named "rt_kernel_fn", or a TypedKernel."""
+    PyCapsule named "rt_kernel_fn", a TypedKernel, or a custom operator's kernel."""
     cdef void *fn = NULL
     cdef Kernel kernel
     if isinstance(func, TypedKernel):
         return (<TypedKernel>func).kernel(debug, flags)
+    if isinstance(func, CustomKernel):
+        return custom_kernel_object(func, debug, flags)
     if isinstance(func, _FunctionPointer):
         if not func.address:
             raise ValueError("the kernel's address is NULL")

@@ -66,7 +66,7 @@ cdef inline object binary(int index, object a, object b, bint with_alpha):
     if likely(rt_is_tensor(<PyObject *>a) and rt_is_tensor(<PyObject *>b)):
         args[0] = <PyObject *>a
         args[1] = <PyObject *>b
-        return steal(rt_call(rt_builtin_ops[index], args, 3 if with_alpha else 2))
+        return operand_result(rt_call(rt_builtin_ops[index], args, 3 if with_alpha else 2))
     args[0] = tensor_operand(<PyObject *>a)
     if args[0] == NULL:
         return not_an_operand()
@@ -77,7 +77,7 @@ cdef inline object binary(int index, object a, object b, bint with_alpha):
     result = rt_call(rt_builtin_ops[index], args, 3 if with_alpha else 2)
     RT_DEC(args[0])
     RT_DEC(args[1])
-    return steal(result)
+    return operand_result(result)
 
 
 cdef object not_an_operand():
@@ -94,9 +94,9 @@ cdef inline object with_scalar(int tensor_index, int scalar_index, object a, obj
     if is_exact_number(<PyObject *>b):
         if not in_int64(b):
             raise OverflowError("int too big to convert")
-        return steal(rt_call(rt_builtin_ops[scalar_index], args, 2))
+        return operand_result(rt_call(rt_builtin_ops[scalar_index], args, 2))
     if likely(rt_is_tensor(<PyObject *>b)):
-        return steal(rt_call(rt_builtin_ops[tensor_index], args, 2))
+        return operand_result(rt_call(rt_builtin_ops[tensor_index], args, 2))
     if is_number(b) and not rt_is_tensor(<PyObject *>b):
         return with_scalar_number(scalar_index, a, b.item() if hasattr(b, "item") else to_scalar(b, 0))
     return binary(tensor_index, a, b, False)
@@ -106,7 +106,7 @@ cdef object with_scalar_number(int scalar_index, object a, object number):
     cdef PyObject *args[2]
     args[0] = <PyObject *>a
     args[1] = <PyObject *>number
-    return steal(rt_call(rt_builtin_ops[scalar_index], args, 2))
+    return operand_result(rt_call(rt_builtin_ops[scalar_index], args, 2))
 
 
 cdef inline bint in_int64(object number) noexcept:
@@ -122,21 +122,70 @@ cdef object unary(int index, object a):
     return steal(rt_call(rt_builtin_ops[index], args, 1))
 
 
+cdef inline bint is_plain_operand(PyObject *o) noexcept:
+    return RT_TYPE(o) == rt_TensorType or is_exact_number(o) or o == c_None
+
+
+cdef inline bint may_override(object a, object b) noexcept:
+    """Whether an operation's operands or a mode may have a `__torch_function__` for it."""
+    return rt_tls_state.function_modes or not is_plain_operand(<PyObject *>a) or not is_plain_operand(<PyObject *>b)
+
+
+cdef object operand_override(str name, str reflected, object a, object b):
+    """`(result,)` where an operation goes to overrides, as the method of a name (or, where only the right operand is a tensor, the
+    reflected one's); else None. As in PyTorch a TypeError lets the other operand try."""
+    if not rt_is_tensor(<PyObject *>a):
+        a, b, name = b, a, reflected
+    if not (rt_tls_state.function_modes or rt_tls_state.function_state == RT_FUNCTION_ENABLED
+            and (has_torch_function(<PyObject *>a) or has_torch_function(<PyObject *>b))):
+        return None
+    try:
+        return slot_override(name, (a, b))
+    except TypeError:
+        return (NotImplemented,)
+
+
+cdef object operand_result(PyObject *result):
+    """What a binary operation answers: a TypeError lets the other operand try, as in PyTorch."""
+    if likely(result != NULL):
+        return steal(result)
+    if c_err_occurred() != NULL and PyErr_GivenExceptionMatches(c_err_occurred(), <PyObject *>TypeError):
+        c_err_clear()
+        return NotImplemented
+    raise_current()
+
+
 cdef class TensorBase:
     """The operators of Tensor's arithmetic and comparisons."""
 
     def __add__(a, b):
+        if unlikely(may_override(a, b)):
+            overridden = operand_override("add", "add", a, b)
+            if overridden is not None:
+                return overridden[0]
         return binary(RT_OP_aten_add_Tensor, a, b, True)
 
     def __sub__(a, b):
+        if unlikely(may_override(a, b)):
+            overridden = operand_override("sub", "__rsub__", a, b)
+            if overridden is not None:
+                return overridden[0]
         if unlikely(not rt_is_tensor(<PyObject *>a)):
             return reversed_sub(a, b)
         return binary(RT_OP_aten_sub_Tensor, a, b, True)
 
     def __mul__(a, b):
+        if unlikely(may_override(a, b)):
+            overridden = operand_override("mul", "mul", a, b)
+            if overridden is not None:
+                return overridden[0]
         return binary(RT_OP_aten_mul_Tensor, a, b, False)
 
     def __truediv__(a, b):
+        if unlikely(may_override(a, b)):
+            overridden = operand_override("div", "__rdiv__", a, b)
+            if overridden is not None:
+                return overridden[0]
         if unlikely(not rt_is_tensor(<PyObject *>a)):
             if not is_number(a):
                 return binary(RT_OP_aten_div_Tensor, a, b, False)
@@ -145,9 +194,17 @@ cdef class TensorBase:
         return binary(RT_OP_aten_div_Tensor, a, b, False)
 
     def __floordiv__(a, b):
+        if unlikely(may_override(a, b)):
+            overridden = operand_override("__floordiv__", "__rfloordiv__", a, b)
+            if overridden is not None:
+                return overridden[0]
         return binary(RT_OP_aten_floor_divide, a, b, False)
 
     def __mod__(a, b):
+        if unlikely(may_override(a, b)):
+            overridden = operand_override("remainder", "__rmod__", a, b)
+            if overridden is not None:
+                return overridden[0]
         if not rt_is_tensor(<PyObject *>a):
             if is_exact_number(<PyObject *>a):
                 return scalar_first(RT_OP_aten_remainder_Scalar_Tensor, a, b)
@@ -155,6 +212,10 @@ cdef class TensorBase:
         return with_scalar(RT_OP_aten_remainder_Tensor, RT_OP_aten_remainder_Scalar, a, b)
 
     def __pow__(a, b, modulo):
+        if unlikely(may_override(a, b)):
+            overridden = operand_override("pow", "__rpow__", a, b)
+            if overridden is not None:
+                return overridden[0]
         if modulo is not None:
             return NotImplemented
         if not rt_is_tensor(<PyObject *>a):
@@ -164,25 +225,49 @@ cdef class TensorBase:
         return with_scalar(RT_OP_aten_pow_Tensor_Tensor, RT_OP_aten_pow_Tensor_Scalar, a, b)
 
     def __matmul__(a, b):
+        if unlikely(may_override(a, b)):
+            overridden = operand_override("matmul", "__rmatmul__", a, b)
+            if overridden is not None:
+                return overridden[0]
         if not (rt_is_tensor(<PyObject *>a) and rt_is_tensor(<PyObject *>b)) and (is_number(a) or is_number(b)):
             return NotImplemented
         return binary(RT_OP_aten_matmul, a, b, False)
 
     def __and__(a, b):
+        if unlikely(may_override(a, b)):
+            overridden = operand_override("__and__", "bitwise_and", a, b)
+            if overridden is not None:
+                return overridden[0]
         return bitwise(RT_OP_aten_bitwise_and_Tensor, RT_OP_aten_bitwise_and_Scalar, a, b)
 
     def __or__(a, b):
+        if unlikely(may_override(a, b)):
+            overridden = operand_override("__or__", "bitwise_or", a, b)
+            if overridden is not None:
+                return overridden[0]
         return bitwise(RT_OP_aten_bitwise_or_Tensor, RT_OP_aten_bitwise_or_Scalar, a, b)
 
     def __xor__(a, b):
+        if unlikely(may_override(a, b)):
+            overridden = operand_override("__xor__", "bitwise_xor", a, b)
+            if overridden is not None:
+                return overridden[0]
         return bitwise(RT_OP_aten_bitwise_xor_Tensor, RT_OP_aten_bitwise_xor_Scalar, a, b)
 
     def __lshift__(a, b):
+        if unlikely(may_override(a, b)):
+            overridden = operand_override("__lshift__", "__rlshift__", a, b)
+            if overridden is not None:
+                return overridden[0]
         if not rt_is_tensor(<PyObject *>a):
             return shift_of(RT_OP_aten_bitwise_left_shift_Tensor, RT_OP_aten_bitwise_left_shift_Scalar_Tensor, a, b)
         return with_scalar(RT_OP_aten___lshift___Tensor, RT_OP_aten___lshift___Scalar, a, b)
 
     def __rshift__(a, b):
+        if unlikely(may_override(a, b)):
+            overridden = operand_override("__rshift__", "__rrshift__", a, b)
+            if overridden is not None:
+                return overridden[0]
         if not rt_is_tensor(<PyObject *>a):
             return shift_of(RT_OP_aten_bitwise_right_shift_Tensor, RT_OP_aten_bitwise_right_shift_Scalar_Tensor, a, b)
         return with_scalar(RT_OP_aten___rshift___Tensor, RT_OP_aten___rshift___Scalar, a, b)
@@ -196,58 +281,127 @@ cdef class TensorBase:
         return self
 
     def __neg__(self):
+        if unlikely(may_override(self, None)):
+            overridden = overridden_slot(self, "neg")
+            if overridden is not None:
+                return overridden[0]
         return unary(RT_OP_aten_neg, self)
 
     def __pos__(self):
+        if unlikely(may_override(self, None)):
+            overridden = overridden_slot(self, "positive")
+            if overridden is not None:
+                return overridden[0]
         return unary(RT_OP_aten_positive, self)
 
     def __abs__(self):
+        if unlikely(may_override(self, None)):
+            overridden = overridden_slot(self, "abs")
+            if overridden is not None:
+                return overridden[0]
         return unary(RT_OP_aten_abs, self)
 
     __array_priority__ = 1000  # NumPy leaves mixed expressions to our operators
 
     def __invert__(self):
+        if unlikely(may_override(self, None)):
+            overridden = overridden_slot(self, "__invert__")
+            if overridden is not None:
+                return overridden[0]
         if dtype_kind(RT_TENSOR(<void *>self).dtype) >= KIND_FLOAT:
             raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
         return unary(RT_OP_aten_bitwise_not, self)
 
     def __iadd__(self, b):
+        if unlikely(may_override(self, b)):
+            overridden = operand_override("add_", "add_", self, b)
+            if overridden is not None:
+                return overridden[0]
         return binary(RT_OP_aten_add__Tensor, self, b, True)
 
     def __isub__(self, b):
+        if unlikely(may_override(self, b)):
+            overridden = operand_override("sub_", "sub_", self, b)
+            if overridden is not None:
+                return overridden[0]
         return binary(RT_OP_aten_sub__Tensor, self, b, True)
 
     def __imul__(self, b):
+        if unlikely(may_override(self, b)):
+            overridden = operand_override("mul_", "mul_", self, b)
+            if overridden is not None:
+                return overridden[0]
         return binary(RT_OP_aten_mul__Tensor, self, b, False)
 
     def __itruediv__(self, b):
+        if unlikely(may_override(self, b)):
+            overridden = operand_override("div_", "div_", self, b)
+            if overridden is not None:
+                return overridden[0]
         return binary(RT_OP_aten_div__Tensor, self, b, False)
 
     def __ifloordiv__(self, b):
+        if unlikely(may_override(self, b)):
+            overridden = operand_override("floor_divide_", "floor_divide_", self, b)
+            if overridden is not None:
+                return overridden[0]
         return binary(RT_OP_aten_floor_divide__Tensor, self, b, False)
 
     def __imod__(self, b):
+        if unlikely(may_override(self, b)):
+            overridden = operand_override("remainder_", "remainder_", self, b)
+            if overridden is not None:
+                return overridden[0]
         return with_scalar(RT_OP_aten_remainder__Tensor, RT_OP_aten_remainder__Scalar, self, b)
 
     def __ipow__(self, b):
+        if unlikely(may_override(self, b)):
+            overridden = operand_override("pow_", "pow_", self, b)
+            if overridden is not None:
+                return overridden[0]
         return with_scalar(RT_OP_aten_pow__Tensor, RT_OP_aten_pow__Scalar, self, b)
 
     def __iand__(self, b):
+        if unlikely(may_override(self, b)):
+            overridden = operand_override("__iand__", "__iand__", self, b)
+            if overridden is not None:
+                return overridden[0]
         return bitwise(RT_OP_aten_bitwise_and__Tensor, RT_OP_aten_bitwise_and__Scalar, self, b)
 
     def __ior__(self, b):
+        if unlikely(may_override(self, b)):
+            overridden = operand_override("__ior__", "__ior__", self, b)
+            if overridden is not None:
+                return overridden[0]
         return bitwise(RT_OP_aten_bitwise_or__Tensor, RT_OP_aten_bitwise_or__Scalar, self, b)
 
     def __ixor__(self, b):
+        if unlikely(may_override(self, b)):
+            overridden = operand_override("__ixor__", "__ixor__", self, b)
+            if overridden is not None:
+                return overridden[0]
         return bitwise(RT_OP_aten_bitwise_xor__Tensor, RT_OP_aten_bitwise_xor__Scalar, self, b)
 
     def __ilshift__(self, b):
+        if unlikely(may_override(self, b)):
+            overridden = operand_override("__ilshift__", "__ilshift__", self, b)
+            if overridden is not None:
+                return overridden[0]
         return with_scalar(RT_OP_aten___ilshift___Tensor, RT_OP_aten___ilshift___Scalar, self, b)
 
     def __irshift__(self, b):
+        if unlikely(may_override(self, b)):
+            overridden = operand_override("__irshift__", "__irshift__", self, b)
+            if overridden is not None:
+                return overridden[0]
         return with_scalar(RT_OP_aten___irshift___Tensor, RT_OP_aten___irshift___Scalar, self, b)
 
     def __richcmp__(self, b, int op):
+        if unlikely(may_override(self, b)):
+            name = ("lt", "le", "__eq__", "ne", "gt", "ge")[op]
+            overridden = operand_override(name, name, self, b)
+            if overridden is not None:
+                return overridden[0]
         if op == 2:
             return compare(RT_OP_aten_eq_Tensor, RT_OP_aten_eq_Scalar, self, b)
         if op == 3:
@@ -290,7 +444,7 @@ cdef object reversed_sub(object a, object b):
         args[0] = <PyObject *>b
         args[1] = <PyObject *>a
         args[2] = ONE
-        return steal(rt_call(rt_builtin_ops[RT_OP_aten_rsub_Scalar], args, 3))
+        return operand_result(rt_call(rt_builtin_ops[RT_OP_aten_rsub_Scalar], args, 3))
     return binary(RT_OP_aten_sub_Tensor, a, b, True)
 
 
@@ -300,4 +454,4 @@ cdef object scalar_first(int index, object a, object b):
         raise OverflowError("int too big to convert")
     args[0] = <PyObject *>a
     args[1] = <PyObject *>b
-    return steal(rt_call(rt_builtin_ops[index], args, 2))
+    return operand_result(rt_call(rt_builtin_ops[index], args, 2))

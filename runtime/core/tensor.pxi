@@ -110,11 +110,16 @@ cdef class Tensor(TensorBase):
     def shape(self):
         """The size of every dimension, as a `Size`."""
         cdef RtTensor *t = RT_TENSOR(<void *>self)
+        if unlikely(t.flags & RT_T_DISPATCH_SIZES):
+            return asked_sizes(self)
         return steal(rt_size_new(t.ndim, t.sizes))
 
     def size(self, dim=None):
         """The sizes, or the size of one dimension."""
         cdef RtTensor *t = RT_TENSOR(<void *>self)
+        if unlikely(t.flags & RT_T_DISPATCH_SIZES):
+            sizes = asked_sizes(self)
+            return sizes if dim is None else sizes[asked_dim(sizes, dim, "size")]
         if dim is None:
             return steal(rt_size_new(t.ndim, t.sizes))
         return t.sizes[checked_dim(t, dim, "size")]
@@ -123,34 +128,43 @@ cdef class Tensor(TensorBase):
         """The strides in elements, or that of one dimension."""
         cdef RtTensor *t = RT_TENSOR(<void *>self)
         cdef int i
+        if unlikely(t.flags & RT_T_DISPATCH_STRIDES):
+            strides = asked_strides(self)
+            return strides if dim is None else strides[asked_dim(strides, dim, "stride")]
         if dim is None:
             return tuple([t.strides[i] for i in range(t.ndim)])
         return t.strides[checked_dim(t, dim, "stride")]
 
     def dim(self):
         """The number of dimensions."""
-        return RT_TENSOR(<void *>self).ndim
+        cdef RtTensor *t = RT_TENSOR(<void *>self)
+        return asked_number(self, "aten::dim", t.ndim) if unlikely(t.flags & RT_T_DISPATCH_SIZES) else t.ndim
 
     def ndimension(self):
         """The number of dimensions."""
-        return RT_TENSOR(<void *>self).ndim
+        cdef RtTensor *t = RT_TENSOR(<void *>self)
+        return asked_number(self, "aten::dim", t.ndim) if unlikely(t.flags & RT_T_DISPATCH_SIZES) else t.ndim
 
     @property
     def ndim(self):
         """The number of dimensions."""
-        return RT_TENSOR(<void *>self).ndim
+        cdef RtTensor *t = RT_TENSOR(<void *>self)
+        return asked_number(self, "aten::dim", t.ndim) if unlikely(t.flags & RT_T_DISPATCH_SIZES) else t.ndim
 
     def numel(self):
         """The number of elements."""
-        return RT_TENSOR(<void *>self).numel
+        cdef RtTensor *t = RT_TENSOR(<void *>self)
+        return asked_number(self, "aten::sym_numel", t.numel) if unlikely(t.flags & RT_T_DISPATCH_SIZES) else t.numel
 
     def nelement(self):
         """The number of elements."""
-        return RT_TENSOR(<void *>self).numel
+        cdef RtTensor *t = RT_TENSOR(<void *>self)
+        return asked_number(self, "aten::sym_numel", t.numel) if unlikely(t.flags & RT_T_DISPATCH_SIZES) else t.numel
 
     def storage_offset(self):
         """Where the first element lies in the storage, in elements."""
-        return RT_TENSOR(<void *>self).offset
+        cdef RtTensor *t = RT_TENSOR(<void *>self)
+        return asked_number(self, "aten::sym_storage_offset", t.offset) if unlikely(t.flags & RT_T_DISPATCH_SIZES) else t.offset
 
     def element_size(self):
         """Bytes per element."""
@@ -164,11 +178,16 @@ cdef class Tensor(TensorBase):
     @property
     def nbytes(self):
         """Bytes of all elements."""
-        return <object>RT_TENSOR(<void *>self).numel * rt_itemsize[RT_TENSOR(<void *>self).dtype]
+        return self.numel() * rt_itemsize[RT_TENSOR(<void *>self).dtype]
 
     def is_contiguous(self, memory_format=contiguous_format):
         """Whether the elements lie one after another in the order of a memory format."""
         cdef uint32_t flags = RT_TENSOR(<void *>self).flags
+        if unlikely(flags & RT_T_DISPATCH_STRIDES) and type(memory_format) is type(contiguous_format):
+            answer = ask_subclass(self, "aten::is_contiguous", "", None) if memory_format is contiguous_format else \
+                ask_subclass(self, "aten::is_contiguous", "memory_format", memory_format)
+            if answer is not None:
+                return answer
         if memory_format is contiguous_format:
             return flags & RT_T_CONTIGUOUS != 0
         if memory_format is channels_last:
@@ -180,6 +199,11 @@ cdef class Tensor(TensorBase):
         raise TypeError(f"is_contiguous(): argument 'memory_format' must be torch.memory_format, not {class_name(memory_format)}")
 
     def __len__(self):
+        overridden = overridden_slot(self, "__len__")
+        if overridden is not None:
+            return overridden[0]
+        if unlikely(RT_TENSOR(<void *>self).flags & RT_T_DISPATCH_SIZES):
+            return self.size(0)
         if RT_TENSOR(<void *>self).ndim == 0:
             raise TypeError("len() of a 0-d tensor")
         return RT_TENSOR(<void *>self).sizes[0]
@@ -193,6 +217,10 @@ cdef class Tensor(TensorBase):
     @property
     def device(self):
         cdef RtTensor *t = RT_TENSOR(<void *>self)
+        if unlikely(t.flags & RT_T_DISPATCH_DEVICE):
+            answer = ask_subclass(self, "prim::device")
+            if answer is not None:
+                return answer
         return make_device(t.device_type, t.device_index)
 
     def get_device(self):
@@ -201,6 +229,10 @@ cdef class Tensor(TensorBase):
 
     @property
     def layout(self):
+        if unlikely(RT_TENSOR(<void *>self).flags & RT_T_DISPATCH_LAYOUT):
+            answer = ask_subclass(self, "prim::layout")
+            if answer is not None:
+                return answer
         return strided
 
     @property
@@ -384,9 +416,9 @@ cdef class Tensor(TensorBase):
         return self.untyped_storage()
 
     def data_ptr(self):
-        """The address of the first element; 0 where there is no memory (meta, empty)."""
+        """The address of the first element; 0 where there is no memory (meta, empty, wrapper subclasses)."""
         cdef RtTensor *t = RT_TENSOR(<void *>self)
-        if t.storage == NULL or (t.storage.data == NULL and t.storage.nbytes > 0 and t.device_type != DEVICE_META):
+        if t.storage == NULL:
             raise RuntimeError("Cannot access data pointer of Tensor that doesn't have storage")
         return 0 if t.numel == 0 or t.storage.data == NULL else <uintptr_t>rt_data(t)
 
@@ -464,9 +496,17 @@ cdef class Tensor(TensorBase):
 
     # ------------------------------------------------------------------------------------------------------- Python's protocols
 
+    def as_subclass(self, cls):
+        """A tensor of a subclass on the same memory."""
+        return as_subclass(self, cls)
+
     def item(self):
         """The only element as a Python number."""
         cdef RtTensor *t = RT_TENSOR(<void *>self)
+        cdef PyObject *args[1]
+        if unlikely(goes_to_python(t)):
+            args[0] = <PyObject *>self
+            return steal(rt_call(rt_builtin_ops[RT_OP_aten_item], args, 1))
         if t.numel != 1:
             raise RuntimeError(f"a Tensor with {t.numel} elements cannot be converted to Scalar")
         return only_element(t)
@@ -474,6 +514,8 @@ cdef class Tensor(TensorBase):
     def tolist(self):
         """The elements as nested lists of Python numbers; a number for a 0-d tensor."""
         cdef RtTensor *t = RT_TENSOR(<void *>self)
+        if has_key(t, K_Python) and goes_to_python(t):
+            raise RuntimeError(f".tolist() is not supported for tensor subclasses, got {class_name(self)}")
         if t.numel == 0:
             refuse_endless(t)
             return nested_list(t, NULL, 0)
@@ -558,30 +600,50 @@ cdef class Tensor(TensorBase):
         return <Py_ssize_t><PyObject *>self  # as id(): what code written for PyTorch counts on
 
     def __bool__(self):
+        overridden = overridden_slot(self, "__bool__")
+        if overridden is not None:
+            return overridden[0]
         cdef RtTensor *t = RT_TENSOR(<void *>self)
         if t.numel != 1:
             raise RuntimeError(f"Boolean value of Tensor with {'no values' if t.numel == 0 else 'more than one value'} is ambiguous")
         return bool(self.item())
 
     def __int__(self):
+        overridden = overridden_slot(self, "__int__")
+        if overridden is not None:
+            return overridden[0]
         return int(to_python_number(self, "int"))
 
     def __float__(self):
+        overridden = overridden_slot(self, "__float__")
+        if overridden is not None:
+            return overridden[0]
         return float(to_python_number(self, "float"))
 
     def __complex__(self):
+        overridden = overridden_slot(self, "__complex__")
+        if overridden is not None:
+            return overridden[0]
         return complex(to_python_number(self, "complex"))
 
     def __index__(self):
+        overridden = overridden_slot(self, "__index__")
+        if overridden is not None:
+            return overridden[0]
         cdef RtTensor *t = RT_TENSOR(<void *>self)
         if t.numel != 1 or dtype_kind(t.dtype) > KIND_INT:
             raise TypeError("only integer tensors of a single element can be converted to an index")
         return int(self.item())
 
     def __getitem__(self, index):
+        overridden = overridden_slot(self, "__getitem__", (index,))
+        if overridden is not None:
+            return overridden[0]
         return get_item(self, index)
 
     def __setitem__(self, index, value):
+        if overridden_slot(self, "__setitem__", (index, value)) is not None:
+            return
         set_item(self, index, value)
 
     def __delitem__(self, index):
@@ -596,6 +658,9 @@ cdef class Tensor(TensorBase):
         return self if RT_TENSOR(<void *>self).ndim == 0 else self.flip(0)
 
     def __contains__(self, element):
+        overridden = overridden_slot(self, "__contains__", (element,))
+        if overridden is not None:
+            return overridden[0]
         if not isinstance(element, (Tensor, int, float, complex)):
             raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
         return bool((element == self).any().item())
@@ -607,7 +672,15 @@ cdef class Tensor(TensorBase):
             raise TypeError(f"unsupported format string passed to {class_name(self)}.__format__")
         return str(self)
 
+    def _repr(self, *, tensor_contents=None):
+        """The tensor as text; `tensor_contents` stands for the elements."""
+        from runtime._printing import tensor_str
+        return tensor_str(self, tensor_contents=tensor_contents)
+
     def __repr__(self):
+        overridden = overridden_slot(self, "__repr__")
+        if overridden is not None:
+            return overridden[0]
         from runtime._printing import tensor_str
         return tensor_str(self)
 
@@ -706,6 +779,32 @@ cdef int dtype_kind(int code) noexcept:
     return KIND_FLOAT
 
 
+cdef object asked_sizes(object self):
+    answer = ask_subclass(self, "aten::sym_size")
+    if answer is None:
+        return steal(rt_size_new(RT_TENSOR(<void *>self).ndim, RT_TENSOR(<void *>self).sizes))
+    return Size(answer)
+
+
+cdef object asked_strides(object self):
+    cdef RtTensor *t = RT_TENSOR(<void *>self)
+    cdef int i
+    answer = ask_subclass(self, "aten::sym_stride")
+    return tuple([t.strides[i] for i in range(t.ndim)]) if answer is None else tuple(answer)
+
+
+cdef object asked_number(object self, str name, int64_t default):
+    answer = ask_subclass(self, name)
+    return default if answer is None else answer
+
+
+cdef object asked_dim(object values, object dim, str function):
+    """A dimension's place in a geometry that a subclass has told."""
+    if isinstance(dim, bool) or not hasattr(dim, "__index__"):
+        raise TypeError(f"{function}(): argument 'dim' (position 1) must be int, not {class_name(dim)}")
+    return rt_wrap_dim(dim, len(values))
+
+
 cdef int64_t checked_dim(RtTensor *t, object dim, str function) except -1:
     if isinstance(dim, bool) or not hasattr(dim, "__index__"):
         raise TypeError(f"{function}(): argument 'dim' (position 1) must be int, not {class_name(dim)}")
@@ -722,18 +821,6 @@ cdef int set_requires_grad(RtTensor *t, bint value) except -1:
         raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
     t.flags |= RT_T_REQUIRES_GRAD
     return 0
-
-
-cdef object shallow_copy(object self):
-    """A plain tensor on the same memory with a fresh version counter."""
-    cdef RtTensor *t = RT_TENSOR(<void *>self)
-    cdef RtTensor *r
-    result = steal(<PyObject *>rt_alias(t, t.ndim, t.sizes, t.strides, t.offset))
-    r = RT_TENSOR(<void *>result)
-    if r.version != NULL:
-        rt_version_decref(r.version)
-        r.version = NULL
-    return result
 
 
 def _rebuild_tensor(UntypedStorage storage not None, dtype element, int64_t offset, tuple sizes, tuple strides, bint requires_grad,
@@ -813,23 +900,6 @@ def _rebuild_from_type(rebuild, kind, args, state):
     return result
 
 
-cdef object as_subclass(object self, object cls):
-    """A tensor of another class on the same memory."""
-    cdef RtTensor *t = RT_TENSOR(<void *>self)
-    cdef RtTensor *r
-    if not (isinstance(cls, type) and PyType_IsSubtype(<PyTypeObject *>cls, rt_TensorType)):
-        raise TypeError(f"expected a subclass of Tensor, but got {cls!r}")
-    result = steal(<PyObject *>rt_tensor_of_type(<PyTypeObject *>cls, 0))
-    r = RT_TENSOR(<void *>result)
-    rt_tensor_copy_impl(r, t)
-    r.flags |= t.flags & RT_T_REQUIRES_GRAD
-    if rt_version_of(t) == NULL:
-        raise_current()
-    t.version.refcount += 1
-    r.version = t.version
-    return result
-
-
 cdef object reduce_tensor(object self):
     cdef RtTensor *t = RT_TENSOR(<void *>self)
     if t.storage == NULL:
@@ -844,25 +914,40 @@ cdef object reduce_tensor(object self):
 
 cdef object deepcopy_tensor(object self, dict memo):
     cdef RtTensor *t = RT_TENSOR(<void *>self)
-    if id(self) in memo:
-        return memo[id(self)]
     if self.grad_fn is not None:
         raise RuntimeError("Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  "
                            "If you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, "
                            "see https://github.com/pytorch/pytorch/pull/103001")
+    if id(self) in memo:
+        return memo[id(self)]
     from copy import deepcopy
-    if t.storage == NULL or (t.storage.data == NULL and t.storage.nbytes > 0 and t.device_type != DEVICE_META):
+    cdef bint plain = type(self) is Tensor
+    if t.storage == NULL or (t.storage.data == NULL and t.device_type != DEVICE_META and not (plain and t.storage.nbytes == 0)):
         result = self.clone()  # a wrapper subclass: only its handler knows what is inside
         if type(result) is not type(self):
-            raise RuntimeError(f"The default implementation of __deepcopy__() for wrapper subclasses only works for subclass types that "
-                               f"properly implement clone() and return the same type; clone() of {class_name(self)} returned "
-                               f"{class_name(result)}.")
+            raise RuntimeError("The default implementation of __deepcopy__() for wrapper subclasses only works for subclass types that "
+                               "implement clone() and for which cloning returns another instance of the same subclass. You should either "
+                               "properly implement clone() for your subclass or override __deepcopy__() if it is intended behavior for "
+                               "clone() to return an instance of a different type.")
     else:
         storage = self.untyped_storage().__deepcopy__(memo)
         lazy_bits = has_key(t, RT_KEY_Conjugate) | has_key(t, RT_KEY_Negative) << 1
         result = _rebuild_tensor(storage, self.dtype, t.offset, tuple(self.shape), self.stride(), self.requires_grad, lazy_bits)
-        if type(self) is not Tensor:
-            result = as_subclass(result, type(self))
+        if not plain:
+            empty = self.new_empty([])
+            if type(empty) is not type(self):
+                raise RuntimeError("The default implementation of __deepcopy__() for non-wrapper subclasses only works for subclass types "
+                                   "that implement new_empty() and for which that function returns another instance of the same "
+                                   "subclass. You should either properly implement new_empty() for your subclass or override "
+                                   "__deepcopy__() if it is intended behavior for new_empty() to return an instance of a different type.")
+            rt_tensor_copy_impl(RT_TENSOR(<void *>empty), RT_TENSOR(<void *>result))
+            empty.requires_grad_(self.requires_grad)
+            result = empty
+    if not plain:
+        import copyreg
+        for slot in copyreg._slotnames(type(self)):
+            if hasattr(self, slot):
+                setattr(result, slot, deepcopy(getattr(self, slot), memo))
     memo[id(self)] = result
     if rt_has_dict(t):
         result.__dict__.update(deepcopy(<object>t.dict, memo))
@@ -881,6 +966,12 @@ cdef object legacy_init(object self, tuple args, dict kwargs):
     if n == 0:
         args = (0,)
     elif n == 1 and rt_is_tensor(<PyObject *>args[0]):
+        if goes_to_python(RT_TENSOR(<void *>args[0])):
+            plain = aliased(args[0])
+            if RT_TYPE(<void *>plain) != rt_TensorType:
+                raise already_bound(type(self), plain)
+            rt_tensor_copy_impl(RT_TENSOR(<void *>self), RT_TENSOR(<void *>plain))
+            return None
         rt_tensor_copy_impl(RT_TENSOR(<void *>self), RT_TENSOR(<void *>args[0]))
         return None
     elif n == 1 and type(args[0]) is Size:

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from runtime._core import _call_fortran, _exchange_rows, dtype_names, ops
+from runtime._core import _call_fortran, _exchange_rows, _small_routines, dtype_names, ops
 from runtime.kernels._arrays import new, read
 from runtime.kernels._common import broadcast, scalar_name
 
@@ -94,6 +94,10 @@ def call_with_work(name, kind, count, before, *after):
     call(name, kind, count, *before, (np.empty(size, kind),), size, *after)
 
 
+#: Rows up to which the core's own routines are faster than LAPACK's.
+SMALL = 8
+
+
 def stored(array):
     """The memory of matrices whose columns are contiguous, as an array in C's order: what routines are called with."""
     return array.swapaxes(-1, -2)
@@ -127,7 +131,11 @@ def lu_of(array):
     pivots = np.zeros(array.shape[:-2] + (min(m, n),), np.int32)
     info = np.zeros(array.shape[:-2], np.int32)
     if array.size:
-        call("getrf", array.dtype.char, count_of(array), m, n, stored(array), m, pivots, flat(info))
+        args = m, n, stored(array), m, pivots, flat(info)
+        if max(m, n) <= SMALL:
+            _call_fortran(_small_routines["getrf", array.dtype.char], count_of(array), *args)
+        else:
+            call("getrf", array.dtype.char, count_of(array), *args)
     return pivots, info
 
 
@@ -149,7 +157,11 @@ def triangular_solved(a, b, upper, trans, unit, left=True):
     if b.size:
         (m, n), one = b.shape[-2:], np.ones((), b.dtype)
         letters = "L" if left else "R", "U" if upper else "L", "NTC"[trans], "U" if unit else "N"
-        call("trsm", b.dtype.char, count_of(b), *letters, m, n, one, stored(a), a.shape[-1], stored(b), m)
+        args = *letters, m, n, one, stored(a), a.shape[-1], stored(b), m
+        if left and m <= SMALL:
+            _call_fortran(_small_routines["trsm", b.dtype.char], count_of(b), *args)
+        else:
+            call("trsm", b.dtype.char, count_of(b), *args)
     return b
 
 

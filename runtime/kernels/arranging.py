@@ -26,6 +26,10 @@ def repeat_interleave_Tensor(repeats, *, output_size=None):
         raise RuntimeError("repeat_interleave only accept 1D vector as repeat")
     if scalar_name(repeats.dtype) not in ("Long", "Int"):
         raise NotImplementedError(f"\"repeat_interleave_cpu\" not implemented for '{scalar_name(repeats.dtype)}'")
+    if repeats.is_meta:
+        if output_size is None:
+            raise RuntimeError("cannot repeat_interleave a meta tensor without output_size")
+        return aten.new_empty.default(repeats, (output_size,))
     counts = read(repeats)
     if (counts < 0).any():
         raise RuntimeError("repeats can not be negative")

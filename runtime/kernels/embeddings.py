@@ -195,6 +195,8 @@ def _embedding_bag_dense_backward(
 ):
     if grad.dim() != 2 or any(t.dim() != 1 for t in (indices, offset2bag, bag_size)) or num_weights < 0:
         raise RuntimeError("embedding_bag: expected a gradient of 2 dimensions, and indices and bags of 1 dimension")
+    if grad.is_meta:
+        return aten.new_empty.default(grad, (num_weights, grad.shape[1]))
     gradients, places = read(grad), read(indices)
     if mode == MAX:
         winners, width = read(maximum_indices), gradients.shape[1]
@@ -223,6 +225,8 @@ def _embedding_bag_per_sample_weights_backward(grad, weight, indices, offsets, o
         raise RuntimeError("embedding_bag_backward: per_sample_weights only supported for mode='sum'")
     if grad.dim() != 2 or weight.dim() != 2 or any(t.dim() != 1 for t in (indices, offsets, offset2bag)):
         raise RuntimeError("embedding_bag: expected a gradient and a table of 2 dimensions, and indices and offsets of 1 dimension")
+    if grad.is_meta:
+        return aten.new_empty.default(grad, indices.shape)
     places, gradients = read(indices), read(grad)
     bags = read(offset2bag)
     if not len(bags):

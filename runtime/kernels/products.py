@@ -212,6 +212,12 @@ def linear(input, weight, bias=None):
     return aten.add.Tensor(aten.matmul.default(input, transposed), bias)
 
 
+def linear_out(input, weight, bias=None, *, out):
+    if bias is None or input.dim() != 2 or weight.dim() != 2:
+        return aten.matmul.out(input, aten.t.default(weight), out=out) if bias is None else into(out, linear(input, weight, bias))
+    return aten.addmm.out(bias, input, aten.t.default(weight), out=out)
+
+
 def bilinear(input1, input2, weight, bias=None):
     if input1.dim() != input2.dim():
         raise RuntimeError(f"bilinear(): input dimensions do not match: got {input1.dim()} and {input2.dim()}")

@@ -1,5 +1,6 @@
 """Questions about tensors whose answers take other operators."""
 
+from runtime import _core
 from runtime._core import ops
 
 aten = ops.aten
@@ -18,3 +19,11 @@ def is_set_to(self, tensor):
         and tuple(self.shape) == tuple(tensor.shape)
         and self.stride() == tensor.stride()
     )
+
+
+def prim_device(a):
+    return _core._own_device(a)
+
+
+def prim_layout(a):
+    return _core.strided

@@ -76,6 +76,10 @@ def logcumsumexp(self, dim):
     return aten._logcumsumexp.default(self, dim)
 
 
+def logcumsumexp_out(self, dim, *, out):
+    return aten._logcumsumexp.out(self, dim, out=out)
+
+
 # ---- extremes and counts
 
 

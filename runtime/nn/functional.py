@@ -13,4 +13,4 @@ threshold_
 globals().update(_core.functions_of("nn"))
 globals().update({name: _core.functions[name] for name in _SHARED if name in _core.functions})
 for _module in _activations, _attention, _dropout, _embeddings, _images, _losses, _pooling, _softmax:
-    globals().update({name: getattr(_module, name) for name in _module.__all__})
+    globals().update({name: _core.overridable(getattr(_module, name)) for name in _module.__all__})

@@ -4,6 +4,5 @@ They are empty: entries come with the operator library's own sample inputs. Test
 """
 
 op_db = []
-custom_op_db = []
 hop_db = []
 module_db = []

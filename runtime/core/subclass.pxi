@@ -1,0 +1,397 @@
+# Tensors of subclasses: `_make_subclass`, `_make_wrapper_subclass`, `as_subclass`, shallow copies, and the questions about geometry,
+# device and layout that a subclass may answer itself.
+
+cdef enum:
+    POLICY_STRIDES = RT_T_DISPATCH_STRIDES
+    POLICY_SIZES = RT_T_DISPATCH_SIZES
+
+
+cdef PyTypeObject *subclass_type(object cls) except NULL:
+    if not isinstance(cls, type):
+        raise TypeError(f"cls must be a type (got {class_name(cls)})")
+    if not PyType_IsSubtype(<PyTypeObject *>cls, rt_TensorType):
+        raise TypeError("Creating a Tensor subclass from a class that does not inherit from Tensor is not possible. Make sure your class "
+                        "inherits from Tensor.")
+    return <PyTypeObject *>cls
+
+
+cdef uint32_t policy_flags(object policy, bint dispatch_device, bint dispatch_layout) except? 0xffffffff:
+    cdef uint32_t flags = 0
+    if policy is not None:
+        if policy == "sizes":
+            flags |= POLICY_SIZES | POLICY_STRIDES
+        elif policy == "strides":
+            flags |= POLICY_STRIDES
+        else:
+            raise ValueError(f"Unknown sizes_strides_policy: {policy}; expected 'strides' or 'sizes'")
+    if dispatch_device:
+        flags |= RT_T_DISPATCH_DEVICE
+    if dispatch_layout:
+        flags |= RT_T_DISPATCH_LAYOUT
+    return flags
+
+
+cdef object already_bound(object cls, object data):
+    """The error for data that a handler has made: it is another subclass's tensor."""
+    return RuntimeError(f"Creating a new Tensor subclass {(<type>cls).__name__} but the raw Tensor object is already associated to a python "
+                        f"object of type {class_name(data)}")
+
+
+cdef object adopt(PyTypeObject *cls, object plain):
+    """An object of a class on a plain tensor's data: same memory and version counter."""
+    cdef RtTensor *t = RT_TENSOR(<void *>plain)
+    cdef RtTensor *r
+    result = steal(<PyObject *>rt_tensor_of_type(cls, 0))
+    r = RT_TENSOR(<void *>result)
+    rt_tensor_copy_impl(r, t)
+    r.flags |= t.flags & RT_T_REQUIRES_GRAD
+    if rt_version_of(t) == NULL:
+        raise_current()
+    t.version.refcount += 1
+    r.version = t.version
+    return result
+
+
+cdef object aliased(object self):
+    """What handlers make of `aten.alias`: a plain tensor, unless they make one of their own class."""
+    cdef PyObject *args[1]
+    args[0] = <PyObject *>self
+    return steal(rt_call(rt_builtin_ops[RT_OP_aten_alias], args, 1))
+
+
+cdef object as_subclass(object self, object cls):
+    """A tensor of another class on the same memory."""
+    cdef PyTypeObject *kind = subclass_type(cls)
+    plain = self
+    if goes_to_python(RT_TENSOR(<void *>self)):
+        plain = aliased(self)
+        if RT_TYPE(<void *>plain) != rt_TensorType:
+            raise already_bound(cls, plain)
+    if kind == rt_TensorType and plain is not self:
+        return plain
+    return adopt(kind, plain)
+
+
+def _make_subclass(cls, data, require_grad=False, *, dispatch_sizes_strides_policy=None, dispatch_device=False, dispatch_layout=False,
+                   device_for_backend_keys=None):
+    """A tensor of a subclass on another tensor's memory, outside its autograd graph.
+
+    Parameters
+    ----------
+    cls : type
+        The subclass.
+    data : Tensor
+        The tensor whose memory is used.
+    require_grad : bool
+        Whether the new tensor requires gradients.
+    dispatch_sizes_strides_policy : {None, "strides", "sizes"}
+        Which questions about the geometry go to ``__torch_dispatch__``.
+    dispatch_device, dispatch_layout : bool
+        Whether the questions about device and layout go there.
+    device_for_backend_keys : device, optional
+        The device whose backend key the tensor gets; by default its own.
+    """
+    cdef PyTypeObject *kind = subclass_type(cls)
+    cdef RtTensor *r
+    cdef RtTensor *t
+    cdef uint32_t flags
+    if not rt_is_tensor(<PyObject *>data):
+        raise TypeError(f"_make_subclass(): argument 'data' (position 2) must be Tensor, not {class_name(data)}")
+    flags = policy_flags(dispatch_sizes_strides_policy, dispatch_device, dispatch_layout)
+    with _without_modes():
+        plain = detached(data)
+    if RT_TYPE(<void *>plain) != rt_TensorType:
+        raise already_bound(cls, plain)
+    t = RT_TENSOR(<void *>plain)
+    if kind == rt_TensorType:
+        result = plain
+    else:
+        result = steal(<PyObject *>rt_tensor_of_type(kind, 0))
+        rt_tensor_copy_impl(RT_TENSOR(<void *>result), t)
+        share_version(RT_TENSOR(<void *>result), t)
+    r = RT_TENSOR(<void *>result)
+    r.flags |= flags
+    if device_for_backend_keys is not None:
+        use_backend_keys(r, device_for_backend_keys)
+    if require_grad:
+        set_requires_grad(r, True)
+    return result
+
+
+cdef object detached(object data):
+    """`data.detach()`, whatever class overrides the method."""
+    cdef PyObject *args[1]
+    args[0] = <PyObject *>data
+    return steal(rt_call(rt_builtin_ops[RT_OP_aten_detach], args, 1))
+
+cdef extern from "rt_builtins.h":
+    enum:
+        RT_OP_aten_detach, RT_OP_aten_item
+
+
+cdef int use_backend_keys(RtTensor *t, object where) except -1:
+    cdef rt_keyset bits = rt_keyset_of_device(device_type_of(as_device(where)))
+    t.keys = (t.keys & (RT_CLASS_KEYS | RT_FUNCTIONALITY_BIT(K_Conjugate) | RT_FUNCTIONALITY_BIT(K_Negative))) | bits
+    return 0
+
+
+@cython.final
+cdef class _without_modes:
+    """For a ``with`` block: no modes of any kind, and no Python dispatcher."""
+    cdef list user, infra, functions
+    cdef int n_infra
+    cdef rt_keyset python_dispatcher
+
+    def __enter__(self):
+        cdef _ModeStacks stacks
+        self.python_dispatcher = rt_tls_state.included & RT_FUNCTIONALITY_BIT(K_PythonDispatcher)
+        rt_tls_state.included &= ~RT_FUNCTIONALITY_BIT(K_PythonDispatcher)
+        if rt_tls_state.modes == NULL:
+            return
+        stacks = <_ModeStacks>rt_tls_state.modes
+        if stacks.count() == 0:
+            return
+        self.user, self.infra, self.n_infra = stacks.user, stacks.infra, stacks.n_infra
+        stacks.user, stacks.infra, stacks.n_infra = [], [None] * N_INFRA, 0
+        stacks.show()
+
+    def __exit__(self, kind, value, traceback):
+        cdef _ModeStacks stacks
+        rt_tls_state.included |= self.python_dispatcher
+        if self.user is not None:
+            stacks = mode_stacks()
+            stacks.user, stacks.infra, stacks.n_infra = self.user, self.infra, self.n_infra
+            stacks.show()
+
+
+cdef int64_t fill_geometry(object values, int64_t *out, str what) except -1:
+    cdef int64_t i = 0
+    if hasattr(values, "__index__"):
+        values = (values,)
+    values = tuple(values)
+    if len(values) > RT_MAX_DIM:
+        raise RuntimeError(f"tensors with more than {RT_MAX_DIM} dimensions are not supported, but got {len(values)}")
+    for value in values:
+        if not hasattr(value, "__index__"):
+            raise TypeError(f"_make_wrapper_subclass(): {what} must be ints, not {class_name(value)}")
+        out[i] = value
+        i += 1
+    return i
+
+
+def _make_wrapper_subclass(cls, size, strides=None, storage_offset=None, memory_format=None, dtype=None, layout=strided, device=None,
+                           pin_memory=False, requires_grad=False, dispatch_sizes_strides_policy=None, dispatch_device=False,
+                           dispatch_layout=False, _extra_dispatch_keys=None, storage_size=None):
+    """A tensor of a subclass with a geometry, a dtype and a device, but no memory: what it holds is the subclass's own affair.
+
+    Parameters
+    ----------
+    cls : type
+        The subclass; it must have a ``__torch_dispatch__``.
+    size : sequence of int
+    strides : sequence of int, optional
+        In elements; by default those of `memory_format`.
+    storage_offset : int, optional
+        In elements; only with strides.
+    memory_format : memory_format, optional
+        What the strides follow where there are none given.
+    dtype : dtype, optional
+        The default dtype where it is None.
+    layout : layout
+    device : device or str, optional
+        The CPU by default; any type, whether it exists here or not.
+    pin_memory : bool
+        Ignored.
+    requires_grad : bool
+    dispatch_sizes_strides_policy : {None, "strides", "sizes"}
+        Which questions about the geometry go to ``__torch_dispatch__``: strides and contiguity, or all.
+    dispatch_device, dispatch_layout : bool
+        Whether the questions about device and layout go there.
+    _extra_dispatch_keys : DispatchKeySet, optional
+        Keys to add to the tensor's set.
+    storage_size : int, optional
+        The bytes that the storage claims to have.
+    """
+    cdef PyTypeObject *kind = subclass_type(cls)
+    cdef int64_t sizes[64]
+    cdef int64_t stride[64]
+    cdef int64_t offset = 0, nbytes
+    cdef int ndim, code
+    cdef RtTensor *t
+    cdef rt_storage *s
+    cdef uint32_t flags
+    if not rt_class_keys(kind) & RT_FUNCTIONALITY_BIT(K_Python):
+        raise TypeError(f"{(<type>cls).__name__} must define __torch_dispatch__")
+    code = rt_default_dtype if dtype is None else dtype_argument(dtype, "_make_wrapper_subclass")
+    flags = policy_flags(dispatch_sizes_strides_policy, dispatch_device, dispatch_layout)
+    where = as_device(device)
+    ndim = <int>fill_geometry(size, sizes, "sizes")
+    if rt_check_sizes(ndim, sizes) < 0:
+        raise_current()
+    if strides is not None:
+        if fill_geometry(strides, stride, "strides") != ndim:
+            raise RuntimeError(f"dimensionality of sizes ({ndim}) must match dimensionality of strides ({len(tuple(strides))})")
+        if storage_offset is not None:
+            offset = storage_offset
+        for i in range(ndim):
+            if stride[i] < 0:
+                raise RuntimeError(f"as_strided: Negative strides are not supported at the moment, got strides: {list(strides)}")
+        if offset < 0:
+            raise RuntimeError(f"Tensor: invalid storage offset {offset}")
+    else:
+        if storage_offset is not None:
+            raise RuntimeError("setting storage offset without stride not supported")
+        default_strides(ndim, sizes, stride, contiguous_format if memory_format is None else memory_format)
+    nbytes = rt_storage_bytes(ndim, sizes, stride, offset, rt_itemsize[code])
+    if storage_size is not None:
+        nbytes = storage_size
+    s = rt_storage_foreign(NULL, nbytes, NULL, device_type_of(where), device_index_of(where), RT_STORAGE_RESIZABLE)
+    if s == NULL:
+        raise_current()
+    try:
+        result = steal(<PyObject *>rt_tensor_of_type(kind, 0))
+        t = RT_TENSOR(<void *>result)
+        rt_storage_incref(s)
+        t.storage = s
+        t.dtype = code
+        t.device_type = s.device_type
+        t.device_index = s.device_index
+        t.keys = rt_keyset_of_device(s.device_type) | (t.keys & RT_CLASS_KEYS)
+        rt_set_geometry(t, ndim, sizes, stride, offset)
+    finally:
+        rt_storage_decref(s)
+    if _extra_dispatch_keys is not None:
+        t.keys |= (<DispatchKeySet?>_extra_dispatch_keys).bits
+    t.flags |= flags
+    if requires_grad:
+        set_requires_grad(t, True)
+    return result
+
+
+cdef int default_strides(int ndim, const int64_t *sizes, int64_t *out, object memory_format) except -1:
+    """The strides of a dense tensor in a memory format; formats that the rank does not have are taken for contiguous, as in PyTorch."""
+    cdef int order[64]
+    cdef int i
+    cdef int64_t step = 1
+    for i in range(ndim):
+        order[i] = ndim - 1 - i
+    if (memory_format is channels_last and ndim == 4) or (memory_format is channels_last_3d and ndim == 5):
+        order[0] = 1
+        for i in range(1, ndim - 1):
+            order[i] = ndim - i
+        order[ndim - 1] = 0
+    for i in range(ndim):
+        out[order[i]] = step
+        step *= max(sizes[order[i]], 1)
+    return 0
+
+
+def _init_subclass(cls, **kwargs):
+    """A class with ``__torch_dispatch__`` and without a ``__torch_function__`` of its own, or inherited from one, has none."""
+    super(Tensor, cls).__init_subclass__(**kwargs)
+    if ("__torch_dispatch__" in cls.__dict__ and cls.__dict__["__torch_dispatch__"] is not _disabled_torch_dispatch_impl
+            and c_type_lookup(<PyTypeObject *>cls, rt_str_torch_function) == c_type_lookup(rt_TensorType, rt_str_torch_function)):
+        cls.__torch_function__ = _disabled_torch_function_impl
+
+rt_type_set(<PyTypeObject *>Tensor, "__init_subclass__", classmethod(_init_subclass))
+rt_type_set(<PyTypeObject *>Tensor, "_make_subclass", staticmethod(_make_subclass))
+rt_type_set(<PyTypeObject *>Tensor, "_make_wrapper_subclass", staticmethod(_make_wrapper_subclass))
+
+
+def _functionalize_unsafe_set(dst not None, src not None):
+    """Let a tensor have another one's storage; its sizes and strides stay, whatever the storage holds."""
+    cdef RtTensor *d
+    cdef RtTensor *s
+    if not rt_is_tensor(<PyObject *>dst) or not rt_is_tensor(<PyObject *>src):
+        raise TypeError(f"_functionalize_unsafe_set(): expected two Tensors, not {class_name(dst)} and {class_name(src)}")
+    d = RT_TENSOR(<void *>dst)
+    s = RT_TENSOR(<void *>src)
+    if s.storage == NULL:
+        raise NotImplementedError(f"Cannot access storage of {class_name(src)}")
+    # Kernels of plain tensors read what their geometry says: they may share only storages that hold that much.
+    if s.storage.data != NULL and rt_storage_bytes(d.ndim, d.sizes, d.strides, d.offset, rt_itemsize[d.dtype]) > s.storage.nbytes:
+        raise RuntimeError("the tensor's geometry reaches beyond the storage that it is to share")
+    rt_wait_for_loops()
+    rt_storage_incref(s.storage)
+    if d.storage != NULL:
+        rt_storage_decref(d.storage)
+    d.storage = s.storage
+
+
+def _meta_in_tls_dispatch_include():
+    """Whether this thread's include set has the Meta backend."""
+    return (rt_tls_state.included & meta_bits) != 0
+
+
+def _set_meta_in_tls_dispatch_include(bint meta_in_tls):
+    """Put the Meta backend into this thread's include set, or take it out: with it every dense kernel is Meta's."""
+    if meta_in_tls:
+        rt_tls_state.included |= meta_bits
+    else:
+        rt_tls_state.included &= ~meta_bits
+
+cdef rt_keyset meta_bits = rt_keyset_of_device(DEVICE_META) & RT_BACKEND_MASK
+
+
+cdef object shallow_copy(object self):
+    """A tensor on the same memory with a fresh version counter; for modes and classes with `__torch_dispatch__` what their handler makes
+    of `detach`."""
+    cdef PyObject *args[1]
+    cdef RtTensor *t = RT_TENSOR(<void *>self)
+    cdef RtTensor *r
+    if goes_to_python(t):
+        args[0] = <PyObject *>self
+        result = steal(run_handlers(rt_builtin_ops[RT_OP_aten_detach], args, 1))
+        if not rt_is_tensor(<PyObject *>result):
+            raise RuntimeError(f"detach of {class_name(self)} returned {short_repr(result)}, which is no tensor")
+        if result is self:
+            return result
+    else:
+        result = steal(<PyObject *>rt_alias(t, t.ndim, t.sizes, t.strides, t.offset))
+    r = RT_TENSOR(<void *>result)
+    if r.version != NULL:
+        rt_version_decref(r.version)
+        r.version = NULL
+    return result
+
+
+def _own_device(t):
+    """A tensor's device as its data has it, whatever its class says."""
+    if not rt_is_tensor(<PyObject *>t):
+        raise TypeError(f"_own_device(): expected a Tensor, not {class_name(t)}")
+    return make_device(RT_TENSOR(<void *>t).device_type, RT_TENSOR(<void *>t).device_index)
+
+
+# ----------------------------------------------------------------------------------- questions that a subclass answers itself
+
+cdef object ask_subclass(object self, str name, str overload="", object argument=None):
+    """The handlers' answer to a question about a tensor; None where they have none of their own, or nobody is to be asked."""
+    if rt_tls_state.excluded & RT_FUNCTIONALITY_BIT(K_Python):
+        return None
+    cdef Operator o = operators[name, overload]
+    return handlers_answer(overload_of(&o.op), self, (self,) if argument is None else (self, argument))
+
+
+cdef object handlers_answer(object func, object self, tuple given):
+    """What modes and the tensor's class answer to a call that no operator kernel serves."""
+    cdef PyObject *result = NULL
+    cdef PyObject *types
+    cdef Overloaded overloaded
+    cdef object keywords = {}
+    overloaded.n = 0
+    if has_bits(<PyObject *>self, RT_FUNCTIONALITY_BIT(K_Python)):
+        add_overloaded(&overloaded, <PyObject *>self)
+    types_object = steal(classes_of(&overloaded))
+    types = <PyObject *>types_object
+    mode = None
+    if rt_tls_state.modes != NULL and (<_ModeStacks>rt_tls_state.modes).count() > 0:
+        mode = _get_current_dispatch_mode()
+        result = call_mode(<_ModeStacks>rt_tls_state.modes, <PyObject *>func, types, <PyObject *>given, <PyObject *>keywords)
+    if (mode is None or result == c_NotImplemented) and overloaded.n:
+        RT_XDEC(result)
+        result = call_class(rt_str_torch_dispatch, <PyObject *>self, <PyObject *>func, types, <PyObject *>given, <PyObject *>keywords)
+    if result == c_NotImplemented:
+        RT_DEC(result)
+        none_answered(<PyObject *>func, "__torch_dispatch__", mode, types)
+        raise_current()
+    return steal(result)

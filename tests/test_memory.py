@@ -1,0 +1,155 @@
+"""What operators allocate beyond their results: nothing where they write into outputs, nothing as large as what is broadcast.
+
+Measured by the high-water mark of the process's memory, which Linux counts and lets a process reset.
+"""
+
+import ctypes
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+import runtime as rt
+
+MARK, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
+MIB = 1 << 20
+N = 1536  # 9 MiB of float32
+ALLOWED = 4 * MIB  # buffers of BLAS, and large pages
+
+
+def _high_water():
+    return int(re.search(r"VmHWM:\s+(\d+)", STATUS.read_text())[1]) * 1024
+
+
+@pytest.fixture
+def extra():
+    """A function that says how many bytes a call takes at its peak, beyond what was taken before."""
+    if sys.platform != "linux" or not MARK.exists():
+        pytest.skip("needs the high-water mark of Linux")
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "malloc_trim"):
+        pytest.skip("needs glibc's malloc_trim")
+
+    def measure(call):
+        call()  # imports, caches and threads' stacks are not what is measured
+        libc.malloc_trim(0)
+        try:
+            MARK.write_text("5")
+        except OSError:
+            pytest.skip("the high-water mark cannot be reset here")
+        before = _high_water()
+        call()
+        return _high_water() - before
+
+    return measure
+
+
+def _filled(*shape, dtype=rt.float32):
+    """An output whose memory has been touched, so that it counts already."""
+    return rt.zeros(*shape, dtype=dtype).fill_(1)
+
+
+def test_the_measurement_sees_a_temporary(extra):
+    x, o = _filled(N, N), _filled(N, N)
+    assert extra(lambda: o.copy_(x + x)) > 8 * MIB
+
+
+X, Y = (rt.rand(N, N) + 0.5 for _ in range(2))
+V, MASK = rt.rand(N), X > 0.9
+PLACES = (rt.rand(N) * N).to(rt.int64)
+IMAGES = rt.rand(1, 36, 256, 256)
+S = (N, N)
+
+OUT = {
+    "add": (lambda o: rt.add(X, Y, out=o), S),
+    "sigmoid": (lambda o: rt.sigmoid(X, out=o), S),
+    "where": (lambda o: rt.where(MASK, X, Y, out=o), S),
+    "deg2rad": (lambda o: rt.deg2rad(X, out=o), S),
+    "addcmul": (lambda o: rt.addcmul(X, X, Y, out=o), S),
+    "gelu": (lambda o: rt.ops.aten.gelu.out(X, out=o), S),
+    "mse_loss": (lambda o: rt.ops.aten.mse_loss.out(X, Y, 0, out=o), S),
+    "softmax": (lambda o: rt.softmax(X, 1, out=o), S),
+    "log_softmax": (lambda o: rt.log_softmax(X, 1, out=o), S),
+    "cumsum": (lambda o: rt.cumsum(X, 0, out=o), S),
+    "logcumsumexp": (lambda o: rt.logcumsumexp(X, 0, out=o), S),
+    "outer": (lambda o: rt.outer(V, V, out=o), S),
+    "gather": (lambda o: rt.gather(X, 0, PLACES.expand(N, N), out=o), S),
+    "index_select": (lambda o: rt.index_select(X, 0, PLACES, out=o), S),
+    "cat": (lambda o: rt.cat([X[: N // 2], Y[N // 2 :]], out=o), S),
+    "tril": (lambda o: rt.tril(X, out=o), S),
+    "eye": (lambda o: rt.eye(N, out=o), S),
+    "linspace": (lambda o: rt.linspace(0, 1, N * N, out=o), (N * N,)),
+    "avg_pool2d": (lambda o: rt.ops.aten.avg_pool2d.out(IMAGES, [3, 3], [1, 1], [1, 1], out=o), (1, 36, 256, 256)),
+    "native_batch_norm": (
+        lambda o: rt.ops.aten.native_batch_norm.out(
+            IMAGES, None, None, None, None, True, 0.1, 1e-5, out=o, save_mean=rt.empty(36), save_invstd=rt.empty(36)
+        ),
+        (1, 36, 256, 256),
+    ),
+    "sum": (lambda o: rt.sum(X, 0, out=o), (N,)),
+    "amax": (lambda o: rt.amax(X, 1, out=o), (N,)),
+    "norm": (lambda o: rt.linalg.vector_norm(X, 2, 1, out=o), (N,)),
+    "mv": (lambda o: rt.mv(X, V, out=o), (N,)),
+}
+
+IN_PLACE = {
+    "add": lambda o: o.add_(Y),
+    "clamp": lambda o: o.clamp_(0, 1),
+    "selu": rt.selu_,
+    "celu": rt.celu_,
+    "relu6": lambda o: rt.nn.functional.relu6(o, inplace=True),
+    "rad2deg": lambda o: o.rad2deg_(),
+    "cumsum": lambda o: o.cumsum_(1),
+    "masked_fill": lambda o: o.masked_fill_(MASK, 1.0),
+    "index_add": lambda o: o.index_add_(0, PLACES, Y),
+    "triu": lambda o: o.triu_(),
+    "copy of a broadcast": lambda o: o.copy_(V),
+}
+
+WIDE = {
+    "sum": lambda x: rt.sum(x),
+    "mean": lambda x: rt.mean(x, 0),
+    "amax": lambda x: rt.amax(x, 1),
+    "argmax": lambda x: rt.argmax(x, 1),
+    "var": lambda x: rt.var(x, 0),
+    "std": lambda x: rt.std(x, 1),
+    "var_mean": lambda x: rt.var_mean(x),
+    "norm": lambda x: rt.linalg.vector_norm(x, dim=1),
+}
+
+
+@pytest.mark.parametrize("name", OUT)
+def test_out_variants_allocate_nothing(name, extra):
+    call, shape = OUT[name]
+    o = _filled(*shape)
+    assert extra(lambda: call(o)) < ALLOWED
+
+
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_in_place_variants_allocate_nothing(name, extra):
+    o = _filled(*S)
+    assert extra(lambda: IN_PLACE[name](o)) < ALLOWED
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_reductions_of_what_is_expanded_do_not_materialize_it(name, extra):
+    x = V.expand(2 * N, N)
+    assert extra(lambda: WIDE[name](x)) < ALLOWED
+
+
+@pytest.mark.parametrize("dim", [0, 1, 2, (0, 2), (1, 2), None])
+@pytest.mark.parametrize("keepdim", [False, True])
+def test_variance_of_what_is_expanded_is_that_of_its_copy(dim, keepdim):
+    x = rt.rand(1, 5, 1).expand(3, 5, 4)
+    for correction in (0, 1):
+        got = rt.var_mean(x, dim, correction=correction, keepdim=keepdim)
+        want = rt.var_mean(x.clone(memory_format=rt.contiguous_format), dim, correction=correction, keepdim=keepdim)
+        for g, w in zip(got, want):
+            assert g.shape == w.shape and rt.allclose(g, w, atol=1e-6)
+
+
+def test_an_output_that_is_an_argument_is_not_written_before_it_is_read():
+    x = rt.rand(2, 3, 8, 8)
+    want = rt.nn.functional.avg_pool2d(x, 3, 1, 1)
+    assert rt.equal(rt.ops.aten.avg_pool2d.out(x, [3, 3], [1, 1], [1, 1], out=x), want)
