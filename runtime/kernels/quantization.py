@@ -170,3 +170,15 @@ def fake_quantize_per_channel_affine_cachemask(self, scale, zero_point, axis, qu
     shape = [-1 if d == axis else 1 for d in range(x.ndim)]
     output, mask = _quantized(x, read(scale).reshape(shape), points.reshape(shape), quant_min, quant_max)
     return new(output, self.dtype), new(mask)
+
+
+def fused_moving_avg_obs_fake_quant(
+    self, observer_on, fake_quant_on, running_min, running_max, scale, zero_point, averaging_const, quant_min, quant_max, ch_axis,
+    per_row_fake_quant=False, symmetric_quant=False,
+):  # fmt: skip
+    if not self.numel():
+        return aten.empty_like.default(self)
+    return aten._fused_moving_avg_obs_fq_helper.default(
+        self, observer_on, fake_quant_on, running_min, running_max, scale, zero_point, averaging_const, quant_min, quant_max, ch_axis,
+        per_row_fake_quant, symmetric_quant,
+    )[0]  # fmt: skip
