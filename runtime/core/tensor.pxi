@@ -59,6 +59,17 @@ cdef object only_element(RtTensor *t):
     return resolve(t, steal(rt_load_element(readable_data(t), t.dtype)))
 
 
+cdef int refuse_endless(RtTensor *t) except -1:
+    """Lists of an empty tensor's rows may be longer than memory: their sizes say nothing about its bytes."""
+    cdef int d
+    cdef double rows = 1
+    for d in range(t.ndim):
+        rows *= t.sizes[d]
+        if rows > 2.0 ** 36:
+            raise MemoryError()
+    return 0
+
+
 cdef object nested_list(RtTensor *t, const char *p, int dim):
     cdef int64_t i
     cdef int64_t step
@@ -506,6 +517,7 @@ cdef class Tensor(TensorBase):
         if has_key(t, K_Python) and goes_to_python(t):
             raise RuntimeError(f".tolist() is not supported for tensor subclasses, got {class_name(self)}")
         if t.numel == 0:
+            refuse_endless(t)
             return nested_list(t, NULL, 0)
         return nested_list(t, readable_data(t), 0)
 
@@ -525,6 +537,64 @@ cdef class Tensor(TensorBase):
         """As the function `unique_consecutive`."""
         from runtime import functional
         return functional.unique_consecutive(self, return_inverse, return_counts, dim)
+
+    # ------------------------------------------------------------------------------------------------------ element by element, in Python
+
+    def apply_(self, callable):
+        """Replace each element by what a function makes of it."""
+        return self._map(callable, ())
+
+    def map_(self, tensor, callable):
+        """Replace each element by what a function makes of it and of the other tensor's element."""
+        return self._map(callable, (tensor,))
+
+    def map2_(self, x, y, callable):
+        """Replace each element by what a function makes of it and of two other tensors' elements."""
+        return self._map(callable, (x, y))
+
+    def _map(self, callable, others):
+        if self.device.type != "cpu":
+            raise TypeError("functions of elements are only implemented on CPU tensors")
+        for other in others:
+            if other.dtype != self.dtype:
+                raise TypeError(f"tensors of elements must be {self.type()}, not {other.type()}")
+        columns = [t.expand(self.shape).reshape(-1).tolist() for t in (self, *others)]
+        made = [callable(*row) for row in zip(*columns)]
+        return self.copy_(tensor(made, dtype=self.dtype).view(self.shape)) if made else self
+
+    # ------------------------------------------------------------------------------------------------- what memory and layout tell
+
+    def const_data_ptr(self):
+        """As `data_ptr`, for reading."""
+        return self.data_ptr()
+
+    def is_pinned(self, device=None):
+        """Whether the memory is page-locked for a device: never."""
+        return False
+
+    def is_shared(self):
+        """Whether the memory is shared with other processes: never."""
+        return False
+
+    def to_dense(self, dtype=None, *, masked_grad=None):
+        """The tensor itself: all are dense."""
+        return self if dtype is None else self.to(dtype)
+
+    def dim_order(self, *, ambiguity_check=False):
+        """The dimensions from the largest stride to the smallest, as a tuple."""
+        places = range(self.dim())
+        return tuple(sorted(places, key=lambda d: (-self.stride(d), d)))
+
+    def resize(self, *sizes):
+        """A view-free tensor of other sizes, in the memory of this one."""
+        return self.detach().resize_(*sizes)
+
+    def resize_as(self, tensor):
+        """As `resize`, to another tensor's sizes."""
+        return self.resize(tensor.shape)
+
+    def __array_wrap__(self, array, context=None, return_scalar=False):
+        return as_tensor(array)
 
     def __hash__(self):
         return <Py_ssize_t><PyObject *>self  # as id(): what code written for PyTorch counts on
