@@ -224,6 +224,11 @@ def join_suffixes(text, suffixes, indent):
     return text + ")"
 
 
+def _has_elements(tensor):
+    """Whether a tensor's elements can be read: what a wrapper subclass stands for is its own affair."""
+    return not _core._dispatch_keys(tensor).has("Python") or tensor.untyped_storage().nbytes() == 0 or tensor.data_ptr() != 0
+
+
 def tensor_str(tensor, *, tensor_contents=None):
     """The repr of a tensor.
 
@@ -238,13 +243,18 @@ def tensor_str(tensor, *, tensor_contents=None):
     -------
     str
     """
+    with _core._without_modes():
+        return _tensor_str(tensor, tensor_contents)
+
+
+def _tensor_str(tensor, tensor_contents):
     plain = type(tensor) is _core.Tensor or type(tensor).__name__ == "Parameter"
     prefix = "tensor(" if plain else f"{type(tensor).__name__}("
     indent = len(prefix)
     default = _core.get_default_dtype()
     size, dtype = f"size={tuple(tensor.shape)}", f"dtype={tensor.dtype}"
     suffixes = [] if tensor.is_cpu else [f"device='{tensor.device}'"]
-    if tensor.is_meta:
+    if tensor.is_meta or tensor_contents is None and not _has_elements(tensor):
         text = "..."
         suffixes.append(size)
         if tensor.dtype != default:

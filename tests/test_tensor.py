@@ -404,10 +404,15 @@ def test_copies_keep_geometry_dtype_attributes_and_class(make):
 class Picklable(runtime.Tensor):
     """At module level, where pickle finds it."""
 
+    def new_empty(self, *args, **kwargs):
+        return super().new_empty(*args, **kwargs).as_subclass(type(self))
+
 
 def test_subclasses_are_copied_as_subclasses():
     t = Picklable([1.0, 2.0])
     t.note = 3
+    with pytest.raises(RuntimeError, match="for which that function returns another instance of the same subclass"):
+        copy.deepcopy(runtime.tensor([1.0]).as_subclass(Sub))
     for other in (copy.deepcopy(t), pickle.loads(pickle.dumps(t))):
         assert type(other) is Picklable and other.note == 3 and other.tolist() == [1.0, 2.0]
 

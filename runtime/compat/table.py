@@ -29,6 +29,7 @@ MODULES = {
     "torch.utils.flop_counter": ("runtime.tools.flop_counter",),
     "torch._python_dispatcher": ("runtime.python_dispatcher",),
     "torch.utils.weak": ("runtime.weak",),
+    "torch.compiler": ("runtime.compiler",),
     "torch._dispatch.python": ("runtime.crossref",),
     "torch.overrides": ("runtime.overrides",),
     "torch.utils._mode_utils": ("runtime.modes",),
@@ -60,6 +61,9 @@ MODULES = {
 NAMES = {
     "torch.Tensor": "runtime._core:Tensor",
     "torch.ops": "runtime._core:ops",
+    "torch._disable_dynamo": "runtime.compiler:disable",
+    "torch._dynamo.disable": "runtime.compiler:disable",
+    "torch._dynamo.allow_in_graph": "runtime.compiler:allow_in_graph",
     "torch.DispatchKey": "runtime._core:DispatchKey",
     "torch._custom_op.impl.get_ctx": "runtime.operator_rules:get_ctx",
     "torch._C._is_autocast_available": "runtime.custom_ops:is_autocast_available",

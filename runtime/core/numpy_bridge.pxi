@@ -182,6 +182,8 @@ cdef object array_over(RtTensor *t, bint internal):
 
 cdef object tensor_to_numpy(object self, bint force):
     cdef RtTensor *t = RT_TENSOR(<void *>self)
+    if has_key(t, K_Python) and goes_to_python(t):
+        raise RuntimeError(".numpy() is not supported for tensor subclasses.")
     if force:
         result = self.detach()
         if not result.is_cpu:

@@ -52,16 +52,23 @@ cdef object adopt(PyTypeObject *cls, object plain):
     return result
 
 
+cdef object aliased(object self):
+    """What handlers make of `aten.alias`: a plain tensor, unless they make one of their own class."""
+    cdef PyObject *args[1]
+    args[0] = <PyObject *>self
+    return steal(rt_call(rt_builtin_ops[RT_OP_aten_alias], args, 1))
+
+
 cdef object as_subclass(object self, object cls):
     """A tensor of another class on the same memory."""
     cdef PyTypeObject *kind = subclass_type(cls)
-    cdef PyObject *args[1]
     plain = self
-    if has_key(RT_TENSOR(<void *>self), K_Python) or rt_tls_state.included & RT_FUNCTIONALITY_BIT(K_Python):
-        args[0] = <PyObject *>self
-        plain = steal(rt_call(rt_builtin_ops[RT_OP_aten_alias], args, 1))
+    if goes_to_python(RT_TENSOR(<void *>self)):
+        plain = aliased(self)
         if RT_TYPE(<void *>plain) != rt_TensorType:
             raise already_bound(cls, plain)
+    if kind == rt_TensorType and plain is not self:
+        return plain
     return adopt(kind, plain)
 
 
@@ -119,7 +126,7 @@ cdef object detached(object data):
 
 cdef extern from "rt_builtins.h":
     enum:
-        RT_OP_aten_detach
+        RT_OP_aten_detach, RT_OP_aten_item
 
 
 cdef int use_backend_keys(RtTensor *t, object where) except -1:
@@ -279,6 +286,14 @@ cdef int default_strides(int ndim, const int64_t *sizes, int64_t *out, object me
     return 0
 
 
+def _init_subclass(cls, **kwargs):
+    """A class with ``__torch_dispatch__`` and without a ``__torch_function__`` of its own, or inherited from one, has none."""
+    super(Tensor, cls).__init_subclass__(**kwargs)
+    if ("__torch_dispatch__" in cls.__dict__ and cls.__dict__["__torch_dispatch__"] is not _disabled_torch_dispatch_impl
+            and c_type_lookup(<PyTypeObject *>cls, rt_str_torch_function) == c_type_lookup(rt_TensorType, rt_str_torch_function)):
+        cls.__torch_function__ = _disabled_torch_function_impl
+
+rt_type_set(<PyTypeObject *>Tensor, "__init_subclass__", classmethod(_init_subclass))
 rt_type_set(<PyTypeObject *>Tensor, "_make_subclass", staticmethod(_make_subclass))
 rt_type_set(<PyTypeObject *>Tensor, "_make_wrapper_subclass", staticmethod(_make_wrapper_subclass))
 

@@ -405,9 +405,9 @@ cdef class Tensor(TensorBase):
         return self.untyped_storage()
 
     def data_ptr(self):
-        """The address of the first element; 0 where there is no memory (meta, empty)."""
+        """The address of the first element; 0 where there is no memory (meta, empty, wrapper subclasses)."""
         cdef RtTensor *t = RT_TENSOR(<void *>self)
-        if t.storage == NULL or (t.storage.data == NULL and t.storage.nbytes > 0 and t.device_type != DEVICE_META):
+        if t.storage == NULL:
             raise RuntimeError("Cannot access data pointer of Tensor that doesn't have storage")
         return 0 if t.numel == 0 or t.storage.data == NULL else <uintptr_t>rt_data(t)
 
@@ -492,6 +492,10 @@ cdef class Tensor(TensorBase):
     def item(self):
         """The only element as a Python number."""
         cdef RtTensor *t = RT_TENSOR(<void *>self)
+        cdef PyObject *args[1]
+        if unlikely(goes_to_python(t)):
+            args[0] = <PyObject *>self
+            return steal(rt_call(rt_builtin_ops[RT_OP_aten_item], args, 1))
         if t.numel != 1:
             raise RuntimeError(f"a Tensor with {t.numel} elements cannot be converted to Scalar")
         return only_element(t)
@@ -499,6 +503,8 @@ cdef class Tensor(TensorBase):
     def tolist(self):
         """The elements as nested lists of Python numbers; a number for a 0-d tensor."""
         cdef RtTensor *t = RT_TENSOR(<void *>self)
+        if has_key(t, K_Python) and goes_to_python(t):
+            raise RuntimeError(f".tolist() is not supported for tensor subclasses, got {class_name(self)}")
         if t.numel == 0:
             return nested_list(t, NULL, 0)
         return nested_list(t, readable_data(t), 0)
@@ -596,8 +602,17 @@ cdef class Tensor(TensorBase):
             raise TypeError(f"unsupported format string passed to {class_name(self)}.__format__")
         return str(self)
 
+    def _repr(self, *, tensor_contents=None):
+        """The tensor as text; `tensor_contents` stands for the elements."""
+        from runtime._printing import tensor_str
+        return tensor_str(self, tensor_contents=tensor_contents)
+
     def __repr__(self):
-        return _tensor_repr(self)
+        overridden = overridden_slot(self, "__repr__")
+        if overridden is not None:
+            return overridden[0]
+        from runtime._printing import tensor_str
+        return tensor_str(self)
 
     def numpy(self, *, force=False):
         """A NumPy array on the tensor's memory.
@@ -829,25 +844,40 @@ cdef object reduce_tensor(object self):
 
 cdef object deepcopy_tensor(object self, dict memo):
     cdef RtTensor *t = RT_TENSOR(<void *>self)
-    if id(self) in memo:
-        return memo[id(self)]
     if self.grad_fn is not None:
         raise RuntimeError("Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  "
                            "If you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, "
                            "see https://github.com/pytorch/pytorch/pull/103001")
+    if id(self) in memo:
+        return memo[id(self)]
     from copy import deepcopy
-    if t.storage == NULL or (t.storage.data == NULL and t.storage.nbytes > 0 and t.device_type != DEVICE_META):
+    cdef bint plain = type(self) is Tensor
+    if t.storage == NULL or (t.storage.data == NULL and t.device_type != DEVICE_META and not (plain and t.storage.nbytes == 0)):
         result = self.clone()  # a wrapper subclass: only its handler knows what is inside
         if type(result) is not type(self):
-            raise RuntimeError(f"The default implementation of __deepcopy__() for wrapper subclasses only works for subclass types that "
-                               f"properly implement clone() and return the same type; clone() of {class_name(self)} returned "
-                               f"{class_name(result)}.")
+            raise RuntimeError("The default implementation of __deepcopy__() for wrapper subclasses only works for subclass types that "
+                               "implement clone() and for which cloning returns another instance of the same subclass. You should either "
+                               "properly implement clone() for your subclass or override __deepcopy__() if it is intended behavior for "
+                               "clone() to return an instance of a different type.")
     else:
         storage = self.untyped_storage().__deepcopy__(memo)
         lazy_bits = has_key(t, RT_KEY_Conjugate) | has_key(t, RT_KEY_Negative) << 1
         result = _rebuild_tensor(storage, self.dtype, t.offset, tuple(self.shape), self.stride(), self.requires_grad, lazy_bits)
-        if type(self) is not Tensor:
-            result = as_subclass(result, type(self))
+        if not plain:
+            empty = self.new_empty([])
+            if type(empty) is not type(self):
+                raise RuntimeError("The default implementation of __deepcopy__() for non-wrapper subclasses only works for subclass types "
+                                   "that implement new_empty() and for which that function returns another instance of the same "
+                                   "subclass. You should either properly implement new_empty() for your subclass or override "
+                                   "__deepcopy__() if it is intended behavior for new_empty() to return an instance of a different type.")
+            rt_tensor_copy_impl(RT_TENSOR(<void *>empty), RT_TENSOR(<void *>result))
+            empty.requires_grad_(self.requires_grad)
+            result = empty
+    if not plain:
+        import copyreg
+        for slot in copyreg._slotnames(type(self)):
+            if hasattr(self, slot):
+                setattr(result, slot, deepcopy(getattr(self, slot), memo))
     memo[id(self)] = result
     if rt_has_dict(t):
         result.__dict__.update(deepcopy(<object>t.dict, memo))
@@ -866,6 +896,12 @@ cdef object legacy_init(object self, tuple args, dict kwargs):
     if n == 0:
         args = (0,)
     elif n == 1 and rt_is_tensor(<PyObject *>args[0]):
+        if goes_to_python(RT_TENSOR(<void *>args[0])):
+            plain = aliased(args[0])
+            if RT_TYPE(<void *>plain) != rt_TensorType:
+                raise already_bound(type(self), plain)
+            rt_tensor_copy_impl(RT_TENSOR(<void *>self), RT_TENSOR(<void *>plain))
+            return None
         rt_tensor_copy_impl(RT_TENSOR(<void *>self), RT_TENSOR(<void *>args[0]))
         return None
     elif n == 1 and type(args[0]) is Size:
