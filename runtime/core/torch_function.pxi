@@ -200,6 +200,316 @@ def _convert(ret, cls):
 rt_type_set(<PyTypeObject *>Tensor, "__torch_function__", classmethod(_default_torch_function))
 
 
+# ------------------------------------------------------------------------------------------------------------ guards, modes
+
+cdef class _FunctionStateGuard:
+    """Whether `__torch_function__` is asked, for the time of a ``with`` block."""
+    cdef uint8_t state
+    cdef list saved
+
+    def __enter__(self):
+        if self.saved is None:
+            self.saved = []
+        self.saved.append(rt_tls_state.function_state)
+        if rt_tls_state.function_state < self.state:
+            rt_tls_state.function_state = self.state
+        show_function_modes()
+        return self
+
+    def __exit__(self, kind, value, traceback):
+        if self.saved:
+            rt_tls_state.function_state = self.saved.pop()
+            show_function_modes()
+
+
+@cython.final
+cdef class DisableTorchFunctionSubclass(_FunctionStateGuard):
+    """For a ``with`` block: no class's ``__torch_function__`` is asked; modes are."""
+    def __cinit__(self):
+        self.state = RT_FUNCTION_SUBCLASSES_DISABLED
+
+
+@cython.final
+cdef class DisableTorchFunction(_FunctionStateGuard):
+    """For a ``with`` block: neither classes' nor modes' ``__torch_function__`` is asked."""
+    def __cinit__(self):
+        self.state = RT_FUNCTION_ALL_DISABLED
+
+
+@cython.final
+cdef class _EnableTorchFunction:
+    """For a ``with`` block: ``__torch_function__`` is asked again, whatever was disabled."""
+    cdef list saved
+
+    def __enter__(self):
+        if self.saved is None:
+            self.saved = []
+        self.saved.append(rt_tls_state.function_state)
+        rt_tls_state.function_state = RT_FUNCTION_ENABLED
+        show_function_modes()
+        return self
+
+    def __exit__(self, kind, value, traceback):
+        if self.saved:
+            rt_tls_state.function_state = self.saved.pop()
+            show_function_modes()
+
+
+def _is_torch_function_enabled():
+    """Whether classes' ``__torch_function__`` is asked in this thread."""
+    return rt_tls_state.function_state == RT_FUNCTION_ENABLED
+
+
+def _is_torch_function_all_disabled():
+    """Whether neither classes' nor modes' ``__torch_function__`` is asked in this thread."""
+    return rt_tls_state.function_state == RT_FUNCTION_ALL_DISABLED
+
+
+def _is_torch_function_mode_enabled():
+    """Whether calls of this thread go to a torch function mode."""
+    return rt_tls_state.function_modes != 0
+
+
+def _push_on_torch_function_stack(mode):
+    """Make a torch function mode the innermost one."""
+    if not hasattr(mode, "__torch_function__"):
+        raise TypeError(f"a torch function mode has a method __torch_function__; {class_name(mode)} has none")
+    mode_stacks().functions.append(mode)
+    show_function_modes()
+
+
+def _pop_torch_function_stack():
+    """Take off and return the innermost torch function mode."""
+    stacks = mode_stacks()
+    if not stacks.functions:
+        raise RuntimeError("Trying to pop from empty mode stack")
+    mode = stacks.functions.pop()
+    show_function_modes()
+    return mode
+
+
+def _len_torch_function_stack():
+    """How many torch function modes this thread has."""
+    return 0 if rt_tls_state.modes == NULL else len((<_ModeStacks>rt_tls_state.modes).functions)
+
+
+def _get_function_stack_at(Py_ssize_t index):
+    """The torch function mode at a place of the stack, counted from the outermost."""
+    modes = mode_stacks().functions
+    if not 0 <= index < len(modes):
+        raise RuntimeError("Tried to get stack at idx that's too big")
+    return modes[index]
+
+
+def _has_torch_function(args):
+    """Whether a call with these arguments goes to a ``__torch_function__``."""
+    cdef Overloaded overloaded
+    if rt_tls_state.function_modes:
+        return True
+    given = args if type(args) is tuple else tuple(args)
+    overloaded.n = 0
+    if rt_tls_state.function_state != RT_FUNCTION_ENABLED:
+        return False
+    if collect_arguments(RT_TUPLE_ITEMS(<void *>given), len(given), &overloaded, 1) < 0:
+        raise_current()
+    return overloaded.n > 0
+
+
+def _has_torch_function_unary(argument):
+    """As `_has_torch_function`, for one argument."""
+    return rt_tls_state.function_modes != 0 or (rt_tls_state.function_state == RT_FUNCTION_ENABLED
+                                                and has_torch_function(<PyObject *>argument))
+
+
+def _has_torch_function_variadic(*args):
+    """As `_has_torch_function`, for arguments given separately."""
+    return _has_torch_function(args)
+
+
+def _overloaded_args(relevant, get_type_fn=None):
+    """The arguments to ask, one of each class, derived classes before their bases."""
+    cdef Overloaded overloaded
+    given = tuple(relevant)
+    overloaded.n = 0
+    if rt_tls_state.function_state != RT_FUNCTION_ENABLED:
+        return []
+    if collect_arguments(RT_TUPLE_ITEMS(<void *>given), len(given), &overloaded, 1) < 0:
+        raise_current()
+    return [<object>overloaded.items[i] for i in range(overloaded.n)]
+
+
+def _handle_torch_function(public_api, relevant_args, tuple args, dict kwargs):
+    """Hand a call to the modes and classes that override it.
+
+    Parameters
+    ----------
+    public_api : callable
+        What was called.
+    relevant_args : iterable
+        The arguments that may override it.
+    args : tuple
+    kwargs : dict
+        What they get to see.
+
+    Raises
+    ------
+    TypeError
+        If all of them answer NotImplemented.
+    """
+    cdef Overloaded overloaded
+    given = tuple(relevant_args)
+    overloaded.n = 0
+    if rt_tls_state.function_state == RT_FUNCTION_ENABLED:
+        if collect_arguments(RT_TUPLE_ITEMS(<void *>given), len(given), &overloaded, 1) < 0:
+            raise_current()
+    result = ask_overrides(<PyObject *>public_api, &overloaded, <PyObject *>args, <PyObject *>kwargs)
+    if result == NULL and c_err_occurred() == NULL:
+        raise TypeError(f"no argument of {public_api} has a __torch_function__")
+    return steal(result)
+
+
+# -------------------------------------------------------------------------------------- functions, methods and properties
+
+cdef object slot_override(str name, tuple args):
+    """Hand an operation of Python's protocols (`len(t)`, `t[i]`, `a + b`) to overrides, as Tensor's method of a name; None: nobody."""
+    cdef PyObject *func = c_type_lookup(rt_TensorType, <PyObject *>name)
+    cdef PyObject *result
+    if func == NULL:
+        return None
+    result = override_call(func, RT_TUPLE_ITEMS(<void *>args), len(args), NULL)
+    if result == NULL and c_err_occurred() == NULL:
+        return None
+    return (steal(result),)
+
+
+cdef inline tuple overridden_slot(object self, str name, tuple rest=()):
+    """`(result,)` where a slot's call on a tensor goes to overrides, else None."""
+    if is_overridden(RT_TENSOR(<void *>self).keys):
+        return slot_override(name, (self, *rest))
+    return None
+
+
+cdef extern from "Python.h":
+    """
+    static PyObject *rt_call_method_descr(PyObject *descr, PyObject *const *args, Py_ssize_t n, PyObject *kwnames)
+    {
+        PyMethodDef *def = ((PyMethodDescrObject *)descr)->d_method;
+        if (n >= 1 && def->ml_flags == (METH_FASTCALL | METH_KEYWORDS))
+            return ((PyObject * (*)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *))(void *)def->ml_meth)(args[0], args + 1, n - 1, kwnames);
+        return PyObject_Vectorcall(descr, args, n, kwnames);
+    }
+    static int rt_is_method_descr(PyObject *o) { return Py_IS_TYPE(o, &PyMethodDescr_Type); }
+    static int rt_is_getset_descr(PyObject *o) { return Py_IS_TYPE(o, &PyGetSetDescr_Type); }
+    static PyObject *rt_get_getset(PyObject *descr, PyObject *obj)
+    {
+        PyGetSetDef *def = ((PyGetSetDescrObject *)descr)->d_getset;
+        return def->get(obj, def->closure);
+    }
+    static int rt_set_getset(PyObject *descr, PyObject *obj, PyObject *value)
+    {
+        PyGetSetDef *def = ((PyGetSetDescrObject *)descr)->d_getset;
+        if (def->set == NULL) {
+            PyErr_Format(PyExc_AttributeError, "attribute '%s' of 'torch._C.TensorBase' objects is not writable", def->name);
+            return -1;
+        }
+        return def->set(obj, value, def->closure);
+    }
+    """
+    PyObject *rt_call_method_descr(PyObject *descr, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) noexcept
+    bint rt_is_method_descr(PyObject *o) noexcept
+    bint rt_is_getset_descr(PyObject *o) noexcept
+    PyObject *rt_get_getset(PyObject *descr, PyObject *obj) noexcept
+    int rt_set_getset(PyObject *descr, PyObject *obj, PyObject *value) except -1
+
+
+@cython.final
+cdef class _OverridableMethod:
+    """A method of Tensor that is written in the extension module, open to overrides."""
+    cdef void *vectorcall
+    cdef object method   # the method descriptor
+    cdef readonly str __name__
+    cdef dict __dict__
+
+    @property
+    def __doc__(self):
+        return self.method.__doc__
+
+    @property
+    def __text_signature__(self):
+        return None
+
+    @property
+    def __objclass__(self):
+        return Tensor
+
+    def __repr__(self):
+        return f"<method '{self.__name__}' of 'torch._C.TensorBase' objects>"
+
+    def __reduce__(self):
+        return getattr, (Tensor, self.__name__)
+
+
+cdef PyObject *overridable_method_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames) noexcept:
+    cdef Py_ssize_t n = PyVectorcall_NARGS(nargsf)
+    cdef PyObject *result
+    if unlikely(n < 1 or not rt_is_tensor(args[0])):
+        return c_vectorcall(<PyObject *>(<_OverridableMethod>self).method, args, n, kwnames)   # raises what is wrong
+    if is_overridden(RT_TENSOR(args[0]).keys):
+        result = override_call(self, args, n, kwnames)
+        if result != NULL or c_err_occurred() != NULL:
+            return result
+    return rt_call_method_descr(<PyObject *>(<_OverridableMethod>self).method, args, n, kwnames)
+
+
+@cython.final
+cdef class _OverridableProperty:
+    """A property of Tensor, open to overrides: they see its ``__get__``, ``__set__`` or ``__delete__``."""
+    cdef object property   # the getset descriptor
+    cdef readonly str __name__
+
+    @property
+    def __doc__(self):
+        return self.property.__doc__
+
+    @property
+    def __objclass__(self):
+        return Tensor
+
+    def __get__(self, instance, owner):
+        cdef PyObject *result
+        if instance is None:
+            return self
+        if not rt_is_tensor(<PyObject *>instance):
+            return self.property.__get__(instance, owner)   # raises
+        if is_overridden(RT_TENSOR(<void *>instance).keys):
+            found = property_override(self, "__get__", (instance,))
+            if found is not None:
+                return found[0]
+        return steal(rt_get_getset(<PyObject *>self.property, <PyObject *>instance))
+
+    def __set__(self, instance, value):
+        if not rt_is_tensor(<PyObject *>instance):
+            self.property.__set__(instance, value)
+            return
+        if is_overridden(RT_TENSOR(<void *>instance).keys) and property_override(self, "__set__", (instance, value)) is not None:
+            return
+        rt_set_getset(<PyObject *>self.property, <PyObject *>instance, <PyObject *>value)
+
+    def __delete__(self, instance):
+        if not rt_is_tensor(<PyObject *>instance):
+            self.property.__delete__(instance)
+            return
+        if is_overridden(RT_TENSOR(<void *>instance).keys) and property_override(self, "__delete__", (instance,)) is not None:
+            return
+        rt_set_getset(<PyObject *>self.property, <PyObject *>instance, NULL)
+
+    def __repr__(self):
+        return f"<attribute '{self.__name__}' of 'torch._C.TensorBase' objects>"
+
+    def __reduce__(self):
+        return getattr, (Tensor, self.__name__)
+
+
 cdef object property_override(_OverridableProperty self, str accessor, tuple args):
     """`(result,)` where the access goes to overrides, else None."""
     cdef object func = getattr(self, accessor)
