@@ -11,7 +11,7 @@ from runtime.pytree import tree_leaves
 from runtime.testing.common_utils import TestCase as HarnessCase
 from runtime.testing.device_type import instantiate_device_type_tests, ops
 from runtime.testing.op_db import op_db
-from runtime.testing.op_info import _KINDS, SampleInput
+from runtime.testing.op_info import KINDS, SampleInput
 
 NAMED = {entry.full_name: entry for entry in op_db}
 
@@ -44,7 +44,7 @@ def test_entries_say_what_pytorchs_database_says(entry):
     if theirs is None:
         pytest.skip("PyTorch's database has its entries by other names")
     ours, supported = ({str(dtype).removeprefix("torch.") for dtype in info.dtypes} for info in (entry, theirs))
-    for kind in _KINDS.values():  # an entry has all dtypes of a kind, or none
+    for kind in KINDS.values():  # an entry has all dtypes of a kind, or none
         assert (ours >= set(kind)) == (supported >= set(kind))
     assert entry.supports_autograd == theirs.supports_autograd
     if "." not in entry.name:

@@ -1,10 +1,10 @@
 """Databases of operators with sample inputs, for tests that run once per entry: `op_db` has the operators of this build.
 
 An entry says what dtypes an operator takes (b: bool, i: integers, h: half precision, f: floats, c: complex numbers) and makes small inputs
-of each; see `runtime.testing.op_info`. The other databases are of systems that have no entries yet.
+of each; see `runtime.testing.op_info`. The other databases here are of systems that have no entries yet.
 """
 
-from runtime.testing.op_info import OpInfo
+from runtime.testing.op_info import Maker, OpInfo, SampleInput, dtypes_of
 
 
 def _unary(m):
@@ -260,7 +260,7 @@ OTHERS = {
 }
 
 #: Entries of one operator that PyTorch's database tells apart.
-VARIANTS = {"div": "no_rounding_mode", "nn.functional.interpolate": "bilinear"}
+VARIANTS = {"div": "no_rounding_mode", "meshgrid": "variadic_tensors", "nn.functional.interpolate": "bilinear"}
 
 
 def _channels_last():
@@ -277,6 +277,18 @@ def _names(text):
         yield name, (low, high)
 
 
+def _entry(name, kinds, samples, variant="", differentiable=True, domain=(None, None)):
+    """An entry whose samples are tuples of arguments; a dict at a tuple's end holds keyword arguments."""
+
+    def sample_inputs(info, device, dtype, requires_grad, **kwargs):
+        for given in samples(Maker(device, dtype, requires_grad, *domain)):
+            first, *args = given if isinstance(given, tuple) else (given,)
+            named = args.pop() if args and isinstance(args[-1], dict) else {}
+            yield SampleInput(first, args=tuple(args), kwargs=named)
+
+    return OpInfo(name, None, sample_inputs, dtypes_of(kinds), variant_test_name=variant, supports_autograd=differentiable)
+
+
 def _entries():
     families = [
         (UNARY, _unary), (BINARY, _binary), (REDUCTIONS, _reduction), (TRANSFORMS, _transform), (TRANSFORMS_OF_SEVERAL, _transforms),
@@ -285,9 +297,9 @@ def _entries():
     for family, samples in families:
         for (kinds, differentiable), text in family.items():
             for name, domain in _names(text):
-                yield OpInfo(name, kinds, samples, supports_autograd=differentiable, domain=domain)
+                yield _entry(name, kinds, samples, differentiable=differentiable, domain=domain)
     for name, (kinds, differentiable, samples) in OTHERS.items():
-        yield OpInfo(name, kinds, samples, VARIANTS.get(name, ""), supports_autograd=differentiable)
+        yield _entry(name, kinds, samples, VARIANTS.get(name, ""), differentiable)
 
 
 def _is_there(entry):
@@ -298,6 +310,5 @@ def _is_there(entry):
 
 
 op_db = sorted(filter(_is_there, _entries()), key=lambda entry: entry.full_name)
-custom_op_db = []
 hop_db = []
 module_db = []

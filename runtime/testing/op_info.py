@@ -1,4 +1,4 @@
-"""What an entry of the operator database is: an operator by its public name, its dtypes, and sample inputs; see `runtime.testing.op_db`."""
+"""Entries of operator databases: an operator, the dtypes that it takes, and sample inputs; `runtime.testing.op_db` is the largest."""
 
 from functools import cached_property, partial
 from operator import attrgetter
@@ -8,7 +8,8 @@ from runtime._core import Tensor
 from runtime.pytree import tree_map
 from runtime.testing.creation import make_tensor
 
-_KINDS = {
+#: Kinds of dtypes, by the letters that tables of operators write.
+KINDS = {
     "b": ("bool",),
     "i": ("uint8", "int8", "int16", "int32", "int64"),
     "h": ("float16", "bfloat16"),
@@ -91,6 +92,11 @@ class SampleInput:
         return sample.input, sample.args, sample.kwargs
 
 
+def dtypes_of(kinds):
+    """The dtypes of kinds: ``"bf"`` are bool and the floats of single and double precision."""
+    return [getattr(runtime, name) for kind in kinds for name in KINDS[kind]]
+
+
 class Maker:
     """Makes the tensors of sample inputs: of one dtype and device, with values between two limits.
 
@@ -131,41 +137,60 @@ class Maker:
 
 
 class OpInfo:
-    """An operator by its public name, with the dtypes that it takes and sample inputs.
+    """What a test that runs once per operator knows of it.
 
     Parameters
     ----------
     name : str
-        Below `runtime`: ``"add"``, ``"nn.functional.relu"``, ``"__radd__"`` for a method.
-    kinds : str
-        The dtypes: letters for bool, integers, half precision, floats and complex numbers ("bihfc").
-    samples : callable
-        ``samples(maker) -> list`` of tuples of arguments; a dict at a tuple's end holds keyword arguments.
+        The entry's name; below `runtime` the operator's: ``"add"``, ``"nn.functional.relu"``, ``"__radd__"`` for a method.
+    op : callable or None
+        The operator; None for the one that the name says.
+    sample_inputs_func : callable
+        ``function(info, device, dtype, requires_grad, **kwargs)`` gives an iterable of SampleInput.
+    dtypes : iterable of dtype
+        The dtypes that it takes.
     variant_test_name : str
         Tells entries of one operator apart.
-    supports_autograd : bool
-        Whether results have derivatives.
-    domain : tuple of number
-        Limits of the values of sample inputs; None for no limit.
+    supports_out : bool, optional
+        Whether it writes to ``out``; by default whether it has such an overload.
+    supports_autograd, check_batched_grad, check_batched_gradgrad : bool
+        Whether results have derivatives, and tests may ask for those of batches.
+    gradcheck_wrapper : callable, optional
+        Called with the operator and its arguments where a test checks gradients.
     """
 
-    sample_inputs_func = None
-
-    def __init__(self, name, kinds, samples, variant_test_name="", supports_autograd=True, domain=(None, None)):
-        self.name, self.variant_test_name, self.supports_autograd, self.domain = name, variant_test_name, supports_autograd, domain
-        self.dtypes = {getattr(runtime, dtype) for kind in kinds for dtype in _KINDS[kind]}
-        self._samples = samples
+    def __init__(
+        self,
+        name,
+        op,
+        sample_inputs_func,
+        dtypes,
+        *,
+        variant_test_name="",
+        supports_out=None,
+        supports_autograd=True,
+        check_batched_grad=True,
+        check_batched_gradgrad=True,
+        gradcheck_wrapper=None,
+    ):
+        self.name, self.variant_test_name = name, variant_test_name
+        self.sample_inputs_func, self.dtypes = sample_inputs_func, frozenset(dtypes)
+        self.supports_autograd, self.check_batched_grad, self.check_batched_gradgrad = supports_autograd, check_batched_grad, check_batched_gradgrad
+        self.gradcheck_wrapper = gradcheck_wrapper or (lambda op, *args, **kwargs: op(*args, **kwargs))
         self.aliases, self.decorators, self.skips = (), (), ()
-
-    @property
-    def aten_name(self):
-        """The operator's name in `ops.aten`."""
-        return self.name.rpartition(".")[2] if not self.name.startswith(("linalg.", "special.", "fft.")) else self.name.replace(".", "_")
+        self._supports_out = supports_out
+        if op is not None:
+            self.op = op
 
     @cached_property
     def op(self):
         """The function, or for a name like ``__radd__`` the method."""
         return attrgetter(self.name)(Tensor if self.name.startswith("__") else runtime)
+
+    @property
+    def aten_name(self):
+        """The operator's name in `ops.aten`."""
+        return self.name.rpartition(".")[2] if not self.name.startswith(("linalg.", "special.", "fft.")) else self.name.replace(".", "_")
 
     @property
     def method_variant(self):
@@ -180,7 +205,9 @@ class OpInfo:
 
     @property
     def supports_out(self):
-        """Whether the operator has an overload that writes to ``out``."""
+        """Whether the operator writes to ``out``."""
+        if self._supports_out is not None:
+            return self._supports_out
         packet = getattr(runtime.ops.aten, self.aten_name, None)
         return packet is not None and any(overload.endswith("out") for overload in packet.overloads())
 
@@ -243,10 +270,7 @@ class OpInfo:
         ------
         SampleInput
         """
-        for given in self._samples(Maker(device, dtype, requires_grad, *self.domain)):
-            first, *args = given if isinstance(given, tuple) else (given,)
-            named = args.pop() if args and isinstance(args[-1], dict) else {}
-            yield SampleInput(first, args=tuple(args), kwargs=named)
+        yield from self.sample_inputs_func(self, device, dtype, requires_grad, **kwargs)
 
     reference_inputs = sample_inputs
 
