@@ -426,24 +426,29 @@ cdef PyObject *classes_of(Overloaded *o) noexcept:
     return types
 
 
-cdef PyObject *spare_dict = NULL   # an empty dict that nobody else has: most calls have no keyword arguments, and need one all the same
+cdef enum:
+    MAX_SPARE = 8
+
+# Empty dicts that nobody else has: most calls have no keyword arguments, and need a dict all the same. Several, for modes within modes.
+cdef PyObject *spare_dicts[8]
+cdef int n_spare = 0
 
 
 cdef inline PyObject *take_dict() noexcept:
     """A new empty dict."""
-    global spare_dict
-    cdef PyObject *made = spare_dict
-    if likely(made != NULL):
-        spare_dict = NULL
-        return made
+    global n_spare
+    if likely(n_spare > 0):
+        n_spare -= 1
+        return spare_dicts[n_spare]
     return c_dict_new()
 
 
 cdef inline void give_dict(PyObject *made) noexcept:
-    """Release a handler's dict; kept for the next call if the handler has not kept it."""
-    global spare_dict
-    if likely(spare_dict == NULL and RT_REFCNT(made) == 1 and RT_DICT_SIZE(made) == 0):
-        spare_dict = made
+    """Release a handler's dict; kept for another call if the handler has not kept it."""
+    global n_spare
+    if likely(n_spare < MAX_SPARE and RT_REFCNT(made) == 1 and RT_DICT_SIZE(made) == 0):
+        spare_dicts[n_spare] = made
+        n_spare += 1
     else:
         RT_DEC(made)
 
