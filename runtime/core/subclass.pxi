@@ -278,7 +278,7 @@ cdef int default_strides(int ndim, const int64_t *sizes, int64_t *out, object me
     cdef int64_t step = 1
     for i in range(ndim):
         order[i] = ndim - 1 - i
-    if (memory_format is channels_last and ndim == 4) or (memory_format is channels_last_3d and ndim == 5):
+    if memory_format is not None and ((memory_format is channels_last and ndim == 4) or (memory_format is channels_last_3d and ndim == 5)):
         order[0] = 1
         for i in range(1, ndim - 1):
             order[i] = ndim - i
