@@ -282,21 +282,21 @@ cdef class TensorBase:
 
     def __neg__(self):
         if unlikely(may_override(self, None)):
-            overridden = overridden_slot(self, "neg")
+            overridden = slot_override("neg", (self,)) if is_overridden(RT_TENSOR(<void *>self).keys) else None
             if overridden is not None:
                 return overridden[0]
         return unary(RT_OP_aten_neg, self)
 
     def __pos__(self):
         if unlikely(may_override(self, None)):
-            overridden = overridden_slot(self, "positive")
+            overridden = slot_override("positive", (self,)) if is_overridden(RT_TENSOR(<void *>self).keys) else None
             if overridden is not None:
                 return overridden[0]
         return unary(RT_OP_aten_positive, self)
 
     def __abs__(self):
         if unlikely(may_override(self, None)):
-            overridden = overridden_slot(self, "abs")
+            overridden = slot_override("abs", (self,)) if is_overridden(RT_TENSOR(<void *>self).keys) else None
             if overridden is not None:
                 return overridden[0]
         return unary(RT_OP_aten_abs, self)
@@ -305,7 +305,7 @@ cdef class TensorBase:
 
     def __invert__(self):
         if unlikely(may_override(self, None)):
-            overridden = overridden_slot(self, "__invert__")
+            overridden = slot_override("__invert__", (self,)) if is_overridden(RT_TENSOR(<void *>self).keys) else None
             if overridden is not None:
                 return overridden[0]
         if dtype_kind(RT_TENSOR(<void *>self).dtype) >= KIND_FLOAT:

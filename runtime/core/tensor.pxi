@@ -199,9 +199,10 @@ cdef class Tensor(TensorBase):
         raise TypeError(f"is_contiguous(): argument 'memory_format' must be torch.memory_format, not {class_name(memory_format)}")
 
     def __len__(self):
-        overridden = overridden_slot(self, "__len__")
-        if overridden is not None:
-            return overridden[0]
+        if is_overridden(RT_TENSOR(<void *>self).keys):
+            overridden = slot_override("__len__", (self,))
+            if overridden is not None:
+                return overridden[0]
         if unlikely(RT_TENSOR(<void *>self).flags & RT_T_DISPATCH_SIZES):
             return self.size(0)
         if RT_TENSOR(<void *>self).ndim == 0:
@@ -600,49 +601,55 @@ cdef class Tensor(TensorBase):
         return <Py_ssize_t><PyObject *>self  # as id(): what code written for PyTorch counts on
 
     def __bool__(self):
-        overridden = overridden_slot(self, "__bool__")
-        if overridden is not None:
-            return overridden[0]
+        if is_overridden(RT_TENSOR(<void *>self).keys):
+            overridden = slot_override("__bool__", (self,))
+            if overridden is not None:
+                return overridden[0]
         cdef RtTensor *t = RT_TENSOR(<void *>self)
         if t.numel != 1:
             raise RuntimeError(f"Boolean value of Tensor with {'no values' if t.numel == 0 else 'more than one value'} is ambiguous")
         return bool(self.item())
 
     def __int__(self):
-        overridden = overridden_slot(self, "__int__")
-        if overridden is not None:
-            return overridden[0]
+        if is_overridden(RT_TENSOR(<void *>self).keys):
+            overridden = slot_override("__int__", (self,))
+            if overridden is not None:
+                return overridden[0]
         return int(to_python_number(self, "int"))
 
     def __float__(self):
-        overridden = overridden_slot(self, "__float__")
-        if overridden is not None:
-            return overridden[0]
+        if is_overridden(RT_TENSOR(<void *>self).keys):
+            overridden = slot_override("__float__", (self,))
+            if overridden is not None:
+                return overridden[0]
         return float(to_python_number(self, "float"))
 
     def __complex__(self):
-        overridden = overridden_slot(self, "__complex__")
-        if overridden is not None:
-            return overridden[0]
+        if is_overridden(RT_TENSOR(<void *>self).keys):
+            overridden = slot_override("__complex__", (self,))
+            if overridden is not None:
+                return overridden[0]
         return complex(to_python_number(self, "complex"))
 
     def __index__(self):
-        overridden = overridden_slot(self, "__index__")
-        if overridden is not None:
-            return overridden[0]
+        if is_overridden(RT_TENSOR(<void *>self).keys):
+            overridden = slot_override("__index__", (self,))
+            if overridden is not None:
+                return overridden[0]
         cdef RtTensor *t = RT_TENSOR(<void *>self)
         if t.numel != 1 or dtype_kind(t.dtype) > KIND_INT:
             raise TypeError("only integer tensors of a single element can be converted to an index")
         return int(self.item())
 
     def __getitem__(self, index):
-        overridden = overridden_slot(self, "__getitem__", (index,))
-        if overridden is not None:
-            return overridden[0]
+        if is_overridden(RT_TENSOR(<void *>self).keys):
+            overridden = slot_override("__getitem__", (self, index))
+            if overridden is not None:
+                return overridden[0]
         return get_item(self, index)
 
     def __setitem__(self, index, value):
-        if overridden_slot(self, "__setitem__", (index, value)) is not None:
+        if is_overridden(RT_TENSOR(<void *>self).keys) and slot_override("__setitem__", (self, index, value)) is not None:
             return
         set_item(self, index, value)
 
@@ -658,9 +665,10 @@ cdef class Tensor(TensorBase):
         return self if RT_TENSOR(<void *>self).ndim == 0 else self.flip(0)
 
     def __contains__(self, element):
-        overridden = overridden_slot(self, "__contains__", (element,))
-        if overridden is not None:
-            return overridden[0]
+        if is_overridden(RT_TENSOR(<void *>self).keys):
+            overridden = slot_override("__contains__", (self, element))
+            if overridden is not None:
+                return overridden[0]
         if not isinstance(element, (Tensor, int, float, complex)):
             raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
         return bool((element == self).any().item())
@@ -678,9 +686,10 @@ cdef class Tensor(TensorBase):
         return tensor_str(self, tensor_contents=tensor_contents)
 
     def __repr__(self):
-        overridden = overridden_slot(self, "__repr__")
-        if overridden is not None:
-            return overridden[0]
+        if is_overridden(RT_TENSOR(<void *>self).keys):
+            overridden = slot_override("__repr__", (self,))
+            if overridden is not None:
+                return overridden[0]
         from runtime._printing import tensor_str
         return tensor_str(self)
 
