@@ -159,7 +159,7 @@ _MODULES = ("runtime", "runtime.functional", "runtime.nn.functional", "runtime.l
 _MODULE_NAMES = {"runtime": "torch", "runtime.functional": "torch.functional", "runtime.nn.functional": "torch.nn.functional",
                  "runtime.linalg": "torch.linalg", "runtime.fft": "torch.fft", "runtime.special": "torch.special"}  # fmt: skip
 _OVERRIDABLE = (_core.Function, _core._OverridableFunction)
-_MEMBERS = (_core.Method, _core._OverridableMethod, types.WrapperDescriptorType)
+_MEMBERS = (_core.Method, _core._OverridableMethod, types.WrapperDescriptorType, types.MethodDescriptorType)
 _NOT_OVERRIDABLE_MEMBERS = {
     "__class__", "__delattr__", "__delitem__", "__dir__", "__getattribute__", "__hash__", "__init__", "__init_subclass__", "__iter__",
     "__new__", "__setattr__", "__str__", "__subclasshook__", "__torch_dispatch__", "__torch_function__", "__next__", "__get__", "__set__",
@@ -234,7 +234,10 @@ def resolve_name(f):
         return f"torch.Tensor.{f.__self__.__name__}.{f.__name__}"
     if f in _tensor_members():
         return f"torch.Tensor.{f.__name__}"
-    for module, functions in get_overridable_functions().items():
-        if module is not Tensor and f in functions:
-            return f"{_MODULE_NAMES[module.__name__]}.{f.__name__}"
+    if not isinstance(f, _OVERRIDABLE):
+        return None
+    for module in map(import_module, _MODULES):
+        for name, member in vars(module).items():
+            if member is f:
+                return f"{_MODULE_NAMES[module.__name__]}.{name}"
     return None

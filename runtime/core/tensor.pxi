@@ -107,8 +107,11 @@ cdef class Tensor(TensorBase):
         """The sizes, or the size of one dimension."""
         cdef RtTensor *t = RT_TENSOR(<void *>self)
         if unlikely(t.flags & RT_T_DISPATCH_SIZES):
+            if dim is None:
+                return asked_sizes(self)
+            asked_number(self, "aten::dim", t.ndim)  # PyTorch wraps the dimension by it
             sizes = asked_sizes(self)
-            return sizes if dim is None else sizes[asked_dim(sizes, dim, "size")]
+            return sizes[asked_dim(sizes, dim, "size")]
         if dim is None:
             return steal(rt_size_new(t.ndim, t.sizes))
         return t.sizes[checked_dim(t, dim, "size")]
@@ -167,7 +170,9 @@ cdef class Tensor(TensorBase):
     @property
     def nbytes(self):
         """Bytes of all elements."""
-        return self.numel() * rt_itemsize[RT_TENSOR(<void *>self).dtype]
+        cdef RtTensor *t = RT_TENSOR(<void *>self)
+        numel = asked_number(self, "aten::numel", t.numel) if unlikely(t.flags & RT_T_DISPATCH_SIZES) else t.numel
+        return numel * rt_itemsize[t.dtype]
 
     def is_contiguous(self, memory_format=contiguous_format):
         """Whether the elements lie one after another in the order of a memory format."""
@@ -176,7 +181,7 @@ cdef class Tensor(TensorBase):
             answer = ask_subclass(self, "aten::is_contiguous", "", None) if memory_format is contiguous_format else \
                 ask_subclass(self, "aten::is_contiguous", "memory_format", memory_format)
             if answer is not None:
-                return answer
+                return checked_answer("is_contiguous", answer, bool)
         if memory_format is contiguous_format:
             return flags & RT_T_CONTIGUOUS != 0
         if memory_format is channels_last:
@@ -209,7 +214,7 @@ cdef class Tensor(TensorBase):
         if unlikely(t.flags & RT_T_DISPATCH_DEVICE):
             answer = ask_subclass(self, "prim::device")
             if answer is not None:
-                return answer
+                return checked_answer("device", answer, device)
         return make_device(t.device_type, t.device_index)
 
     def get_device(self):
@@ -221,7 +226,7 @@ cdef class Tensor(TensorBase):
         if unlikely(RT_TENSOR(<void *>self).flags & RT_T_DISPATCH_LAYOUT):
             answer = ask_subclass(self, "prim::layout")
             if answer is not None:
-                return answer
+                return checked_answer("layout", answer, layout)
         return strided
 
     @property
@@ -567,12 +572,16 @@ cdef class Tensor(TensorBase):
 
     def __getitem__(self, index):
         overridden = overridden_slot(self, "__getitem__", (index,))
+        if overridden is None and unlikely(may_override_item(index, None)):
+            overridden = slot_override("__getitem__", (self, index))
         if overridden is not None:
             return overridden[0]
         return get_item(self, index)
 
     def __setitem__(self, index, value):
         if overridden_slot(self, "__setitem__", (index, value)) is not None:
+            return
+        if unlikely(may_override_item(index, value)) and slot_override("__setitem__", (self, index, value)) is not None:
             return
         set_item(self, index, value)
 
@@ -597,7 +606,7 @@ cdef class Tensor(TensorBase):
 
     def __format__(self, spec):
         if RT_TENSOR(<void *>self).ndim == 0 and not self.is_meta and type(self) is Tensor:
-            return self.item().__format__(spec)
+            return self.detach().item().__format__(spec)
         if spec:
             raise TypeError(f"unsupported format string passed to {class_name(self)}.__format__")
         return str(self)
@@ -713,6 +722,8 @@ cdef object asked_sizes(object self):
     answer = ask_subclass(self, "aten::sym_size")
     if answer is None:
         return steal(rt_size_new(RT_TENSOR(<void *>self).ndim, RT_TENSOR(<void *>self).sizes))
+    if not isinstance(answer, (list, tuple)):
+        raise RuntimeError("sym_size must be a list or a tuple")
     return Size(answer)
 
 
@@ -720,12 +731,23 @@ cdef object asked_strides(object self):
     cdef RtTensor *t = RT_TENSOR(<void *>self)
     cdef int i
     answer = ask_subclass(self, "aten::sym_stride")
-    return tuple([t.strides[i] for i in range(t.ndim)]) if answer is None else tuple(answer)
+    if answer is None:
+        return tuple([t.strides[i] for i in range(t.ndim)])
+    if not isinstance(answer, (list, tuple)):
+        raise RuntimeError("sym_strides must be a list or a tuple")
+    return tuple(answer)
 
 
 cdef object asked_number(object self, str name, int64_t default):
     answer = ask_subclass(self, name)
-    return default if answer is None else answer
+    return default if answer is None else checked_answer(name.partition("::")[2], answer, int)
+
+
+cdef object checked_answer(str question, object answer, object kind):
+    """A subclass's answer to a question about itself, which must be of a type."""
+    if not isinstance(answer, kind) and not (kind is int and hasattr(answer, "__index__")):
+        raise RuntimeError(f"{question} returned invalid type {class_name(answer)}, expected {kind.__name__}")
+    return answer
 
 
 cdef object asked_dim(object values, object dim, str function):

@@ -131,7 +131,14 @@ cdef PyObject *call_function_mode(_ModeStacks stacks, PyObject *func, PyObject *
     """Call the innermost torch function mode's handler with the mode off the stack."""
     cdef PyObject *stack[6]
     cdef PyObject *result
+    cdef PyObject *found
     mode = stacks.functions.pop()
+    found = c_type_lookup(RT_TYPE(<void *>mode), rt_str_torch_function)
+    if unlikely(found != NULL and RT_TYPE(found) == &c_classmethod):
+        stacks.functions.append(mode)
+        set_error(RuntimeError, "Defining your mode's `__torch_function__` as a classmethod is not supported, please make it a plain method",
+                  NULL)
+        return NULL
     show_function_modes()
     stack[1] = <PyObject *>mode
     stack[2] = func
@@ -282,7 +289,7 @@ def _pop_torch_function_stack():
     """Take off and return the innermost torch function mode."""
     stacks = mode_stacks()
     if not stacks.functions:
-        raise RuntimeError("Trying to pop from empty mode stack")
+        raise RuntimeError("trying to pop from empty mode stack")
     mode = stacks.functions.pop()
     show_function_modes()
     return mode
@@ -364,7 +371,10 @@ def _handle_torch_function(public_api, relevant_args, tuple args, dict kwargs):
             raise_current()
     result = ask_overrides(<PyObject *>public_api, &overloaded, <PyObject *>args, <PyObject *>kwargs)
     if result == NULL and c_err_occurred() == NULL:
-        raise TypeError(f"no argument of {public_api} has a __torch_function__")
+        # Tensor itself has the protocol: what it does is to run the function.
+        if any([rt_is_tensor(<PyObject *>a) for a in given]):
+            return public_api(*args, **kwargs)
+        raise TypeError(f"no implementation found for '{public_name(public_api)}' on types that implement __torch_function__: []")
     return steal(result)
 
 
