@@ -109,8 +109,8 @@ def __getattr__(name):
 
 __all__ = sorted(
     {
-        "DispatchKey", "DispatchKeySet", "Generator", "Library", "Size", "Tag", "Tensor", "TorchDispatchMode", "TypedKernel", "UntypedStorage", "as_tensor",
-        "default_generator", "device", "dtype", "explain", "fallthrough_kernel", "finfo", "from_dlpack", "from_numpy", "frombuffer",
+        "DispatchKey", "DispatchKeySet", "Generator", "Library", "Size", "Tag", "Tensor", "TorchDispatchMode", "TypedKernel", "UntypedStorage",
+        "as_tensor", "default_generator", "device", "dtype", "explain", "fallthrough_kernel", "finfo", "from_dlpack", "from_numpy", "frombuffer",
         "get_default_dtype", "get_include", "iinfo", "is_tensor", "layout", "manual_seed", "memory_format", "ops", "register_array_type",
         "set_default_dtype", "set_printoptions", "tensor", "trace_dispatch",
         *(name for name in _core.functions if "." not in name),

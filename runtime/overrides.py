@@ -5,13 +5,13 @@ The protocol itself is in the core; `runtime.compat` shows this module as `torch
 
 import functools
 import types
-import warnings
 from contextlib import contextmanager
 from importlib import import_module
 
 from runtime import _core
 from runtime._core import (
     Tensor,
+    TorchFunctionMode,
     _get_function_stack_at,
     _len_torch_function_stack,
     _pop_torch_function_stack,
@@ -30,32 +30,6 @@ has_torch_function = _core._has_torch_function
 has_torch_function_unary = _core._has_torch_function_unary
 has_torch_function_variadic = _core._has_torch_function_variadic
 _get_overloaded_args = _core._overloaded_args
-
-
-class TorchFunctionMode:
-    """Sees every call of a public function, method or property of its thread inside a ``with`` block.
-
-    Subclasses define ``__torch_function__(self, func, types, args=(), kwargs=None)``. While it runs the mode is off the stack.
-    """
-
-    def __init__(self):
-        pass
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        raise NotImplementedError(f"{type(self).__name__} has no __torch_function__")
-
-    def __enter__(self):
-        _push_on_torch_function_stack(self)
-        return self
-
-    def __exit__(self, kind, value, traceback):
-        _pop_torch_function_stack()
-
-    @classmethod
-    def push(cls, *args, **kwargs):
-        """An instance, as ``cls()``."""
-        warnings.warn("`Mode.push()` is no longer necessary and can be replaced with just `with Mode()`", stacklevel=2)
-        return cls(*args, **kwargs)
 
 
 class BaseTorchFunctionMode(TorchFunctionMode):
@@ -236,7 +210,8 @@ def resolve_name(f):
         return f"torch.Tensor.{f.__name__}"
     if not isinstance(f, _OVERRIDABLE):
         return None
-    for module in map(import_module, _MODULES):
+    # A function that stands in several modules is the more special one's.
+    for module in map(import_module, reversed(_MODULES)):
         for name, member in vars(module).items():
             if member is f:
                 return f"{_MODULE_NAMES[module.__name__]}.{name}"

@@ -234,6 +234,11 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
         overridden = mode_override(tensor, (data,), given_options(dtype=dtype, device=device, requires_grad=requires_grad,
                                                                   pin_memory=pin_memory))
         return overridden[0]
+    return make_tensor(data, dtype, device, requires_grad, pin_memory)
+
+
+cdef object make_tensor(object data, object dtype, object device, object requires_grad, object pin_memory):
+    """`tensor`, asking no torch function mode."""
     cdef int code = dtype_argument(dtype, "tensor")
     if requires_grad is not True and requires_grad is not False:
         raise TypeError(f"tensor(): argument 'requires_grad' must be bool, not {class_name(requires_grad)}")

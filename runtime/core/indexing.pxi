@@ -103,7 +103,7 @@ cdef object index_tensor(object item, object self):
     if cnp.PyArray_Check(item):
         return place_on(from_numpy(item), self.device)
     if isinstance(item, (list, tuple, range, str)):
-        return place_on(tensor(item, dtype=None if len(item) else dtype_names["int64"]), self.device)
+        return place_on(make_tensor(item, None if len(item) else dtype_names["int64"], None, False, False), self.device)
     raise IndexError("only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
                      f"(got {class_name(item)})")
 

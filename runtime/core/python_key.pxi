@@ -41,6 +41,7 @@ def _disabled_torch_dispatch_impl(func, types, args=(), kwargs=None):
     finally:
         rt_tls_state.excluded &= ~added
 
+
 rt_no_torch_dispatch = <PyObject *>_disabled_torch_dispatch_impl
 RT_INC(rt_no_torch_dispatch)
 rt_type_set(<PyTypeObject *>Tensor, "__torch_dispatch__", _disabled_torch_dispatch_impl)

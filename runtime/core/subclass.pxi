@@ -295,6 +295,7 @@ def _init_subclass(cls, **kwargs):
             and c_type_lookup(<PyTypeObject *>cls, rt_str_torch_function) == c_type_lookup(rt_TensorType, rt_str_torch_function)):
         cls.__torch_function__ = _disabled_torch_function_impl
 
+
 rt_type_set(<PyTypeObject *>Tensor, "__init_subclass__", classmethod(_init_subclass))
 rt_type_set(<PyTypeObject *>Tensor, "_make_subclass", staticmethod(_make_subclass))
 rt_type_set(<PyTypeObject *>Tensor, "_make_wrapper_subclass", staticmethod(_make_wrapper_subclass))
@@ -331,6 +332,7 @@ def _set_meta_in_tls_dispatch_include(bint meta_in_tls):
         rt_tls_state.included |= meta_bits
     else:
         rt_tls_state.included &= ~meta_bits
+
 
 cdef rt_keyset meta_bits = rt_keyset_of_device(DEVICE_META) & RT_BACKEND_MASK
 

@@ -219,6 +219,8 @@ cdef class Tensor(TensorBase):
 
     def get_device(self):
         """The index of the tensor's device; -1 on the CPU."""
+        if unlikely(RT_TENSOR(<void *>self).flags & RT_T_DISPATCH_DEVICE):
+            return device_index_of(self.device)
         return RT_TENSOR(<void *>self).device_index
 
     @property
@@ -231,15 +233,15 @@ cdef class Tensor(TensorBase):
 
     @property
     def is_cpu(self):
-        return RT_TENSOR(<void *>self).device_type == DEVICE_CPU
+        return is_on(self, DEVICE_CPU)
 
     @property
     def is_cuda(self):
-        return RT_TENSOR(<void *>self).device_type == DEVICE_CUDA
+        return is_on(self, DEVICE_CUDA)
 
     @property
     def is_meta(self):
-        return RT_TENSOR(<void *>self).device_type == DEVICE_META
+        return is_on(self, DEVICE_META)
 
     @property
     def is_sparse(self):
@@ -337,8 +339,8 @@ cdef class Tensor(TensorBase):
 
     def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):
         """A new tensor with a copy of some data, by default of this one's dtype and on its device."""
-        return tensor(data, dtype=self.dtype if dtype is None else dtype, device=self.device if device is None else device,
-                      requires_grad=requires_grad, pin_memory=pin_memory)
+        return make_tensor(data, self.dtype if dtype is None else dtype, self.device if device is None else device, requires_grad,
+                           pin_memory)
 
     def cpu(self, *, memory_format=None):
         """The tensor on the CPU."""
@@ -718,6 +720,13 @@ cdef int dtype_kind(int code) noexcept:
     return KIND_FLOAT
 
 
+cdef bint is_on(object self, int device_type) except -1:
+    """Whether a tensor is on a device of a type, by what its class says if that answers the question."""
+    if unlikely(RT_TENSOR(<void *>self).flags & RT_T_DISPATCH_DEVICE):
+        return device_type_of(self.device) == device_type
+    return RT_TENSOR(<void *>self).device_type == device_type
+
+
 cdef object asked_sizes(object self):
     answer = ask_subclass(self, "aten::sym_size")
     if answer is None:
@@ -931,7 +940,7 @@ cdef object legacy_init(object self, tuple args, dict kwargs):
     elif n == 1 and not hasattr(args[0], "__index__"):
         if not hasattr(args[0], "__len__") or isinstance(args[0], str):
             raise TypeError(f"new(): data must be a sequence (got {class_name(args[0])})")
-        data = tensor(args[0], dtype=get_default_dtype())
+        data = make_tensor(args[0], get_default_dtype(), None, False, False)
         rt_tensor_copy_impl(RT_TENSOR(<void *>self), RT_TENSOR(<void *>data))
         return None
     n = len(args)

@@ -32,6 +32,7 @@ def _disabled_torch_function_impl(func, types, args=(), kwargs=None):
     finally:
         rt_tls_state.function_state = saved
 
+
 rt_no_torch_function = <PyObject *>_disabled_torch_function_impl
 RT_INC(rt_no_torch_function)
 
@@ -306,6 +307,38 @@ def _get_function_stack_at(Py_ssize_t index):
     if not 0 <= index < len(modes):
         raise RuntimeError("Tried to get stack at idx that's too big")
     return modes[index]
+
+
+cdef class TorchFunctionMode:
+    """Sees every call of a public function, method or property of its thread inside a ``with`` block.
+
+    Subclasses define ``__torch_function__(self, func, types, args=(), kwargs=None)``. While it runs the mode is off the stack.
+    """
+    cdef dict __dict__
+    cdef object __weakref__
+
+    def __init__(self):
+        pass
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        raise NotImplementedError(f"{class_name(self)} has no __torch_function__")
+
+    def __enter__(self):
+        _push_on_torch_function_stack(self)
+        return self
+
+    def __exit__(self, kind, value, traceback):
+        _pop_torch_function_stack()
+
+    @classmethod
+    def push(cls, *args, **kwargs):
+        """An instance, as ``cls()``."""
+        import warnings
+        warnings.warn("`Mode.push()` is no longer necessary and can be replaced with just `with Mode()`", stacklevel=1)
+        return cls(*args, **kwargs)
+
+
+rt_name_type(<PyTypeObject *>TorchFunctionMode, "runtime.TorchFunctionMode")
 
 
 def _has_torch_function(args):
