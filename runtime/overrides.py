@@ -4,6 +4,7 @@ The protocol itself is in the core; `runtime.compat` shows this module as `torch
 """
 
 import functools
+import inspect
 import types
 from contextlib import contextmanager
 from importlib import import_module
@@ -181,13 +182,28 @@ def get_overridable_functions():
 
 
 def get_testing_overrides():
-    """For each overridable function a function that takes the same calls and returns -1."""
+    """For each overridable function a function that takes the same calls, as far as its signature is known, and returns -1."""
     ignored = get_ignored_functions()
-    return {f: _returns_minus_one for functions in get_overridable_functions().values() for f in functions if f not in ignored}
+    return {f: _stand_in(f) for functions in get_overridable_functions().values() for f in functions if f not in ignored}
 
 
 def _returns_minus_one(*args, **kwargs):
     return -1
+
+
+def _stand_in(f):
+    """A function that returns -1, with the signature of another where that has one."""
+    try:
+        signature = inspect.signature(f)
+    except (ValueError, TypeError):
+        return _returns_minus_one
+
+    def stand_in(*args, **kwargs):
+        signature.bind(*args, **kwargs)
+        return -1
+
+    stand_in.__signature__ = signature
+    return stand_in
 
 
 def is_tensor_method_or_property(func):

@@ -3,9 +3,22 @@
 
 from start import log, show, taken
 
+# What is not named below is for the expressions.
+import copy
+import pickle
+
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch.overrides import (
     TorchFunctionMode,
+    handle_torch_function,
+    has_torch_function,
+    has_torch_function_unary,
+    has_torch_function_variadic,
+    is_tensor_like,
+    is_tensor_method_or_property,
+    resolve_name,
     wrap_torch_function,
 )
 

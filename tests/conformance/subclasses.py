@@ -1,13 +1,15 @@
 """What tensor subclasses are asked, what calls on them return, and which arguments make one."""
 
+from start import log, show, taken
+
+# What is not named below is for the expressions.
+import copy
 import gc
 import weakref
 
-from start import log, show, taken
-
 import torch
 from torch.utils._mode_utils import no_dispatch
-from torch.utils._python_dispatch import return_and_correct_aliasing
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass, return_and_correct_aliasing, transform_subclass
 from torch.utils._pytree import tree_map
 
 
