@@ -74,12 +74,17 @@ def python_dispatcher(world):
         yield names | {"dispatcher": world.core._EnablePythonDispatcher}
 
 
+def both(name):
+    """The context of a name around our statement and around PyTorch's."""
+    return {"ours": name, "torch": name}
+
+
 ROWS = [
-    Row("extension", "one mode around `a + b`", (Faster("torch", 18),), mode_stack, beside("a + b"), around={"ours": "one", "torch": "one"}),
-    Row("extension", "three modes around `a + b`", (Faster("torch", 18),), mode_stack, beside("a + b"), around={"ours": "three", "torch": "three"}),
+    Row("extension", "one mode around `a + b`", (Faster("torch", 18),), mode_stack, beside("a + b"), around=both("one")),
+    Row("extension", "three modes around `a + b`", (Faster("torch", 18),), mode_stack, beside("a + b"), around=both("three")),
     Row("extension", "wrapper subclass `w + w`", (Faster("torch", 7),), subclasses, beside("w + w")),
     Row("extension", "`__torch_function__` subclass, one call", (Faster("torch", 8),), subclasses, beside("s + s")),
-    Row("extension", "Python dispatcher, `a + b`", (Faster("torch", 10),), python_dispatcher, beside("a + b"), around={"ours": "dispatcher", "torch": "dispatcher"}),
+    Row("extension", "Python dispatcher, `a + b`", (Faster("torch", 10),), python_dispatcher, beside("a + b"), around=both("dispatcher")),
     Row("extension", "LoggingTensor `x * x`", (Faster("torch", 4),), subclasses, beside("log * log")),
     Row("extension", "custom_op one input (clone)", (Faster("torch", 30),), custom_operators, beside("one(t0)", function="t0.clone()")),
     Row("extension", "custom_op 14 inputs", (Faster("torch", 30),), custom_operators, beside(f"many({', '.join(LETTERS)})")),

@@ -4,14 +4,15 @@ The protocol itself is in the core; `runtime.compat` shows this module as `torch
 """
 
 import functools
+import inspect
 import types
-import warnings
 from contextlib import contextmanager
 from importlib import import_module
 
 from runtime import _core
 from runtime._core import (
     Tensor,
+    TorchFunctionMode,
     _get_function_stack_at,
     _len_torch_function_stack,
     _pop_torch_function_stack,
@@ -30,32 +31,6 @@ has_torch_function = _core._has_torch_function
 has_torch_function_unary = _core._has_torch_function_unary
 has_torch_function_variadic = _core._has_torch_function_variadic
 _get_overloaded_args = _core._overloaded_args
-
-
-class TorchFunctionMode:
-    """Sees every call of a public function, method or property of its thread inside a ``with`` block.
-
-    Subclasses define ``__torch_function__(self, func, types, args=(), kwargs=None)``. While it runs the mode is off the stack.
-    """
-
-    def __init__(self):
-        pass
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        raise NotImplementedError(f"{type(self).__name__} has no __torch_function__")
-
-    def __enter__(self):
-        _push_on_torch_function_stack(self)
-        return self
-
-    def __exit__(self, kind, value, traceback):
-        _pop_torch_function_stack()
-
-    @classmethod
-    def push(cls, *args, **kwargs):
-        """An instance, as ``cls()``."""
-        warnings.warn("`Mode.push()` is no longer necessary and can be replaced with just `with Mode()`", stacklevel=2)
-        return cls(*args, **kwargs)
 
 
 class BaseTorchFunctionMode(TorchFunctionMode):
@@ -159,7 +134,7 @@ _MODULES = ("runtime", "runtime.functional", "runtime.nn.functional", "runtime.l
 _MODULE_NAMES = {"runtime": "torch", "runtime.functional": "torch.functional", "runtime.nn.functional": "torch.nn.functional",
                  "runtime.linalg": "torch.linalg", "runtime.fft": "torch.fft", "runtime.special": "torch.special"}  # fmt: skip
 _OVERRIDABLE = (_core.Function, _core._OverridableFunction)
-_MEMBERS = (_core.Method, _core._OverridableMethod, types.WrapperDescriptorType)
+_MEMBERS = (_core.Method, _core._OverridableMethod, types.WrapperDescriptorType, types.MethodDescriptorType)
 _NOT_OVERRIDABLE_MEMBERS = {
     "__class__", "__delattr__", "__delitem__", "__dir__", "__getattribute__", "__hash__", "__init__", "__init_subclass__", "__iter__",
     "__new__", "__setattr__", "__str__", "__subclasshook__", "__torch_dispatch__", "__torch_function__", "__next__", "__get__", "__set__",
@@ -207,13 +182,28 @@ def get_overridable_functions():
 
 
 def get_testing_overrides():
-    """For each overridable function a function that takes the same calls and returns -1."""
+    """For each overridable function a function that takes the same calls, as far as its signature is known, and returns -1."""
     ignored = get_ignored_functions()
-    return {f: _returns_minus_one for functions in get_overridable_functions().values() for f in functions if f not in ignored}
+    return {f: _stand_in(f) for functions in get_overridable_functions().values() for f in functions if f not in ignored}
 
 
 def _returns_minus_one(*args, **kwargs):
     return -1
+
+
+def _stand_in(f):
+    """A function that returns -1, with the signature of another where that has one."""
+    try:
+        signature = inspect.signature(f)
+    except (ValueError, TypeError):
+        return _returns_minus_one
+
+    def stand_in(*args, **kwargs):
+        signature.bind(*args, **kwargs)
+        return -1
+
+    stand_in.__signature__ = signature
+    return stand_in
 
 
 def is_tensor_method_or_property(func):
@@ -234,7 +224,11 @@ def resolve_name(f):
         return f"torch.Tensor.{f.__self__.__name__}.{f.__name__}"
     if f in _tensor_members():
         return f"torch.Tensor.{f.__name__}"
-    for module, functions in get_overridable_functions().items():
-        if module is not Tensor and f in functions:
-            return f"{_MODULE_NAMES[module.__name__]}.{f.__name__}"
+    if not isinstance(f, _OVERRIDABLE):
+        return None
+    # A function that stands in several modules is the more special one's.
+    for module in map(import_module, reversed(_MODULES)):
+        for name, member in vars(module).items():
+            if member is f:
+                return f"{_MODULE_NAMES[module.__name__]}.{name}"
     return None

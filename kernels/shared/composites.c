@@ -296,7 +296,8 @@ static PyObject *batched(PyObject *a, PyObject *b)
     PyObject *expand_left[3] = {a, tuple, Py_False};
     left = call(RT_OP_aten_expand, expand_left, 3);
     Py_DECREF(tuple);
-    if (left == NULL)
+    int64_t three[3] = {count, n, m1}, other_three[3] = {count, m2, p};
+    if (left == NULL || (left3 = reshape(left, 3, three)) == NULL)
         goto done;
     sizes[nb] = m2;
     sizes[nb + 1] = p;
@@ -317,10 +318,7 @@ static PyObject *batched(PyObject *a, PyObject *b)
     }
     if (right == NULL)
         goto done;
-    int64_t three[3] = {count, n, m1};
-    left3 = reshape(left, 3, three);
-    int64_t other_three[3] = {count, m2, p};
-    right3 = left3 != NULL ? reshape(right, 3, other_three) : NULL;
+    right3 = reshape(right, 3, other_three);
     if (right3 == NULL)
         goto done;
     PyObject *list[2] = {left3, right3};

@@ -212,6 +212,7 @@ PENDING_FUNCTIONS = {
     "torch._inductor.codecache.compiled_fx_graph_hash",
     "torch._is_functional_tensor",
     "torch._subclasses.fake_tensor.extract_tensor_metadata",
+    "torch._subclasses.functional_tensor.CppFunctionalizeAPI",
     "torch.autograd.backward",
     "torch.autograd.grad",
     "torch.compile",

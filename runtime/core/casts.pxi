@@ -18,8 +18,12 @@ cdef object call_to(object self, object device, object dtype, object non_blockin
         return self
     args[0] = <PyObject *>self
     if dtype is None:
-        args[1] = args[2] = args[4] = c_None
+        # PyTorch's binding says the dtype and the layout that the tensor has.
+        kind = dtype_of_code(RT_TENSOR(<void *>self).dtype)
+        args[1] = <PyObject *>kind
+        args[2] = <PyObject *>strided
         args[3] = <PyObject *>device
+        args[4] = c_None
         args[5] = <PyObject *>non_blocking
         args[6] = <PyObject *>copy
         args[7] = <PyObject *>memory_format

@@ -175,6 +175,41 @@ cdef object place_on(object result, object where):
     return result.to(target)
 
 
+cdef extern from "rt_builtins.h":
+    enum:
+        RT_OP_aten_lift_fresh
+
+# The keys whose presence in a thread's set means that somebody looks at the operators a call makes.
+cdef rt_keyset watching_bits = (RT_FUNCTIONALITY_BIT(K_Python) | RT_FUNCTIONALITY_BIT(K_PythonDispatcher)
+                                | RT_FUNCTIONALITY_BIT(K_PreDispatch) | RT_FUNCTIONALITY_BIT(K_Functionalize))
+
+
+cdef object lifted(object plain):
+    """A tensor from data, shown to modes: they learn of it by `lift_fresh`."""
+    cdef PyObject *args[1]
+    if likely(not rt_tls_state.included & ~rt_tls_state.excluded & watching_bits):
+        return plain
+    args[0] = <PyObject *>plain
+    return steal(rt_call(rt_builtin_ops[RT_OP_aten_lift_fresh], args, 1))
+
+
+cdef tuple mode_override(object function, tuple args, dict kwargs):
+    """`(result,)` where a torch function mode takes the call of a function that makes a tensor from data; else None. Classes are not
+    asked: whatever has data is data."""
+    cdef Overloaded nobody
+    if likely(not rt_tls_state.function_modes):
+        return None
+    nobody.n = 0
+    return (steal(ask_overrides(<PyObject *>function, &nobody, <PyObject *>args, <PyObject *>kwargs)),)
+
+
+cdef object copied(object data, int code, object where):
+    """A tensor's elements in a new tensor; `code` may be -1 for its dtype, `where` None for its device."""
+    plain = detached(data)
+    return call_to(plain, data.device if where is None else as_device(where), dtype_of_code(RT_TENSOR(<void *>data).dtype if code < 0 else code),
+                   False, True, None)
+
+
 def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):
     """A new tensor with a copy of some data.
 
@@ -195,6 +230,15 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
     -------
     Tensor
     """
+    if unlikely(rt_tls_state.function_modes):
+        overridden = mode_override(tensor, (data,), given_options(dtype=dtype, device=device, requires_grad=requires_grad,
+                                                                  pin_memory=pin_memory))
+        return overridden[0]
+    return make_tensor(data, dtype, device, requires_grad, pin_memory)
+
+
+cdef object make_tensor(object data, object dtype, object device, object requires_grad, object pin_memory):
+    """`tensor`, asking no torch function mode."""
     cdef int code = dtype_argument(dtype, "tensor")
     if requires_grad is not True and requires_grad is not False:
         raise TypeError(f"tensor(): argument 'requires_grad' must be bool, not {class_name(requires_grad)}")
@@ -206,9 +250,10 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
         warnings.warn("To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
                       "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).",
                       UserWarning, stacklevel=1)
-        if device is None:
-            device = data.device
-    result = place_on(tensor_from_data(data, code), device)
+        with _without_overrides():
+            result = copied(data, code, device)
+    else:
+        result = lifted(place_on(tensor_from_data(data, code), device))
     if requires_grad:
         if dtype_kind(RT_TENSOR(<void *>result).dtype) < KIND_FLOAT:
             raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
@@ -228,18 +273,33 @@ def as_tensor(data, dtype=None, device=None):
     device : device or str, optional
         Where the tensor shall be; by default where the data is.
     """
+    if unlikely(rt_tls_state.function_modes):
+        overridden = mode_override(as_tensor, (data,), given_options(dtype=dtype, device=device))
+        return overridden[0]
     cdef int code = dtype_argument(dtype, "as_tensor")
-    if rt_is_tensor(<PyObject *>data):
-        result = data
-        if device is None:
-            device = data.device
-    elif cnp.PyArray_Check(data):
-        result = from_numpy(data)
-    else:
-        return place_on(tensor_from_data(data, code), device)
-    if code >= 0 and RT_TENSOR(<void *>result).dtype != code:
-        result = result.to(<object>rt_dtype_objects[code])
-    return place_on(result, device)
+    if not rt_is_tensor(<PyObject *>data) and not cnp.PyArray_Check(data):
+        return lifted(place_on(tensor_from_data(data, code), device))
+    with _without_overrides():
+        if rt_is_tensor(<PyObject *>data):
+            result = data
+            if device is None:
+                device = data.device
+        else:
+            result = from_numpy(data)
+        if code >= 0 and RT_TENSOR(<void *>result).dtype != code:
+            result = result.to(<object>rt_dtype_objects[code])
+        return place_on(result, device)
+
+
+cdef dict given_options(dtype=None, device=None, requires_grad=False, pin_memory=False):
+    """The options of a factory that are not the default."""
+    found = {"dtype": dtype, "device": device, "requires_grad": requires_grad or None, "pin_memory": pin_memory or None}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+cdef object _without_overrides():
+    """For a ``with`` block: whatever class or mode has a `__torch_function__` is not asked."""
+    return DisableTorchFunction()
 
 
 def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False):

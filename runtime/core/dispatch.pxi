@@ -313,7 +313,9 @@ cdef object argument_error(rt_operator *op, int i, object value, str details, in
     argument = o.schema().arguments[i]
     if how & PYARG:
         # The checks of parser_errors come first: this is about what no type says, a number that is too large.
-        return TypeError(f"{function_name(o)}(): argument '{argument.name}' must be {parser_type(argument)}, not {short_repr(value)}")
+        with DisableTorchFunction():  # whoever overrides the function shall see its call alone
+            shown = short_repr(value)
+        return TypeError(f"{function_name(o)}(): argument '{argument.name}' must be {parser_type(argument)}, not {shown}")
     kind = type(value).__name__
     return RuntimeError(f"{o.name}() Expected a value of type '{argument.type.annotation_str}' for argument '{argument.name}' but "
                         f"instead found type '{kind}'.\nPosition: {i}\nValue: {short_repr(value)}\nDeclaration: {o.schema_text()}\n"

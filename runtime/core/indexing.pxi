@@ -4,7 +4,8 @@
 cdef extern from "rt_builtins.h":
     enum:
         RT_OP_aten_select_int, RT_OP_aten_slice_Tensor, RT_OP_aten_unsqueeze, RT_OP_aten_alias, RT_OP_aten_copy_
-        RT_OP_aten_index_Tensor, RT_OP_aten_index_put_, RT_OP_aten_fill__Scalar, RT_OP_aten_fill__Tensor
+        RT_OP_aten_index_Tensor, RT_OP_aten_index_put_, RT_OP_aten_fill__Scalar, RT_OP_aten_fill__Tensor, RT_OP_aten_view
+        RT_OP_aten_expand
 
 
 cdef object ZERO = 0
@@ -102,14 +103,14 @@ cdef object index_tensor(object item, object self):
     if cnp.PyArray_Check(item):
         return place_on(from_numpy(item), self.device)
     if isinstance(item, (list, tuple, range, str)):
-        return place_on(tensor(item, dtype=None if len(item) else dtype_names["int64"]), self.device)
+        return place_on(make_tensor(item, None if len(item) else dtype_names["int64"], None, False, False), self.device)
     raise IndexError("only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
                      f"(got {class_name(item)})")
 
 
 cdef object bool_index(bint take, object self):
     """The index of a dimension of size one that a bool stands for: all of it or nothing."""
-    return place_on(tensor([0] if take else [], dtype=dtype_names["int64"]), self.device)
+    return place_on(tensor_from_data([0] if take else [], 4), self.device)
 
 
 cdef tuple apply_views(object self, tuple index):
@@ -253,7 +254,7 @@ cdef object value_tensor(object value, object target):
             rt_store_element(RT_TENSOR(<void *>made).storage.data, t.dtype, <PyObject *>value)
         except OverflowError:
             raise RuntimeError(f"value cannot be converted to type {scalar_type_name(t.dtype)} without overflow") from None
-        return place_on(made, target.device)
+        return lifted(place_on(made, target.device))
     raise TypeError(f"can't assign a {class_name(value)} to a torch.{scalar_type_name(t.dtype)}Tensor")
 
 
@@ -266,6 +267,8 @@ cdef int copy_into(object target, object value) except -1:
         call_view(RT_OP_aten_fill__Scalar, target, exact_number(value), None, None, None, 2)
         return 0
     value = value_tensor(value, target)
+    if unlikely(is_watched(target) or is_watched(value)):
+        return copy_watched(target, value)
     v = RT_TENSOR(<void *>value)
     while v.ndim > RT_TENSOR(<void *>target).ndim and v.sizes[0] == 1:
         value = call_view(RT_OP_aten_select_int, value, 0, 0, None, None, 3)
@@ -274,9 +277,57 @@ cdef int copy_into(object target, object value) except -1:
     return 0
 
 
+cdef inline bint is_watched(object t) noexcept:
+    """Whether somebody sees the operators that a call on a tensor makes, and shall see PyTorch's."""
+    return goes_to_python(RT_TENSOR(<void *>t)) or rt_tls_state.included & ~rt_tls_state.excluded & watching_bits != 0
+
+
+cdef int copy_watched(object target, object value) except -1:
+    """`copy_into` step by step as PyTorch does it: a view without leading dimensions of size one, broadcast by expand."""
+    cdef RtTensor *v = RT_TENSOR(<void *>value)
+    cdef int first = 0
+    target_sizes, sizes = target.size(), value.size()
+    if target_sizes == sizes:
+        call_view(RT_OP_aten_copy_, target, value, False, None, None, 3)
+        return 0
+    if len(sizes) == 0 and v.device_type == DEVICE_CPU:
+        call_view(RT_OP_aten_fill__Tensor, target, value, None, None, None, 2)
+        return 0
+    while first < len(sizes) and sizes[first] == 1:
+        first += 1
+    value = call_view(RT_OP_aten_view, value, tuple(sizes[first:]), None, None, None, 2)
+    if value.size() != target_sizes:
+        value = call_view(RT_OP_aten_expand, value, tuple(target_sizes), False, None, None, 3)
+    call_view(RT_OP_aten_copy_, target, value, False, None, None, 3)
+    return 0
+
+
+cdef bint may_override_item(object index, object value) noexcept:
+    """Whether an index, something in it, or the value that is assigned may have a `__torch_function__` of its own."""
+    cdef PyTypeObject *kind = RT_TYPE(<void *>index)
+    cdef Py_ssize_t i
+    cdef PyObject **items
+    if rt_tls_state.function_state != RT_FUNCTION_ENABLED:
+        return False
+    if value is not None and RT_TYPE(<void *>value) != &c_float and RT_TYPE(<void *>value) != rt_TensorType:
+        if has_torch_function(<PyObject *>value):
+            return True
+    if kind == &c_long or kind == rt_TensorType or index is None or index is Ellipsis:
+        return False
+    if kind == &c_tuple or kind == &c_list:
+        items = RT_TUPLE_ITEMS(<void *>index) if kind == &c_tuple else RT_LIST_ITEMS(<void *>index)
+        for i in range(RT_SIZE(<void *>index)):
+            if RT_TYPE(items[i]) != &c_long and RT_TYPE(items[i]) != rt_TensorType and has_torch_function(items[i]):
+                return True
+        return False
+    return has_torch_function(<PyObject *>index)
+
+
 cdef int set_item(object self, object index, object value) except -1:
     if index is False:
         return 0
+    if unlikely(is_watched(self)) and is_python_number(value):
+        value = value_tensor(exact_number(value), self)
     if index is Ellipsis or index is True:
         return copy_into(self, value)
     result, tensors = apply_views(self, as_index_tuple(index))

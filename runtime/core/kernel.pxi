@@ -350,6 +350,42 @@ cdef inline PyObject *check_return(rt_operator *op, PyObject *result, PyObject *
     return convert_return(op, result, args)
 
 
+cdef inline PyObject *written_arguments(rt_operator *op, PyObject *result, PyObject *const *args) noexcept:
+    """What a call returns whose handler returned `result`: an operator that returns an argument it writes returns that very object."""
+    if likely(result == NULL or op.nrets == 0 or not op.rets[0].flags & RT_ARGF_WRITE):
+        return result
+    return swap_written(op, result, args)
+
+
+cdef PyObject *swap_written(rt_operator *op, PyObject *result, PyObject *const *args) noexcept:
+    cdef PyObject *found[64]
+    cdef PyObject *given
+    cdef int i, n = 0
+    cdef uint32_t wanted = RT_ARGF_WRITE
+    for i in range(op.nargs):
+        if op.args[i].flags & RT_ARGF_OUT:
+            wanted = RT_ARGF_OUT  # what else such an operator writes it does not return
+    for i in range(op.nargs):
+        if op.args[i].flags & wanted and op.args[i].kind == RT_ARG_TENSOR and n < 64:
+            if op.args[i].flags & RT_ARGF_LIST or not rt_is_tensor(args[i]):
+                return result
+            found[n] = args[i]
+            n += 1
+    if n < op.nrets:
+        return result
+    if op.nrets == 1:
+        RT_DEC(result)
+        RT_INC(found[0])
+        return found[0]
+    given = c_tuple_new(op.nrets)
+    if given != NULL:
+        for i in range(op.nrets):
+            RT_INC(found[i])
+            RT_TUPLE_ITEMS(given)[i] = found[i]
+    RT_DEC(result)
+    return given
+
+
 cdef inline bint is_canonical_tuple(rt_operator *op, PyObject *result) noexcept:
     cdef int i
     if RT_TYPE(result) != &c_tuple or RT_SIZE(result) != op.nrets:
@@ -394,7 +430,7 @@ cdef object canonical_return(rt_operator *op, object result, bint raw):
         if op.nrets == 1:
             return return_value(result, &op.rets[0], raw)
         if not isinstance(result, (tuple, list)):
-            raise TypeError(f"Object of type '{type(result).__name__}' is not an instance of 'sequence'{returned_text(op, result)}")
+            raise RuntimeError(f"Object of type '{type(result).__name__}' is not an instance of 'sequence'{returned_text(op, result)}")
         if len(result) != op.nrets:
             raise CastError(f"Unable to cast a sequence of length {len(result)} to {op.nrets} returns")
         return tuple([return_value(result[i], &op.rets[i], raw) for i in range(op.nrets)])

@@ -118,7 +118,7 @@ def from_numpy(array):
     cdef bint read_only = not PyArray_ISWRITEABLE(<void *>array)
     if read_only:
         warn_read_only("array")
-    return tensor_over_array(array, RT_STORAGE_READONLY if read_only else 0)
+    return lifted(tensor_over_array(array, RT_STORAGE_READONLY if read_only else 0))
 
 
 cdef object tensor_over_array(object array, uint32_t flags):
@@ -199,6 +199,9 @@ cdef object tensor_to_numpy(object self, bint force):
         raise RuntimeError("Can't call numpy() on Tensor that has conjugate bit set. Use tensor.resolve_conj().numpy() instead.")
     if has_key(t, RT_KEY_Negative):
         raise RuntimeError("Can't call numpy() on Tensor that has negative bit set. Use tensor.resolve_neg().numpy() instead.")
+    if unlikely(rt_tls_state.included & ~rt_tls_state.excluded & watching_bits):
+        self = detached(self)
+        t = RT_TENSOR(<void *>self)
     return array_over(t, False)
 
 

@@ -98,6 +98,17 @@ cdef class OperatorBase:
             return fn
         return register
 
+    def py_functionalize_impl(self, fn):
+        """Register the rule for functionalization: `fn(context, *args, **kwargs)`, where the context wraps and unwraps tensors.
+
+        The rule serves the Functionalize key; without a functionalization that offers contexts its calls fail by saying so.
+        """
+        def rule(*args, **kwargs):
+            from runtime.compat import resolve
+            return fn(resolve("torch._subclasses.functional_tensor.CppFunctionalizeAPI")(), *args, **kwargs)
+        self.py_impl(DispatchKey.Functionalize)(rule)
+        return fn
+
     def _uncache_dispatch(self, key):
         """Forget what is cached for a key."""
         self._dispatch_cache.pop(key, None)

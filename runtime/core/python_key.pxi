@@ -32,9 +32,15 @@ cdef object torch_dispatch_name = intern_name("__torch_dispatch__")
 rt_str_torch_dispatch = <PyObject *>torch_dispatch_name
 
 
-def _disabled_torch_dispatch_impl(*args, **kwargs):
-    """A class whose ``__torch_dispatch__`` this is has none."""
-    raise NotImplementedError("__torch_dispatch__ is disabled for this class")
+def _disabled_torch_dispatch_impl(func, types, args=(), kwargs=None):
+    """A class whose ``__torch_dispatch__`` this is has none; called by a derived class's, it runs the operator below the Python key."""
+    cdef rt_keyset added = (above_python | RT_FUNCTIONALITY_BIT(K_Python)) & ~rt_tls_state.excluded
+    rt_tls_state.excluded |= added
+    try:
+        return func(*args, **(kwargs or {}))
+    finally:
+        rt_tls_state.excluded &= ~added
+
 
 rt_no_torch_dispatch = <PyObject *>_disabled_torch_dispatch_impl
 RT_INC(rt_no_torch_dispatch)
@@ -45,6 +51,8 @@ rt_type_set(<PyTypeObject *>Tensor, "__torch_dispatch__", _disabled_torch_dispat
 
 cdef enum:
     N_INFRA = 3   # FAKE, PROXY, FUNCTIONAL: a slot each, below the modes of users
+
+cdef tuple infra_names = ("FakeTensorMode", "ProxyTorchDispatchMode", "FunctionalTensorMode")
 
 
 @cython.final
@@ -150,7 +158,7 @@ cdef class _ModeStacks:
             if self.infra[i] is not None:
                 slot[0] = i
                 return self.take(i)
-        raise RuntimeError("Trying to pop from empty mode stack")
+        raise RuntimeError("trying to pop from empty mode stack")
 
     cdef object take(self, int i):
         mode = self.infra[i]
@@ -168,8 +176,7 @@ cdef class _ModeStacks:
                 raise_current()
             return 0
         if self.infra[slot] is not None:
-            name = ("FakeTensorMode", "ProxyTorchDispatchMode", "FunctionalTensorMode")[slot]
-            raise RuntimeError(f"trying to set the current {name}, but one already exists")
+            raise RuntimeError(f"trying to set the current {infra_names[slot]}, but one already exists")
         self.infra[slot] = mode
         self.n_infra += 1
         self.show()
@@ -218,7 +225,7 @@ def _pop_torch_dispatch_stack(key=None):
     slot = (<_TorchDispatchModeKey?>key).value
     mode = stacks.take(slot)
     if mode is None:
-        raise RuntimeError(f"Trying to pop {key}, but there is no such mode")
+        raise RuntimeError(f"Attempted to unset {infra_names[slot]}, but there wasn't one active.")
     return mode
 
 
@@ -244,7 +251,7 @@ def _set_dispatch_mode(mode):
     """Put an infrastructure mode into its slot."""
     cdef int slot = mode_slot(mode)
     if slot < 0:
-        raise RuntimeError(f"the mode has no _mode_key: {short_repr(mode)}")
+        raise RuntimeError("set_dispatch_mode() called with a mode that does not contain a _mode_key attribute!")
     mode_stacks().put(mode, slot)
 
 
@@ -341,6 +348,7 @@ cdef class TorchDispatchMode:
     def ignore_compile_internals(cls):
         """Whether the mode does not look into compiled functions."""
         return cls.is_infra_mode()
+
 
 rt_name_type(<PyTypeObject *>TorchDispatchMode, "runtime.TorchDispatchMode")
 
@@ -699,14 +707,26 @@ cdef PyObject *run_handlers(rt_operator *op, PyObject *const *args, Py_ssize_t n
     RT_DEC(types)
     RT_DEC(positional)
     give_dict(keywords)
-    return check_return(op, result, args)
+    return written_arguments(op, check_return(op, result, args), args)
+
+
+cdef object public_name(object f):
+    """What an error calls a function or operator."""
+    if type(f) is OpOverloadPacket:
+        return f"torch.ops.{f}"
+    if type(f) is not OpOverload:
+        from runtime.overrides import resolve_name
+        name = resolve_name(f)
+        if name is not None:
+            return name
+    return f"{getattr(f, '__module__', None)}.{getattr(f, '__name__', f)}"
 
 
 cdef void none_answered(PyObject *func, str protocol, object mode, PyObject *types) noexcept:
     """Set the TypeError for a call that all handlers refused."""
     try:
         f = <object>func
-        name = f"{getattr(f, '__module__', None)}.{getattr(f, '__name__', f)}"
+        name = public_name(f)
         text = f"Multiple dispatch failed for '{name}'; all {protocol} handlers returned NotImplemented:\n\n"
         if mode is not None:
             text += f"  - mode object {mode!r}\n"

@@ -67,6 +67,8 @@ cdef inline object binary(int index, object a, object b, bint with_alpha):
         args[0] = <PyObject *>a
         args[1] = <PyObject *>b
         return operand_result(rt_call(rt_builtin_ops[index], args, 3 if with_alpha else 2))
+    if (index == RT_OP_aten_add_Tensor or index == RT_OP_aten_mul_Tensor) and not rt_is_tensor(<PyObject *>a):
+        a, b = b, a  # as the reflected methods: the tensor first
     args[0] = tensor_operand(<PyObject *>a)
     if args[0] == NULL:
         return not_an_operand()

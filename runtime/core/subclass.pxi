@@ -34,7 +34,7 @@ cdef uint32_t policy_flags(object policy, bint dispatch_device, bint dispatch_la
 cdef object already_bound(object cls, object data):
     """The error for data that a handler has made: it is another subclass's tensor."""
     return RuntimeError(f"Creating a new Tensor subclass {(<type>cls).__name__} but the raw Tensor object is already associated to a python "
-                        f"object of type {class_name(data)}")
+                        f"object of type {class_name(data)} which is not a subclass of the requested type")
 
 
 cdef object adopt(PyTypeObject *cls, object plain):
@@ -66,6 +66,8 @@ cdef object as_subclass(object self, object cls):
     if goes_to_python(RT_TENSOR(<void *>self)):
         plain = aliased(self)
         if RT_TYPE(<void *>plain) != rt_TensorType:
+            if PyType_IsSubtype(RT_TYPE(<void *>plain), kind):
+                return plain
             raise already_bound(cls, plain)
     if kind == rt_TensorType and plain is not self:
         return plain
@@ -100,10 +102,10 @@ def _make_subclass(cls, data, require_grad=False, *, dispatch_sizes_strides_poli
     flags = policy_flags(dispatch_sizes_strides_policy, dispatch_device, dispatch_layout)
     with _without_modes():
         plain = detached(data)
-    if RT_TYPE(<void *>plain) != rt_TensorType:
+    if RT_TYPE(<void *>plain) != rt_TensorType and not PyType_IsSubtype(RT_TYPE(<void *>plain), kind):
         raise already_bound(cls, plain)
     t = RT_TENSOR(<void *>plain)
-    if kind == rt_TensorType:
+    if PyType_IsSubtype(RT_TYPE(<void *>plain), kind):
         result = plain
     else:
         result = steal(<PyObject *>rt_tensor_of_type(kind, 0))
@@ -296,6 +298,7 @@ def _init_subclass(cls, **kwargs):
             and c_type_lookup(<PyTypeObject *>cls, rt_str_torch_function) == c_type_lookup(rt_TensorType, rt_str_torch_function)):
         cls.__torch_function__ = _disabled_torch_function_impl
 
+
 rt_type_set(<PyTypeObject *>Tensor, "__init_subclass__", classmethod(_init_subclass))
 rt_type_set(<PyTypeObject *>Tensor, "_make_subclass", staticmethod(_make_subclass))
 rt_type_set(<PyTypeObject *>Tensor, "_make_wrapper_subclass", staticmethod(_make_wrapper_subclass))
@@ -332,6 +335,7 @@ def _set_meta_in_tls_dispatch_include(bint meta_in_tls):
         rt_tls_state.included |= meta_bits
     else:
         rt_tls_state.included &= ~meta_bits
+
 
 cdef rt_keyset meta_bits = rt_keyset_of_device(DEVICE_META) & RT_BACKEND_MASK
 
@@ -372,10 +376,10 @@ cdef object ask_subclass(object self, str name, str overload="", object argument
     if rt_tls_state.excluded & RT_FUNCTIONALITY_BIT(K_Python):
         return None
     cdef Operator o = operators[name, overload]
-    return handlers_answer(overload_of(&o.op), self, (self,) if argument is None else (self, argument))
+    return handlers_answer(overload_of(&o.op), overload_of(&o.op)._overloadpacket, self, (self,) if argument is None else (self, argument))
 
 
-cdef object handlers_answer(object func, object self, tuple given):
+cdef object handlers_answer(object func, object called, object self, tuple given):
     """What modes and the tensor's class answer to a call that no operator kernel serves."""
     cdef PyObject *result = NULL
     cdef PyObject *types
@@ -395,6 +399,6 @@ cdef object handlers_answer(object func, object self, tuple given):
         result = call_class(rt_str_torch_dispatch, <PyObject *>self, <PyObject *>func, types, <PyObject *>given, <PyObject *>keywords)
     if result == c_NotImplemented:
         RT_DEC(result)
-        none_answered(<PyObject *>func, "__torch_dispatch__", mode, types)
+        none_answered(<PyObject *>called, "__torch_dispatch__", mode, types)
         raise_current()
     return steal(result)

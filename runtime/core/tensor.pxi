@@ -118,8 +118,11 @@ cdef class Tensor(TensorBase):
         """The sizes, or the size of one dimension."""
         cdef RtTensor *t = RT_TENSOR(<void *>self)
         if unlikely(t.flags & RT_T_DISPATCH_SIZES):
+            if dim is None:
+                return asked_sizes(self)
+            asked_number(self, "aten::dim", t.ndim)  # PyTorch wraps the dimension by it
             sizes = asked_sizes(self)
-            return sizes if dim is None else sizes[asked_dim(sizes, dim, "size")]
+            return sizes[asked_dim(sizes, dim, "size")]
         if dim is None:
             return steal(rt_size_new(t.ndim, t.sizes))
         return t.sizes[checked_dim(t, dim, "size")]
@@ -178,7 +181,9 @@ cdef class Tensor(TensorBase):
     @property
     def nbytes(self):
         """Bytes of all elements."""
-        return self.numel() * rt_itemsize[RT_TENSOR(<void *>self).dtype]
+        cdef RtTensor *t = RT_TENSOR(<void *>self)
+        numel = asked_number(self, "aten::numel", t.numel) if unlikely(t.flags & RT_T_DISPATCH_SIZES) else t.numel
+        return numel * rt_itemsize[t.dtype]
 
     def is_contiguous(self, memory_format=contiguous_format):
         """Whether the elements lie one after another in the order of a memory format."""
@@ -187,7 +192,7 @@ cdef class Tensor(TensorBase):
             answer = ask_subclass(self, "aten::is_contiguous", "", None) if memory_format is contiguous_format else \
                 ask_subclass(self, "aten::is_contiguous", "memory_format", memory_format)
             if answer is not None:
-                return answer
+                return checked_answer("is_contiguous", answer, bool)
         if memory_format is contiguous_format:
             return flags & RT_T_CONTIGUOUS != 0
         if memory_format is channels_last:
@@ -221,11 +226,13 @@ cdef class Tensor(TensorBase):
         if unlikely(t.flags & RT_T_DISPATCH_DEVICE):
             answer = ask_subclass(self, "prim::device")
             if answer is not None:
-                return answer
+                return checked_answer("device", answer, device)
         return make_device(t.device_type, t.device_index)
 
     def get_device(self):
         """The index of the tensor's device; -1 on the CPU."""
+        if unlikely(RT_TENSOR(<void *>self).flags & RT_T_DISPATCH_DEVICE):
+            return device_index_of(self.device)
         return RT_TENSOR(<void *>self).device_index
 
     @property
@@ -233,20 +240,20 @@ cdef class Tensor(TensorBase):
         if unlikely(RT_TENSOR(<void *>self).flags & RT_T_DISPATCH_LAYOUT):
             answer = ask_subclass(self, "prim::layout")
             if answer is not None:
-                return answer
+                return checked_answer("layout", answer, layout)
         return strided
 
     @property
     def is_cpu(self):
-        return RT_TENSOR(<void *>self).device_type == DEVICE_CPU
+        return is_on(self, DEVICE_CPU)
 
     @property
     def is_cuda(self):
-        return RT_TENSOR(<void *>self).device_type == DEVICE_CUDA
+        return is_on(self, DEVICE_CUDA)
 
     @property
     def is_meta(self):
-        return RT_TENSOR(<void *>self).device_type == DEVICE_META
+        return is_on(self, DEVICE_META)
 
     @property
     def is_sparse(self):
@@ -344,8 +351,8 @@ cdef class Tensor(TensorBase):
 
     def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):
         """A new tensor with a copy of some data, by default of this one's dtype and on its device."""
-        return tensor(data, dtype=self.dtype if dtype is None else dtype, device=self.device if device is None else device,
-                      requires_grad=requires_grad, pin_memory=pin_memory)
+        return make_tensor(data, self.dtype if dtype is None else dtype, self.device if device is None else device, requires_grad,
+                           pin_memory)
 
     def cpu(self, *, memory_format=None):
         """The tensor on the CPU."""
@@ -642,15 +649,16 @@ cdef class Tensor(TensorBase):
         return int(self.item())
 
     def __getitem__(self, index):
-        if is_overridden(RT_TENSOR(<void *>self).keys):
+        if is_overridden(RT_TENSOR(<void *>self).keys) or RT_TYPE(<void *>index) != &c_long and may_override_item(index, None):
             overridden = slot_override("__getitem__", (self, index))
             if overridden is not None:
                 return overridden[0]
         return get_item(self, index)
 
     def __setitem__(self, index, value):
-        if is_overridden(RT_TENSOR(<void *>self).keys) and slot_override("__setitem__", (self, index, value)) is not None:
-            return
+        if is_overridden(RT_TENSOR(<void *>self).keys) or may_override_item(index, value):
+            if slot_override("__setitem__", (self, index, value)) is not None:
+                return
         set_item(self, index, value)
 
     def __delitem__(self, index):
@@ -675,7 +683,7 @@ cdef class Tensor(TensorBase):
 
     def __format__(self, spec):
         if RT_TENSOR(<void *>self).ndim == 0 and not self.is_meta and type(self) is Tensor:
-            return self.item().__format__(spec)
+            return self.detach().item().__format__(spec)
         if spec:
             raise TypeError(f"unsupported format string passed to {class_name(self)}.__format__")
         return str(self)
@@ -788,10 +796,19 @@ cdef int dtype_kind(int code) noexcept:
     return KIND_FLOAT
 
 
+cdef bint is_on(object self, int device_type) except -1:
+    """Whether a tensor is on a device of a type, by what its class says if that answers the question."""
+    if unlikely(RT_TENSOR(<void *>self).flags & RT_T_DISPATCH_DEVICE):
+        return device_type_of(self.device) == device_type
+    return RT_TENSOR(<void *>self).device_type == device_type
+
+
 cdef object asked_sizes(object self):
     answer = ask_subclass(self, "aten::sym_size")
     if answer is None:
         return steal(rt_size_new(RT_TENSOR(<void *>self).ndim, RT_TENSOR(<void *>self).sizes))
+    if not isinstance(answer, (list, tuple)):
+        raise RuntimeError("sym_size must be a list or a tuple")
     return Size(answer)
 
 
@@ -799,12 +816,23 @@ cdef object asked_strides(object self):
     cdef RtTensor *t = RT_TENSOR(<void *>self)
     cdef int i
     answer = ask_subclass(self, "aten::sym_stride")
-    return tuple([t.strides[i] for i in range(t.ndim)]) if answer is None else tuple(answer)
+    if answer is None:
+        return tuple([t.strides[i] for i in range(t.ndim)])
+    if not isinstance(answer, (list, tuple)):
+        raise RuntimeError("sym_strides must be a list or a tuple")
+    return tuple(answer)
 
 
 cdef object asked_number(object self, str name, int64_t default):
     answer = ask_subclass(self, name)
-    return default if answer is None else answer
+    return default if answer is None else checked_answer(name.partition("::")[2], answer, int)
+
+
+cdef object checked_answer(str question, object answer, object kind):
+    """A subclass's answer to a question about itself, which must be of a type."""
+    if not isinstance(answer, kind) and not (kind is int and hasattr(answer, "__index__")):
+        raise RuntimeError(f"{question} returned invalid type {class_name(answer)}, expected {kind.__name__}")
+    return answer
 
 
 cdef object asked_dim(object values, object dim, str function):
@@ -988,7 +1016,7 @@ cdef object legacy_init(object self, tuple args, dict kwargs):
     elif n == 1 and not hasattr(args[0], "__index__"):
         if not hasattr(args[0], "__len__") or isinstance(args[0], str):
             raise TypeError(f"new(): data must be a sequence (got {class_name(args[0])})")
-        data = tensor(args[0], dtype=get_default_dtype())
+        data = make_tensor(args[0], get_default_dtype(), None, False, False)
         rt_tensor_copy_impl(RT_TENSOR(<void *>self), RT_TENSOR(<void *>data))
         return None
     n = len(args)

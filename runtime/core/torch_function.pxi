@@ -32,6 +32,7 @@ def _disabled_torch_function_impl(func, types, args=(), kwargs=None):
     finally:
         rt_tls_state.function_state = saved
 
+
 rt_no_torch_function = <PyObject *>_disabled_torch_function_impl
 RT_INC(rt_no_torch_function)
 
@@ -131,7 +132,14 @@ cdef PyObject *call_function_mode(_ModeStacks stacks, PyObject *func, PyObject *
     """Call the innermost torch function mode's handler with the mode off the stack."""
     cdef PyObject *stack[6]
     cdef PyObject *result
+    cdef PyObject *found
     mode = stacks.functions.pop()
+    found = c_type_lookup(RT_TYPE(<void *>mode), rt_str_torch_function)
+    if unlikely(found != NULL and RT_TYPE(found) == &c_classmethod):
+        stacks.functions.append(mode)
+        set_error(RuntimeError, "Defining your mode's `__torch_function__` as a classmethod is not supported, please make it a plain method",
+                  NULL)
+        return NULL
     show_function_modes()
     stack[1] = <PyObject *>mode
     stack[2] = func
@@ -282,7 +290,7 @@ def _pop_torch_function_stack():
     """Take off and return the innermost torch function mode."""
     stacks = mode_stacks()
     if not stacks.functions:
-        raise RuntimeError("Trying to pop from empty mode stack")
+        raise RuntimeError("trying to pop from empty mode stack")
     mode = stacks.functions.pop()
     show_function_modes()
     return mode
@@ -299,6 +307,38 @@ def _get_function_stack_at(Py_ssize_t index):
     if not 0 <= index < len(modes):
         raise RuntimeError("Tried to get stack at idx that's too big")
     return modes[index]
+
+
+cdef class TorchFunctionMode:
+    """Sees every call of a public function, method or property of its thread inside a ``with`` block.
+
+    Subclasses define ``__torch_function__(self, func, types, args=(), kwargs=None)``. While it runs the mode is off the stack.
+    """
+    cdef dict __dict__
+    cdef object __weakref__
+
+    def __init__(self):
+        pass
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        raise NotImplementedError(f"{class_name(self)} has no __torch_function__")
+
+    def __enter__(self):
+        _push_on_torch_function_stack(self)
+        return self
+
+    def __exit__(self, kind, value, traceback):
+        _pop_torch_function_stack()
+
+    @classmethod
+    def push(cls, *args, **kwargs):
+        """An instance, as ``cls()``."""
+        import warnings
+        warnings.warn("`Mode.push()` is no longer necessary and can be replaced with just `with Mode()`", stacklevel=1)
+        return cls(*args, **kwargs)
+
+
+rt_name_type(<PyTypeObject *>TorchFunctionMode, "runtime.TorchFunctionMode")
 
 
 def _has_torch_function(args):
@@ -364,7 +404,10 @@ def _handle_torch_function(public_api, relevant_args, tuple args, dict kwargs):
             raise_current()
     result = ask_overrides(<PyObject *>public_api, &overloaded, <PyObject *>args, <PyObject *>kwargs)
     if result == NULL and c_err_occurred() == NULL:
-        raise TypeError(f"no argument of {public_api} has a __torch_function__")
+        # Tensor itself has the protocol: what it does is to run the function.
+        if any([rt_is_tensor(<PyObject *>a) for a in given]):
+            return public_api(*args, **kwargs)
+        raise TypeError(f"no implementation found for '{public_name(public_api)}' on types that implement __torch_function__: []")
     return steal(result)
 
 

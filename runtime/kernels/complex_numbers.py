@@ -8,13 +8,13 @@ aten = ops.aten
 def real(self):
     if not self.dtype.is_complex:
         return self
-    return aten.select.int(aten.view_as_real.default(aten.resolve_conj.default(self)), -1, 0)
+    return aten.select.int(aten.view_as_real.default(aten.resolve_conj.default(self)), self.dim(), 0)
 
 
 def imag(self):
     if not self.dtype.is_complex:
         raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
-    return aten.select.int(aten.view_as_real.default(aten.resolve_conj.default(self)), -1, 1)
+    return aten.select.int(aten.view_as_real.default(aten.resolve_conj.default(self)), self.dim(), 1)
 
 
 def complex(real, imag):
@@ -78,7 +78,7 @@ def matrix_H(self):
     if n not in (0, 2):
         hint = " For batches of matrices, consider using tensor.mH" if n > 2 else ""
         raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {n}-D tensor.{hint}")
-    return self if n == 0 else aten.conj.default(aten.transpose.int(self, 0, 1))
+    return self if n == 0 else aten.mH.default(self)
 
 
 def mH(self):

@@ -27,11 +27,11 @@ def conv1d(input, weight, bias=None, stride=(1,), padding=(0,), dilation=(1,), g
     return _convolve("conv1d", 1, input, weight, bias, stride, padding, dilation, False, (0,), groups)
 
 
-def conv2d(input, weight, bias=None, stride=(1,), padding=(0,), dilation=(1,), groups=1):
+def conv2d(input, weight, bias=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):
     return _convolve("conv2d", 2, input, weight, bias, stride, padding, dilation, False, (0, 0), groups)
 
 
-def conv3d(input, weight, bias=None, stride=(1,), padding=(0,), dilation=(1,), groups=1):
+def conv3d(input, weight, bias=None, stride=(1, 1, 1), padding=(0, 0, 0), dilation=(1, 1, 1), groups=1):
     return _convolve("conv3d", 3, input, weight, bias, stride, padding, dilation, False, (0, 0, 0), groups)
 
 
@@ -39,11 +39,11 @@ def conv_transpose1d(input, weight, bias=None, stride=(1,), padding=(0,), output
     return _convolve("conv_transpose1d", 1, input, weight, bias, stride, padding, dilation, True, output_padding, groups)
 
 
-def conv_transpose2d_input(input, weight, bias=None, stride=(1,), padding=(0,), output_padding=(0,), groups=1, dilation=(1,)):
+def conv_transpose2d_input(input, weight, bias=None, stride=(1, 1), padding=(0, 0), output_padding=(0, 0), groups=1, dilation=(1, 1)):
     return _convolve("conv_transpose2d", 2, input, weight, bias, stride, padding, dilation, True, output_padding, groups)
 
 
-def conv_transpose3d_input(input, weight, bias=None, stride=(1,), padding=(0,), output_padding=(0,), groups=1, dilation=(1,)):
+def conv_transpose3d_input(input, weight, bias=None, stride=(1, 1, 1), padding=(0, 0, 0), output_padding=(0, 0, 0), groups=1, dilation=(1, 1, 1)):
     return _convolve("conv_transpose3d", 3, input, weight, bias, stride, padding, dilation, True, output_padding, groups)
 
 
@@ -57,11 +57,11 @@ def conv1d_padding(input, weight, bias=None, stride=(1,), padding="valid", dilat
     return _with_padding("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
-def conv2d_padding(input, weight, bias=None, stride=(1,), padding="valid", dilation=(1,), groups=1):
+def conv2d_padding(input, weight, bias=None, stride=(1, 1), padding="valid", dilation=(1, 1), groups=1):
     return _with_padding("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
-def conv3d_padding(input, weight, bias=None, stride=(1,), padding="valid", dilation=(1,), groups=1):
+def conv3d_padding(input, weight, bias=None, stride=(1, 1, 1), padding="valid", dilation=(1, 1, 1), groups=1):
     return _with_padding("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
 
 

@@ -48,8 +48,8 @@ def adaptive_avg_pool3d(input, output_size):
 
 
 def _max_pool(name, input, kernel_size, stride, padding, dilation, ceil_mode):
-    lists = (_list_or_empty(v) for v in (kernel_size, stride, padding, dilation))
-    return public[name](input, *lists, ceil_mode)
+    # Numbers stay numbers: the operator's binding repeats them for each dimension.
+    return public[name](input, kernel_size, () if stride is None else stride, padding, dilation, ceil_mode)
 
 
 def max_pool1d_with_indices(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
