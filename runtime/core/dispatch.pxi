@@ -142,6 +142,12 @@ cdef inline int bind(rt_operator *op, PyObject *const *args, Py_ssize_t n, PyObj
     b.foreign = False
     if kwnames == NULL and n == op.nargs and n <= op.npos:
         b.args = <PyObject **>args
+    elif kwnames == NULL and op.nreq <= n <= op.npos and op.nargs <= BUFFER:
+        b.args = b.buffer
+        for i in range(n):
+            b.buffer[i] = args[i]
+        for i in range(n, op.nargs):
+            b.buffer[i] = op.args[i].dflt
     else:
         i = arrange(op, args, n, kwnames, how, b)
         if i <= 0:

@@ -580,8 +580,8 @@ cdef PyObject *call_mode(_ModeStacks stacks, PyObject *func, PyObject *types, Py
 cdef inline PyObject *call_handler(PyObject *found, PyObject **stack) noexcept:
     """Call a mode's method `__torch_dispatch__`, found in its class, with what stands at stack[1:6]; an attribute of the mode goes before."""
     cdef PyObject **attributes = c_dict_pointer(stack[1])
-    if likely(found != NULL and RT_TYPE(found) == &c_function and (attributes == NULL or attributes[0] == NULL
-                                                                    or c_dict_get(attributes[0], rt_str_torch_dispatch) == NULL)):
+    cdef bint shadowed = attributes != NULL and attributes[0] != NULL and c_dict_get(attributes[0], rt_str_torch_dispatch) != NULL
+    if likely(found != NULL and RT_TYPE(found) == &c_function and not shadowed):
         return c_vectorcall(found, stack + 1, 5 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL)
     return c_call_method(rt_str_torch_dispatch, stack + 1, 5 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL)
 
