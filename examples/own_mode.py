@@ -3,13 +3,12 @@
 from collections import Counter
 
 import runtime
-from runtime._core import TorchDispatchMode
 from runtime.pytree import tree_map_only
 
 aten = runtime.ops.aten
 
 
-class CountCalls(TorchDispatchMode):
+class CountCalls(runtime.TorchDispatchMode):
     def __init__(self):
         super().__init__()
         self.calls = Counter()
@@ -19,7 +18,7 @@ class CountCalls(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-class DoubleProducts(TorchDispatchMode):
+class DoubleProducts(runtime.TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         if func is not aten.mm.default:
             return func(*args, **(kwargs or {}))

@@ -26,6 +26,7 @@ from runtime._core import (
     from_numpy,
     frombuffer,
     get_default_dtype,
+    get_num_threads,
     iinfo,
     layout,
     manual_seed,
@@ -33,6 +34,7 @@ from runtime._core import (
     ops,
     register_array_type,
     set_default_dtype,
+    set_num_threads,
     tensor,
 )
 
@@ -109,10 +111,11 @@ def __getattr__(name):
 
 __all__ = sorted(
     {
-        "DispatchKey", "DispatchKeySet", "Generator", "Library", "Size", "Tag", "Tensor", "TorchDispatchMode", "TypedKernel", "UntypedStorage",
-        "as_tensor", "default_generator", "device", "dtype", "explain", "fallthrough_kernel", "finfo", "from_dlpack", "from_numpy", "frombuffer",
-        "get_default_dtype", "get_include", "iinfo", "is_tensor", "layout", "manual_seed", "memory_format", "ops", "register_array_type",
-        "set_default_dtype", "set_printoptions", "tensor", "trace_dispatch",
+        "DispatchKey", "DispatchKeySet", "Generator", "Library", "Size", "Tag", "Tensor", "TorchDispatchMode", "TypedKernel",
+        "UntypedStorage", "as_tensor", "default_generator", "device", "dtype", "explain", "fallthrough_kernel", "finfo", "from_dlpack",
+        "from_numpy", "frombuffer", "get_default_dtype", "get_include", "get_num_threads", "iinfo", "is_tensor", "layout", "manual_seed",
+        "memory_format", "ops", "register_array_type", "set_default_dtype", "set_num_threads", "set_printoptions", "tensor",
+        "trace_dispatch",
         *(name for name in _core.functions if "." not in name),
         *functional.__all__,
         *_core.dtype_names,

@@ -8,17 +8,28 @@ from runtime._core import functions, ops
 from runtime._lowrank import pca_lowrank, svd_lowrank
 
 __all__ = [
+    "are_deterministic_algorithms_enabled",
+    "asarray",
     "atleast_1d",
     "atleast_2d",
     "atleast_3d",
+    "binary_cross_entropy_with_logits",
     "block_diag",
     "broadcast_shapes",
     "broadcast_tensors",
     "cartesian_prod",
     "cdist",
     "chain_matmul",
+    "cosine_embedding_loss",
+    "ctc_loss",
     "einsum",
+    "get_device",
+    "hinge_embedding_loss",
+    "is_deterministic_algorithms_warn_only_enabled",
+    "is_storage",
+    "kl_div",
     "lu",
+    "margin_ranking_loss",
     "meshgrid",
     "nonzero",
     "norm",
@@ -27,9 +38,12 @@ __all__ = [
     "stft",
     "svd_lowrank",
     "tensordot",
+    "triplet_margin_loss",
+    "typename",
     "unique",
     "unique_consecutive",
     "unravel_index",
+    "use_deterministic_algorithms",
 ]
 
 aten = ops.aten
@@ -121,7 +135,14 @@ def tensordot(a, b, dims=2, out=None):
 
 def chain_matmul(*matrices, out=None):
     """The product of matrices, in the order of the fewest multiplications; see `linalg.multi_dot`."""
+    _check_tensors(matrices)
     return aten.chain_matmul.default(list(matrices)) if out is None else aten.chain_matmul.out(list(matrices), out=out)
+
+
+def _check_tensors(tensors):
+    for i, t in enumerate(tensors):
+        if not isinstance(t, _core.Tensor) and not hasattr(t, "__array__"):
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}")
 
 
 def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
@@ -143,6 +164,8 @@ def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
     -------
     Tensor
     """
+    if not hasattr(input, "layout") and not hasattr(input, "__array__"):
+        raise AttributeError(f"'{type(input).__name__}' object has no attribute 'layout'")
     dims = [dim] if isinstance(dim, int) else dim
     options = {"dtype": dtype} if out is None else {"dtype": dtype, "out": out}
     if isinstance(p, str) and not (p == "fro" and (dims is None or len(dims) <= 2)):
@@ -170,7 +193,7 @@ def lu(A, pivot=True, get_infos=False, out=None):
     -------
     tuple of Tensor
     """
-    results = aten._lu_with_info.default(A, pivot, not get_infos)
+    results = functions["_lu_with_info"](A, pivot, not get_infos)
     if not get_infos:
         results = results[:2]
     if out is None:
@@ -295,17 +318,21 @@ def block_diag(*tensors):
 
 def broadcast_tensors(*tensors):
     """Views of tensors in the shape that all of them broadcast to."""
-    return tuple(functions["broadcast_tensors"](_given(tensors)))
+    _check_tensors(tensors)
+    return tuple(functions["broadcast_tensors"](tensors))
 
 
 def numel(input):
     """The number of a tensor's elements."""
+    if not hasattr(input, "numel"):
+        raise TypeError(f"numel(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     return input.numel()
 
 
 def cartesian_prod(*tensors):
     """All tuples of elements of the given vectors, as rows."""
-    return functions["cartesian_prod"](_given(tensors))
+    _check_tensors(tensors)
+    return functions["cartesian_prod"](tensors)
 
 
 def broadcast_shapes(*shapes):
@@ -321,7 +348,10 @@ def broadcast_shapes(*shapes):
     """
     from runtime import Size
 
-    rows = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
+    for s in shapes:
+        if isinstance(s, _core.Tensor):
+            raise RuntimeError(f"Input shapes should be of type ints, a tuple of ints, or a list of ints, got {s}")
+    rows = [(s,) if isinstance(s, int) else tuple(s) for s in shapes if s is not None]
     result = []
     for sizes in itertools.zip_longest(*(reversed(row) for row in rows), fillvalue=1):
         for size in sizes:
@@ -355,6 +385,44 @@ def meshgrid(*tensors, indexing=None):
         warnings.warn("torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.", stacklevel=2)
         return tuple(functions["meshgrid"](tensors))
     return tuple(functions["meshgrid"](tensors, indexing=indexing))
+
+
+# PyTorch's losses at the top level reduce nothing unless told, other than those in `nn.functional` and the operators of these names.
+
+
+def kl_div(input, target, reduction=0, *, log_target=False):
+    """The elements of the Kullback-Leibler divergence; see `nn.functional.kl_div`."""
+    return functions["kl_div"](input, target, reduction, log_target=log_target)
+
+
+def hinge_embedding_loss(input, target, margin=1.0, reduction=0):
+    """The hinge loss of each element; see `nn.functional.hinge_embedding_loss`."""
+    return functions["hinge_embedding_loss"](input, target, margin, reduction)
+
+
+def binary_cross_entropy_with_logits(input, target, weight=None, pos_weight=None, reduction=0):
+    """The cross entropy of each element; see `nn.functional.binary_cross_entropy_with_logits`."""
+    return functions["binary_cross_entropy_with_logits"](input, target, weight, pos_weight, reduction)
+
+
+def margin_ranking_loss(input1, input2, target, margin=0.0, reduction=0):
+    """The loss of each pair; see `nn.functional.margin_ranking_loss`."""
+    return functions["margin_ranking_loss"](input1, input2, target, margin, reduction)
+
+
+def cosine_embedding_loss(input1, input2, target, margin=0.0, reduction=0):
+    """The loss of each pair; see `nn.functional.cosine_embedding_loss`."""
+    return functions["cosine_embedding_loss"](input1, input2, target, margin, reduction)
+
+
+def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-06, swap=False, reduction=0):
+    """The loss of each triplet; see `nn.functional.triplet_margin_loss`."""
+    return functions["triplet_margin_loss"](anchor, positive, negative, margin, p, eps, swap, reduction)
+
+
+def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reduction=0, zero_infinity=False):
+    """The loss of each sequence; see `nn.functional.ctc_loss`."""
+    return functions["ctc_loss"](log_probs, targets, input_lengths, target_lengths, blank, reduction, zero_infinity)
 
 
 def nonzero(input, *, out=None, as_tuple=False):
@@ -398,7 +466,7 @@ def unravel_index(indices, shape):
     if not isinstance(indices, Tensor):
         raise TypeError(f"expected 'indices' to be a tensor, but got {type(indices)}")
     if indices.dtype.is_floating_point or indices.dtype.is_complex or str(indices.dtype) == "torch.bool":
-        raise ValueError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
+        raise TypeError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
     if not isinstance(shape, (int, Size)) and not (isinstance(shape, (list, tuple)) and all(isinstance(n, int) for n in shape)):
         raise TypeError(f"expected 'shape' to be int or sequence of ints, but got {type(shape)}")
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
@@ -433,7 +501,7 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
     Tensor or tuple of Tensor
     """
     if dim is None:
-        found = aten._unique2.default(input, sorted, return_inverse, return_counts)
+        found = functions["_unique2"](input, sorted, return_inverse, return_counts)
     else:
         found = aten.unique_dim.default(input, dim, sorted, return_inverse, return_counts)
     return _chosen(found, return_inverse, return_counts)
@@ -444,12 +512,81 @@ def unique_consecutive(input, return_inverse=False, return_counts=False, dim=Non
 
     Parameters and results are those of `unique`.
     """
-    return _chosen(aten.unique_consecutive.default(input, return_inverse, return_counts, dim), return_inverse, return_counts)
+    return _chosen(functions["unique_consecutive"](input, return_inverse, return_counts, dim), return_inverse, return_counts)
 
 
 def _chosen(found, return_inverse, return_counts):
     chosen = (found[0], *(t for t, wanted in zip(found[1:], (return_inverse, return_counts), strict=True) if wanted))
     return chosen if len(chosen) > 1 else chosen[0]
+
+
+def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
+    """A tensor of an object's elements, in its memory where that is possible.
+
+    Parameters
+    ----------
+    obj : Tensor, array, buffer, number or nested sequence of numbers
+    dtype, device : optional
+        The object's own, or the default ones.
+    copy : bool, optional
+        Whether the result has memory of its own; False raises where it must have.
+    requires_grad : bool
+
+    Returns
+    -------
+    Tensor
+    """
+    result = _core.as_tensor(obj, dtype=dtype, device=device)
+    if copy is False and _owner(obj) != _owner(result):
+        raise ValueError(f"can't alias {type(obj).__name__} with dtype '{result.dtype}' on {result.device}: a copy is needed")
+    if copy and _owner(obj) == _owner(result):
+        result = result.clone()
+    return result.requires_grad_() if requires_grad else result
+
+
+def _owner(obj):
+    """The address of an object's elements; None for what has none."""
+    if isinstance(obj, _core.Tensor):
+        return obj.data_ptr()
+    described = getattr(obj, "__array_interface__", None)
+    return described["data"][0] if described else None
+
+
+def get_device(input):
+    """The number of a tensor's device; -1 on the CPU."""
+    return input.get_device()
+
+
+def is_storage(obj):
+    """Whether an object is a storage."""
+    return isinstance(obj, _core.UntypedStorage)
+
+
+def typename(obj):
+    """The type of a tensor as `Tensor.type` gives it, or the full name of another object's type."""
+    if isinstance(obj, _core.Tensor):
+        return obj.type()
+    named = obj if hasattr(obj, "__qualname__") else type(obj)
+    module = "" if named.__module__ in (None, "builtins") else named.__module__ + "."
+    return module + named.__qualname__
+
+
+_deterministic = {"mode": False, "warn": False}
+
+
+def use_deterministic_algorithms(mode, *, warn_only=False):
+    """Ask for results that do not change from run to run. All kernels give such results in any case."""
+    _deterministic.update(mode=bool(mode), warn=bool(warn_only))
+
+
+def are_deterministic_algorithms_enabled():
+    """What `use_deterministic_algorithms` was told last."""
+    return _deterministic["mode"]
+
+
+def is_deterministic_algorithms_warn_only_enabled():
+    """Whether `use_deterministic_algorithms` was asked to warn only."""
+    return _deterministic["warn"]
 
 
 globals().update({name: _core.overridable(globals()[name]) for name in __all__})

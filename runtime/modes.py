@@ -34,7 +34,9 @@ class BaseTorchDispatchMode(TorchDispatchMode):
     """A mode that lets every call pass."""
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        return func(*args, **(kwargs or {}))
+        if kwargs is None:
+            kwargs = {}
+        return func(*args, **kwargs)
 
 
 def all_same_mode(modes):

@@ -49,6 +49,7 @@ def outcomes(row, present):
 def as_arrays(value):
     if isinstance(value, (tuple, list)):
         return [as_arrays(v) for v in value]
+    value = getattr(value, "elem", value)  # of a wrapper subclass
     return value.numpy() if hasattr(value, "numpy") else value
 
 

@@ -63,6 +63,24 @@ def test_the_package_imports_without_scipy():
     assert subprocess.run([sys.executable, "-c", "import runtime, sys; assert 'scipy' not in sys.modules"]).returncode == 0
 
 
+def test_a_triangle_with_a_zero_on_its_diagonal_has_no_inverse():
+    with pytest.raises(rt.linalg.LinAlgError, match="diagonal element 2 is zero"):
+        rt.cholesky_inverse(rt.tensor([[1.0, 0.0], [2.0, 0.0]]))
+
+
+def test_a_matrix_with_nan_is_not_positive_definite():
+    with pytest.raises(rt.linalg.LinAlgError, match="leading minor of order 2"):
+        rt.linalg.cholesky(rt.tensor([[1.0, 0.0], [2.0, float("nan")]]))
+
+
+def test_nothing_of_an_infinite_matrix_is_a_number():
+    matrices = rt.eye(2).repeat(2, 1, 1)
+    matrices[0, 0, 1] = float("inf")
+    values = rt.linalg.svdvals(matrices)
+    assert values[0].isnan().all()
+    assert values[1].tolist() == [1, 1]
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
 @pytest.mark.parametrize("n", [1, 2, 5, 8, 9, 20])
 def test_factors_and_solutions_of_stacks_are_those_of_their_matrices(n, dtype):

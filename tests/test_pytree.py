@@ -251,6 +251,35 @@ def test_lists_may_change_while_they_are_walked():
     assert pytree.tree_map(lambda leaf: tree.clear(), tree) == [None]
 
 
+def test_structures_that_were_tampered_with_raise():
+    class Children(list):
+        pass
+
+    leaf = pytree.treespec_leaf()
+    assert pytree.TreeSpec(list, None, Children([leaf])).unflatten([1]) == [1]
+    empty = pytree.TreeSpec.__new__(pytree.TreeSpec)
+    for use in (hash, lambda spec: spec.children(), lambda spec: spec.unflatten([1])):
+        with pytest.raises((TypeError, ValueError)):
+            use(empty)
+    spec = pytree.tree_structure([1, 2])
+    spec._children[:] = [leaf, 3]
+    for use in (repr, lambda spec: spec.unflatten([1, 2]), lambda spec: spec.flatten_up_to([1, 2])):
+        with pytest.raises(TypeError):
+            use(spec)
+
+
+def test_taking_nodes_apart_may_change_the_structure():
+    class Sly:
+        pass
+
+    spec = pytree.TreeSpec(list, None, [pytree.TreeSpec(Sly, None, []), pytree.treespec_leaf()])
+    pytree.register_pytree_node(Sly, lambda sly: (spec._children.clear() or [], None), lambda children, context: Sly())
+    try:
+        assert spec.flatten_up_to([Sly(), 1]) == [1]
+    finally:
+        pytree._deregister_pytree_node(Sly)
+
+
 class Box:
     def __init__(self, content, label):
         self.content, self.label = content, label

@@ -381,7 +381,9 @@ def torch():
 
 
 #: PyTorch knows these only in TorchScript, without dispatch and tags.
-UNDISPATCHED = frozenset(["size", "stride", "sym_size", "sym_stride", "device", "layout"])
+UNDISPATCHED = frozenset(
+    ["_list_to_tensor", "device", "is_non_overlapping_and_dense", "is_strides_like_format", "layout", "size", "stride", "sym_size", "sym_stride"]
+)
 
 
 def overload(torch, f):

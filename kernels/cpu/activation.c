@@ -110,7 +110,7 @@ RT_STRUCTURED(softshrink_out, softshrink_rule, softshrink_cpu, NULL)
 
 #define BETWEEN(suffix, T, _)                                                                                            \
     RT_CLONES RT_LOOP1_WITH(threshold_##suffix, T, T, NUMBERS2(T, bound, value), a <= bound ? value : a)                 \
-    RT_CLONES RT_LOOP1_WITH(hardtanh_##suffix, T, T, NUMBERS2(T, low, high), a < low ? low : a > high ? high : a)
+    RT_CLONES RT_LOOP1_WITH(hardtanh_##suffix, T, T, NUMBERS2(T, low, high), low != low ? low : a < low ? (low > high ? high : low) : a > high ? high : a)
 FORALL_SIGNED(BETWEEN)
 FORALL_FLOATS(BETWEEN)
 BETWEEN(u8, uint8_t, )
@@ -132,8 +132,6 @@ static int hardtanh_rule(rt_call_frame *c)
         PyErr_SetString(PyExc_NotImplementedError, "clamp is not supported for complex types");
     else if (dtype == RT_UINT8 && (rt_number_as_double(&low) < 0 || rt_number_as_double(&high) < 0))
         PyErr_SetString(PyExc_RuntimeError, "cannot do hardtanh on an unsigned type with negative limits");
-    else if (rt_number_as_double(&low) > rt_number_as_double(&high))
-        PyErr_SetString(PyExc_ValueError, "min_val cannot be greater than max_val");
     else
         return rt_pointwise_rule(c, &hardtanh_op, RT_PW_SAME_DTYPE, 1, c->args);
     return -1;

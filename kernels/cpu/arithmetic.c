@@ -8,9 +8,17 @@
 
 /* ----------------------------------------------------------------------------------------------------------------- add and sub */
 
-static rt_pointwise_op add_op = {.stub = "add_stub", .ufunc = "add", .nin = 2, .flags = RT_PW_EXACT_NUMBER,
+/* Complex sums take the second operand times alpha, also where alpha is 1: infinity times its imaginary part 0 is NaN, as in PyTorch. */
+#define ADD_COMPLEX(suffix, T, f)                                                                                                     \
+    RT_LOOP2(add_##suffix, T, T, a + __builtin_complex(creal##f(b) - 0 * cimag##f(b), cimag##f(b) + 0 * creal##f(b)))                           \
+    RT_LOOP2(sub_##suffix, T, T, a + __builtin_complex(-creal##f(b) - 0 * cimag##f(b), -cimag##f(b) + 0 * creal##f(b)))
+FORALL_COMPLEX(ADD_COMPLEX)
+static const rt_own_loop add_loops[] = {COMPLEX_LOOPS(add), {0, NULL}};
+static const rt_own_loop sub_loops[] = {COMPLEX_LOOPS(sub), {0, NULL}};
+
+static rt_pointwise_op add_op = {.stub = "add_stub", .ufunc = "add", .own = add_loops, .nin = 2, .flags = RT_PW_EXACT_NUMBER,
                                  .dtypes = NUMERIC_DTYPES | RT_BOOL_DTYPE | ALL_COMPLEX_DTYPES};
-static rt_pointwise_op sub_op = {.stub = "add_stub", .ufunc = "subtract", .nin = 2, .flags = RT_PW_EXACT_NUMBER,
+static rt_pointwise_op sub_op = {.stub = "add_stub", .ufunc = "subtract", .own = sub_loops, .nin = 2, .flags = RT_PW_EXACT_NUMBER,
                                  .dtypes = NUMERIC_DTYPES | ALL_COMPLEX_DTYPES};
 
 #define ALPHA_INT(suffix, T, U) RT_CLONES RT_LOOP2(add_alpha_##suffix, T, T, (U)((U)a + (U)((uint64_t)*(T *)data * (uint64_t)b)))

@@ -116,7 +116,8 @@ static int read_geometry(const RtTensor *input, const RtTensor *weight, const pa
                          p->transposed ? 1 : p->groups, weight, input, channels, input->sizes[1]);
     v->batch = input->sizes[0];
     v->groups = p->groups;
-    v->map_channels = w[0];
+    /* Without channels there is nothing to add up, and PyTorch's result has none. */
+    v->map_channels = !p->transposed && w[1] == 0 ? 0 : w[0];
     v->image_channels = w[1] * p->groups;
     for (int d = 0; d < 3; d++) {
         int64_t size = d < missing ? 1 : input->sizes[d - missing + 2], kernel = d < missing ? 1 : w[d - missing + 2], reach;
@@ -127,11 +128,15 @@ static int read_geometry(const RtTensor *input, const RtTensor *weight, const pa
         if (p->transposed && kernel == 0)
             return fail("weight tensor should not contain zero-sized dimensions in the kernel");
         int64_t result;
-        if (__builtin_mul_overflow(p->dilation[d], kernel - 1, &reach) || reach > INT32_MAX || p->padding[d] > INT32_MAX ||
-            p->stride[d] > INT64_MAX / 2)
+        if (kernel == 1)
+            v->dilation[d] = 1; /* says nothing */
+        if (__builtin_mul_overflow(v->dilation[d], kernel - 1, &reach) || p->padding[d] > INT32_MAX || (p->transposed && reach > INT32_MAX) ||
+            reach == INT64_MAX || (p->transposed && p->stride[d] > INT64_MAX / 2))
             return fail("a convolution's padding or dilation is too large");
         if (!p->transposed) {
             int64_t padded = size + 2 * p->padding[d];
+            if (p->stride[d] > padded) /* beyond the image a stride says nothing more */
+                v->stride[d] = padded + 1;
             if (padded < reach + 1 || kernel == 0)
                 too_large = 1;
             result = padded < reach + 1 ? 0 : (padded - reach - 1) / p->stride[d] + 1;
@@ -219,7 +224,7 @@ RT_KERNEL(convolution)
     int64_t sizes[5];
     if (read_parameters(weight, args + 3, &p) < 0 || read_geometry(input, weight, &p, &v, sizes) < 0)
         return NULL;
-    if (bias != NULL && (bias->ndim != 1 || bias->sizes[0] != sizes[1])) {
+    if (bias != NULL && (bias->ndim != 1 || bias->sizes[0] != (p.transposed ? sizes[1] : weight->sizes[0]))) {
         fail_with("Given groups=%lld, weight of size %U, expected bias to be 1-dimensional with the number of output channels, but got bias "
                   "of size %U instead",
                   p.groups, weight, bias, 0, 0);

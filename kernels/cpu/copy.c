@@ -152,7 +152,8 @@ static int fill_with(RtTensor *t, PyObject *number)
 {
     _Alignas(16) char element[16];
     int packed = rt_pack_number(number, t->dtype, element);
-    if (packed < 0)
+    rt_number value;
+    if (packed < 0 || (!packed && (rt_read_number(number, &value) < 0 || rt_check_number_fits(&value, t->dtype) < 0)))
         return -1;
     if (t->device_type == RT_DEVICE_META)
         return 0;
@@ -169,9 +170,6 @@ static int fill_with(RtTensor *t, PyObject *number)
     if (packed) {
         rt_iter_value(&it, element, 1, (int[]){t->dtype});
     } else {
-        rt_number value;
-        if (rt_read_number(number, &value) < 0)
-            return -1;
         rt_iter_value(&it, &value.value, 2, (int[]){value.dtype, t->dtype});
     }
     rt_iter_tensor(&it, t, 1, (int[]){t->dtype});

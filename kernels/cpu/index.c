@@ -10,9 +10,11 @@
 #include "kernels/shared/reduce_rules.h"
 #include "kernels/cpu/masks.h"
 #include "kernels/shared/gil.h"
+#include "kernels/shared/promotion.h"
 #include "kernels/shared/threads.h"
 #include "kernels/shared/structured.h"
 #include "rt_builtins.h"
+#include "runtime/core/alloc.h"
 
 #include <stdlib.h>
 
@@ -480,9 +482,43 @@ static int put(RtTensor *self, PyObject *indices, RtTensor *values, int accumula
     return rc;
 }
 
+/* Whether the only index is a mask of bools: one value under a mask is converted to the tensor's dtype, as by masked_fill_. */
+static int is_one_mask(PyObject *indices)
+{
+    int masks = 0;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(indices); i++) {
+        PyObject *index = PyTuple_GET_ITEM(indices, i);
+        if (index == Py_None)
+            continue;
+        if (!rt_is_tensor(index) || RT_TENSOR(index)->dtype != RT_BOOL)
+            return 0;
+        masks++;
+    }
+    return masks == 1;
+}
+
+/* The only element of a CPU tensor as a tensor of another dtype that can hold it. */
+static RtTensor *converted(RtTensor *value, int dtype)
+{
+    rt_number number;
+    PyObject *item = rt_load_element(rt_data(value), value->dtype);
+    int held = item != NULL && rt_read_number(item, &number) == 0 && rt_check_number_fits(&number, dtype) == 0;
+    Py_XDECREF(item);
+    return held ? rt_cast(value, dtype) : NULL;
+}
+
 RT_KERNEL(_index_put_impl_)
 {
     RtTensor *self = RT_TENSOR(args[0]), *values = RT_TENSOR(args[2]);
+    if (self->dtype != values->dtype && values->numel == 1 && values->device_type == RT_DEVICE_CPU && PyTuple_Check(args[1]) &&
+                    is_one_mask(args[1]) && !rt_as_bool(args[3])) {
+        values = converted(values, self->dtype);
+        if (values == NULL)
+            return NULL;
+        int status = put(self, args[1], values, 0);
+        Py_DECREF((PyObject *)values);
+        return status < 0 ? NULL : Py_NewRef(args[0]);
+    }
     /* Values that lie in the written tensor's own memory are copied first. */
     PyObject *own = NULL;
     if (values->storage == self->storage && values->storage != NULL && values->device_type == RT_DEVICE_CPU) {

@@ -57,7 +57,7 @@ RtTensor *rt_nonzero(const RtTensor *self)
             count += count_true(at, n, step, dtype);
         while (next_row(self->ndim, self->sizes, steps, index, &at));
     }
-    int64_t sizes[2] = {count, self->ndim}, strides[2] = {1, count > 0 ? count : 1};
+    int64_t sizes[2] = {count, self->ndim}, strides[2] = {1, count};
     RtTensor *out = rt_empty_strided(2, sizes, strides, RT_INT64, self->device_type, self->device_index);
     if (out == NULL || count == 0 || last < 0)
         return out;

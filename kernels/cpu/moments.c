@@ -227,7 +227,9 @@ static int check_dtype(const RtTensor *self, int with_mean, const char *name)
 {
     if ((rt_is_float_dtype(self->dtype) && rt_itemsize[self->dtype] > 1) || self->dtype == RT_COMPLEX64 || self->dtype == RT_COMPLEX128)
         return 0;
-    if (with_mean)
+    if (rt_is_float_dtype(self->dtype))
+        PyErr_Format(PyExc_NotImplementedError, "\"std_cpu\" not implemented for '%s'", rt_dtype_title(self->dtype));
+    else if (with_mean)
         PyErr_Format(PyExc_RuntimeError, "%s only support floating point and complex dtypes", name);
     else
         PyErr_SetString(PyExc_RuntimeError, "std and var only support floating point and complex dtypes");

@@ -15,7 +15,8 @@ typedef struct request {
     const char *name;
     int space;
     int64_t kernel[3], stride[3], padding[3], dilation[3];
-    int adaptive; /* windows follow from the sizes alone */
+    int adaptive;    /* windows follow from the sizes alone */
+    int no_channels; /* whether an image may have none */
     int ceil, with_padding;
     int64_t divisor;
 } request;
@@ -397,7 +398,7 @@ static int prepare_adaptive(request *q, RtTensor *t, PyObject *output_size, rt_p
     for (int d = 0; d < t->ndim; d++) {
         if (d < first)
             p->planes *= t->sizes[d];
-        if ((d >= first || (d == 1 && first == 2)) && t->sizes[d] == 0)
+        if ((d >= first || (d == 1 && first == 2 && !q->no_channels)) && t->sizes[d] == 0)
             return fail_with_shape("%s(): Expected input to have non-zero size for non-batch dimensions, but input has sizes %U", q->name, t);
     }
     for (int d = 0; d < 3; d++) {
@@ -417,7 +418,7 @@ static int prepare_adaptive(request *q, RtTensor *t, PyObject *output_size, rt_p
 static PyObject *adaptive_pool(rt_operator *op, const char *name, int space, PyObject *const *args, int is_max)
 {
     RtTensor *t = RT_TENSOR(args[0]);
-    request q = {.op = op, .name = name, .space = space, .adaptive = 1};
+    request q = {.op = op, .name = name, .space = space, .adaptive = 1, .no_channels = space == 2 && !is_max};
     rt_pool p = {0};
     PyObject *indices = NULL;
     if (prepare_adaptive(&q, t, args[1], &p) < 0)

@@ -22,6 +22,8 @@ enum { COLUMNS = 256 };
 #define AS_IS(x) (x)
 #define TRUTH(x) ((uint8_t)((x) != 0))
 #define HALF_TRUTH(x) ((uint8_t)(rt_bf16_to_float(x) != 0))
+#define EIGHTH_TRUTH(x) ((uint8_t)(((x) & 0x7f) != 0))
+#define NEVER_ZERO(x) ((void)(x), (uint8_t)1)
 
 /* ------------------------------------------------------------------------------------------------------------------------- sums */
 

@@ -71,6 +71,20 @@
 #define LOAD HALF_TRUTH
 #include "kernels/cpu/reduce_loops.h"
 #undef NAME
+#define NAME(part) FAMILY(part, f8)
+#define IN uint8_t
+#define ACC uint8_t
+#define ACC_KIND ACC_U8
+#define LOAD EIGHTH_TRUTH
+#include "kernels/cpu/reduce_loops.h"
+#undef NAME
+#define NAME(part) FAMILY(part, e8)
+#define IN uint8_t
+#define ACC uint8_t
+#define ACC_KIND ACC_U8
+#define LOAD NEVER_ZERO
+#include "kernels/cpu/reduce_loops.h"
+#undef NAME
 
 #ifndef TRUTH_CASES
 #define TRUTH_CASES(family)                            \
@@ -80,6 +94,9 @@
     case RT_BFLOAT16: return &family##_bf16_ops;       \
     case RT_COMPLEX64: return &family##_c64_ops;       \
     case RT_COMPLEX128: return &family##_c128_ops;     \
+    case RT_FLOAT8_E4M3FN: case RT_FLOAT8_E5M2: return &family##_f8_ops; \
+    case RT_FLOAT8_E8M0FNU: return &family##_e8_ops;   \
+    case RT_FLOAT8_E4M3FNUZ: case RT_FLOAT8_E5M2FNUZ: /* without a negative zero */ \
     case RT_BOOL: case RT_UINT8: case RT_INT8: return &family##_i8_ops; \
     case RT_INT16: case RT_UINT16: return &family##_i16_ops;            \
     case RT_INT32: case RT_UINT32: return &family##_i32_ops;            \

@@ -302,6 +302,10 @@ static int sort_rule(rt_call_frame *c)
 {
     RtTensor *self = RT_TENSOR(c->args[0]);
     int64_t dim;
+    if (rt_is_complex_dtype(self->dtype)) {
+        PyErr_SetString(PyExc_RuntimeError, " Sort does not support complex dtypes on CPU");
+        return -1;
+    }
     if (rt_as_int64(c->args[2], &dim) < 0 || rt_wrap_dim_scalar(dim, self->ndim) < 0)
         return -1;
     same_as(self, self->dtype, &c->specs[0]);

@@ -191,7 +191,7 @@ static int sgn_rule(rt_call_frame *c)
 }
 RT_STRUCTURED(sgn_out, sgn_rule, rt_pointwise_cpu, NULL)
 
-#define RELU(suffix, T) RT_CLONES RT_LOOP1(relu_##suffix, T, T, a <= 0 ? 0 : a)
+#define RELU(suffix, T) RT_CLONES RT_LOOP1(relu_##suffix, T, T, a < 0 ? 0 : a)
 RELU(u8, uint8_t) RELU(i8, int8_t) RELU(i16, int16_t) RELU(i32, int32_t) RELU(i64, int64_t) RELU(f32, float) RELU(f64, double)
 static const rt_own_loop relu_loops[] = {{RT_UINT8, relu_u8}, {RT_INT8, relu_i8}, {RT_INT16, relu_i16}, {RT_INT32, relu_i32},
                                          {RT_INT64, relu_i64}, {RT_FLOAT32, relu_f32}, {RT_FLOAT64, relu_f64}, {0, NULL}};

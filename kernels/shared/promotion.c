@@ -228,7 +228,10 @@ double rt_largest_float(int dtype)
 
 static int real_fits(double value, int dtype)
 {
-    return isinf(value) || isnan(value) || fabs(value) <= rt_largest_float(dtype);
+    if (dtype == RT_FLOAT8_E8M0FNU && !isnan(value))
+        return value >= 0x1p-127 && value <= 0x1p127;
+    int infinite = dtype != RT_FLOAT8_E4M3FN && dtype != RT_FLOAT8_E4M3FNUZ && dtype != RT_FLOAT8_E5M2FNUZ;
+    return (isinf(value) && infinite) || isnan(value) || fabs(value) <= rt_largest_float(dtype);
 }
 
 /* Integral targets: `low`..`high` in doubles would lose the ends of the 64-bit ranges, so integers are compared as integers. */

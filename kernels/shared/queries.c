@@ -73,7 +73,8 @@ RT_KERNEL(is_signed)
 {
     SELF;
     int d = self->dtype;
-    return PyBool_FromLong(d != RT_BOOL && d != RT_UINT8 && d != RT_UINT16 && d != RT_UINT32 && d != RT_UINT64);
+    return PyBool_FromLong(d != RT_BOOL && d != RT_UINT8 && d != RT_UINT16 && d != RT_UINT32 && d != RT_UINT64 &&
+                           d != RT_FLOAT8_E8M0FNU);
 }
 
 RT_KERNEL(is_same_size)

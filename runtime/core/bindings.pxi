@@ -273,3 +273,22 @@ cdef object argument_keys(PyObject *value):
             if rt_is_tensor(<PyObject *>x):
                 bits |= RT_TENSOR(<void *>x).keys
     return new_keyset(bits & RT_FULL_KEYSET)
+
+
+cdef extern from "kernels/shared/threads.h":
+    int rt_get_num_threads()
+    void rt_set_num_threads(int n)
+
+
+def get_num_threads():
+    """How many threads share the work of one kernel."""
+    return rt_get_num_threads()
+
+
+def set_num_threads(n):
+    """Let at most `n` threads share the work of one kernel."""
+    if not isinstance(n, int):
+        raise RuntimeError(f"set_num_threads expects an int, but got {class_name(n)}")
+    if not 0 < n < 1 << 16:
+        raise RuntimeError("set_num_threads expects a positive integer")
+    rt_set_num_threads(n)

@@ -98,7 +98,10 @@ cdef PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size_t
     cdef Signature *s
     cdef Signature out
     cdef PyObject *result
-    cdef int i, status, special = 0 if kwnames == NULL else f.special_keywords(kwnames)
+    cdef int i, status, special = 0
+    cdef bint only_out = kwnames != NULL and RT_SIZE(kwnames) == 1 and RT_TUPLE_ITEMS(kwnames)[0] == out_name
+    if kwnames != NULL:
+        special = 1 if only_out else f.special_keywords(kwnames)
     if special <= 1:
         for i in range(f.n):
             s = &f.signatures[i]
@@ -112,7 +115,10 @@ cdef PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size_t
                 out.op = s.out
                 out.device = out.pin_memory = -1
                 s = &out
-            status = bind_signature(s, args, n, kwnames, QUIET | PYARG, &b)
+            if only_out and s.varargs < 0 and s.op.written >= 0:
+                status = bind_out(s.op, args, n, &b)
+            else:
+                status = bind_signature(s, args, n, kwnames, QUIET | PYARG, &b)
             if status < 0:
                 return NULL
             if status:
@@ -130,6 +136,25 @@ cdef PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size_t
     except BaseException as e:
         set_current(e)
         return NULL
+
+
+cdef inline int bind_out(rt_operator *op, PyObject *const *args, Py_ssize_t n, Binding *b) noexcept:
+    """Bind a call whose only keyword is `out` to a schema with one output; answers as `bind`."""
+    cdef Py_ssize_t i
+    if n >= op.nargs or n > op.npos or op.nargs > BUFFER:
+        return 0
+    b.converted = 0
+    b.heap = NULL
+    b.keys = 0
+    b.foreign = False
+    b.args = b.buffer
+    for i in range(n):
+        b.buffer[i] = args[i]
+    for i in range(n, op.nargs):
+        b.buffer[i] = args[n] if i == op.written else op.args[i].dflt
+        if unlikely(b.buffer[i] == NULL):
+            return 0
+    return make_canonical(op, QUIET | PYARG, b)
 
 
 cdef inline int bind_signature(Signature *s, PyObject *const *args, Py_ssize_t n, PyObject *kwnames, int how, Binding *b) noexcept:

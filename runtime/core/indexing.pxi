@@ -159,6 +159,9 @@ cdef tuple apply_views(object self, tuple index):
                 put_index(tensors, dim, item)
                 dim += 1
                 real_dim += 1
+        elif cnp.PyArray_Check(item) and item.ndim == 0 and item.dtype.kind in "iu":
+            result = select(result, dim, int(item), real_dim)
+            real_dim += 1
         elif not isinstance(item, (list, tuple, range, Tensor)) and not cnp.PyArray_Check(item) and hasattr(item, "__index__"):
             result = select(result, dim, item.__index__(), real_dim)
             real_dim += 1
@@ -247,7 +250,10 @@ cdef object value_tensor(object value, object target):
         return from_numpy(value)
     if is_python_number(value):
         made = new_cpu_tensor([], t.dtype)
-        rt_store_element(RT_TENSOR(<void *>made).storage.data, t.dtype, <PyObject *>value)
+        try:
+            rt_store_element(RT_TENSOR(<void *>made).storage.data, t.dtype, <PyObject *>value)
+        except OverflowError:
+            raise RuntimeError(f"value cannot be converted to type {scalar_type_name(t.dtype)} without overflow") from None
         return lifted(place_on(made, target.device))
     raise TypeError(f"can't assign a {class_name(value)} to a torch.{scalar_type_name(t.dtype)}Tensor")
 

@@ -25,6 +25,9 @@ cdef class OpOverloadPacket:
     cdef Py_ssize_t n_cached
     cdef long generation
 
+    def __cinit__(self):
+        self.made = {}
+
     def __dealloc__(self):
         free(self.cached)
 
@@ -56,7 +59,7 @@ cdef class OpOverloadPacket:
 
     def __getattribute__(self, str name):
         # Overloads first: this lookup stands in most calls of operators.
-        cdef PyObject *found = PyDict_GetItem_(<PyObject *>self.made, <PyObject *>name)
+        cdef PyObject *found = c_dict_get(<PyObject *>self.made, <PyObject *>name)
         if likely(found != NULL):
             return <object>found
         return object.__getattribute__(self, name)
@@ -132,7 +135,6 @@ cdef OpOverloadPacket packet_of(str name):
         ns, _, p.__name__ = name.partition("::")
         p._qualified_op_name = name
         vars(p)["__module__"] = f"torch._ops.{ns}"
-        p.made = {}
         p.generation = -1
         packets[name] = p
     return p
@@ -193,10 +195,6 @@ cdef PyObject *packet_vectorcall(PyObject *self, PyObject *const *args, size_t n
     return NULL
 
 
-cdef extern from "Python.h":
-    PyObject *PyDict_GetItem_ "PyDict_GetItem"(PyObject *d, PyObject *k) noexcept
-
-
 cdef object no_overload_matches(str name, PyObject *const *args, Py_ssize_t n, PyObject *kwnames):
     """Raise with every overload's own reason."""
     cdef Binding b
@@ -230,11 +228,14 @@ cdef class _Tree:
     cdef dict made
     cdef readonly str __name__
 
+    def __cinit__(self):
+        self.made = {}
+
     def __init__(self):
         raise TypeError("the operator tree is `ops`")
 
     def __getattribute__(self, str name):
-        cdef PyObject *found = PyDict_GetItem_(<PyObject *>self.made, <PyObject *>name)
+        cdef PyObject *found = c_dict_get(<PyObject *>self.made, <PyObject *>name)
         if likely(found != NULL):
             return <object>found
         return object.__getattribute__(self, name)
@@ -297,7 +298,6 @@ cdef class _Ops(_Tree):
         if name.startswith("__") and not any([n.startswith(name + "::") for n in definitions]):
             raise AttributeError(name)
         namespace = _OpNamespace.__new__(_OpNamespace)
-        namespace.made = {}
         namespace.__name__ = name
         self.made[name] = namespace
         return namespace
@@ -317,7 +317,6 @@ cdef class _Ops(_Tree):
 
 cdef _Ops make_ops():
     cdef _Ops root = _Ops.__new__(_Ops)
-    root.made = {}
     root.__name__ = "torch.ops"
     return root
 

@@ -101,7 +101,8 @@ make_mode_keys()
 @cython.final
 cdef class _ModeStacks:
     """The modes of one thread. The thread's state owns it; `rt_tls_state.modes` points to it."""
-    cdef list user        # TorchDispatchModes, the innermost last
+    cdef PyObject **user  # TorchDispatchModes, the innermost last: a Python list would be shrunk and grown by every call
+    cdef int n_user, room
     cdef list infra       # for each _TorchDispatchModeKey a mode or None
     cdef int n_infra
     cdef list functions   # torch function modes, the innermost last
@@ -111,9 +112,13 @@ cdef class _ModeStacks:
     def __dealloc__(self):
         if rt_tls_state.modes == <PyObject *>self:
             rt_tls_state.modes = NULL
+        while self.n_user:
+            self.n_user -= 1
+            RT_DEC(self.user[self.n_user])
+        free(self.user)
 
     cdef inline int count(self) noexcept:
-        return <int>len(self.user) + self.n_infra
+        return self.n_user + self.n_infra
 
     cdef inline void show(self) noexcept:
         """Calls reach the Python key while there are modes."""
@@ -122,14 +127,33 @@ cdef class _ModeStacks:
         else:
             rt_tls_state.included &= ~python_bits
 
+    cdef inline PyObject *pop_user(self) noexcept:
+        """Take off the innermost mode of a user, of which there is one; the caller owns it."""
+        self.n_user -= 1
+        self.show()
+        return self.user[self.n_user]
+
+    cdef inline int push_user(self, PyObject *mode) noexcept:
+        """Make a mode the innermost one; its reference passes to the stack. -1 with an exception, and the reference kept, without room."""
+        cdef PyObject **grown
+        if unlikely(self.n_user == self.room):
+            grown = <PyObject **>realloc(self.user, (self.room * 2 + 8) * sizeof(PyObject *))
+            if grown == NULL:
+                set_error(MemoryError, "no memory for the stack of modes", NULL)
+                return -1
+            self.user = grown
+            self.room = self.room * 2 + 8
+        self.user[self.n_user] = mode
+        self.n_user += 1
+        self.show()
+        return 0
+
     cdef object pop(self, int *slot):
         """Take the innermost mode off; `slot` tells where it was: -1 or an infrastructure mode's key."""
         cdef int i
         slot[0] = -1
-        if len(self.user):
-            mode = self.user.pop()
-            self.show()
-            return mode
+        if self.n_user:
+            return steal(self.pop_user())
         for i in range(N_INFRA - 1, -1, -1):
             if self.infra[i] is not None:
                 slot[0] = i
@@ -146,17 +170,21 @@ cdef class _ModeStacks:
 
     cdef int put(self, object mode, int slot) except -1:
         if slot < 0:
-            self.user.append(mode)
-        else:
-            if self.infra[slot] is not None:
-                raise RuntimeError(f"trying to set the current {infra_names[slot]}, but one already exists")
-            self.infra[slot] = mode
-            self.n_infra += 1
+            RT_INC(<void *>mode)
+            if self.push_user(<PyObject *>mode) < 0:
+                RT_DEC(<void *>mode)
+                raise_current()
+            return 0
+        if self.infra[slot] is not None:
+            raise RuntimeError(f"trying to set the current {infra_names[slot]}, but one already exists")
+        self.infra[slot] = mode
+        self.n_infra += 1
         self.show()
         return 0
 
     cdef list all(self):
-        return [mode for mode in self.infra if mode is not None] + self.user
+        cdef int i
+        return [mode for mode in self.infra if mode is not None] + [<object>self.user[i] for i in range(self.n_user)]
 
 
 cdef _ModeStacks mode_stacks():
@@ -169,7 +197,6 @@ cdef _ModeStacks mode_stacks():
     if state == NULL:
         raise RuntimeError("this thread has no state to keep modes in")
     made = _ModeStacks.__new__(_ModeStacks)
-    made.user = []
     made.infra = [None] * N_INFRA
     made.functions = []
     (<dict>state)["runtime._core modes"] = made
@@ -239,8 +266,8 @@ def _get_current_dispatch_mode():
     if rt_tls_state.modes == NULL:
         return None
     stacks = <_ModeStacks>rt_tls_state.modes
-    if len(stacks.user):
-        return stacks.user[len(stacks.user) - 1]
+    if stacks.n_user:
+        return <object>stacks.user[stacks.n_user - 1]
     modes = stacks.all()
     return modes[len(modes) - 1] if modes else None
 
@@ -406,6 +433,41 @@ cdef PyObject *classes_of(Overloaded *o) noexcept:
     return types
 
 
+cdef enum:
+    MAX_SPARE = 8
+
+# Empty dicts that nobody else has: most calls have no keyword arguments, and need a dict all the same. Several, for modes within modes.
+cdef PyObject *spare_dicts[8]
+cdef int n_spare = 0
+
+
+cdef inline PyObject *take_dict() noexcept:
+    """A new empty dict."""
+    global n_spare
+    if likely(n_spare > 0):
+        n_spare -= 1
+        return spare_dicts[n_spare]
+    return c_dict_new()
+
+
+cdef inline void give_dict(PyObject *made) noexcept:
+    """Release a handler's dict; kept for another call if the handler has not kept it."""
+    global n_spare
+    if likely(n_spare < MAX_SPARE and RT_REFCNT(made) == 1 and RT_DICT_SIZE(made) == 0):
+        spare_dicts[n_spare] = made
+        n_spare += 1
+    else:
+        RT_DEC(made)
+
+cdef extern from *:
+    """
+    #define RT_REFCNT(o) Py_REFCNT(o)
+    #define RT_DICT_SIZE(d) PyDict_GET_SIZE(d)
+    """
+    Py_ssize_t RT_REFCNT(PyObject *o) noexcept
+    Py_ssize_t RT_DICT_SIZE(PyObject *d) noexcept
+
+
 cdef int python_arguments(rt_operator *op, PyObject *const *args, Py_ssize_t n, PyObject **positional, PyObject **keywords) noexcept:
     """A call's arguments as Python code sees them: a tuple without trailing defaults, and a dict of the keyword-only ones that are not
     defaults (the rule of Python kernels, see kernel.pxi)."""
@@ -429,7 +491,7 @@ cdef int python_arguments(rt_operator *op, PyObject *const *args, Py_ssize_t n, 
         else:
             RT_INC(value)
         RT_TUPLE_ITEMS(given)[i] = value
-    keywords[0] = c_dict_new()
+    keywords[0] = take_dict()
     if keywords[0] == NULL:
         RT_DEC(given)
         return -1
@@ -477,48 +539,74 @@ cdef PyObject *call_rule(PyObject *rule, PyObject **stack) noexcept:
 cdef PyObject *call_mode(_ModeStacks stacks, PyObject *func, PyObject *types, PyObject *args, PyObject *kwargs) noexcept:
     """Call the innermost mode's handler with the mode off the stack."""
     cdef PyObject *stack[6]
-    cdef PyObject *result = NULL
+    cdef PyObject *result
     cdef PyObject *found
     cdef PyObject *rule
+    cdef PyObject *mode
     cdef int slot = -1
-    cdef object mode = None
-    try:
-        mode = stacks.pop(&slot)
-        rule = rule_for(func, RT_TYPE(<void *>mode))
-        found = NULL if rule != NULL else c_type_lookup(RT_TYPE(<void *>mode), rt_str_torch_dispatch)
-        if unlikely(found != NULL and RT_TYPE(found) == &c_classmethod):
-            stacks.put(mode, slot)
-            raise RuntimeError("Defining your mode's `__torch_dispatch__` as a classmethod is not supported, please make it a plain method")
-    except BaseException as e:
-        set_current(e)
-        return NULL
-    stack[1] = <PyObject *>mode
+    if likely(stacks.n_user > 0):
+        mode = stacks.pop_user()
+    else:
+        mode = pop_infra(stacks, &slot)
+        if mode == NULL:
+            return NULL
+    stack[1] = mode
     stack[2] = func
     stack[3] = types
     stack[4] = args
     stack[5] = kwargs
+    rule = rule_for(func, RT_TYPE(mode))
     if unlikely(rule != NULL):
         result = call_rule(rule, stack)
     else:
-        result = c_call_method(rt_str_torch_dispatch, stack + 1, 5 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL)
-    if restore_mode(stacks, mode, slot) < 0 and result != NULL:
-        RT_DEC(result)
+        found = c_type_lookup(RT_TYPE(mode), rt_str_torch_dispatch)
+        if unlikely(found != NULL and RT_TYPE(found) == &c_classmethod):
+            set_error(RuntimeError, "Defining your mode's `__torch_dispatch__` as a classmethod is not supported, please make it a plain "
+                      "method", NULL)
+            result = NULL
+        else:
+            result = call_handler(found, stack)
+    if likely(slot < 0):
+        if likely(stacks.push_user(mode) == 0):
+            return result
+        RT_DEC(mode)
+    elif put_infra(stacks, mode, slot) == 0:
+        return result
+    RT_XDEC(result)
+    return NULL
+
+
+cdef inline PyObject *call_handler(PyObject *found, PyObject **stack) noexcept:
+    """Call a mode's method `__torch_dispatch__`, found in its class, with what stands at stack[1:6]; an attribute of the mode goes before."""
+    cdef PyObject **attributes = c_dict_pointer(stack[1])
+    if likely(found != NULL and RT_TYPE(found) == &c_function and (attributes == NULL or attributes[0] == NULL
+                                                                    or c_dict_get(attributes[0], rt_str_torch_dispatch) == NULL)):
+        return c_vectorcall(found, stack + 1, 5 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL)
+    return c_call_method(rt_str_torch_dispatch, stack + 1, 5 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL)
+
+cdef extern from "Python.h":
+    PyObject **c_dict_pointer "_PyObject_GetDictPtr"(PyObject *o) noexcept
+
+
+cdef PyObject *pop_infra(_ModeStacks stacks, int *slot) noexcept:
+    """Take the innermost infrastructure mode off; the caller owns it."""
+    try:
+        mode = stacks.pop(slot)
+        RT_INC(<void *>mode)
+        return <PyObject *>mode
+    except BaseException as e:
+        set_current(e)
         return NULL
-    return result
 
 
-cdef int restore_mode(_ModeStacks stacks, object mode, int slot) noexcept:
-    """Put a mode back after its handler, which may have left an exception."""
+cdef int put_infra(_ModeStacks stacks, PyObject *mode, int slot) noexcept:
+    """Put an infrastructure mode back after its handler, which may have left an exception; its reference passes to the stack."""
     cdef PyObject *kind
     cdef PyObject *value
     cdef PyObject *traceback
-    if likely(slot < 0):
-        stacks.user.append(mode)
-        stacks.show()
-        return 0
     PyErr_Fetch_(&kind, &value, &traceback)
     try:
-        stacks.put(mode, slot)
+        stacks.put(steal(mode), slot)
     except BaseException as e:
         RT_XDEC(kind)
         RT_XDEC(value)
@@ -586,7 +674,6 @@ cdef PyObject *run_handlers(rt_operator *op, PyObject *const *args, Py_ssize_t n
         RT_DEC(types)
         return NULL
     RT_INC(func)
-    mode = None
     if rt_tls_state.modes != NULL and (<_ModeStacks>rt_tls_state.modes).count() > 0:
         asked = True
         result = call_mode(<_ModeStacks>rt_tls_state.modes, func, types, positional, keywords)
@@ -618,7 +705,7 @@ cdef PyObject *run_handlers(rt_operator *op, PyObject *const *args, Py_ssize_t n
     RT_DEC(func)
     RT_DEC(types)
     RT_DEC(positional)
-    RT_DEC(keywords)
+    give_dict(keywords)
     return written_arguments(op, check_return(op, result, args), args)
 
 

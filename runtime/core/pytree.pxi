@@ -21,6 +21,11 @@ cdef object future_warning(str message):
     warnings.warn(message, FutureWarning, stacklevel=2)
 
 
+cdef list own_list(object items):
+    """A list itself, anything else (and subclasses of list) as one."""
+    return <list>items if type(items) is list else list(items)
+
+
 cdef class TreeSpec:
     """The structure of a pytree.
 
@@ -44,7 +49,7 @@ cdef class TreeSpec:
     def __init__(self, type, context, children_specs):
         if self._children is not None:
             raise AttributeError(f"cannot change a {class_name(self)}")
-        children = children_specs if isinstance(children_specs, list) else list(children_specs)
+        children = own_list(children_specs)
         for child in children:
             if not isinstance(child, TreeSpec):
                 raise TypeError(f"the children of a TreeSpec are TreeSpecs, not {class_name(child)}")
@@ -334,7 +339,7 @@ cdef inline bint is_dict_class(object cls) noexcept:
 
 cdef int split_tree(TreeSpec spec, object tree, list found) except -1:
     """Append the parts of a tree that stand where a structure has leaves."""
-    cdef list children
+    cdef list children, specs
     cdef Py_ssize_t i
     kind = spec.type
     if kind is None:
@@ -368,8 +373,9 @@ cdef int split_tree(TreeSpec spec, object tree, list found) except -1:
     if enter_recursion(b" while flattening a pytree"):
         raise_current()
     try:
-        for i in range(min(len(children), len(spec._children))):
-            split_tree(<TreeSpec?>spec._children[i], children[i], found)
+        specs = list(spec._children)   # code that takes nodes apart could change the spec's own
+        for i in range(min(len(children), len(specs))):
+            split_tree(<TreeSpec?>specs[i], children[i], found)
     finally:
         leave_recursion()
     return 0

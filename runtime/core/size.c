@@ -5,21 +5,47 @@
 static PyTypeObject size_type;
 PyTypeObject *rt_SizeType = &size_type;
 
+/* Sizes of low rank are recycled: shapes are asked for all the time. */
+enum { MAX_KEPT_RANK = 5, MAX_FREE_SIZES = 32 };
+static PyObject *free_sizes[MAX_KEPT_RANK + 1][MAX_FREE_SIZES];
+static int num_free_sizes[MAX_KEPT_RANK + 1];
+
 PyObject *rt_size_new(int ndim, const int64_t *sizes)
 {
-    PyObject *self = size_type.tp_alloc(&size_type, ndim);
-    if (self == NULL)
-        return NULL;
+    PyObject *self;
+    if (RT_LIKELY(ndim <= MAX_KEPT_RANK && num_free_sizes[ndim] > 0)) {
+        self = free_sizes[ndim][--num_free_sizes[ndim]];
+        _Py_NewReference(self);
+    }
+    else {
+        self = (PyObject *)PyObject_GC_NewVar(PyTupleObject, &size_type, ndim); /* not tracked: ints refer to nothing */
+        if (self == NULL)
+            return NULL;
+    }
     for (int i = 0; i < ndim; i++) {
         PyObject *item = PyLong_FromLongLong(sizes[i]);
         if (item == NULL) {
+            while (i < ndim)
+                PyTuple_SET_ITEM(self, i++, NULL);
             Py_DECREF(self);
             return NULL;
         }
         PyTuple_SET_ITEM(self, i, item);
     }
-    PyObject_GC_UnTrack(self); /* ints refer to nothing */
     return self;
+}
+
+static void size_dealloc(PyObject *self)
+{
+    Py_ssize_t n = PyTuple_GET_SIZE(self);
+    if (PyObject_GC_IsTracked(self))
+        PyObject_GC_UnTrack(self);
+    for (Py_ssize_t i = 0; i < n; i++)
+        Py_XDECREF(PyTuple_GET_ITEM(self, i));
+    if (RT_LIKELY(Py_TYPE(self) == &size_type && n <= MAX_KEPT_RANK && num_free_sizes[n] < MAX_FREE_SIZES))
+        free_sizes[n][num_free_sizes[n]++] = self;
+    else
+        Py_TYPE(self)->tp_free(self);
 }
 
 /* A Size of the items of a tuple, which is consumed; anything else passes (NotImplemented, NULL). */
@@ -130,6 +156,7 @@ static PyNumberMethods size_number = {.nb_add = size_add};
 static PyTypeObject size_type = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "runtime.Size",
+    .tp_dealloc = size_dealloc,
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
     .tp_doc = "The shape of a tensor: a tuple of ints that keeps its type under slicing, `+` and `*`.",
     .tp_new = size_tp_new,

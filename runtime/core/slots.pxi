@@ -284,21 +284,21 @@ cdef class TensorBase:
 
     def __neg__(self):
         if unlikely(may_override(self, None)):
-            overridden = overridden_slot(self, "neg")
+            overridden = slot_override("neg", (self,)) if is_overridden(RT_TENSOR(<void *>self).keys) else None
             if overridden is not None:
                 return overridden[0]
         return unary(RT_OP_aten_neg, self)
 
     def __pos__(self):
         if unlikely(may_override(self, None)):
-            overridden = overridden_slot(self, "positive")
+            overridden = slot_override("positive", (self,)) if is_overridden(RT_TENSOR(<void *>self).keys) else None
             if overridden is not None:
                 return overridden[0]
         return unary(RT_OP_aten_positive, self)
 
     def __abs__(self):
         if unlikely(may_override(self, None)):
-            overridden = overridden_slot(self, "abs")
+            overridden = slot_override("abs", (self,)) if is_overridden(RT_TENSOR(<void *>self).keys) else None
             if overridden is not None:
                 return overridden[0]
         return unary(RT_OP_aten_abs, self)
@@ -307,7 +307,7 @@ cdef class TensorBase:
 
     def __invert__(self):
         if unlikely(may_override(self, None)):
-            overridden = overridden_slot(self, "__invert__")
+            overridden = slot_override("__invert__", (self,)) if is_overridden(RT_TENSOR(<void *>self).keys) else None
             if overridden is not None:
                 return overridden[0]
         if dtype_kind(RT_TENSOR(<void *>self).dtype) >= KIND_FLOAT:
@@ -457,3 +457,34 @@ cdef object scalar_first(int index, object a, object b):
     args[0] = <PyObject *>a
     args[1] = <PyObject *>b
     return operand_result(rt_call(rt_builtin_ops[index], args, 2))
+
+
+cdef extern from "Python.h":
+    """
+    /* Put a slot's wrapper under its name, where Cython has put a method: only for wrappers do subclasses inherit the slot itself instead
+     * of one that looks the name up. `like` is a type that has such a wrapper. */
+    static int rt_name_slot(PyTypeObject *type, PyObject *name, PyTypeObject *like)
+    {
+        PyObject *method = PyDict_GetItemWithError(type->tp_dict, name), *wrapper = PyDict_GetItemWithError(like->tp_dict, name);
+        if (method == NULL || wrapper == NULL || !Py_IS_TYPE(method, &PyMethodDescr_Type) || !Py_IS_TYPE(wrapper, &PyWrapperDescr_Type)) {
+            PyErr_Format(PyExc_SystemError, "%U of %s is no method, or that of %s no wrapper", name, type->tp_name, like->tp_name);
+            return -1;
+        }
+        void *function = (void *)((PyMethodDescrObject *)method)->d_method->ml_meth;
+        PyObject *made = PyDescr_NewWrapper(type, ((PyWrapperDescrObject *)wrapper)->d_base, function);
+        int result = made == NULL ? -1 : PyDict_SetItem(type->tp_dict, name, made);
+        Py_XDECREF(made);
+        PyType_Modified(type);
+        return result;
+    }
+    """
+    int rt_name_slot(PyTypeObject *type, PyObject *name, PyTypeObject *like) except -1
+
+
+cdef int name_slots() except -1:
+    for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "lshift", "rshift", "and", "or", "xor", "matmul"):
+        name = intern_name(f"__{name}__")
+        rt_name_slot(<PyTypeObject *>TensorBase, <PyObject *>name, <PyTypeObject *>cnp.ndarray if name == "__matmul__" else &c_long)
+    return 0
+
+name_slots()

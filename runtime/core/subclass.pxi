@@ -7,7 +7,7 @@ cdef enum:
 
 
 cdef PyTypeObject *subclass_type(object cls) except NULL:
-    if not isinstance(cls, type):
+    if not PyType_Check_(<PyObject *>cls):
         raise TypeError(f"cls must be a type (got {class_name(cls)})")
     if not PyType_IsSubtype(<PyTypeObject *>cls, rt_TensorType):
         raise TypeError("Creating a Tensor subclass from a class that does not inherit from Tensor is not possible. Make sure your class "
@@ -140,12 +140,12 @@ cdef int use_backend_keys(RtTensor *t, object where) except -1:
 @cython.final
 cdef class _without_modes:
     """For a ``with`` block: no modes of any kind, and no Python dispatcher."""
-    cdef list user, infra, functions
-    cdef int n_infra
+    cdef list user, infra
     cdef rt_keyset python_dispatcher
 
     def __enter__(self):
         cdef _ModeStacks stacks
+        cdef int i
         self.python_dispatcher = rt_tls_state.included & RT_FUNCTIONALITY_BIT(K_PythonDispatcher)
         rt_tls_state.included &= ~RT_FUNCTIONALITY_BIT(K_PythonDispatcher)
         if rt_tls_state.modes == NULL:
@@ -153,28 +153,32 @@ cdef class _without_modes:
         stacks = <_ModeStacks>rt_tls_state.modes
         if stacks.count() == 0:
             return
-        self.user, self.infra, self.n_infra = stacks.user, stacks.infra, stacks.n_infra
-        stacks.user, stacks.infra, stacks.n_infra = [], [None] * N_INFRA, 0
-        stacks.show()
+        self.user = [steal(stacks.pop_user()) for i in range(stacks.n_user)]
+        self.infra = [stacks.take(i) for i in range(N_INFRA)]
 
     def __exit__(self, kind, value, traceback):
         cdef _ModeStacks stacks
+        cdef int i
         rt_tls_state.included |= self.python_dispatcher
-        if self.user is not None:
-            stacks = mode_stacks()
-            stacks.user, stacks.infra, stacks.n_infra = self.user, self.infra, self.n_infra
-            stacks.show()
+        if self.user is None:
+            return
+        stacks = mode_stacks()
+        for i in range(N_INFRA):
+            if self.infra[i] is not None:
+                stacks.put(self.infra[i], i)
+        for mode in reversed(self.user):
+            stacks.put(mode, -1)
+        self.user = self.infra = None
 
 
 cdef int64_t fill_geometry(object values, int64_t *out, str what) except -1:
     cdef int64_t i = 0
-    if hasattr(values, "__index__"):
-        values = (values,)
-    values = tuple(values)
+    if not isinstance(values, tuple):
+        values = (values,) if hasattr(values, "__index__") else tuple(values)
     if len(values) > RT_MAX_DIM:
         raise RuntimeError(f"tensors with more than {RT_MAX_DIM} dimensions are not supported, but got {len(values)}")
-    for value in values:
-        if not hasattr(value, "__index__"):
+    for value in <tuple>values:
+        if type(value) is not int and not hasattr(value, "__index__"):
             raise TypeError(f"_make_wrapper_subclass(): {what} must be ints, not {class_name(value)}")
         out[i] = value
         i += 1
@@ -218,15 +222,20 @@ def _make_wrapper_subclass(cls, size, strides=None, storage_offset=None, memory_
     cdef int64_t sizes[64]
     cdef int64_t stride[64]
     cdef int64_t offset = 0, nbytes
-    cdef int ndim, code
+    cdef int ndim, code, i, device_type = DEVICE_CPU, device_index = -1
     cdef RtTensor *t
     cdef rt_storage *s
     cdef uint32_t flags
-    if not rt_class_keys(kind) & RT_FUNCTIONALITY_BIT(K_Python):
+    result = steal(<PyObject *>rt_tensor_of_type(kind, 0))
+    t = RT_TENSOR(<void *>result)
+    if not t.keys & RT_FUNCTIONALITY_BIT(K_Python):
         raise TypeError(f"{(<type>cls).__name__} must define __torch_dispatch__")
     code = rt_default_dtype if dtype is None else dtype_argument(dtype, "_make_wrapper_subclass")
     flags = policy_flags(dispatch_sizes_strides_policy, dispatch_device, dispatch_layout)
-    where = as_device(device)
+    if device is not None:
+        where = as_device(device)
+        device_type = device_type_of(where)
+        device_index = device_index_of(where)
     ndim = <int>fill_geometry(size, sizes, "sizes")
     if rt_check_sizes(ndim, sizes) < 0:
         raise_current()
@@ -243,25 +252,19 @@ def _make_wrapper_subclass(cls, size, strides=None, storage_offset=None, memory_
     else:
         if storage_offset is not None:
             raise RuntimeError("setting storage offset without stride not supported")
-        default_strides(ndim, sizes, stride, contiguous_format if memory_format is None else memory_format)
+        default_strides(ndim, sizes, stride, memory_format)
     nbytes = rt_storage_bytes(ndim, sizes, stride, offset, rt_itemsize[code])
     if storage_size is not None:
         nbytes = storage_size
-    s = rt_storage_foreign(NULL, nbytes, NULL, device_type_of(where), device_index_of(where), RT_STORAGE_RESIZABLE)
+    s = rt_storage_foreign(NULL, nbytes, NULL, device_type, device_index, RT_STORAGE_RESIZABLE)
     if s == NULL:
         raise_current()
-    try:
-        result = steal(<PyObject *>rt_tensor_of_type(kind, 0))
-        t = RT_TENSOR(<void *>result)
-        rt_storage_incref(s)
-        t.storage = s
-        t.dtype = code
-        t.device_type = s.device_type
-        t.device_index = s.device_index
-        t.keys = rt_keyset_of_device(s.device_type) | (t.keys & RT_CLASS_KEYS)
-        rt_set_geometry(t, ndim, sizes, stride, offset)
-    finally:
-        rt_storage_decref(s)
+    t.storage = s
+    t.dtype = code
+    t.device_type = s.device_type
+    t.device_index = s.device_index
+    t.keys = rt_keyset_of_device(s.device_type) | (t.keys & RT_CLASS_KEYS)
+    rt_set_geometry(t, ndim, sizes, stride, offset)
     if _extra_dispatch_keys is not None:
         t.keys |= (<DispatchKeySet?>_extra_dispatch_keys).bits
     t.flags |= flags
@@ -277,7 +280,7 @@ cdef int default_strides(int ndim, const int64_t *sizes, int64_t *out, object me
     cdef int64_t step = 1
     for i in range(ndim):
         order[i] = ndim - 1 - i
-    if (memory_format is channels_last and ndim == 4) or (memory_format is channels_last_3d and ndim == 5):
+    if memory_format is not None and ((memory_format is channels_last and ndim == 4) or (memory_format is channels_last_3d and ndim == 5)):
         order[0] = 1
         for i in range(1, ndim - 1):
             order[i] = ndim - i

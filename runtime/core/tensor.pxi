@@ -59,6 +59,17 @@ cdef object only_element(RtTensor *t):
     return resolve(t, steal(rt_load_element(readable_data(t), t.dtype)))
 
 
+cdef int refuse_endless(RtTensor *t) except -1:
+    """Lists of an empty tensor's rows may be longer than memory: their sizes say nothing about its bytes."""
+    cdef int d
+    cdef double rows = 1
+    for d in range(t.ndim):
+        rows *= t.sizes[d]
+        if rows > 2.0 ** 36:
+            raise MemoryError()
+    return 0
+
+
 cdef object nested_list(RtTensor *t, const char *p, int dim):
     cdef int64_t i
     cdef int64_t step
@@ -193,9 +204,10 @@ cdef class Tensor(TensorBase):
         raise TypeError(f"is_contiguous(): argument 'memory_format' must be torch.memory_format, not {class_name(memory_format)}")
 
     def __len__(self):
-        overridden = overridden_slot(self, "__len__")
-        if overridden is not None:
-            return overridden[0]
+        if is_overridden(RT_TENSOR(<void *>self).keys):
+            overridden = slot_override("__len__", (self,))
+            if overridden is not None:
+                return overridden[0]
         if unlikely(RT_TENSOR(<void *>self).flags & RT_T_DISPATCH_SIZES):
             return self.size(0)
         if RT_TENSOR(<void *>self).ndim == 0:
@@ -513,6 +525,7 @@ cdef class Tensor(TensorBase):
         if has_key(t, K_Python) and goes_to_python(t):
             raise RuntimeError(f".tolist() is not supported for tensor subclasses, got {class_name(self)}")
         if t.numel == 0:
+            refuse_endless(t)
             return nested_list(t, NULL, 0)
         return nested_list(t, readable_data(t), 0)
 
@@ -533,55 +546,121 @@ cdef class Tensor(TensorBase):
         from runtime import functional
         return functional.unique_consecutive(self, return_inverse, return_counts, dim)
 
+    # ------------------------------------------------------------------------------------------------------ element by element, in Python
+
+    def apply_(self, callable):
+        """Replace each element by what a function makes of it."""
+        return self._map(callable, ())
+
+    def map_(self, tensor, callable):
+        """Replace each element by what a function makes of it and of the other tensor's element."""
+        return self._map(callable, (tensor,))
+
+    def map2_(self, x, y, callable):
+        """Replace each element by what a function makes of it and of two other tensors' elements."""
+        return self._map(callable, (x, y))
+
+    def _map(self, callable, others):
+        if self.device.type != "cpu":
+            raise TypeError("functions of elements are only implemented on CPU tensors")
+        for other in others:
+            if other.dtype != self.dtype:
+                raise TypeError(f"tensors of elements must be {self.type()}, not {other.type()}")
+        columns = [t.expand(self.shape).reshape(-1).tolist() for t in (self, *others)]
+        made = [callable(*row) for row in zip(*columns)]
+        return self.copy_(tensor(made, dtype=self.dtype).view(self.shape)) if made else self
+
+    # ------------------------------------------------------------------------------------------------- what memory and layout tell
+
+    def const_data_ptr(self):
+        """As `data_ptr`, for reading."""
+        return self.data_ptr()
+
+    def is_pinned(self, device=None):
+        """Whether the memory is page-locked for a device: never."""
+        return False
+
+    def is_shared(self):
+        """Whether the memory is shared with other processes: never."""
+        return False
+
+    def to_dense(self, dtype=None, *, masked_grad=None):
+        """The tensor itself: all are dense."""
+        return self if dtype is None else self.to(dtype)
+
+    def dim_order(self, *, ambiguity_check=False):
+        """The dimensions from the largest stride to the smallest, as a tuple."""
+        places = range(self.dim())
+        return tuple(sorted(places, key=lambda d: (-self.stride(d), d)))
+
+    def resize(self, *sizes):
+        """A view-free tensor of other sizes, in the memory of this one."""
+        return self.detach().resize_(*sizes)
+
+    def resize_as(self, tensor):
+        """As `resize`, to another tensor's sizes."""
+        return self.resize(tensor.shape)
+
+    def __array_wrap__(self, array, context=None, return_scalar=False):
+        return as_tensor(array)
+
     def __hash__(self):
         return <Py_ssize_t><PyObject *>self  # as id(): what code written for PyTorch counts on
 
     def __bool__(self):
-        overridden = overridden_slot(self, "__bool__")
-        if overridden is not None:
-            return overridden[0]
+        if is_overridden(RT_TENSOR(<void *>self).keys):
+            overridden = slot_override("__bool__", (self,))
+            if overridden is not None:
+                return overridden[0]
         cdef RtTensor *t = RT_TENSOR(<void *>self)
         if t.numel != 1:
             raise RuntimeError(f"Boolean value of Tensor with {'no values' if t.numel == 0 else 'more than one value'} is ambiguous")
         return bool(self.item())
 
     def __int__(self):
-        overridden = overridden_slot(self, "__int__")
-        if overridden is not None:
-            return overridden[0]
+        if is_overridden(RT_TENSOR(<void *>self).keys):
+            overridden = slot_override("__int__", (self,))
+            if overridden is not None:
+                return overridden[0]
         return int(to_python_number(self, "int"))
 
     def __float__(self):
-        overridden = overridden_slot(self, "__float__")
-        if overridden is not None:
-            return overridden[0]
+        if is_overridden(RT_TENSOR(<void *>self).keys):
+            overridden = slot_override("__float__", (self,))
+            if overridden is not None:
+                return overridden[0]
         return float(to_python_number(self, "float"))
 
     def __complex__(self):
-        overridden = overridden_slot(self, "__complex__")
-        if overridden is not None:
-            return overridden[0]
+        if is_overridden(RT_TENSOR(<void *>self).keys):
+            overridden = slot_override("__complex__", (self,))
+            if overridden is not None:
+                return overridden[0]
         return complex(to_python_number(self, "complex"))
 
     def __index__(self):
-        overridden = overridden_slot(self, "__index__")
-        if overridden is not None:
-            return overridden[0]
+        if is_overridden(RT_TENSOR(<void *>self).keys):
+            overridden = slot_override("__index__", (self,))
+            if overridden is not None:
+                return overridden[0]
         cdef RtTensor *t = RT_TENSOR(<void *>self)
         if t.numel != 1 or dtype_kind(t.dtype) > KIND_INT:
             raise TypeError("only integer tensors of a single element can be converted to an index")
         return int(self.item())
 
     def __getitem__(self, index):
-        overridden = overridden_slot(self, "__getitem__", (index,))
-        if overridden is None and unlikely(may_override_item(index, None)):
+        if is_overridden(RT_TENSOR(<void *>self).keys):
             overridden = slot_override("__getitem__", (self, index))
-        if overridden is not None:
-            return overridden[0]
+            if overridden is not None:
+                return overridden[0]
+        if unlikely(may_override_item(index, None)):
+            overridden = slot_override("__getitem__", (self, index))
+            if overridden is not None:
+                return overridden[0]
         return get_item(self, index)
 
     def __setitem__(self, index, value):
-        if overridden_slot(self, "__setitem__", (index, value)) is not None:
+        if is_overridden(RT_TENSOR(<void *>self).keys) and slot_override("__setitem__", (self, index, value)) is not None:
             return
         if unlikely(may_override_item(index, value)) and slot_override("__setitem__", (self, index, value)) is not None:
             return
@@ -599,9 +678,10 @@ cdef class Tensor(TensorBase):
         return self if RT_TENSOR(<void *>self).ndim == 0 else self.flip(0)
 
     def __contains__(self, element):
-        overridden = overridden_slot(self, "__contains__", (element,))
-        if overridden is not None:
-            return overridden[0]
+        if is_overridden(RT_TENSOR(<void *>self).keys):
+            overridden = slot_override("__contains__", (self, element))
+            if overridden is not None:
+                return overridden[0]
         if not isinstance(element, (Tensor, int, float, complex)):
             raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
         return bool((element == self).any().item())
@@ -619,9 +699,10 @@ cdef class Tensor(TensorBase):
         return tensor_str(self, tensor_contents=tensor_contents)
 
     def __repr__(self):
-        overridden = overridden_slot(self, "__repr__")
-        if overridden is not None:
-            return overridden[0]
+        if is_overridden(RT_TENSOR(<void *>self).keys):
+            overridden = slot_override("__repr__", (self,))
+            if overridden is not None:
+                return overridden[0]
         from runtime._printing import tensor_str
         return tensor_str(self)
 

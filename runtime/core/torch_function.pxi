@@ -425,13 +425,6 @@ cdef object slot_override(str name, tuple args):
     return (steal(result),)
 
 
-cdef inline tuple overridden_slot(object self, str name, tuple rest=()):
-    """`(result,)` where a slot's call on a tensor goes to overrides, else None."""
-    if is_overridden(RT_TENSOR(<void *>self).keys):
-        return slot_override(name, (self, *rest))
-    return None
-
-
 cdef extern from "Python.h":
     """
     static PyObject *rt_call_method_descr(PyObject *descr, PyObject *const *args, Py_ssize_t n, PyObject *kwnames)

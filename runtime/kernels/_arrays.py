@@ -38,6 +38,8 @@ def memory(tensor):
 
 def adopted(array):
     """A new tensor on the memory of an array, in its order: nobody else may hold it, nor what it is a view of."""
+    if not array.size:
+        return aten.empty.memory_format(array.shape, dtype=_adopt(np.empty(1, array.dtype)).dtype)
     return _adopt(array)
 
 
@@ -51,6 +53,9 @@ def new(array, dtype=None):
     dtype : runtime.dtype, optional
     """
     array = np.asarray(array)
+    if not array.size:
+        # NumPy's strides of nothing are not PyTorch's.
+        return aten.empty.memory_format(array.shape, dtype=dtype or _adopt(np.empty(1, array.dtype)).dtype)
     if not array.flags.c_contiguous or not array.flags.owndata or not array.flags.writeable:
         array = np.array(array, order="C", copy=True)
     tensor = _adopt(array)

@@ -1,5 +1,7 @@
 """What kernels written in Python share."""
 
+import math
+
 from runtime._core import ops
 
 aten = ops.aten
@@ -10,6 +12,12 @@ def into(out, result):
     if tuple(out.shape) != tuple(result.shape):
         aten.resize_.default(out, result.shape)
     return aten.copy_.default(out, result)
+
+
+def check_countable(*shape):
+    """Refuse a shape of 64-bit numbers that no memory holds."""
+    if math.prod(shape) >= 2**60:
+        raise RuntimeError(f"Storage size calculation overflowed with sizes={list(shape)}")
 
 
 def into_each(kernel, out, results, resize):
@@ -53,7 +61,8 @@ def scalar_name(dtype):
         "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool", "complex32": "ComplexHalf",
         "complex64": "ComplexFloat", "complex128": "ComplexDouble",
     }  # fmt: skip
-    return names.get(str(dtype).rpartition(".")[2], str(dtype))
+    name = str(dtype).rpartition(".")[2]
+    return names.get(name, name.capitalize() if name.startswith("float8") else "UInt" + name[4:] if name.startswith("uint") else str(dtype))
 
 
 def scalar_for(number, tensor):

@@ -8,6 +8,9 @@ from runtime.kernels._common import broadcast, scalar_name, wrap_dim
 
 aten = ops.aten
 
+# Lists and rows of more parts are refused before they are begun.
+_MOST_PARTS = 2**32
+
 
 def _contiguous_clone(tensor):
     import runtime
@@ -30,7 +33,10 @@ def repeat_interleave_Tensor(repeats, *, output_size=None):
     counts = read(repeats)
     if (counts < 0).any():
         raise RuntimeError("repeats can not be negative")
-    if output_size is not None and counts.sum() != output_size:
+    total = sum(counts.tolist()) if counts.size and counts.max() > 2**62 // counts.size else int(counts.sum())
+    if total * 8 >= 2**63:
+        raise RuntimeError(f"repeat_interleave: {total} elements are more than memory can hold")
+    if output_size is not None and total != output_size:
         raise RuntimeError("allocated size does not match required size")
     return new(np.repeat(np.arange(len(counts), dtype=counts.dtype), counts))
 
@@ -257,7 +263,11 @@ def combinations(self, r=2, with_replacement=False):
         raise RuntimeError(f"Expect a non-negative number, but got {r}")
     if r == 0:
         return aten.new_empty.default(self, (0,))
+    if r > _MOST_PARTS:
+        raise RuntimeError(f"combinations: rows of {r} elements are more than memory can hold")
     n = self.numel()
+    if r > n and not (with_replacement and n):
+        return aten.new_empty.default(self, (0, r))
     places = np.arange(n).reshape(n, 1)
     for _ in range(r - 1):  # each row again, with every later place
         last = places[:, -1] + (not with_replacement)
@@ -326,6 +336,8 @@ def tensor_split_sections(self, sections, dim=0):
     dim = wrap_dim(dim, self.dim())
     if sections <= 0:
         raise RuntimeError(f"number of sections must be larger than 0, got {sections}")
+    if sections > _MOST_PARTS:
+        raise RuntimeError(f"tensor_split: a list of {sections} tensors is more than memory can hold")
     short, longer = divmod(self.size(dim), sections)
     ends = [short * i + min(i, longer) for i in range(sections + 1)]
     return [aten.slice.Tensor(self, dim, a, b) for a, b in zip(ends, ends[1:])]

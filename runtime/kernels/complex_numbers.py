@@ -55,6 +55,8 @@ def resolve_neg(self):
 
 
 def adjoint(self):
+    if self.dim() == 0:
+        return aten.conj.default(self)
     _check_matrices("adjoint()", self)
     return aten.conj.default(aten.transpose.int(self, -2, -1))
 

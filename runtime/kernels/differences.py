@@ -55,6 +55,8 @@ def _dims_of(self, dim):
 
 
 def _check_gradient(self, spacing, dim, edge_order):
+    if str(self.dtype) == "torch.bool":
+        aten.sub.Tensor(self, self)  # raises
     """The checks of all overloads; `spacing` is the number of spacings or None for one that serves all dimensions."""
     import runtime
 

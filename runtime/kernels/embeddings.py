@@ -135,7 +135,7 @@ def _bag_bounds(indices, offsets, include_last_offset):
         if offsets[-1] > count:
             raise RuntimeError(f"offsets[-1] can not be greater than input's length {count} but got offsets[-1] of {int(offsets[-1])}")
         if (np.diff(offsets) < 0).any():
-            raise RuntimeError("offsets must not decrease")
+            raise IndexError("index out of range in self")
     return offsets if include_last_offset else np.append(offsets, count)
 
 

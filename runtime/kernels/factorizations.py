@@ -112,7 +112,8 @@ def linalg_lu_factor(A, *, pivot=True):
 
 
 def _lu_with_info(self, pivot=True, check_errors=True):
-    return aten.linalg_lu_factor_ex.default(self, pivot=pivot, check_errors=check_errors)
+    # Zeros on U's diagonal are told by the third result only: PyTorch does not look at check_errors.
+    return aten.linalg_lu_factor_ex.default(self, pivot=pivot, check_errors=False)
 
 
 def _triangles(lu):
@@ -185,6 +186,9 @@ def linalg_cholesky_ex(self, *, upper=False, check_errors=False):
     if array.size:
         n = array.shape[-1]
         call("potrf", array.dtype.char, count_of(array), "U" if upper else "L", n, stored(array), n, flat(info))
+        # Not every LAPACK stops at a NaN, which is no positive pivot.
+        broken = np.isnan(np.diagonal(array, axis1=-2, axis2=-1).real)
+        info = np.where((info == 0) & broken.any(-1), broken.argmax(-1) + 1, info).astype(np.int32)
         _clear(array, not upper)
     info = info_tensor(info)
     if check_errors:
@@ -222,7 +226,16 @@ def cholesky_inverse(self, upper=False):
     array = columns_of(self)
     if array.size:
         n, count = array.shape[-1], count_of(array)
+        # A zero on the diagonal has no inverse; not every LAPACK says so.
+        zero = np.diagonal(array, axis1=-2, axis2=-1) == 0
+        info = np.where(zero.any(-1), zero.argmax(-1) + 1, 0).reshape(-1)
         call("potri", array.dtype.char, count, "U" if upper else "L", n, stored(array), n, np.zeros(count, np.int32))
+        if info.any():
+            batch = f"(Batch element {int((info != 0).argmax())}): " if array.ndim > 2 else ""
+            raise LinAlgError(
+                f"cholesky_inverse: {batch}The diagonal element {info[info != 0][0]} is zero, the inversion could not be completed because "
+                "the input matrix is singular."
+            )
         # The routine writes one triangle; the matrix is its own adjoint.
         triangle = np.tri(n, k=-1, dtype=bool)
         np.copyto(array, array.swapaxes(-1, -2).conj(), where=triangle if upper else triangle.T)
@@ -462,17 +475,25 @@ def _linalg_svd(A, full_matrices=False, compute_uv=True, *, driver=None):
             return nothing(A, [0]), s, nothing(A, [0])
         return nothing_in_columns(A, (*batch, m, m if full_matrices else k)), s, nothing_in_columns(A, (*batch, n if full_matrices else k, n))
     array = read(A)
-    if not np.isfinite(array).all():
+    if np.isnan(array).any():
         # LAPACK's routine says so by its fourth argument.
         _check(info_tensor(np.full(array.shape[:-2], -4)), "linalg.svd", A)
+    # Nothing of matrices with infinities is a number.
+    lost = ~np.isfinite(array).all((-2, -1))
+    if lost.any():
+        array = np.where(lost[..., None, None], 0, array)
     try:
         if not compute_uv:
-            return nothing(A, [0]), new(np.linalg.svd(array, compute_uv=False), real_dtype(A.dtype)), nothing(A, [0])
+            s = np.linalg.svd(array, compute_uv=False)
+            s[lost] = np.nan
+            return nothing(A, [0]), new(s, real_dtype(A.dtype)), nothing(A, [0])
         u, s, vh = np.linalg.svd(array, full_matrices=full_matrices)
     except np.linalg.LinAlgError:
         raise LinAlgError(
             "linalg.svd: The algorithm failed to converge because the input matrix is ill-conditioned or has too many repeated singular values."
         ) from None
+    for part in u, s, vh:
+        part[lost] = np.nan
     return _in_columns(u), new(s, real_dtype(A.dtype)), _in_columns(vh)
 
 

@@ -380,6 +380,8 @@ def fft_rfftfreq_out(n, d=1.0, *, out):
 
 
 def _shifted(x, dim, amount):
+    if x.dim() == 0:
+        raise RuntimeError("`shifts` required")
     dims = range(x.dim()) if dim is None else [wrap_dim(d, x.dim()) for d in dim]
     return aten.roll.default(x, [amount(x.shape[d]) for d in dims], list(dims)) if len(dims) else aten.clone.default(x)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from runtime._core import ops
 from runtime.kernels._arrays import memory, new, read
-from runtime.kernels._common import scalar_name
+from runtime.kernels._common import check_countable, scalar_name
 
 aten = ops.aten
 
@@ -26,12 +26,15 @@ def _check_floating(self, name):
 
 
 def histc(self, bins=100, min=0, max=0):
-    if self.dtype.is_complex or isinstance(min, complex) or isinstance(max, complex):
+    if self.dtype.is_complex:
+        raise NotImplementedError(f"\"aminmax_cpu\" not implemented for '{scalar_name(self.dtype)}'")
+    if isinstance(min, complex) or isinstance(max, complex):
         raise RuntimeError("value cannot be converted to type double without overflow")
     if not self.dtype.is_floating_point:
         raise NotImplementedError(f"\"histogram_cpu\" not implemented for '{scalar_name(self.dtype)}'")
     if bins <= 0:
         raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins}")
+    check_countable(bins)
     low, high = float(min), float(max)
     if self.is_meta:
         # Without elements the range is known only where it is given.
@@ -118,6 +121,7 @@ def _linear_edges(self, bins, range_):
     for d, count in enumerate(bins):
         if count <= 0:
             raise RuntimeError(f"torch.histogramdd: bins must be > 0, but got {count} for dimension {d}")
+    _check_floating(self, "histogramdd")
     low, high = _ranges(read(self).reshape(math.prod(self.shape[:-1]), self.shape[-1]), range_, self.shape[-1])
     return [aten.linspace.default(a, b, n + 1, dtype=self.dtype) for a, b, n in zip(low, high, bins)]
 

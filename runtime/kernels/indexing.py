@@ -31,7 +31,7 @@ def masked_fill_Tensor(self, mask, value):
 
 
 def where(condition):
-    return list(aten.unbind.int(aten.nonzero.default(condition), 1))
+    return list(aten.nonzero_numpy.default(condition))
 
 
 def where_Scalar(condition, self, other):

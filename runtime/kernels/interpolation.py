@@ -11,6 +11,7 @@ import numpy as np
 
 from runtime._core import ops
 from runtime.kernels._arrays import memory, new, read
+from runtime.kernels._common import check_countable
 
 aten = ops.aten
 
@@ -113,6 +114,7 @@ def _check(self, output_size, space):
         raise RuntimeError(f"It is expected output_size equals to {space}, but got size {len(output_size)}")
     if self.dim() != space + 2:
         raise RuntimeError(f"It is expected input_size equals to {space + 2}, but got size {self.dim()}")
+    check_countable(*self.shape[:2], *output_size)
     if min((*self.shape[2:], *output_size)) <= 0:
         raise RuntimeError(
             "Input and output sizes should be greater than 0, but got input "
@@ -207,6 +209,8 @@ def _result_size(input, output_size, scale_factors):
         raise RuntimeError(f"Expected {space} numbers for an input of {input.dim()} dimensions, but got {len(given)}")
     if output_size is not None:
         return tuple(output_size), (None,) * space
+    if not all(math.isfinite(s) for s in scale_factors):
+        raise RuntimeError("value cannot be converted to type int64_t without overflow")
     return tuple(int(math.floor(float(n) * s)) for n, s in zip(input.shape[2:], scale_factors)), tuple(scale_factors)
 
 

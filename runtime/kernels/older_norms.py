@@ -49,9 +49,7 @@ def frobenius_norm_dim(self, dim, keepdim=False):
 
 
 def nuclear_norm(self, keepdim=False):
-    if self.dim() != 2:
-        raise RuntimeError(f"Expected a tensor with 2 dimensions, but got a tensor with {self.dim()} dimension{'s' * (self.dim() != 1)} instead.")
-    return aten.linalg_matrix_norm.str_ord(self, "nuc", (0, 1), keepdim)
+    return aten.linalg_matrix_norm.str_ord(self, "nuc", (-2, -1), keepdim)
 
 
 def nuclear_norm_dim(self, dim, keepdim=False):

@@ -23,6 +23,8 @@ def constant_pad_nd(self, pad, value=0):
     windows = []
     for i in range(len(pad) // 2):
         dim, before, after = ndim - 1 - i, pad[2 * i], pad[2 * i + 1]
+        if self.shape[dim] + min(before, 0) + min(after, 0) < 0:
+            raise RuntimeError("narrow(): length must be non-negative.")
         size = self.shape[dim]
         sizes[dim] = size + before + after
         if sizes[dim] < 0:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from runtime._core import ops
+from runtime._core import dtype_names, ops
 from runtime.kernels._arrays import memory, new, opmath, read
 from runtime.kernels._common import broadcast, into, real_dtype, scalar_name
 
@@ -28,6 +28,12 @@ def square_out(self, *, out):
 def isfinite(self):
     if not self.dtype.is_floating_point and not self.dtype.is_complex:
         return aten.ones_like.default(self, dtype=aten.ne.Scalar(aten.scalar_tensor.default(0), 0).dtype)
+    if self.dtype.itemsize == 1:
+        if scalar_name(self.dtype) not in ("Float8_e5m2", "Float8_e8m0fnu"):
+            raise NotImplementedError(f"\"isfinite\" not implemented for '{scalar_name(self.dtype)}'")
+        # e8m0fnu has no infinity, and PyTorch takes its NaN for finite.
+        single = dtype_names["float32"]
+        self = aten.to.dtype(self, single) if scalar_name(self.dtype) == "Float8_e5m2" else aten.zeros_like.default(self, dtype=single)
     difference = aten.sub.Tensor(self, self)
     return aten.eq.Tensor(difference, difference)
 
@@ -109,15 +115,36 @@ def logical_xor_(self, other):
 
 
 def ldexp_Tensor(self, other):
-    return aten.mul.Tensor(self, aten.pow.Scalar(2.0, other))
+    if not self.dtype.is_floating_point or other.dtype.is_floating_point or other.dtype.is_complex:
+        if self.dtype.is_complex and scalar_name(other.dtype) == "Half":
+            raise NotImplementedError("\"pow\" not implemented for 'ComplexHalf'")
+        return aten.mul.Tensor(self, aten.pow.Scalar(2.0, other))
+    if scalar_name(other.dtype) not in ("Byte", "Char", "Short", "Int", "Long"):
+        raise NotImplementedError(f"\"ldexp_cpu_exp\" not implemented for '{scalar_name(other.dtype)}'")
+    # The power is taken in two halves, so that a large one neither overflows nor vanishes before it meets a small or large number.
+    wide = dtype_names["float64"]
+    half = aten.div.Tensor_mode(other, 2, rounding_mode="floor")
+    result = aten.to.dtype(self, wide)
+    for part in half, aten.sub.Tensor(other, half):
+        result = aten.mul.Tensor(result, aten.pow.Scalar(2.0, aten.to.dtype(part, wide)))
+    return aten.to.dtype(result, self.dtype)
 
 
 def ldexp_(self, other):
-    return aten.mul_.Tensor(self, aten.pow.Scalar(2.0, other))
+    result = aten.ldexp.Tensor(self, other)
+    if tuple(result.shape) != tuple(self.shape):
+        raise RuntimeError(f"output with shape {list(self.shape)} doesn't match the broadcast shape {list(result.shape)}")
+    return aten.copy_.default(_fractional(self), result)
 
 
 def ldexp_out(self, other, *, out):
-    return aten.mul.out(self, aten.pow.Scalar(2.0, other), out=out)
+    return into(_fractional(out), aten.ldexp.Tensor(self, other))
+
+
+def _fractional(out):
+    if not out.dtype.is_floating_point and not out.dtype.is_complex:
+        raise RuntimeError(f"ldexp can't be cast to the desired output type {scalar_name(out.dtype)}")
+    return out
 
 
 def _degree(self, name):

@@ -29,6 +29,9 @@ def _wide(values, other):
 
 
 def max_pool1d(self, kernel_size, stride=(), padding=(0,), dilation=(1,), ceil_mode=False):
+    if len(stride) == len(padding) == 1 and self.dtype.is_floating_point and self.dim() and 0 <= padding[0] < 2**31:
+        # Beyond the padded row a stride says nothing more.
+        stride = (min(stride[0], max(1, self.shape[-1] + 2 * padding[0])),)
     if len(kernel_size) == len(padding) == len(dilation) == 1 and self.dtype.is_floating_point and self.dim():
         # Dilated kernels may be padded by half of what they reach over, which is more than pools that have indices take.
         if kernel_size[0] // 2 < padding[0] <= ((kernel_size[0] - 1) * dilation[0] + 1) // 2 and not ceil_mode:
@@ -67,6 +70,9 @@ def _check_adaptive(name, self, output_size):
         raise RuntimeError(f"{name}: output_size must have one element")
     if self.dim() not in (2, 3):
         raise RuntimeError(f"{name}(): Expected 2D or 3D tensor, but got {list(self.shape)}")
+
+
+def _check_nonempty(name, self):
     for d in range(1 if self.dim() == 3 else 0, self.dim()):
         if self.shape[d] == 0:
             raise RuntimeError(
@@ -83,6 +89,7 @@ def adaptive_avg_pool1d(self, output_size):
 
 def adaptive_max_pool1d(self, output_size):
     _check_adaptive("adaptive_max_pool1d", self, output_size)
+    _check_nonempty("adaptive_max_pool1d", self)
     out, indices = aten.adaptive_max_pool2d.default(aten.unsqueeze.default(self, -2), (1, output_size[0]))
     return aten.squeeze.dim(out, -2), aten.squeeze.dim(indices, -2)
 
@@ -92,7 +99,7 @@ def _adaptive_avg(name, packet, self, output_size, space):
         raise RuntimeError(f"{name}: output_size must be {space}")
     if min(output_size) < 0:
         raise RuntimeError(f"{name}: elements of output_size must be greater than or equal to 0 but received {list(output_size)}")
-    if all(n == 1 for n in output_size) and self.dim() in (space + 1, space + 2) and self.numel() and self.dtype.is_floating_point:
+    if all(n == 1 for n in output_size) and self.dim() in (space + 1, space + 2):
         return aten.mean.dim(self, tuple(range(-space, 0)), True)
     return packet.default(self, output_size)
 

@@ -328,10 +328,10 @@ def linalg_vander(x, *, N=None):
     if x.dim() == 0:
         x = aten.unsqueeze.default(x, 0)
     n = x.shape[-1] if N is None else N
+    if str(x.dtype) in ("torch.bool", "torch.float16", "torch.bfloat16") or "float8" in str(x.dtype):
+        raise RuntimeError(f"linalg.vander supports floating point, complex, and integer tensors, but got {scalar_name(x.dtype)}")
     if n <= 1:
         raise RuntimeError("N must be greater than 1.")
-    if str(x.dtype) in ("torch.bool", "torch.float16", "torch.bfloat16"):
-        raise RuntimeError(f"linalg.vander supports floating point, complex, and integer tensors, but got {scalar_name(x.dtype)}")
     if not (x.dtype.is_floating_point or x.dtype.is_complex):
         from runtime._core import dtype_names
 
@@ -351,7 +351,13 @@ def vander(x, N=None, increasing=False):
 
     integral = not (x.dtype.is_floating_point or x.dtype.is_complex)
     dtype = dtype_names["int64"] if integral else x.dtype
-    columns = [aten.pow.Tensor_Scalar(aten.to.dtype(x, dtype), i) for i in range(n)]
-    if not columns:
-        return aten.empty.memory_format([x.shape[0], 0], dtype=dtype, device=x.device)
-    return aten.stack.default(columns if increasing else columns[::-1], -1)
+    result = aten.empty.memory_format([x.shape[0], n], dtype=dtype, device=x.device)
+    if n > 0:
+        powers = result if increasing else aten.flip.default(result, [1])
+        aten.fill_.Scalar(aten.narrow.default(powers, 1, 0, 1), 1)
+        if n > 1:
+            rest = aten.expand.default(aten.unsqueeze.default(aten.to.dtype(x, dtype), 1), [x.shape[0], n - 1])
+            aten.copy_.default(aten.narrow.default(powers, 1, 1, n - 1), aten.cumprod.default(rest, 1))
+        if not increasing:
+            result = aten.flip.default(powers, [1])
+    return result

@@ -137,3 +137,48 @@ def _fused_moving_avg_obs_fq_helper(
     shape = [-1 if d == axis else 1 for d in range(x.ndim)] if per_row_fake_quant else [1] * x.ndim
     output, mask = _quantized(x, scales.reshape(shape), zero_points.reshape(shape), quant_min, quant_max)
     return new(output, self.dtype), new(mask)
+
+
+# ---- a scale for each channel
+
+
+def fake_quantize_per_channel_affine(self, scale, zero_point, axis, quant_min, quant_max):
+    return aten.fake_quantize_per_channel_affine_cachemask.default(self, scale, zero_point, axis, quant_min, quant_max)[0]
+
+
+def fake_quantize_per_channel_affine_cachemask(self, scale, zero_point, axis, quant_min, quant_max):
+    if scalar_name(scale.dtype) not in ("Float", "BFloat16"):
+        raise RuntimeError(f"Scale must be Float, found {scalar_name(scale.dtype)}")
+    if scalar_name(zero_point.dtype) not in ("Int", "Float", "Half"):
+        raise RuntimeError("Zero-point must be Int32, Float or Half, found " + scalar_name(zero_point.dtype))
+    if scale.dim() != 1:
+        raise RuntimeError("scale should be a 1-D tensor")
+    if zero_point.dim() != 1:
+        raise RuntimeError("zero point should be a 1-D tensor")
+    if scale.numel() != zero_point.numel():
+        raise RuntimeError("scale and zero-point should have the same dimensions")
+    if not 0 <= axis < self.dim() or scale.numel() != self.shape[axis]:
+        raise RuntimeError("dimensions of scale and zero-point are not consistent with input tensor")
+    if quant_min > quant_max:
+        raise RuntimeError("`quant_min` should be less than or         equal to `quant_max`.")
+    if self.device.type == "meta":
+        return aten.empty_like.default(self), aten.empty_like.default(self, dtype=_bool())
+    points = read(zero_point)
+    if points.dtype == np.int32 and points.size and (points.min() < quant_min or points.max() > quant_max):
+        raise RuntimeError("`zero_point` must be between `quant_min` and `quant_max`.")
+    x = _floating(self)
+    shape = [-1 if d == axis else 1 for d in range(x.ndim)]
+    output, mask = _quantized(x, read(scale).reshape(shape), points.reshape(shape), quant_min, quant_max)
+    return new(output, self.dtype), new(mask)
+
+
+def fused_moving_avg_obs_fake_quant(
+    self, observer_on, fake_quant_on, running_min, running_max, scale, zero_point, averaging_const, quant_min, quant_max, ch_axis,
+    per_row_fake_quant=False, symmetric_quant=False,
+):  # fmt: skip
+    if not self.numel():
+        return aten.empty_like.default(self)
+    return aten._fused_moving_avg_obs_fq_helper.default(
+        self, observer_on, fake_quant_on, running_min, running_max, scale, zero_point, averaging_const, quant_min, quant_max, ch_axis,
+        per_row_fake_quant, symmetric_quant,
+    )[0]  # fmt: skip

@@ -4,7 +4,7 @@ import numpy as np
 
 from runtime._core import dtype_names, ops
 from runtime.kernels._arrays import new, read
-from runtime.kernels._common import scalar_for, scalar_name
+from runtime.kernels._common import check_countable, scalar_for, scalar_name
 
 aten = ops.aten
 
@@ -48,23 +48,19 @@ def _check_sorted_sequence(sequence, values, values_are_number, right, side, sor
             "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor and input value "
             f"tensor must match, but we got boundaries tensor {list(sequence.shape)} and input value tensor {list(values.shape)}"
         )
-    if sequence.dtype != values.dtype and not values_are_number and values.dim():
-        raise RuntimeError(
-            "torch.searchsorted(): boundary tensor and input value tensor should have same dtype, but got boundary tensor's dtype "
-            f"{scalar_name(sequence.dtype)} and input value's dtype {scalar_name(values.dtype)}"
-        )
 
 
 def _search(sequence, values, right, out_int32):
     """Places of values in sequences that are sorted along the last dimension, as an array."""
     kind = np.int32 if out_int32 else np.int64
     side = "right" if right else "left"
-    if sequence.ndim == 1:
+    if sequence.ndim == 1 and not (sequence != sequence).any():
         return np.asarray(np.searchsorted(sequence, values, side)).astype(kind, copy=False)
-    n, m = sequence.shape[-1], values.shape[-1]
+    n = sequence.shape[-1]
     if not sequence.size or not values.size:
         return np.zeros(values.shape, kind)
-    rows, wanted = sequence.reshape(-1, n), values.reshape(-1, m)
+    rows = sequence.reshape(-1, n)
+    wanted = values.reshape(len(rows), -1)
     # A binary search of all values at once, row by row.
     low = np.zeros(wanted.shape, np.int64)
     high = np.full(wanted.shape, n, np.int64)
@@ -73,7 +69,8 @@ def _search(sequence, values, right, out_int32):
         open_ = low < high
         middle = np.where(open_, (low + high) // 2, 0)
         at = rows[line, middle]
-        after = ((at <= wanted) if right else (at < wanted)) | ((wanted != wanted) & ~(at != at) if not right else wanted != wanted)
+        # Comparisons with NaN are false, so that NaN comes after everything, as in PyTorch.
+        after = ~(at > wanted) if right else ~(at >= wanted)
         low, high = np.where(open_ & after, middle + 1, low), np.where(open_ & ~after, middle, high)
     return low.reshape(values.shape).astype(kind)
 
@@ -84,7 +81,8 @@ def searchsorted_Tensor(sorted_sequence, self, *, out_int32=False, right=False, 
         raise NotImplementedError(f"\"searchsorted_out_cpu\" not implemented for '{scalar_name(sorted_sequence.dtype)}'")
     if self.is_meta:
         return aten.empty.memory_format(self.shape, dtype=dtype_names["int32" if out_int32 else "int64"], device=self.device)
-    sequence, values = read(sorted_sequence), read(self)
+    dtype = aten.result_type.Tensor(sorted_sequence, self)
+    sequence, values = (read(aten.to.dtype(t, dtype)) for t in (sorted_sequence, self))
     if sorter is not None:
         sequence = np.take_along_axis(sequence, read(sorter), -1)
     return new(_search(sequence, values, right or side == "right", out_int32))
@@ -139,6 +137,7 @@ def bincount(self, weights=None, minlength=0):
         raise NotImplementedError(f"\"bincount_cpu\" not implemented for '{scalar_name(self.dtype)}'")
     if minlength < 0:
         raise RuntimeError("minlength should be >= 0")
+    check_countable(minlength)
     if not self.numel():
         return aten.zeros.default((minlength,), dtype=runtime.int64)
     counts = read(self)

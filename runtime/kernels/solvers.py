@@ -198,6 +198,8 @@ def linalg_lstsq(self, b, rcond=None, *, driver=None):
         rcond = finfo(real_dtype(self.dtype)).eps * max(m, n)
     batch = batch_of(self, rhs)
     a, right = columns_of(self, batch), columns_of(rhs, batch)
+    if np.isnan(a).any() or np.isnan(right).any():
+        raise RuntimeError(f"{name}: input and other should not contain NaNs.")
     real = a.real.dtype
     x = empty_columns((*batch, max(m, n), nrhs), a.dtype)
     x[...] = 0
@@ -293,6 +295,8 @@ def inverse(self):
 def linalg_tensorinv(self, ind=2):
     if ind <= 0:
         raise RuntimeError("Expected a strictly positive integer for 'ind'")
+    if ind > self.dim():
+        raise RuntimeError(f"ArrayRef: invalid slice, N = {ind}; size = {self.dim()}")
     shape = list(self.shape)
     rows, columns = math.prod(shape[:ind]), math.prod(shape[ind:])
     if rows != columns:
@@ -543,6 +547,8 @@ def linalg_cond(self, p=None):
     if not (self.dtype.is_floating_point or self.dtype.is_complex):
         raise RuntimeError(f"linalg.cond: Expected a floating point or complex tensor as input. Got {scalar_name(self.dtype)}")
     if p is None or p in (2, -2):
+        if self.numel() == 0:
+            return aten.zeros.default(self.shape[:-2], dtype=real_dtype(self.dtype), device=self.device)
         s = aten.linalg_svdvals.default(self)
         first, last = aten.select.int(s, -1, 0), aten.select.int(s, -1, -1)
         return aten.div.Tensor(last, first) if p == -2 else aten.div.Tensor(first, last)

@@ -2,6 +2,7 @@
 
 from runtime import _core
 from runtime._core import ops
+from runtime.nn._public import public
 
 __all__ = [
     "celu", "elu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "logsigmoid", "mish", "prelu",
@@ -17,52 +18,54 @@ prelu = _core.functions["prelu"]
 
 def threshold(input, threshold, value, inplace=False):
     """`value` where an element is at most `threshold`."""
-    return (aten.threshold_ if inplace else aten.threshold).default(input, threshold, value)
+    return (public["threshold_"] if inplace else public["threshold"])(input, threshold, value)
 
 
 def relu(input, inplace=False):
     """The larger of an element and 0."""
-    return (aten.relu_ if inplace else aten.relu).default(input)
+    return (public["relu_"] if inplace else public["relu"])(input)
 
 
 def glu(input, dim=-1):
     """The first half of a dimension times the sigmoid of the second."""
-    return aten.glu.default(input, dim)
+    return public["glu"](input, dim)
 
 
 def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
     """Elements clamped between two numbers."""
-    return (aten.hardtanh_ if inplace else aten.hardtanh).default(input, min_val, max_val)
+    if min_val > max_val:
+        raise ValueError("min_val cannot be greater than max_val")
+    return (public["hardtanh_"] if inplace else public["hardtanh"])(input, min_val, max_val)
 
 
 def relu6(input, inplace=False):
     """Elements clamped between 0 and 6."""
-    return (aten.relu6_ if inplace else aten.relu6).default(input)
+    return (public["relu6_"] if inplace else public["relu6"])(input)
 
 
 def elu(input, alpha=1.0, inplace=False):
     """``alpha * (exp(x) - 1)`` of negative elements, others as they are."""
-    return (aten.elu_ if inplace else aten.elu).default(input, alpha)
+    return (public["elu_"] if inplace else public["elu"])(input, alpha)
 
 
 def selu(input, inplace=False):
     """The scaled elu that keeps mean and variance."""
-    return (aten.selu_ if inplace else aten.selu).default(input)
+    return (public["selu_"] if inplace else public["selu"])(input)
 
 
 def celu(input, alpha=1.0, inplace=False):
     """``alpha * (exp(x / alpha) - 1)`` of negative elements, others as they are."""
-    return (aten.celu_ if inplace else aten.celu).default(input, alpha)
+    return (public["celu_"] if inplace else public["celu"])(input, alpha)
 
 
 def leaky_relu(input, negative_slope=0.01, inplace=False):
     """Negative elements times a slope, others as they are."""
-    return (aten.leaky_relu_ if inplace else aten.leaky_relu).default(input, negative_slope)
+    return (public["leaky_relu_"] if inplace else public["leaky_relu"])(input, negative_slope)
 
 
 def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
     """Negative elements times slopes that are drawn in training, and the mean slope otherwise."""
-    return (aten.rrelu_ if inplace else aten.rrelu).default(input, lower, upper, training)
+    return (public["rrelu_"] if inplace else public["rrelu"])(input, lower, upper, training)
 
 
 def tanhshrink(input):
@@ -77,22 +80,22 @@ def softsign(input):
 
 def silu(input, inplace=False):
     """``x * sigmoid(x)``."""
-    return (aten.silu_ if inplace else aten.silu).default(input)
+    return (public["silu_"] if inplace else public["silu"])(input)
 
 
 def mish(input, inplace=False):
     """``x * tanh(softplus(x))``."""
-    return (aten.mish_ if inplace else aten.mish).default(input)
+    return (public["mish_"] if inplace else public["mish"])(input)
 
 
 def hardsigmoid(input, inplace=False):
     """The sigmoid's piecewise linear likeness."""
-    return (aten.hardsigmoid_ if inplace else aten.hardsigmoid).default(input)
+    return (public["hardsigmoid_"] if inplace else public["hardsigmoid"])(input)
 
 
 def hardswish(input, inplace=False):
     """``x * hardsigmoid(x)``."""
-    return (aten.hardswish_ if inplace else aten.hardswish).default(input)
+    return (public["hardswish_"] if inplace else public["hardswish"])(input)
 
 
 def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):

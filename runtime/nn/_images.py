@@ -4,6 +4,7 @@ import math
 import warnings
 
 from runtime._core import ops
+from runtime.nn._public import public
 
 aten = ops.aten
 
@@ -128,7 +129,7 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
         raise ValueError(f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: '{mode}'")
     if padding_mode not in paddings:
         raise ValueError(f"nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but got: '{padding_mode}'")
-    return aten.grid_sampler.default(input, grid, modes.index(mode), paddings.index(padding_mode), bool(align_corners))
+    return public["grid_sampler"](input, grid, modes.index(mode), paddings.index(padding_mode), bool(align_corners))
 
 
 def affine_grid(theta, size, align_corners=None):
@@ -158,12 +159,12 @@ def _pair(value):
 
 def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
     """The windows of an image as columns: [batch, channels * kernel, places]."""
-    return aten.im2col.default(input, *map(_pair, (kernel_size, dilation, padding, stride)))
+    return public["im2col"](input, *map(_pair, (kernel_size, dilation, padding, stride)))
 
 
 def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     """The sum of columns at the places that `unfold` took them from."""
-    return aten.col2im.default(input, *map(_pair, (output_size, kernel_size, dilation, padding, stride)))
+    return public["col2im"](input, *map(_pair, (output_size, kernel_size, dilation, padding, stride)))
 
 
 # ---- normalization
@@ -171,12 +172,12 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
 
 def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     """Normalize over the last dimensions."""
-    return aten.layer_norm.default(input, normalized_shape, weight, bias, eps)
+    return public["layer_norm"](input, normalized_shape, weight, bias, eps)
 
 
 def rms_norm(input, normalized_shape, weight=None, eps=None):
     """Divide by the root of the mean square over the last dimensions."""
-    return aten.rms_norm.default(input, normalized_shape, weight, eps)
+    return public["rms_norm"](input, normalized_shape, weight, eps)
 
 
 def _check_values_per_channel(size):
@@ -192,7 +193,7 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     if input.dim() < 2:
         raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.dim()}")
     _check_values_per_channel([input.shape[0] * input.shape[1] // num_groups, num_groups, *input.shape[2:]])
-    return aten.group_norm.default(input, num_groups, weight, bias, eps)
+    return public["group_norm"](input, num_groups, weight, bias, eps)
 
 
 def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):

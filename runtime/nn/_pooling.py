@@ -2,6 +2,7 @@
 
 import runtime
 from runtime._core import ops
+from runtime.nn._public import public
 
 aten = ops.aten
 
@@ -35,68 +36,68 @@ def _with_default(size, default):
 
 def adaptive_avg_pool2d(input, output_size):
     """Means over windows that follow from the size of the result."""
-    return aten.adaptive_avg_pool2d.default(input, _tuple(_with_default(output_size, input.shape), 2))
+    return public["adaptive_avg_pool2d"](input, _tuple(_with_default(output_size, input.shape), 2))
 
 
 def adaptive_avg_pool3d(input, output_size):
     """Means over windows that follow from the size of the result."""
-    return aten.adaptive_avg_pool3d.default(input, _tuple(_with_default(output_size, input.shape), 3))
+    return public["adaptive_avg_pool3d"](input, _tuple(_with_default(output_size, input.shape), 3))
 
 
 # ---- maxima
 
 
-def _max_pool(packet, input, kernel_size, stride, padding, dilation, ceil_mode):
-    # Numbers stay numbers: the operator's binding repeats them for each dimension.
-    return packet.default(input, kernel_size, () if stride is None else stride, padding, dilation, ceil_mode)
+def _max_pool(name, input, kernel_size, stride, padding, dilation, ceil_mode):
+    # Numbers stay numbers: the function's binding repeats them for each dimension.
+    return public[name](input, kernel_size, () if stride is None else stride, padding, dilation, ceil_mode)
 
 
 def max_pool1d_with_indices(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
     """Maxima over windows, and their places."""
-    return _max_pool(aten.max_pool1d_with_indices, input, kernel_size, stride, padding, dilation, ceil_mode)
+    return _max_pool("max_pool1d_with_indices", input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 def max_pool2d_with_indices(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
     """Maxima over windows, and their places."""
-    return _max_pool(aten.max_pool2d_with_indices, input, kernel_size, stride, padding, dilation, ceil_mode)
+    return _max_pool("max_pool2d_with_indices", input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 def max_pool3d_with_indices(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
     """Maxima over windows, and their places."""
-    return _max_pool(aten.max_pool3d_with_indices, input, kernel_size, stride, padding, dilation, ceil_mode)
+    return _max_pool("max_pool3d_with_indices", input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
     """Maxima over windows; with their places where `return_indices` is true."""
-    packet = aten.max_pool1d_with_indices if return_indices else aten.max_pool1d
-    return _max_pool(packet, input, kernel_size, stride, padding, dilation, ceil_mode)
+    name = "max_pool1d_with_indices" if return_indices else "max_pool1d"
+    return _max_pool(name, input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
     """Maxima over windows; with their places where `return_indices` is true."""
-    packet = aten.max_pool2d_with_indices if return_indices else aten.max_pool2d
-    return _max_pool(packet, input, kernel_size, stride, padding, dilation, ceil_mode)
+    name = "max_pool2d_with_indices" if return_indices else "max_pool2d"
+    return _max_pool(name, input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 def max_pool3d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
     """Maxima over windows; with their places where `return_indices` is true."""
-    packet = aten.max_pool3d_with_indices if return_indices else aten.max_pool3d
-    return _max_pool(packet, input, kernel_size, stride, padding, dilation, ceil_mode)
+    name = "max_pool3d_with_indices" if return_indices else "max_pool3d"
+    return _max_pool(name, input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 def adaptive_max_pool1d_with_indices(input, output_size, return_indices=False):
     """Maxima over windows that follow from the size of the result, and their places."""
-    return aten.adaptive_max_pool1d.default(input, _tuple(output_size, 1))
+    return public["adaptive_max_pool1d"](input, _tuple(output_size, 1))
 
 
 def adaptive_max_pool2d_with_indices(input, output_size, return_indices=False):
     """Maxima over windows that follow from the size of the result, and their places."""
-    return aten.adaptive_max_pool2d.default(input, _tuple(_with_default(output_size, input.shape), 2))
+    return public["adaptive_max_pool2d"](input, _tuple(_with_default(output_size, input.shape), 2))
 
 
 def adaptive_max_pool3d_with_indices(input, output_size, return_indices=False):
     """Maxima over windows that follow from the size of the result, and their places."""
-    return aten.adaptive_max_pool3d.default(input, _tuple(_with_default(output_size, input.shape), 3))
+    return public["adaptive_max_pool3d"](input, _tuple(_with_default(output_size, input.shape), 3))
 
 
 def adaptive_max_pool1d(input, output_size, return_indices=False):

@@ -1,1 +1,3 @@
 """Signal processing."""
+
+from runtime.signal import windows as windows

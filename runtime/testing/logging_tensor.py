@@ -7,17 +7,22 @@ import contextlib
 import itertools
 import logging
 import traceback
+from operator import attrgetter
 
 from runtime._core import Tensor, TorchDispatchMode
 from runtime.overrides import enable_reentrant_dispatch
-from runtime.pytree import tree_map
+from runtime.pytree import tree_map, tree_map_only
 from runtime.tools.naming import TensorNumbers, shape_text
 
 logger = logging.getLogger("LoggingTensor")
 
 
+_elem_of = attrgetter("elem")
+
+
 def _log(func, args, kwargs, result):
-    logger.info(f"{func.__module__}.{func.__name__}", args, kwargs, result)
+    if logger.isEnabledFor(logging.INFO):
+        logger.info(f"{func.__module__}.{func.__name__}", args, kwargs, result)
 
 
 class LoggingTensor(Tensor):
@@ -50,15 +55,11 @@ class LoggingTensor(Tensor):
 
     @classmethod
     def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
-        def unwrap(leaf):
-            return leaf.elem if isinstance(leaf, cls) else leaf
-
-        def wrap(leaf):
-            return cls(leaf) if isinstance(leaf, Tensor) else leaf
-
+        inner = tree_map_only(cls, _elem_of, args)
         kwargs = kwargs or {}
+        inner_kwargs = tree_map_only(cls, _elem_of, kwargs) if kwargs else kwargs
         with cls.context():
-            result = tree_map(wrap, func(*tree_map(unwrap, args), **tree_map(unwrap, kwargs)))
+            result = tree_map_only(Tensor, cls, func(*inner, **inner_kwargs))
         _log(func, args, kwargs, result)
         return result
 
