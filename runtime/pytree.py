@@ -327,14 +327,14 @@ def is_namedtuple_instance(obj):
 
 
 def is_structseq_class(cls):
-    """Whether a class is one of CPython's struct sequences, such as `time.struct_time`."""
+    """Whether a class is one of CPython's struct sequences, such as `time.struct_time`, or a named result of an operator."""
     counts = ("n_fields", "n_sequence_fields", "n_unnamed_fields")
     extensible = 1 << 10  # Py_TPFLAGS_BASETYPE
     return (
         isinstance(cls, type)
         and cls.__bases__ == (tuple,)
         and all(isinstance(getattr(cls, count, None), int) for count in counts)
-        and not cls.__flags__ & extensible
+        and (not cls.__flags__ & extensible or cls.__module__ == "runtime.return_types")
     )
 
 

@@ -345,8 +345,6 @@ cdef object convert_list(object value, rt_arg *spec, int how):
         if not rt_is_sequence(<PyObject *>value) and not isinstance(value, list_like):
             cast_fail(value)
     cdef bint optional = spec.flags & RT_ARGF_OPTIONAL_ELEM
-    if kind == RT_ARG_TENSOR and not optional and how & RETURNING:
-        return tuple([None if x is None else to_tensor(x, how) for x in value])
     return tuple([None if optional and x is None else convert_one(x, kind, how) for x in value])
 
 

@@ -447,6 +447,7 @@ cdef int make_functions() except -1:
 make_functions()
 
 
+@cython.binding(True)
 def __rdiv__(self, other):
     """``other / self``, under Python 2's name; as in PyTorch a plain function, for whatever has a reciprocal."""
     return self.reciprocal() * other

@@ -328,6 +328,10 @@ cdef class TorchDispatchMode:
         key = vars(self).get("_dispatch_key")
         _pop_mode(self._mode_key if key is None else key)
 
+    def __reduce__(self):
+        from copyreg import __newobj__
+        return __newobj__, (type(self),), vars(self)   # a copy is not entered
+
     @classmethod
     def push(cls, *args, **kwargs):
         """An instance, as ``cls()``."""

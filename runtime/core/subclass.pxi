@@ -174,7 +174,9 @@ cdef class _without_modes:
 cdef int64_t fill_geometry(object values, int64_t *out, str what) except -1:
     cdef int64_t i = 0
     if not isinstance(values, tuple):
-        values = (values,) if hasattr(values, "__index__") else tuple(values)
+        if hasattr(values, "__index__"):
+            raise TypeError(f"_make_wrapper_subclass(): {what} must be tuple of ints, not {class_name(values)}")
+        values = tuple(values)
     if len(values) > RT_MAX_DIM:
         raise RuntimeError(f"tensors with more than {RT_MAX_DIM} dimensions are not supported, but got {len(values)}")
     for value in <tuple>values:
@@ -196,11 +198,11 @@ def _make_wrapper_subclass(cls, size, strides=None, storage_offset=None, memory_
         The subclass; it must have a ``__torch_dispatch__``.
     size : sequence of int
     strides : sequence of int, optional
-        In elements; by default those of `memory_format`.
+        In elements; by default contiguous.
     storage_offset : int, optional
         In elements; only with strides.
     memory_format : memory_format, optional
-        What the strides follow where there are none given.
+        Ignored, as in PyTorch: without strides the geometry is contiguous.
     dtype : dtype, optional
         The default dtype where it is None.
     layout : layout
@@ -221,14 +223,15 @@ def _make_wrapper_subclass(cls, size, strides=None, storage_offset=None, memory_
     cdef PyTypeObject *kind = subclass_type(cls)
     cdef int64_t sizes[64]
     cdef int64_t stride[64]
-    cdef int64_t offset = 0, nbytes
+    cdef int64_t offset = 0, nbytes, step = 1
     cdef int ndim, code, i, device_type = DEVICE_CPU, device_index = -1
     cdef RtTensor *t
     cdef rt_storage *s
     cdef uint32_t flags
-    result = steal(<PyObject *>rt_tensor_of_type(kind, 0))
-    t = RT_TENSOR(<void *>result)
-    if not t.keys & RT_FUNCTIONALITY_BIT(K_Python):
+    if kind != rt_TensorType:
+        result = steal(<PyObject *>rt_tensor_of_type(kind, 0))
+        t = RT_TENSOR(<void *>result)
+    if kind == rt_TensorType or not t.keys & RT_FUNCTIONALITY_BIT(K_Python):
         raise TypeError(f"{(<type>cls).__name__} must define __torch_dispatch__")
     code = rt_default_dtype if dtype is None else dtype_argument(dtype, "_make_wrapper_subclass")
     flags = policy_flags(dispatch_sizes_strides_policy, dispatch_device, dispatch_layout)
@@ -252,7 +255,9 @@ def _make_wrapper_subclass(cls, size, strides=None, storage_offset=None, memory_
     else:
         if storage_offset is not None:
             raise RuntimeError("setting storage offset without stride not supported")
-        default_strides(ndim, sizes, stride, memory_format)
+        for i in range(ndim - 1, -1, -1):
+            stride[i] = step
+            step *= max(sizes[i], 1)
     nbytes = rt_storage_bytes(ndim, sizes, stride, offset, rt_itemsize[code])
     if storage_size is not None:
         nbytes = storage_size
@@ -271,24 +276,6 @@ def _make_wrapper_subclass(cls, size, strides=None, storage_offset=None, memory_
     if requires_grad:
         set_requires_grad(t, True)
     return result
-
-
-cdef int default_strides(int ndim, const int64_t *sizes, int64_t *out, object memory_format) except -1:
-    """The strides of a dense tensor in a memory format; formats that the rank does not have are taken for contiguous, as in PyTorch."""
-    cdef int order[64]
-    cdef int i
-    cdef int64_t step = 1
-    for i in range(ndim):
-        order[i] = ndim - 1 - i
-    if memory_format is not None and ((memory_format is channels_last and ndim == 4) or (memory_format is channels_last_3d and ndim == 5)):
-        order[0] = 1
-        for i in range(1, ndim - 1):
-            order[i] = ndim - i
-        order[ndim - 1] = 0
-    for i in range(ndim):
-        out[order[i]] = step
-        step *= max(sizes[order[i]], 1)
-    return 0
 
 
 def _init_subclass(cls, **kwargs):
