@@ -25,7 +25,8 @@ include "core/overload.pxi"      # OpOverload
 include "core/ops.pxi"           # OpOverloadPacket, namespaces, tags
 include "core/adinplace.pxi"     # version counters and view metadata
 include "core/python_key.pxi"    # modes, and `__torch_dispatch__`
-include "core/subclass.pxi"      # tensors of subclasses
+include "core/subclass.pxi"      # tensors of subclasses, and what they answer themselves
+include "core/copying.pxi"       # deep copies and pickles of tensors
 include "core/builtins.pxi"      # built-in operators from the generated tables
 include "core/function.pxi"      # public functions and Tensor methods
 include "core/torch_function.pxi"  # `__torch_function__`

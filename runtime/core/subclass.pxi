@@ -389,3 +389,49 @@ cdef object handlers_answer(object func, object called, object self, tuple given
         none_answered(<PyObject *>called, "__torch_dispatch__", mode, types)
         raise_current()
     return steal(result)
+
+
+cdef bint is_on(object self, int device_type) except -1:
+    """Whether a tensor is on a device of a type, by what its class says if that answers the question."""
+    if unlikely(RT_TENSOR(<void *>self).flags & RT_T_DISPATCH_DEVICE):
+        return device_type_of(self.device) == device_type
+    return RT_TENSOR(<void *>self).device_type == device_type
+
+
+cdef object asked_sizes(object self):
+    answer = ask_subclass(self, "aten::sym_size")
+    if answer is None:
+        return steal(rt_size_new(RT_TENSOR(<void *>self).ndim, RT_TENSOR(<void *>self).sizes))
+    if not isinstance(answer, (list, tuple)):
+        raise RuntimeError("sym_size must be a list or a tuple")
+    return Size(answer)
+
+
+cdef object asked_strides(object self):
+    cdef RtTensor *t = RT_TENSOR(<void *>self)
+    cdef int i
+    answer = ask_subclass(self, "aten::sym_stride")
+    if answer is None:
+        return tuple([t.strides[i] for i in range(t.ndim)])
+    if not isinstance(answer, (list, tuple)):
+        raise RuntimeError("sym_strides must be a list or a tuple")
+    return tuple(answer)
+
+
+cdef object asked_number(object self, str name, int64_t default):
+    answer = ask_subclass(self, name)
+    return default if answer is None else checked_answer(name.partition("::")[2], answer, int)
+
+
+cdef object checked_answer(str question, object answer, object kind):
+    """A subclass's answer to a question about itself, which must be of a type."""
+    if not isinstance(answer, kind) and not (kind is int and hasattr(answer, "__index__")):
+        raise RuntimeError(f"{question} returned invalid type {class_name(answer)}, expected {kind.__name__}")
+    return answer
+
+
+cdef object asked_dim(object values, object dim, str function):
+    """A dimension's place in a geometry that a subclass has told."""
+    if isinstance(dim, bool) or not hasattr(dim, "__index__"):
+        raise TypeError(f"{function}(): argument 'dim' (position 1) must be int, not {class_name(dim)}")
+    return rt_wrap_dim(dim, len(values))

@@ -796,52 +796,6 @@ cdef int dtype_kind(int code) noexcept:
     return KIND_FLOAT
 
 
-cdef bint is_on(object self, int device_type) except -1:
-    """Whether a tensor is on a device of a type, by what its class says if that answers the question."""
-    if unlikely(RT_TENSOR(<void *>self).flags & RT_T_DISPATCH_DEVICE):
-        return device_type_of(self.device) == device_type
-    return RT_TENSOR(<void *>self).device_type == device_type
-
-
-cdef object asked_sizes(object self):
-    answer = ask_subclass(self, "aten::sym_size")
-    if answer is None:
-        return steal(rt_size_new(RT_TENSOR(<void *>self).ndim, RT_TENSOR(<void *>self).sizes))
-    if not isinstance(answer, (list, tuple)):
-        raise RuntimeError("sym_size must be a list or a tuple")
-    return Size(answer)
-
-
-cdef object asked_strides(object self):
-    cdef RtTensor *t = RT_TENSOR(<void *>self)
-    cdef int i
-    answer = ask_subclass(self, "aten::sym_stride")
-    if answer is None:
-        return tuple([t.strides[i] for i in range(t.ndim)])
-    if not isinstance(answer, (list, tuple)):
-        raise RuntimeError("sym_strides must be a list or a tuple")
-    return tuple(answer)
-
-
-cdef object asked_number(object self, str name, int64_t default):
-    answer = ask_subclass(self, name)
-    return default if answer is None else checked_answer(name.partition("::")[2], answer, int)
-
-
-cdef object checked_answer(str question, object answer, object kind):
-    """A subclass's answer to a question about itself, which must be of a type."""
-    if not isinstance(answer, kind) and not (kind is int and hasattr(answer, "__index__")):
-        raise RuntimeError(f"{question} returned invalid type {class_name(answer)}, expected {kind.__name__}")
-    return answer
-
-
-cdef object asked_dim(object values, object dim, str function):
-    """A dimension's place in a geometry that a subclass has told."""
-    if isinstance(dim, bool) or not hasattr(dim, "__index__"):
-        raise TypeError(f"{function}(): argument 'dim' (position 1) must be int, not {class_name(dim)}")
-    return rt_wrap_dim(dim, len(values))
-
-
 cdef int64_t checked_dim(RtTensor *t, object dim, str function) except -1:
     if isinstance(dim, bool) or not hasattr(dim, "__index__"):
         raise TypeError(f"{function}(): argument 'dim' (position 1) must be int, not {class_name(dim)}")
@@ -858,53 +812,6 @@ cdef int set_requires_grad(RtTensor *t, bint value) except -1:
         raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
     t.flags |= RT_T_REQUIRES_GRAD
     return 0
-
-
-def _rebuild_tensor(UntypedStorage storage not None, dtype element, int64_t offset, tuple sizes, tuple strides, bint requires_grad,
-                    lazy_bits=0):
-    """A tensor on a storage: what pickles call.
-
-    Parameters
-    ----------
-    storage : UntypedStorage
-        The memory.
-    element : dtype
-        The dtype of the elements.
-    offset : int
-        Where the first element lies, in elements.
-    sizes, strides : tuple of int
-        The geometry, in elements. It must lie inside the storage.
-    requires_grad : bool
-        Whether the tensor requires gradients.
-    lazy_bits : int
-        1: conjugated, 2: negated.
-    """
-    cdef int64_t c_sizes[64]
-    cdef int64_t c_strides[64]
-    cdef int64_t nbytes
-    cdef int i, n = len(sizes)
-    cdef RtTensor *t
-    if n != len(strides) or n > RT_MAX_DIM or offset < 0 or not rt_itemsize[element.code]:
-        raise ValueError("sizes, strides and offset do not describe a tensor")
-    for i in range(n):
-        c_sizes[i] = sizes[i]
-        c_strides[i] = strides[i]
-        if c_sizes[i] < 0 or c_strides[i] < 0:
-            raise ValueError("sizes, strides and offset do not describe a tensor")
-    if rt_check_sizes(n, c_sizes) < 0:
-        raise_current()
-    nbytes = rt_storage_bytes(n, c_sizes, c_strides, offset, rt_itemsize[element.code])
-    if nbytes > storage.s.nbytes:
-        raise ValueError(f"the tensor needs {nbytes} bytes, but its storage has {storage.s.nbytes}")
-    result = tensor_on(storage.s, element.code, n, c_sizes, c_strides, offset)
-    t = RT_TENSOR(<void *>result)
-    if lazy_bits & 1:
-        t.keys |= RT_FUNCTIONALITY_BIT(RT_KEY_Conjugate)
-    if lazy_bits & 2:
-        t.keys |= RT_FUNCTIONALITY_BIT(RT_KEY_Negative)
-    if requires_grad:
-        set_requires_grad(t, True)
-    return result
 
 
 cdef extern from "runtime/core/core.h":
@@ -924,70 +831,6 @@ cdef object tensor_on(rt_storage *s, int code, int ndim, const int64_t *sizes, c
     rt_storage_incref(s)
     t.storage = s
     rt_set_geometry(t, ndim, sizes, strides, offset)
-    return result
-
-
-def _rebuild_from_type(rebuild, kind, args, state):
-    """A tensor of a subclass with its attributes: what pickles call."""
-    result = rebuild(*args)
-    if type(result) is not kind:
-        result = as_subclass(result, kind)
-    if state:
-        result.__dict__.update(state)
-    return result
-
-
-cdef object reduce_tensor(object self):
-    cdef RtTensor *t = RT_TENSOR(<void *>self)
-    if t.storage == NULL:
-        raise NotImplementedError(f"Cannot access storage of {class_name(self)}")
-    lazy_bits = has_key(t, RT_KEY_Conjugate) | has_key(t, RT_KEY_Negative) << 1
-    args = (self.untyped_storage(), self.dtype, t.offset, tuple(self.shape), self.stride(), self.requires_grad, lazy_bits)
-    state = dict(<object>t.dict) if rt_has_dict(t) else None
-    if type(self) is Tensor and not state:
-        return _rebuild_tensor, args
-    return _rebuild_from_type, (_rebuild_tensor, type(self), args, state)
-
-
-cdef object deepcopy_tensor(object self, dict memo):
-    cdef RtTensor *t = RT_TENSOR(<void *>self)
-    if self.grad_fn is not None:
-        raise RuntimeError("Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  "
-                           "If you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, "
-                           "see https://github.com/pytorch/pytorch/pull/103001")
-    if id(self) in memo:
-        return memo[id(self)]
-    from copy import deepcopy
-    cdef bint plain = type(self) is Tensor
-    if t.storage == NULL or (t.storage.data == NULL and t.device_type != DEVICE_META and not (plain and t.storage.nbytes == 0)):
-        result = self.clone()  # a wrapper subclass: only its handler knows what is inside
-        if type(result) is not type(self):
-            raise RuntimeError("The default implementation of __deepcopy__() for wrapper subclasses only works for subclass types that "
-                               "implement clone() and for which cloning returns another instance of the same subclass. You should either "
-                               "properly implement clone() for your subclass or override __deepcopy__() if it is intended behavior for "
-                               "clone() to return an instance of a different type.")
-    else:
-        storage = self.untyped_storage().__deepcopy__(memo)
-        lazy_bits = has_key(t, RT_KEY_Conjugate) | has_key(t, RT_KEY_Negative) << 1
-        result = _rebuild_tensor(storage, self.dtype, t.offset, tuple(self.shape), self.stride(), self.requires_grad, lazy_bits)
-        if not plain:
-            empty = self.new_empty([])
-            if type(empty) is not type(self):
-                raise RuntimeError("The default implementation of __deepcopy__() for non-wrapper subclasses only works for subclass types "
-                                   "that implement new_empty() and for which that function returns another instance of the same "
-                                   "subclass. You should either properly implement new_empty() for your subclass or override "
-                                   "__deepcopy__() if it is intended behavior for new_empty() to return an instance of a different type.")
-            rt_tensor_copy_impl(RT_TENSOR(<void *>empty), RT_TENSOR(<void *>result))
-            empty.requires_grad_(self.requires_grad)
-            result = empty
-    if not plain:
-        import copyreg
-        for slot in copyreg._slotnames(type(self)):
-            if hasattr(self, slot):
-                setattr(result, slot, deepcopy(getattr(self, slot), memo))
-    memo[id(self)] = result
-    if rt_has_dict(t):
-        result.__dict__.update(deepcopy(<object>t.dict, memo))
     return result
 
 
