@@ -1,4 +1,4 @@
-"""A kernel without a compiler on the machine: Numba compiles a Python function to the typed ABI.
+"""A kernel without a compiler on the machine: Numba (`pip install numba`) compiles a Python function to the typed ABI.
 
 An rt_view (include/runtime/kernel.h) is read as words: 0 is the data pointer and 3 the number of elements; as half words, 12 says whether
 the memory is contiguous.
