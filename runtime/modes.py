@@ -83,8 +83,8 @@ def _disable_current_modes():
             _push_mode(mode)
 
 
-def _checked_infra_key(key, among=_INFRA):
-    if key not in among:
+def _checked_infra_key(key):
+    if key not in _INFRA:
         raise AssertionError(f"key must be either FUNCTIONAL or PROXY _TorchDispatchModeKey, got {key}")
     return key
 

@@ -258,3 +258,13 @@ def test_calls_of_wrappers_keep_nothing(x):
     after = sys.getallocatedblocks(), sys.getrefcount(x), sys.getrefcount(Wrapper)
     assert after[1:] == before[1:]
     assert after[0] - before[0] < 100
+
+
+def test_a_question_that_nobody_can_answer_raises():
+    class Mute(rt.Tensor):
+        pass
+
+    t = rt.Tensor._make_subclass(Mute, rt.ones(2), dispatch_sizes_strides_policy="sizes", dispatch_device=True)
+    for question in ("device", "shape", "ndim", "is_cpu"):
+        with pytest.raises(RuntimeError, match="no mode and no argument of a class that has one"):
+            getattr(t, question)

@@ -203,7 +203,7 @@ cdef PyObject *call_python_function(rt_operator *op, rt_keyset ks, PyObject *con
         if plain:
             return check_return(op, c_vectorcall(fn, args, npos, NULL), args)
     if n > STACK_ARGS:
-        return call_python_many(op, ks, args, n, fn, prefix, npos)
+        return call_python_many(op, ks, args, n, fn, prefix)
     if prefix & PASS_KEYSET:
         held[0] = <PyObject *>owned_keyset(ks)
         if held[0] == NULL:
@@ -310,19 +310,19 @@ cdef PyObject *owned_keyset(rt_keyset ks) noexcept:
         return NULL
 
 
-cdef PyObject *call_python_many(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, PyObject *fn, int prefix,
-                                Py_ssize_t npos) noexcept:
+cdef PyObject *call_python_many(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, PyObject *fn, int prefix) noexcept:
     """call_python for schemas with more arguments than the C stack's buffer holds."""
+    cdef PyObject *positional
+    cdef PyObject *keywords
     try:
         before = ()
         if prefix & PASS_KEYSET:
             before += (new_keyset(ks),)
         if prefix & PASS_OPERATOR:
             before += (overload_of(op),)
-        positional = [python_value(&op.args[i], args[i]) for i in range(npos)]
-        keywords = {<object>op.args[i].name: python_value(&op.args[i], args[i]) for i in range(op.npos, n)
-                    if not is_default(&op.args[i], args[i])}
-        result = (<object>fn)(*before, *positional, **keywords)
+        if python_arguments(op, args, n, &positional, &keywords) < 0:
+            return NULL
+        result = (<object>fn)(*before, *<tuple>steal(positional), **<dict>steal(keywords))
         RT_INC(<void *>result)
         return check_return(op, <PyObject *>result, args)
     except BaseException as e:

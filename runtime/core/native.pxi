@@ -223,6 +223,7 @@ cdef inline object steal(PyObject *p):
     """The object behind an owned pointer; NULL raises the exception that is set."""
     if p == NULL:
         raise_current()
+        raise SystemError("a function of the extension module failed without saying why")
     o = <object>p
     RT_DEC(<void *>p)
     return o

@@ -659,26 +659,37 @@ cdef PyObject *python_fallback(rt_operator *op, rt_keyset ks, PyObject *const *a
 
 
 cdef PyObject *run_handlers(rt_operator *op, PyObject *const *args, Py_ssize_t n) noexcept:
-    """Ask the innermost mode and then the arguments' classes; the first that does not answer NotImplemented has made the result."""
+    """Hand an operator's call to modes and classes, with the arguments as Python code sees them, and check what they return."""
     cdef Overloaded overloaded
     cdef PyObject *func = op.handle if op.handle != NULL else make_handle(op)
-    cdef PyObject *types
     cdef PyObject *positional
     cdef PyObject *keywords
+    cdef PyObject *result
+    if func == NULL or collect_overloaded(op, args, n, RT_FUNCTIONALITY_BIT(K_Python), &overloaded) < 0:
+        return NULL
+    if python_arguments(op, args, n, &positional, &keywords) < 0:
+        return NULL
+    RT_INC(func)
+    result = ask_handlers(func, func, &overloaded, positional, keywords)
+    RT_DEC(func)
+    RT_DEC(positional)
+    give_dict(keywords)
+    return written_arguments(op, check_return(op, result, args), args)
+
+
+cdef PyObject *ask_handlers(PyObject *func, PyObject *called, Overloaded *overloaded, PyObject *positional, PyObject *keywords) noexcept:
+    """Ask the innermost mode and then the arguments' classes; the first that does not answer NotImplemented has made the result.
+
+    Errors call the function `called`.
+    """
+    cdef PyObject *types = classes_of(overloaded)
     cdef PyObject *result = NULL
     cdef PyObject *rule
     cdef PyObject *stack[6]
     cdef bint asked = False
     cdef int i
-    if func == NULL or collect_overloaded(op, args, n, RT_FUNCTIONALITY_BIT(K_Python), &overloaded) < 0:
-        return NULL
-    types = classes_of(&overloaded)
     if types == NULL:
         return NULL
-    if python_arguments(op, args, n, &positional, &keywords) < 0:
-        RT_DEC(types)
-        return NULL
-    RT_INC(func)
     if rt_tls_state.modes != NULL and (<_ModeStacks>rt_tls_state.modes).count() > 0:
         asked = True
         result = call_mode(<_ModeStacks>rt_tls_state.modes, func, types, positional, keywords)
@@ -702,16 +713,22 @@ cdef PyObject *run_handlers(rt_operator *op, PyObject *const *args, Py_ssize_t n
             if result != c_NotImplemented:
                 break
     if not asked:
-        set_error(RuntimeError, "the Python key is set, but there is no mode and no argument of a class with __torch_dispatch__", op)
+        nobody_to_ask(called)
     elif result == c_NotImplemented:
         RT_DEC(result)
         result = NULL
-        none_answered(func, "__torch_dispatch__", _get_current_dispatch_mode(), types)
-    RT_DEC(func)
+        none_answered(called, "__torch_dispatch__", _get_current_dispatch_mode(), types)
     RT_DEC(types)
-    RT_DEC(positional)
-    give_dict(keywords)
-    return written_arguments(op, check_return(op, result, args), args)
+    return result
+
+
+cdef void nobody_to_ask(PyObject *called) noexcept:
+    """Set the error for a call that came to the Python key, or a question to a tensor's class, with nobody to answer."""
+    try:
+        raise RuntimeError(f"{public_name(<object>called)} goes to __torch_dispatch__, but there is no mode and no argument of a class that "
+                           "has one")
+    except BaseException as e:
+        set_current(e)
 
 
 cdef object public_name(object f):

@@ -1,11 +1,6 @@
 # Tensors of subclasses: `_make_subclass`, `_make_wrapper_subclass`, `as_subclass`, shallow copies, and the questions about geometry,
 # device and layout that a subclass may answer itself.
 
-cdef enum:
-    POLICY_STRIDES = RT_T_DISPATCH_STRIDES
-    POLICY_SIZES = RT_T_DISPATCH_SIZES
-
-
 cdef PyTypeObject *subclass_type(object cls) except NULL:
     if not PyType_Check_(<PyObject *>cls):
         raise TypeError(f"cls must be a type (got {class_name(cls)})")
@@ -19,9 +14,9 @@ cdef uint32_t policy_flags(object policy, bint dispatch_device, bint dispatch_la
     cdef uint32_t flags = 0
     if policy is not None:
         if policy == "sizes":
-            flags |= POLICY_SIZES | POLICY_STRIDES
+            flags |= RT_T_DISPATCH_SIZES | RT_T_DISPATCH_STRIDES
         elif policy == "strides":
-            flags |= POLICY_STRIDES
+            flags |= RT_T_DISPATCH_STRIDES
         else:
             raise ValueError(f"Unknown sizes_strides_policy: {policy}; expected 'strides' or 'sizes'")
     if dispatch_device:
@@ -95,22 +90,18 @@ def _make_subclass(cls, data, require_grad=False, *, dispatch_sizes_strides_poli
     """
     cdef PyTypeObject *kind = subclass_type(cls)
     cdef RtTensor *r
-    cdef RtTensor *t
     cdef uint32_t flags
     if not rt_is_tensor(<PyObject *>data):
         raise TypeError(f"_make_subclass(): argument 'data' (position 2) must be Tensor, not {class_name(data)}")
     flags = policy_flags(dispatch_sizes_strides_policy, dispatch_device, dispatch_layout)
     with _without_modes():
         plain = detached(data)
-    if RT_TYPE(<void *>plain) != rt_TensorType and not PyType_IsSubtype(RT_TYPE(<void *>plain), kind):
-        raise already_bound(cls, plain)
-    t = RT_TENSOR(<void *>plain)
     if PyType_IsSubtype(RT_TYPE(<void *>plain), kind):
         result = plain
+    elif RT_TYPE(<void *>plain) == rt_TensorType:
+        result = adopt(kind, plain)
     else:
-        result = steal(<PyObject *>rt_tensor_of_type(kind, 0))
-        rt_tensor_copy_impl(RT_TENSOR(<void *>result), t)
-        share_version(RT_TENSOR(<void *>result), t)
+        raise already_bound(cls, plain)
     r = RT_TENSOR(<void *>result)
     r.flags |= flags
     if device_for_backend_keys is not None:
@@ -363,32 +354,14 @@ cdef object ask_subclass(object self, str name, str overload="", object argument
     if rt_tls_state.excluded & RT_FUNCTIONALITY_BIT(K_Python):
         return None
     cdef Operator o = operators[name, overload]
-    return handlers_answer(overload_of(&o.op), overload_of(&o.op)._overloadpacket, self, (self,) if argument is None else (self, argument))
-
-
-cdef object handlers_answer(object func, object called, object self, tuple given):
-    """What modes and the tensor's class answer to a call that no operator kernel serves."""
-    cdef PyObject *result = NULL
-    cdef PyObject *types
+    cdef OpOverload func = overload_of(&o.op)
     cdef Overloaded overloaded
-    cdef object keywords = {}
     overloaded.n = 0
     if has_bits(<PyObject *>self, RT_FUNCTIONALITY_BIT(K_Python)):
         add_overloaded(&overloaded, <PyObject *>self)
-    types_object = steal(classes_of(&overloaded))
-    types = <PyObject *>types_object
-    mode = None
-    if rt_tls_state.modes != NULL and (<_ModeStacks>rt_tls_state.modes).count() > 0:
-        mode = _get_current_dispatch_mode()
-        result = call_mode(<_ModeStacks>rt_tls_state.modes, <PyObject *>func, types, <PyObject *>given, <PyObject *>keywords)
-    if (mode is None or result == c_NotImplemented) and overloaded.n:
-        RT_XDEC(result)
-        result = call_class(rt_str_torch_dispatch, <PyObject *>self, <PyObject *>func, types, <PyObject *>given, <PyObject *>keywords)
-    if result == c_NotImplemented:
-        RT_DEC(result)
-        none_answered(<PyObject *>called, "__torch_dispatch__", mode, types)
-        raise_current()
-    return steal(result)
+    cdef tuple given = (self,) if argument is None else (self, argument)
+    cdef dict keywords = {}
+    return steal(ask_handlers(<PyObject *>func, <PyObject *>func._overloadpacket, &overloaded, <PyObject *>given, <PyObject *>keywords))
 
 
 cdef bint is_on(object self, int device_type) except -1:

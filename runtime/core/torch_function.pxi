@@ -168,23 +168,6 @@ cdef object as_class(object value, object cls):
     return value
 
 
-cdef object default_torch_function(object cls, object func, object types, object args, object kwargs):
-    """What subclasses inherit: run the function without asking classes, and make its results instances of the subclass."""
-    cdef uint8_t saved = rt_tls_state.function_state
-    for kind in types:
-        if not issubclass(cls, kind):
-            return NotImplemented
-    if saved == RT_FUNCTION_ENABLED:
-        rt_tls_state.function_state = RT_FUNCTION_SUBCLASSES_DISABLED
-    try:
-        result = func(*args, **kwargs) if kwargs else func(*args)
-    finally:
-        rt_tls_state.function_state = saved
-    if cls is Tensor or func in nowrap_functions:
-        return result
-    return as_class(result, cls)
-
-
 def _default_torch_function(cls, func, types, args=(), kwargs=None):
     """Run a function on subclasses' data and return instances of the subclass; what classes without their own protocol do.
 
@@ -197,7 +180,13 @@ def _default_torch_function(cls, func, types, args=(), kwargs=None):
     args : tuple
     kwargs : dict, optional
     """
-    return default_torch_function(cls, func, types, args, kwargs)
+    for kind in types:
+        if not issubclass(cls, kind):
+            return NotImplemented
+    result = _disabled_torch_function_impl(func, types, args, kwargs)
+    if cls is Tensor or func in nowrap_functions:
+        return result
+    return as_class(result, cls)
 
 
 def _convert(ret, cls):
@@ -219,7 +208,7 @@ cdef class _FunctionStateGuard:
         if self.saved is None:
             self.saved = []
         self.saved.append(rt_tls_state.function_state)
-        if rt_tls_state.function_state < self.state:
+        if self.state == RT_FUNCTION_ENABLED or rt_tls_state.function_state < self.state:
             rt_tls_state.function_state = self.state
         show_function_modes()
         return self
@@ -245,22 +234,10 @@ cdef class DisableTorchFunction(_FunctionStateGuard):
 
 
 @cython.final
-cdef class _EnableTorchFunction:
+cdef class _EnableTorchFunction(_FunctionStateGuard):
     """For a ``with`` block: ``__torch_function__`` is asked again, whatever was disabled."""
-    cdef list saved
-
-    def __enter__(self):
-        if self.saved is None:
-            self.saved = []
-        self.saved.append(rt_tls_state.function_state)
-        rt_tls_state.function_state = RT_FUNCTION_ENABLED
-        show_function_modes()
-        return self
-
-    def __exit__(self, kind, value, traceback):
-        if self.saved:
-            rt_tls_state.function_state = self.saved.pop()
-            show_function_modes()
+    def __cinit__(self):
+        self.state = RT_FUNCTION_ENABLED
 
 
 def _is_torch_function_enabled():
@@ -654,35 +631,33 @@ cdef set not_overridable = {"__torch_function__", "__torch_dispatch__", "as_subc
                             "_make_subclass", "_make_wrapper_subclass", "__reduce_cython__", "__setstate_cython__"}
 
 
+cdef object overridable_method(str name, object descriptor):
+    cdef _OverridableMethod method = _OverridableMethod.__new__(_OverridableMethod)
+    method.vectorcall = <void *>overridable_method_call
+    method.method = descriptor
+    method.__name__ = name
+    vars(method).update(__module__="runtime", __qualname__=f"Tensor.{name}")
+    return method
+
+
 cdef int open_tensor_to_overrides() except -1:
     """Put an overridable wrapper in the place of each method and property of Tensor that is written in the extension module.
 
     The arithmetic of TensorBase asks by itself: wrappers there would make subclasses look their slots up by name.
     """
-    cdef _OverridableMethod method
     cdef _OverridableProperty made
     for name, value in list(Tensor.__dict__.items()):
         if name in not_overridable:
             continue
         if rt_is_method_descr(<PyObject *>value):
-            method = _OverridableMethod.__new__(_OverridableMethod)
-            method.vectorcall = <void *>overridable_method_call
-            method.method = value
-            method.__name__ = name
-            vars(method).update(__module__="runtime", __qualname__=f"Tensor.{name}")
-            rt_type_set(rt_TensorType, name, method)
+            rt_type_set(rt_TensorType, name, overridable_method(name, value))
         elif rt_is_getset_descr(<PyObject *>value):
             made = _OverridableProperty.__new__(_OverridableProperty)
             made.property = value
             made.__name__ = name
             rt_type_set(rt_TensorType, name, made)
     # `Tensor.__repr__` takes the keyword tensor_contents, which a slot does not; subclasses call it so.
-    method = _OverridableMethod.__new__(_OverridableMethod)
-    method.vectorcall = <void *>overridable_method_call
-    method.method = (<_OverridableMethod>Tensor.__dict__["_repr"]).method
-    method.__name__ = "__repr__"
-    vars(method).update(__module__="runtime", __qualname__="Tensor.__repr__")
-    rt_type_set(rt_TensorType, "__repr__", method)
+    rt_type_set(rt_TensorType, "__repr__", overridable_method("__repr__", (<_OverridableMethod>Tensor.__dict__["_repr"]).method))
     for name in ("_base", "grad"):
         nowrap_functions.add(getattr(Tensor, name).__get__)
     return 0
