@@ -247,7 +247,8 @@ ERRORS = [
     "GRU(3, 4)(torch.ones(5, 3), torch.ones(1, 1, 4))", "GRU(3, 4)(torch.ones(5, 2, 3), torch.ones(1, 4))",
     "LSTM(3, 4)(torch.ones(5, 2, 3), (torch.ones(1, 4), torch.ones(1, 2, 4)))", "LSTM(3, 4)(torch.ones(5, 2, 3), (torch.ones(1, 2, 5),) * 2)",
     "LSTM(3, 4, proj_size=2)(torch.ones(5, 2, 3), (torch.ones(1, 2, 2),) * 2)", "GRU(3, 4)(torch.ones(5, 2, 3).double())",
-    "RNNCell(3, 4)(torch.ones(1, 1, 3))", "LSTMCell(3, 4)(torch.ones(3), (torch.ones(1, 1, 4),) * 2)", "RNNCell(3, 4, nonlinearity='sin')(torch.ones(3))",
+    "RNNCell(3, 4)(torch.ones(1, 1, 3))",
+    "LSTMCell(3, 4)(torch.ones(3), (torch.ones(1, 1, 4),) * 2)", "RNNCell(3, 4, nonlinearity='sin')(torch.ones(3))",
     "AdaptiveLogSoftmaxWithLoss(4, 10, [])", "AdaptiveLogSoftmaxWithLoss(4, 10, [5, 3])", "AdaptiveLogSoftmaxWithLoss(4, 10, [3, 10])",
     "Bilinear(0, 3, 4)",
 ]  # fmt: skip

@@ -24,9 +24,7 @@ def _loop(function):
     """A function of tensors as one of lists; arguments that are no lists go to every tensor."""
 
     def call(tensors, *arguments, **options):
-        return [
-            function(t, *(a[i] if isinstance(a, (list, tuple)) else a for a in arguments), **options) for i, t in enumerate(tensors)
-        ]
+        return [function(t, *(a[i] if isinstance(a, (list, tuple)) else a for a in arguments), **options) for i, t in enumerate(tensors)]
 
     return call
 

@@ -28,9 +28,7 @@ class Adadelta(Update):
         Whether autograd records the step.
     """
 
-    def __init__(
-        self, params, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0, foreach=None, *, capturable=False, maximize=False, differentiable=False
-    ):
+    def __init__(self, params, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0, foreach=None, *, capturable=False, maximize=False, differentiable=False):
         check_lr(lr)
         if not 0.0 <= rho <= 1.0:
             raise ValueError(f"Invalid rho value: {rho}")
@@ -48,9 +46,7 @@ class Adadelta(Update):
         states = self._states(params, lambda p: {"step": count(), "square_avg": zeros(p), "acc_delta": zeros(p)})
         counted(states, lists)
         grads = decayed(grads, params, group["weight_decay"], lists)
-        params, grads, squares, moved = as_real(
-            params, grads, [state["square_avg"] for state in states], [state["acc_delta"] for state in states]
-        )
+        params, grads, squares, moved = as_real(params, grads, [state["square_avg"] for state in states], [state["acc_delta"] for state in states])
         lists.mul_(squares, rho)
         lists.addcmul_(squares, grads, grads, value=1 - rho)
         roots = lists.sqrt(lists.add(squares, eps))

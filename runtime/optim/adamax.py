@@ -60,9 +60,7 @@ class Adamax(Update):
         steps = counted(states, lists)
         lr, (beta1, beta2) = number(group["lr"]), group["betas"]
         grads = decayed(grads, params, group["weight_decay"], lists)
-        params, grads, means, largest = as_real(
-            params, grads, [state["exp_avg"] for state in states], [state["exp_inf"] for state in states]
-        )
+        params, grads, means, largest = as_real(params, grads, [state["exp_avg"] for state in states], [state["exp_inf"] for state in states])
         lists.lerp_(means, grads, 1 - beta1)
         lists.mul_(largest, beta2)
         lists.maximum_(largest, lists.add(lists.abs(grads), group["eps"]))

@@ -465,9 +465,7 @@ class CosineAnnealingLR(LRScheduler):
         if (self.last_epoch - 1 - self.T_max) % (2 * self.T_max) == 0:
             # From the least learning rate no factor leads up.
             rise = (1 - math.cos(math.pi / self.T_max)) / 2
-            return [
-                group["lr"] + (base - self.eta_min) * rise for base, group in zip(self.base_lrs, self.optimizer.param_groups, strict=True)
-            ]
+            return [group["lr"] + (base - self.eta_min) * rise for base, group in zip(self.base_lrs, self.optimizer.param_groups, strict=True)]
         factor = self._height(self.last_epoch) / self._height(self.last_epoch - 1)
         return [factor * (group["lr"] - self.eta_min) + self.eta_min for group in self.optimizer.param_groups]
 
@@ -881,9 +879,7 @@ class ReduceLROnPlateau(LRScheduler):
         Smaller reductions are left out.
     """
 
-    def __init__(
-        self, optimizer, mode="min", factor=0.1, patience=10, threshold=1e-4, threshold_mode="rel", cooldown=0, min_lr=0, eps=1e-8
-    ):
+    def __init__(self, optimizer, mode="min", factor=0.1, patience=10, threshold=1e-4, threshold_mode="rel", cooldown=0, min_lr=0, eps=1e-8):
         if factor >= 1.0:
             raise ValueError("Factor should be < 1.0.")
         _check_optimizer(optimizer)

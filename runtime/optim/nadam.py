@@ -62,9 +62,7 @@ class NAdam(Update):
         super().__init__(params, defaults)
 
     def _update(self, group, params, grads, lists):
-        states = self._states(
-            params, lambda p: {"step": count(), "mu_product": count(1.0), "exp_avg": zeros(p), "exp_avg_sq": zeros(p)}
-        )
+        states = self._states(params, lambda p: {"step": count(), "mu_product": count(1.0), "exp_avg": zeros(p), "exp_avg_sq": zeros(p)})
         steps = counted(states, lists)
         lr, (beta1, beta2), decay = number(group["lr"]), group["betas"], group["momentum_decay"]
         if group["weight_decay"]:
@@ -72,9 +70,7 @@ class NAdam(Update):
                 lists.mul_(params, 1 - lr * group["weight_decay"])
             else:
                 grads = decayed(grads, params, group["weight_decay"], lists)
-        params, grads, means, squares = as_real(
-            params, grads, [state["exp_avg"] for state in states], [state["exp_avg_sq"] for state in states]
-        )
+        params, grads, means, squares = as_real(params, grads, [state["exp_avg"] for state in states], [state["exp_avg_sq"] for state in states])
         lists.lerp_(means, grads, 1 - beta1)
         lists.mul_(squares, beta2)
         lists.addcmul_(squares, grads, grads, value=1 - beta2)

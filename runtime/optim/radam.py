@@ -66,9 +66,7 @@ class RAdam(Update):
                 lists.mul_(params, 1 - lr * group["weight_decay"])
             else:
                 grads = decayed(grads, params, group["weight_decay"], lists)
-        params, grads, means, squares = as_real(
-            params, grads, [state["exp_avg"] for state in states], [state["exp_avg_sq"] for state in states]
-        )
+        params, grads, means, squares = as_real(params, grads, [state["exp_avg"] for state in states], [state["exp_avg_sq"] for state in states])
         lists.lerp_(means, grads, 1 - beta1)
         lists.mul_(squares, beta2)
         lists.addcmul_(squares, grads, grads, value=1 - beta2)

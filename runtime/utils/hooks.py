@@ -154,9 +154,7 @@ class BackwardHook:
             if replaced is None:
                 continue
             if len(replaced) != len(grads):
-                raise RuntimeError(
-                    f"Backward hook returned an invalid number of grad_input, got {len(replaced)}, but expected {len(grads)}"
-                )
+                raise RuntimeError(f"Backward hook returned an invalid number of grad_input, got {len(replaced)}, but expected {len(grads)}")
             grads = replaced
         self.grad_outputs = None
         return tuple(grads[i] for i in self.input_tensors_index)
@@ -168,9 +166,7 @@ class BackwardHook:
             if replaced is None:
                 continue
             if len(replaced) != len(grads):
-                raise RuntimeError(
-                    f"Backward pre hook returned an invalid number of grad_output, got {len(replaced)}, but expected {len(grads)}"
-                )
+                raise RuntimeError(f"Backward pre hook returned an invalid number of grad_output, got {len(replaced)}, but expected {len(grads)}")
             grads = replaced
         self.grad_outputs = grads
         if self.input_tensors_index is None:
@@ -185,7 +181,5 @@ class BackwardHook:
         for hook in self.user_hooks:
             replaced = hook(self.module, (None,) * self.n_inputs, self.grad_outputs)
             if replaced is not None and not (isinstance(replaced, tuple) and all(grad is None for grad in replaced)):
-                raise RuntimeError(
-                    "Backward hook for Modules where no input requires gradient should always return None or None for all gradients."
-                )
+                raise RuntimeError("Backward hook for Modules where no input requires gradient should always return None or None for all gradients.")
         self.grad_outputs = None

@@ -53,9 +53,7 @@ def register_module_forward_pre_hook(hook):
 
 def register_module_forward_hook(hook, *, with_kwargs=False, always_call=False):
     """Call ``hook(module, args, output)`` after the forward of every module; see `Module.register_forward_hook`."""
-    return add_hook(
-        _forward_hooks, hook, flags=[(_forward_hooks_with_kwargs, with_kwargs), (_forward_hooks_always_called, always_call)]
-    )
+    return add_hook(_forward_hooks, hook, flags=[(_forward_hooks_with_kwargs, with_kwargs), (_forward_hooks_always_called, always_call)])
 
 
 def _set_kind_of_all(full):
@@ -243,8 +241,7 @@ class _HookedCall:
         if backward is not None:
             if not isinstance(self.result, (Tensor, tuple)):
                 warnings.warn(
-                    "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors but received "
-                    f"{type(self.result)}",
+                    f"For backward hooks to be called, module output should be a Tensor or a tuple of Tensors but received {type(self.result)}",
                     stacklevel=4,
                 )
             self.result = backward.setup_output_hook(self.result)

@@ -26,6 +26,7 @@ class _Elementwise(Layer):
         """The activation of each element."""
         return self.function(input, self.inplace)
 
+
 class ReLU(_Elementwise):
     """The larger of an element and 0."""
 

@@ -251,9 +251,7 @@ class ModuleDict(Module):
     def update(self, modules):
         """Add the modules of a mapping, or of an iterable of pairs."""
         if not isinstance(modules, Iterable):
-            raise TypeError(
-                "ModuleDict.update should be called with an iterable of key/value pairs, but got " + type(modules).__name__
-            )
+            raise TypeError("ModuleDict.update should be called with an iterable of key/value pairs, but got " + type(modules).__name__)
         mapping = isinstance(modules, (ModuleDict, Mapping))
         for key, module in modules.items() if mapping else _pairs(modules, "ModuleDict"):
             self[key] = module
@@ -425,9 +423,7 @@ class ParameterDict(Module):
     def update(self, parameters):
         """Add the entries of a mapping (an unordered one in the order of its keys), or of an iterable of pairs."""
         if not isinstance(parameters, Iterable):
-            raise TypeError(
-                "ParametersDict.update should be called with an iterable of key/value pairs, but got " + type(parameters).__name__
-            )
+            raise TypeError("ParametersDict.update should be called with an iterable of key/value pairs, but got " + type(parameters).__name__)
         if isinstance(parameters, (OrderedDict, ParameterDict)):
             pairs = parameters.items()
         elif isinstance(parameters, Mapping):

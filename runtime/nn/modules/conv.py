@@ -25,7 +25,7 @@ class _Conv(Module):
 
     transposed = False
 
-    def _set_up(self, in_channels, out_channels, kernel_size, stride, padding, output_padding, dilation, groups, bias, padding_mode, device, dtype):  # fmt: skip
+    def _set_up(self, in_channels, out_channels, kernel_size, stride, padding, output_padding, dilation, groups, bias, padding_mode, device, dtype):
         dims = self.dims
         stride = tuple_of(dims, stride)
         if groups <= 0:
@@ -157,9 +157,7 @@ class _TransposedConvolution(_Conv):
             raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
         super().__init__()
         padding = tuple_of(self.dims, padding)
-        self._set_up(
-            in_channels, out_channels, kernel_size, stride, padding, output_padding, dilation, groups, bias, padding_mode, device, dtype
-        )
+        self._set_up(in_channels, out_channels, kernel_size, stride, padding, output_padding, dilation, groups, bias, padding_mode, device, dtype)
 
     def _output_padding(self, input, output_size):
         """What is added at the ends so that the result has a size; several sizes have the same convolution."""
@@ -171,8 +169,7 @@ class _TransposedConvolution(_Conv):
             output_size = output_size[others:]
         if len(output_size) != dims:
             raise ValueError(
-                f"ConvTranspose{dims}D: for {input.dim()}D input, output_size must have {dims} or {others + dims} elements "
-                f"(got {len(output_size)})"
+                f"ConvTranspose{dims}D: for {input.dim()}D input, output_size must have {dims} or {others + dims} elements (got {len(output_size)})"
             )
         least = [
             (n - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1
@@ -184,8 +181,7 @@ class _TransposedConvolution(_Conv):
         for size, low, high in zip(output_size, least, most, strict=True):
             if not low <= size <= high:
                 raise ValueError(
-                    f"requested an output size of {output_size}, but valid sizes range from {least} to {most} (for an input of "
-                    f"{input.size()[2:]})"
+                    f"requested an output size of {output_size}, but valid sizes range from {least} to {most} (for an input of {input.size()[2:]})"
                 )
         return [size - low for size, low in zip(output_size, least, strict=True)]
 

@@ -10,8 +10,8 @@ from collections import OrderedDict
 import runtime
 from runtime._core import Tensor
 from runtime.functional import typename
-from runtime.nn.modules import _hooks
 from runtime.nn._conversion import parse_to
+from runtime.nn.modules import _hooks
 from runtime.nn.modules._hooks import *  # noqa: F403  (the module is where PyTorch's programs look for the global hooks)
 from runtime.nn.modules._hooks import Hooks
 from runtime.nn.modules._state_dicts import StateDicts

@@ -114,9 +114,7 @@ class _AvgPool(Layer):
 
     def forward(self, input):
         """The means."""
-        return self.function(
-            input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad, self.divisor_override
-        )
+        return self.function(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad, self.divisor_override)
 
 
 class AvgPool2d(_AvgPool):
@@ -151,9 +149,7 @@ class _FractionalMaxPool(Layer):
 
     def forward(self, input):
         """The maxima; with their places where `return_indices` is true."""
-        return self.function(
-            input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices, _random_samples=self._random_samples
-        )
+        return self.function(input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices, _random_samples=self._random_samples)
 
 
 class FractionalMaxPool2d(_FractionalMaxPool):

@@ -148,9 +148,7 @@ class Upsample(Module):
 
     def forward(self, input):
         """The resampled input."""
-        return F.interpolate(
-            input, self.size, self.scale_factor, self.mode, self.align_corners, recompute_scale_factor=self.recompute_scale_factor
-        )
+        return F.interpolate(input, self.size, self.scale_factor, self.mode, self.align_corners, recompute_scale_factor=self.recompute_scale_factor)
 
     def extra_repr(self):
         """The factor or the size, and the mode."""

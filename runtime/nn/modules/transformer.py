@@ -101,9 +101,7 @@ class TransformerEncoderLayer(_TransformerLayer):
         return self._residual(x, self.norm2, self._ff_block)
 
     def _sa_block(self, x, attn_mask, key_padding_mask, is_causal=False):
-        attended, _ = self.self_attn(
-            x, x, x, attn_mask=attn_mask, key_padding_mask=key_padding_mask, need_weights=False, is_causal=is_causal
-        )
+        attended, _ = self.self_attn(x, x, x, attn_mask=attn_mask, key_padding_mask=key_padding_mask, need_weights=False, is_causal=is_causal)
         return self.dropout1(attended)
 
     def _ff_block(self, x):
@@ -139,15 +137,11 @@ class TransformerDecoderLayer(_TransformerLayer):
     ):  # fmt: skip
         """The layer's result for a target and the encoder's result; masks are as of `MultiheadAttention`."""
         x = self._residual(tgt, self.norm1, lambda x: self._sa_block(x, tgt_mask, tgt_key_padding_mask, tgt_is_causal))
-        x = self._residual(
-            x, self.norm2, lambda x: self._mha_block(x, memory, memory_mask, memory_key_padding_mask, memory_is_causal)
-        )
+        x = self._residual(x, self.norm2, lambda x: self._mha_block(x, memory, memory_mask, memory_key_padding_mask, memory_is_causal))
         return self._residual(x, self.norm3, self._ff_block)
 
     def _sa_block(self, x, attn_mask, key_padding_mask, is_causal=False):
-        attended, _ = self.self_attn(
-            x, x, x, attn_mask=attn_mask, key_padding_mask=key_padding_mask, is_causal=is_causal, need_weights=False
-        )
+        attended, _ = self.self_attn(x, x, x, attn_mask=attn_mask, key_padding_mask=key_padding_mask, is_causal=is_causal, need_weights=False)
         return self.dropout1(attended)
 
     def _mha_block(self, x, mem, attn_mask, key_padding_mask, is_causal=False):
