@@ -1,4 +1,8 @@
-"""`Layer`: modules whose representation shows some of their settings, and helpers for settings of several dimensions."""
+"""`Layer`: modules whose representation shows some of their settings, and helpers for settings of several dimensions.
+
+Layers of one kind differ in their class attribute `function`. The functions of `nn.functional` do not bind to instances as Python's own
+functions do, so they stand there as they are (`staticmethod` would ask each for its documentation, which is made from a schema).
+"""
 
 from collections.abc import Iterable
 

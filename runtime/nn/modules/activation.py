@@ -30,25 +30,25 @@ class _Elementwise(Layer):
 class ReLU(_Elementwise):
     """The larger of an element and 0."""
 
-    function = staticmethod(F.relu)
+    function = F.relu
 
 
 class SiLU(_Elementwise):
     """``x * sigmoid(x)``."""
 
-    function = staticmethod(F.silu)
+    function = F.silu
 
 
 class Mish(_Elementwise):
     """``x * tanh(softplus(x))``."""
 
-    function = staticmethod(F.mish)
+    function = F.mish
 
 
 class SELU(_Elementwise):
     """The scaled elu that keeps mean and variance."""
 
-    function = staticmethod(F.selu)
+    function = F.selu
 
 
 class _QuietElementwise(_Elementwise):
@@ -62,13 +62,13 @@ class _QuietElementwise(_Elementwise):
 class Hardsigmoid(_QuietElementwise):
     """The sigmoid's piecewise linear likeness."""
 
-    function = staticmethod(F.hardsigmoid)
+    function = F.hardsigmoid
 
 
 class Hardswish(_QuietElementwise):
     """``x * hardsigmoid(x)``."""
 
-    function = staticmethod(F.hardswish)
+    function = F.hardswish
 
 
 class Hardtanh(Layer):
@@ -226,31 +226,31 @@ class _Simple(Layer):
 class Sigmoid(_Simple):
     """``1 / (1 + exp(-x))``."""
 
-    function = staticmethod(runtime.sigmoid)
+    function = runtime.sigmoid
 
 
 class Tanh(_Simple):
     """The hyperbolic tangent."""
 
-    function = staticmethod(runtime.tanh)
+    function = runtime.tanh
 
 
 class LogSigmoid(_Simple):
     """The logarithm of the sigmoid."""
 
-    function = staticmethod(F.logsigmoid)
+    function = F.logsigmoid
 
 
 class Softsign(_Simple):
     """``x / (1 + |x|)``."""
 
-    function = staticmethod(F.softsign)
+    function = F.softsign
 
 
 class Tanhshrink(_Simple):
     """``x - tanh(x)``."""
 
-    function = staticmethod(F.tanhshrink)
+    function = F.tanhshrink
 
 
 class _Shrink(Layer):
@@ -271,13 +271,13 @@ class _Shrink(Layer):
 class Hardshrink(_Shrink):
     """Elements within ``[-lambd, lambd]`` become 0, others stay."""
 
-    function = staticmethod(F.hardshrink)
+    function = F.hardshrink
 
 
 class Softshrink(_Shrink):
     """Elements move by `lambd` towards 0, at most to 0."""
 
-    function = staticmethod(F.softshrink)
+    function = F.softshrink
 
 
 class GLU(Layer):
@@ -346,19 +346,19 @@ class _AlongDim(Layer):
 class Softmax(_AlongDim):
     """Exponentials, divided by their sum along a dimension."""
 
-    function = staticmethod(F.softmax)
+    function = F.softmax
 
 
 class Softmin(_AlongDim):
     """The softmax of the negative elements."""
 
-    function = staticmethod(F.softmin)
+    function = F.softmin
 
 
 class LogSoftmax(_AlongDim):
     """The logarithm of the softmax."""
 
-    function = staticmethod(F.log_softmax)
+    function = F.log_softmax
 
 
 class Softmax2d(_Simple):

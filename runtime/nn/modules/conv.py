@@ -129,21 +129,21 @@ class Conv1d(_Convolution):
     """
 
     dims = 1
-    function = staticmethod(F.conv1d)
+    function = F.conv1d
 
 
 class Conv2d(_Convolution):
     """A convolution over (N, C, H, W) or (C, H, W); see `Conv1d` for the parameters."""
 
     dims = 2
-    function = staticmethod(F.conv2d)
+    function = F.conv2d
 
 
 class Conv3d(_Convolution):
     """A convolution over (N, C, D, H, W) or (C, D, H, W); see `Conv1d` for the parameters."""
 
     dims = 3
-    function = staticmethod(F.conv3d)
+    function = F.conv3d
 
 
 class _TransposedConvolution(_Conv):
@@ -212,18 +212,18 @@ class ConvTranspose1d(_TransposedConvolution):
     """
 
     dims = 1
-    function = staticmethod(F.conv_transpose1d)
+    function = F.conv_transpose1d
 
 
 class ConvTranspose2d(_TransposedConvolution):
     """The transposed convolution over (N, C, H, W) or (C, H, W); see `ConvTranspose1d` for the parameters."""
 
     dims = 2
-    function = staticmethod(F.conv_transpose2d)
+    function = F.conv_transpose2d
 
 
 class ConvTranspose3d(_TransposedConvolution):
     """The transposed convolution over (N, C, D, H, W) or (C, D, H, W); see `ConvTranspose1d` for the parameters."""
 
     dims = 3
-    function = staticmethod(F.conv_transpose3d)
+    function = F.conv_transpose3d

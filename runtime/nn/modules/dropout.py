@@ -28,25 +28,25 @@ class _Dropout(Module):
 class Dropout(_Dropout):
     """Zero each element with probability `p` in training, and scale the others by ``1 / (1 - p)``."""
 
-    function = staticmethod(F.dropout)
+    function = F.dropout
 
 
 class Dropout1d(_Dropout):
     """Zero whole channels of (N, C, L) or (C, L)."""
 
-    function = staticmethod(F.dropout1d)
+    function = F.dropout1d
 
 
 class Dropout2d(_Dropout):
     """Zero whole channels of (N, C, H, W)."""
 
-    function = staticmethod(F.dropout2d)
+    function = F.dropout2d
 
 
 class Dropout3d(_Dropout):
     """Zero whole channels of (N, C, D, H, W) or (C, D, H, W)."""
 
-    function = staticmethod(F.dropout3d)
+    function = F.dropout3d
 
 
 class _SelfNormalizing(_Dropout):
@@ -58,10 +58,10 @@ class _SelfNormalizing(_Dropout):
 class AlphaDropout(_SelfNormalizing):
     """Dropout to SELU's saturation value, with mean and variance kept."""
 
-    function = staticmethod(F.alpha_dropout)
+    function = F.alpha_dropout
 
 
 class FeatureAlphaDropout(_SelfNormalizing):
     """`AlphaDropout` of whole channels."""
 
-    function = staticmethod(F.feature_alpha_dropout)
+    function = F.feature_alpha_dropout

@@ -45,13 +45,13 @@ class _WeightedLoss(_Loss):
 class L1Loss(_Loss):
     """Absolute differences."""
 
-    function = staticmethod(F.l1_loss)
+    function = F.l1_loss
 
 
 class MSELoss(_Loss):
     """Squared differences."""
 
-    function = staticmethod(F.mse_loss)
+    function = F.mse_loss
 
 
 class SmoothL1Loss(_Loss):
@@ -140,7 +140,7 @@ class CrossEntropyLoss(_WeightedLoss):
 class BCELoss(_WeightedLoss):
     """The cross entropy of probabilities and targets of two classes."""
 
-    function = staticmethod(F.binary_cross_entropy)
+    function = F.binary_cross_entropy
 
 
 class BCEWithLogitsLoss(_WeightedLoss):
@@ -234,19 +234,19 @@ class HingeEmbeddingLoss(_Loss):
 class MultiLabelMarginLoss(_Loss):
     """Margins between target classes and others; targets are lists of classes that end with -1."""
 
-    function = staticmethod(F.multilabel_margin_loss)
+    function = F.multilabel_margin_loss
 
 
 class SoftMarginLoss(_Loss):
     """``log(1 + exp(-target * input))``."""
 
-    function = staticmethod(F.soft_margin_loss)
+    function = F.soft_margin_loss
 
 
 class MultiLabelSoftMarginLoss(_WeightedLoss):
     """The mean over classes of the cross entropy of logits and targets of each class."""
 
-    function = staticmethod(F.multilabel_soft_margin_loss)
+    function = F.multilabel_soft_margin_loss
 
 
 class MultiMarginLoss(_WeightedLoss):

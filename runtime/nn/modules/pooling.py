@@ -32,19 +32,19 @@ class _MaxPool(Layer):
 class MaxPool1d(_MaxPool):
     """Maxima over windows of (N, C, L) or (C, L)."""
 
-    function = staticmethod(F.max_pool1d)
+    function = F.max_pool1d
 
 
 class MaxPool2d(_MaxPool):
     """Maxima over windows of (N, C, H, W) or (C, H, W)."""
 
-    function = staticmethod(F.max_pool2d)
+    function = F.max_pool2d
 
 
 class MaxPool3d(_MaxPool):
     """Maxima over windows of (N, C, D, H, W) or (C, D, H, W)."""
 
-    function = staticmethod(F.max_pool3d)
+    function = F.max_pool3d
 
 
 class _MaxUnpool(Layer):
@@ -65,21 +65,21 @@ class MaxUnpool1d(_MaxUnpool):
     """Maxima back at the places that `MaxPool1d` took them from."""
 
     dims = 1
-    function = staticmethod(F.max_unpool1d)
+    function = F.max_unpool1d
 
 
 class MaxUnpool2d(_MaxUnpool):
     """Maxima back at the places that `MaxPool2d` took them from."""
 
     dims = 2
-    function = staticmethod(F.max_unpool2d)
+    function = F.max_unpool2d
 
 
 class MaxUnpool3d(_MaxUnpool):
     """Maxima back at the places that `MaxPool3d` took them from."""
 
     dims = 3
-    function = staticmethod(F.max_unpool3d)
+    function = F.max_unpool3d
 
 
 class AvgPool1d(Layer):
@@ -120,13 +120,13 @@ class _AvgPool(Layer):
 class AvgPool2d(_AvgPool):
     """Means over windows of (N, C, H, W) or (C, H, W)."""
 
-    function = staticmethod(F.avg_pool2d)
+    function = F.avg_pool2d
 
 
 class AvgPool3d(_AvgPool):
     """Means over windows of (N, C, D, H, W) or (C, D, H, W)."""
 
-    function = staticmethod(F.avg_pool3d)
+    function = F.avg_pool3d
 
 
 class _FractionalMaxPool(Layer):
@@ -156,14 +156,14 @@ class FractionalMaxPool2d(_FractionalMaxPool):
     """Maxima over windows at random places of (N, C, H, W) or (C, H, W)."""
 
     dims = 2
-    function = staticmethod(F.fractional_max_pool2d)
+    function = F.fractional_max_pool2d
 
 
 class FractionalMaxPool3d(_FractionalMaxPool):
     """Maxima over windows at random places of (N, C, D, H, W) or (C, D, H, W)."""
 
     dims = 3
-    function = staticmethod(F.fractional_max_pool3d)
+    function = F.fractional_max_pool3d
 
 
 class _LPPool(Layer):
@@ -184,19 +184,19 @@ class _LPPool(Layer):
 class LPPool1d(_LPPool):
     """Norms over windows of (N, C, L) or (C, L)."""
 
-    function = staticmethod(F.lp_pool1d)
+    function = F.lp_pool1d
 
 
 class LPPool2d(_LPPool):
     """Norms over windows of (N, C, H, W) or (C, H, W)."""
 
-    function = staticmethod(F.lp_pool2d)
+    function = F.lp_pool2d
 
 
 class LPPool3d(_LPPool):
     """Norms over windows of (N, C, D, H, W) or (C, D, H, W)."""
 
-    function = staticmethod(F.lp_pool3d)
+    function = F.lp_pool3d
 
 
 class _AdaptiveMaxPool(Layer):
@@ -215,19 +215,19 @@ class _AdaptiveMaxPool(Layer):
 class AdaptiveMaxPool1d(_AdaptiveMaxPool):
     """Maxima over windows that follow from the result's size."""
 
-    function = staticmethod(F.adaptive_max_pool1d)
+    function = F.adaptive_max_pool1d
 
 
 class AdaptiveMaxPool2d(_AdaptiveMaxPool):
     """Maxima over windows that follow from the result's size."""
 
-    function = staticmethod(F.adaptive_max_pool2d)
+    function = F.adaptive_max_pool2d
 
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPool):
     """Maxima over windows that follow from the result's size."""
 
-    function = staticmethod(F.adaptive_max_pool3d)
+    function = F.adaptive_max_pool3d
 
 
 class _AdaptiveAvgPool(Layer):
@@ -245,16 +245,16 @@ class _AdaptiveAvgPool(Layer):
 class AdaptiveAvgPool1d(_AdaptiveAvgPool):
     """Means over windows that follow from the result's size."""
 
-    function = staticmethod(F.adaptive_avg_pool1d)
+    function = F.adaptive_avg_pool1d
 
 
 class AdaptiveAvgPool2d(_AdaptiveAvgPool):
     """Means over windows that follow from the result's size."""
 
-    function = staticmethod(F.adaptive_avg_pool2d)
+    function = F.adaptive_avg_pool2d
 
 
 class AdaptiveAvgPool3d(_AdaptiveAvgPool):
     """Means over windows that follow from the result's size."""
 
-    function = staticmethod(F.adaptive_avg_pool3d)
+    function = F.adaptive_avg_pool3d

@@ -259,7 +259,7 @@ class GRU(RNNBase):
         _refuse_projection(proj_size)
         super().__init__("GRU", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device=device, dtype=dtype)
 
-    _operator = staticmethod(runtime.gru)
+    _operator = runtime.gru
 
 
 class LSTM(RNNBase):
@@ -283,7 +283,7 @@ class LSTM(RNNBase):
             "LSTM", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size, device=device, dtype=dtype
         )
 
-    _operator = staticmethod(runtime.lstm)
+    _operator = runtime.lstm
 
     def _state_sizes(self, batch):
         hidden = super()._state_sizes(batch)[0]
