@@ -3,3 +3,7 @@
 The engine and the nodes are the core's (runtime/core/engine.pxi, graph.pxi); formulas stand in kernels/derivatives.yaml. This package holds
 what is written in Python on top.
 """
+
+from runtime.autograd.backward import backward, grad
+
+__all__ = ["backward", "grad"]
