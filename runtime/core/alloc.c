@@ -677,7 +677,7 @@ void rt_refresh_flags(RtTensor *t)
     t->flags = flags;
 }
 
-static void set_contiguous(RtTensor *t, const int64_t *sizes)
+void rt_set_contiguous(RtTensor *t, const int64_t *sizes)
 {
     int64_t stride = 1, numel = 1;
     for (int i = t->ndim - 1; i >= 0; i--) {
@@ -764,7 +764,7 @@ RtTensor *rt_empty(int ndim, const int64_t *sizes, int dtype, int device_type, i
     RtTensor *t = plain_header(ndim, dtype, device_type, device_index);
     if (RT_UNLIKELY(t == NULL))
         return NULL;
-    set_contiguous(t, sizes);
+    rt_set_contiguous(t, sizes);
     int64_t nbytes;
     if (RT_UNLIKELY(__builtin_mul_overflow(t->numel, (int64_t)rt_itemsize[dtype], &nbytes))) {
         nbytes = rt_storage_bytes(ndim, t->sizes, t->strides, 0, rt_itemsize[dtype]);

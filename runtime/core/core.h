@@ -253,7 +253,8 @@ extern const uint8_t rt_itemsize[RT_NUM_DTYPES]; /* bytes; 0 for codes that are 
 #define RT_TENSOR(o) ((RtTensor *)(o))
 static inline int rt_is_tensor(PyObject *o)
 {
-    return Py_TYPE(o) == rt_TensorType || PyType_IsSubtype(Py_TYPE(o), rt_TensorType);
+    PyTypeObject *type = Py_TYPE(o);
+    return type == rt_TensorType || type->tp_base == rt_TensorType || PyType_IsSubtype(type, rt_TensorType);
 }
 /* Python 3.11 remembers where a method was found only for instances that have a dict. Exact Tensors without attributes therefore share
  * an empty one there, which nobody owns and nobody writes; later versions need no such thing, and it is NULL. */
