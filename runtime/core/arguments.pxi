@@ -1,7 +1,7 @@
 # Arguments of functions with many optional ones, as C arrays in the order of the signature, with the errors of PyTorch's argument parser.
 #
-# For functions that are no operators: `as_subclass`, `_make_subclass` and `_make_wrapper_subclass`. A parameter's kind says what it takes; what was not
-# given is NULL. Values are borrowed from the caller.
+# For functions that are no operators: `as_subclass`, `_make_subclass` and `_make_wrapper_subclass`. A parameter's kind says what it takes;
+# what was not given is NULL. Values are borrowed from the caller.
 
 cdef extern from "Python.h":
     bint c_is_index "PyIndex_Check"(PyObject *o) noexcept
