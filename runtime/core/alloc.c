@@ -325,6 +325,12 @@ static int make_room(RtTensor *t, int ndim)
     return 0;
 }
 
+/* Most subclasses derive directly, which spares the walk over the bases. */
+int rt_is_tensor_class(PyTypeObject *type)
+{
+    return type->tp_base == rt_TensorType || PyType_IsSubtype(type, rt_TensorType);
+}
+
 PyObject *rt_str_torch_dispatch, *rt_str_torch_function, *rt_no_torch_dispatch, *rt_no_torch_function;
 
 rt_keyset rt_class_keys(PyTypeObject *type)

@@ -1,6 +1,6 @@
 /* Calls of tensor subclasses, `Sub(value)`: what `type.__call__` does, without the tuple, the dict and the bound methods that it makes for
  * a `__new__` and an `__init__` written in Python. Subclasses get it when they are made (subclass.pxi); every call looks both methods up
- * anew, so that classes may change. Metaclasses are not asked for it: CPython calls their `__call__`.
+ * anew, so that classes may change. CPython calls the `__call__` of a metaclass instead.
  */
 #include "runtime/core/alloc.h"
 #include "runtime/core/cpython.h"
