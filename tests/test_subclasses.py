@@ -115,19 +115,22 @@ def test_a_class_without_a_handler_cannot_wrap():
             Tensor._make_wrapper_subclass(cls, (2,))
 
 
-@pytest.mark.parametrize(("call", "error"), [
-    (lambda make: make(), '() missing 2 required positional argument: "cls", "size"'),
-    (lambda make: make(Wrapper), '() missing 1 required positional arguments: "size"'),
-    (lambda make: make(*[Wrapper, (2,)], **dict.fromkeys("ab")), "() got an unexpected keyword argument 'a'"),
-    (lambda make: make(Wrapper, (2,), size=(2,)), "() got multiple values for argument 'size'"),
-    (lambda make: make(*range(16)), "() takes from 2 to 15 positional arguments but 16 were given"),
-    (lambda make: make(Wrapper, (2, 2.5)), """(): argument 'size' failed to unpack the object at pos 2 with error "type must be tuple of """),
-    (lambda make: make(Wrapper, [True]), "(): argument 'size' (position 2) must be tuple of ints, but found element of type bool at pos 0"),
-    (lambda make: make(Wrapper, (2,), strides=("a",)), "(): argument 'strides' must be tuple of ints, not tuple"),
-    (lambda make: make(Wrapper, (2,), (1,), 2.5), "(): argument 'storage_offset' (position 4) must be int, not float"),
-    (lambda make: make(Wrapper, (2,), layout=None), "(): argument 'layout' must be torch.layout, not NoneType"),
-    (lambda make: make(Wrapper, (2,), pin_memory=1), "(): argument 'pin_memory' must be bool, not int"),
-])
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda make: make(), '() missing 2 required positional argument: "cls", "size"'),
+        (lambda make: make(Wrapper), '() missing 1 required positional arguments: "size"'),
+        (lambda make: make(*[Wrapper, (2,)], **dict.fromkeys("ab")), "() got an unexpected keyword argument 'a'"),
+        (lambda make: make(Wrapper, (2,), size=(2,)), "() got multiple values for argument 'size'"),
+        (lambda make: make(*range(16)), "() takes from 2 to 15 positional arguments but 16 were given"),
+        (lambda make: make(Wrapper, (2, 2.5)), """(): argument 'size' failed to unpack the object at pos 2 with error "type must be tuple of """),
+        (lambda make: make(Wrapper, [True]), "(): argument 'size' (position 2) must be tuple of ints, but found element of type bool at pos 0"),
+        (lambda make: make(Wrapper, (2,), strides=("a",)), "(): argument 'strides' must be tuple of ints, not tuple"),
+        (lambda make: make(Wrapper, (2,), (1,), 2.5), "(): argument 'storage_offset' (position 4) must be int, not float"),
+        (lambda make: make(Wrapper, (2,), layout=None), "(): argument 'layout' must be torch.layout, not NoneType"),
+        (lambda make: make(Wrapper, (2,), pin_memory=1), "(): argument 'pin_memory' must be bool, not int"),
+    ],
+)
 def test_the_arguments_of_a_wrapper_are_checked_one_by_one(call, error):
     with pytest.raises(TypeError) as caught:
         call(Tensor._make_wrapper_subclass)
