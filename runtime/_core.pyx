@@ -11,6 +11,7 @@ include "core/keys.pxi"          # DispatchKey
 include "core/keyset.pxi"        # DispatchKeySet
 include "core/tls.pxi"           # thread-local include and exclude sets
 include "core/guards.pxi"        # context managers over them
+include "core/grad_mode.pxi"     # whether autograd records
 include "core/values.pxi"        # dtype, device, layout, memory_format, Size, Generator
 include "core/storage.pxi"       # UntypedStorage
 include "core/slots.pxi"         # TensorBase: arithmetic and comparison slots
@@ -28,6 +29,12 @@ include "core/python_key.pxi"    # modes, and `__torch_dispatch__`
 include "core/arguments.pxi"     # arguments of functions that are no operators
 include "core/subclass.pxi"      # tensors of subclasses, and what they answer themselves
 include "core/copying.pxi"       # deep copies and pickles of tensors
+include "core/graph.pxi"         # nodes of the autograd graph; a tensor's history
+include "core/saved.pxi"         # what nodes save
+include "core/derivative.pxi"    # how calls of an operator are recorded
+include "core/record.pxi"        # the Autograd keys
+include "core/engine.pxi"        # backward
+include "core/forward_ad.pxi"    # tangents
 include "core/builtins.pxi"      # built-in operators from the generated tables
 include "core/function.pxi"      # public functions and Tensor methods
 include "core/torch_function.pxi"  # `__torch_function__`

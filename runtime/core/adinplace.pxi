@@ -95,12 +95,49 @@ cdef public PyObject *rt_adview_kernel(rt_operator *op, rt_keyset ks, PyObject *
                       "you must explicitly create a new tensor (e.g., using .detach()). As a user, you could have made a mistake "
                       "implementing __torch_dispatch__ or a Python operator decomposition or meta registration", op)
             return NULL
-        make_view(result, base)
+        make_view(result, base, RT_CREATED_BY_DEFAULT)
+        if unlikely(RT_TENSOR(result).dtype != RT_TENSOR(base).dtype or RT_TENSOR(base).ext != NULL
+                    or (RT_TENSOR(result).keys ^ RT_TENSOR(base).keys) & lazy_bits):
+            note_replay(op, args, n, result, base)
     elif RT_TYPE(result) == &c_tuple:
         for i in range(RT_SIZE(result)):
             if rt_is_tensor(RT_TUPLE_ITEMS(result)[i]):
-                make_view(RT_TUPLE_ITEMS(result)[i], base)
+                make_view(RT_TUPLE_ITEMS(result)[i], base, RT_CREATED_BY_MULTI_OUTPUT)
     return result
+
+
+cdef rt_keyset lazy_bits = RT_FUNCTIONALITY_BIT(K_Conjugate) | RT_FUNCTIONALITY_BIT(K_Negative)
+
+
+cdef void note_replay(rt_operator *op, PyObject *const *args, Py_ssize_t n, PyObject *view, PyObject *source) noexcept:
+    """Remember how to make a view of its base anew: `as_strided` keeps dtypes and lazy bits, so it cannot make this one."""
+    cdef rt_grad_ext *ext
+    cdef rt_grad_ext *before = rt_grad_ext_or_null(RT_TENSOR(source))
+    cdef Py_ssize_t i
+    if RT_TENSOR(view).view == NULL:
+        return
+    if (RT_TENSOR(view).dtype == RT_TENSOR(source).dtype and not (RT_TENSOR(view).keys ^ RT_TENSOR(source).keys) & lazy_bits
+            and (before == NULL or before.replay == NULL)):
+        return
+    try:
+        steps = ()
+        if before != NULL and before.replay != NULL:
+            steps = <tuple>before.replay
+        elif RT_TENSOR(source).view != NULL:
+            s = RT_TENSOR(source)
+            steps = ((ops.aten.as_strided.default, ([s.sizes[i] for i in range(s.ndim)], [s.strides[i] for i in range(s.ndim)], s.offset)),)
+        steps += ((overload_of(op), tuple([python_value(&op.args[i], args[i]) for i in range(1, n)])),)
+        ext = rt_grad_ext_of(RT_TENSOR(view))
+        if ext == NULL:
+            raise_current()
+        old = ext.replay
+        RT_INC(<void *>steps)
+        ext.replay = <PyObject *>steps
+        RT_XDEC(old)
+    except BaseException as e:
+        # The view itself has been made. Without this its history cannot be renewed, which then says so.
+        set_current(e)
+        c_err_clear()
 
 
 cdef public PyObject *rt_adshare_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, void *ctx) noexcept:
@@ -128,10 +165,17 @@ cdef inline void share_version(RtTensor *view, RtTensor *base) noexcept:
     view.version = base.version
 
 
-cdef inline void make_view(PyObject *view, PyObject *base) noexcept:
+cdef inline void make_view(PyObject *view, PyObject *base, uint32_t creation) noexcept:
+    """Make a tensor a view of another one, or of that one's base, and note what restricts writing to it."""
     cdef RtTensor *v = RT_TENSOR(view)
     if view == base or v.view != NULL:
         return
+    if unlikely(rt_tls_state.no_grad):
+        creation = RT_CREATED_IN_INFERENCE if rt_tls_state.inference else RT_CREATED_IN_NO_GRAD
+    if likely(creation == RT_CREATED_BY_DEFAULT):
+        v.flags |= RT_TENSOR(base).flags & RT_T_CREATION
+    else:
+        v.flags = v.flags & ~<uint32_t>RT_T_CREATION | creation << RT_T_CREATION_SHIFT
     share_version(v, RT_TENSOR(base))
     if RT_TENSOR(base).view != NULL:
         base = RT_TENSOR(base).view

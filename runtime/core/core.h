@@ -55,11 +55,16 @@ typedef struct rt_tls {
     rt_keyset excluded;
     rt_keyset entry_included; /* the sets as the outermost call found them (PythonTLSSnapshot), while has_entry */
     rt_keyset entry_excluded;
+    PyObject *graph_task; /* the innermost run of the autograd engine in this thread, or NULL (borrowed: it is running) */
     PyObject *modes; /* this thread's mode stacks, or NULL before the first mode (borrowed: the thread's state owns them) */
     uint8_t has_entry;
     uint8_t function_state; /* whether `__torch_function__` is asked: rt_function_state */
     uint8_t skip_override; /* the next call that asks for overrides goes on without */
     uint8_t function_modes; /* whether calls go to a torch function mode: there is one, and they are not disabled */
+    uint8_t no_grad; /* nothing is recorded for autograd */
+    uint8_t inference; /* tensors are made without version counters and autograd keys */
+    uint8_t saved_hooks; /* 1: default hooks pack what autograd saves; 2: they are disabled */
+    uint8_t no_forward_grad; /* tangents are not propagated */
 } rt_tls;
 
 enum rt_function_state { RT_FUNCTION_ENABLED, RT_FUNCTION_SUBCLASSES_DISABLED, RT_FUNCTION_ALL_DISABLED };
@@ -146,6 +151,7 @@ struct rt_operator {
     int written;      /* the only written argument, if it is one tensor; else -1 */
     PyObject *self;   /* the Operator object that owns this struct (borrowed) */
     PyObject *handle; /* the OpOverload that Python code sees, or NULL until asked for (borrowed) */
+    PyObject *derivative; /* how autograd records a call (Derivative), or NULL until asked for */
 };
 
 /* The key set of a call after thread-local state; `ks` is the union of its tensor arguments' sets. */
@@ -210,7 +216,18 @@ enum rt_tensor_flag {
     RT_T_DISPATCH_STRIDES = 256,
     RT_T_DISPATCH_SIZES = 512,
     RT_T_DISPATCH_DEVICE = 1024,
-    RT_T_DISPATCH_LAYOUT = 2048
+    RT_T_DISPATCH_LAYOUT = 2048,
+    /* How a view was made, where that restricts writing to it: an rt_creation, shifted. */
+    RT_T_CREATION_SHIFT = 12,
+    RT_T_CREATION = 7 << RT_T_CREATION_SHIFT
+};
+
+enum rt_creation {
+    RT_CREATED_BY_DEFAULT,
+    RT_CREATED_IN_CUSTOM_FUNCTION,
+    RT_CREATED_BY_MULTI_OUTPUT,
+    RT_CREATED_IN_NO_GRAD,
+    RT_CREATED_IN_INFERENCE
 };
 
 
@@ -408,6 +425,7 @@ extern const int rt_num_tags;
 
 /* Generic ADInplaceOrView kernels (ctx unused), driven by the operator's alias annotations. */
 PyObject *rt_adinplace_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
+PyObject *rt_autograd_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
 PyObject *rt_adshare_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
 PyObject *rt_adview_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
 /* Trampoline of static Python kernels. */

@@ -69,10 +69,15 @@ cdef extern from "runtime/core/core.h":
         rt_keyset entry_included
         rt_keyset entry_excluded
         PyObject *modes
+        PyObject *graph_task
         uint8_t has_entry
         uint8_t function_state
         uint8_t function_modes
         uint8_t skip_override
+        uint8_t no_grad
+        uint8_t inference
+        uint8_t saved_hooks
+        uint8_t no_forward_grad
     enum:
         RT_FUNCTION_ENABLED, RT_FUNCTION_SUBCLASSES_DISABLED, RT_FUNCTION_ALL_DISABLED
     rt_tls rt_tls_state
@@ -115,6 +120,7 @@ cdef extern from "runtime/core/core.h":
         int written
         PyObject *self
         PyObject *handle
+        PyObject *derivative
 
     int rt_slot_of(rt_keyset ks) noexcept
     rt_keyset rt_effective_keyset(const rt_operator *op, rt_keyset ks) noexcept
@@ -148,12 +154,16 @@ cdef extern from "runtime/core/core.h":
         int8_t device_type
         int8_t device_index
         uint32_t flags
+        void *ext
         PyObject *autograd
         PyObject *view
         PyObject *dict
     enum:
         RT_T_WRAPPED_NUMBER, RT_T_CONTIGUOUS, RT_T_DENSE, RT_T_REQUIRES_GRAD
         RT_T_DISPATCH_STRIDES, RT_T_DISPATCH_SIZES, RT_T_DISPATCH_DEVICE, RT_T_DISPATCH_LAYOUT
+        RT_T_CREATION_SHIFT, RT_T_CREATION
+    enum:
+        RT_CREATED_BY_DEFAULT, RT_CREATED_IN_CUSTOM_FUNCTION, RT_CREATED_BY_MULTI_OUTPUT, RT_CREATED_IN_NO_GRAD, RT_CREATED_IN_INFERENCE
     PyTypeObject *rt_TensorType
     PyTypeObject *rt_DtypeType
     PyTypeObject *rt_DeviceType

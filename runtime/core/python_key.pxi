@@ -466,7 +466,7 @@ cdef inline void give_dict(PyObject *made) noexcept:
 
 cdef extern from *:
     """
-    #define RT_REFCNT(o) Py_REFCNT(o)
+    #define RT_REFCNT(o) Py_REFCNT((PyObject *)(o))
     #define RT_DICT_SIZE(d) PyDict_GET_SIZE(d)
     """
     Py_ssize_t RT_REFCNT(PyObject *o) noexcept

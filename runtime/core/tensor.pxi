@@ -470,37 +470,54 @@ cdef class Tensor(TensorBase):
 
     @property
     def requires_grad(self):
-        return RT_TENSOR(<void *>self).flags & RT_T_REQUIRES_GRAD != 0
+        return needs_grad(RT_TENSOR(<void *>self))
 
     @requires_grad.setter
     def requires_grad(self, value):
         if value is not True and value is not False:
             raise RuntimeError("requires_grad must be a bool")
-        set_requires_grad(RT_TENSOR(<void *>self), value)
+        change_requires_grad(self, value)
 
     def requires_grad_(self, requires_grad=True):
-        """Set `requires_grad`; returns the tensor."""
+        """Set `requires_grad` of a leaf; returns the tensor."""
         if requires_grad is not True and requires_grad is not False:
             raise TypeError(f"requires_grad_(): argument 'requires_grad' (position 1) must be bool, not {class_name(requires_grad)}")
-        set_requires_grad(RT_TENSOR(<void *>self), requires_grad)
+        change_requires_grad(self, requires_grad)
         return self
 
     @property
     def is_leaf(self):
-        return self.grad_fn is None
+        """Whether no recorded call made the tensor."""
+        return tensor_is_leaf(self)
 
     @property
     def grad(self):
-        return None
+        """The accumulated gradient, or None."""
+        return tensor_grad(self)
 
     @grad.setter
     def grad(self, value):
-        if value is not None:
-            raise NotImplementedError("gradients come with autograd, which is not built yet")
+        set_tensor_grad(self, value)
+
+    @grad.deleter
+    def grad(self):
+        set_tensor_grad(self, None)
 
     @property
     def grad_fn(self):
-        return None
+        """The node of the recorded call that made the tensor, or None."""
+        return tensor_grad_fn(self)
+
+    @property
+    def output_nr(self):
+        """Which output of its `grad_fn` the tensor is."""
+        return output_nr_of(RT_TENSOR(<void *>self))
+
+    @property
+    def retains_grad(self):
+        """Whether a tensor that is no leaf has a `grad` after backward."""
+        cdef rt_grad_ext *ext = rt_grad_ext_or_null(RT_TENSOR(<void *>self))
+        return ext != NULL and ext.retains_grad != 0
 
     # ------------------------------------------------------------------------------------------------------- Python's protocols
 
@@ -805,7 +822,7 @@ cdef int set_requires_grad(RtTensor *t, bint value) except -1:
         t.flags &= ~<uint32_t>RT_T_REQUIRES_GRAD
         return 0
     if dtype_kind(t.dtype) < KIND_FLOAT:
-        raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
+        raise RuntimeError("only Tensors of floating point dtype can require gradients")
     t.flags |= RT_T_REQUIRES_GRAD
     return 0
 

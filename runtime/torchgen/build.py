@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runtime.schema import Argument, Return
+from runtime.torchgen.derivatives import derivatives
 from runtime.torchgen.operators import PYTHON_KERNELS, Operator, Sources, read_operators
 from runtime.torchgen.reference import reference
 from runtime.torchgen.selection import c_number, select
@@ -304,10 +305,12 @@ def _operators(sources: Sources, build: _Build) -> str:
 def render(root: Path, selection: Path | None = None) -> dict[str, str]:
     """The generated files of a source tree: texts by file name. Arguments and errors as for `generate`."""
     sources = Sources.of(root)
-    build = _divide(root, read_operators(sources), selection)
+    operators = read_operators(sources)
+    build = _divide(root, operators, selection)
     return {
         "rt_builtins.h": _builtins(build),
         "operators.c": _operators(sources, build),
+        "derivatives.py": derivatives(root, operators),
         **stubs(root / "runtime" / "torchgen", sources.tags, build.operators),
         "operators.md": reference(build.operators),
     }

@@ -1,0 +1,1113 @@
+# The engine: runs the graph backward, each node once, when all gradients of its outputs have arrived; the node that was recorded last runs
+# first. Always in the calling thread, and without recursion: a graph may be longer than any stack.
+#
+# A run has a table of the nodes it will meet. A node remembers its place there, unless another run that is not finished (an outer one, whose
+# hook or custom function runs the engine again, or one of another thread) has it in its own table: then a dict finds it.
+
+cdef struct Entry:
+    PyObject *node         # owned
+    PyObject **grads       # what has arrived, per output; owned
+    PyObject *one_grad     # room for one output
+    int64_t waiting        # edges that have not delivered yet
+    int32_t capture        # first capture of this node, or -1
+    uint8_t needed         # the node is to run
+    uint8_t seen
+
+cdef struct Capture:
+    uint32_t nr            # which output's gradient
+    int32_t next           # another capture of the same node, or -1
+    Py_ssize_t place       # where it goes
+
+cdef uint64_t last_task = 0
+cdef bint anomaly_mode = False
+cdef bint anomaly_check_nan = True
+
+
+@cython.final
+cdef class GraphTask:
+    """One run of the engine."""
+    cdef uint64_t number
+    cdef Entry *entries
+    cdef Py_ssize_t count, room
+    cdef Capture *captures
+    cdef Py_ssize_t n_captures
+    cdef Py_ssize_t *ready          # heap of places, the highest sequence number on top
+    cdef Py_ssize_t n_ready, ready_room
+    cdef dict elsewhere             # id of a node that another run has in its table -> place
+    cdef bint keep_graph, selective
+    cdef list captured
+    cdef list callbacks
+    cdef PyObject *current          # the node that runs (borrowed)
+
+    def __cinit__(self):
+        global last_task
+        last_task += 1
+        self.number = last_task
+
+    def __dealloc__(self):
+        cdef Py_ssize_t i
+        for i in range(self.count):
+            self.leave(&self.entries[i])
+        free(self.entries)
+        free(self.captures)
+        free(self.ready)
+
+    cdef void leave(self, Entry *e) noexcept:
+        """Forget a node."""
+        cdef PyObject *node = e.node
+        if node == NULL:
+            return
+        drop_grads(e)
+        e.node = NULL
+        if RT_NODE(node).task == self.number:
+            RT_NODE(node).task = 0
+        RT_DEC(node)
+
+    cdef Py_ssize_t find(self, PyObject *node) except -2:
+        """The place of a node in the table, or -1."""
+        if likely(RT_NODE(node).task == self.number):
+            return RT_NODE(node).place
+        if self.elsewhere is None:
+            return -1
+        return self.elsewhere.get(<uintptr_t>node, -1)
+
+    cdef Py_ssize_t enter(self, PyObject *node) except -1:
+        """The place of a node in the table, where it is entered if need be."""
+        cdef Py_ssize_t place = self.find(node)
+        cdef Entry *e
+        if place >= 0:
+            return place
+        if self.count == self.room:
+            self.room = 2 * self.room + 16
+            e = <Entry *>realloc(self.entries, self.room * sizeof(Entry))
+            if e == NULL:
+                raise MemoryError()
+            self.entries = e
+        place = self.count
+        e = &self.entries[place]
+        e.node = NULL
+        e.grads = NULL
+        e.one_grad = NULL
+        e.waiting = 0
+        e.capture = -1
+        e.needed = 1
+        e.seen = 0
+        if RT_NODE(node).task == 0:
+            RT_NODE(node).task = self.number
+            RT_NODE(node).place = <uint32_t>place
+        else:
+            if self.elsewhere is None:
+                self.elsewhere = {}
+            self.elsewhere[<uintptr_t>node] = place
+        self.count += 1
+        RT_INC(node)
+        e.node = node
+        return place
+
+    cdef int discover(self, Py_ssize_t root) except -1:
+        """Enter all nodes that can be reached, and count the edges that lead to each."""
+        cdef Py_ssize_t *stack
+        cdef Py_ssize_t *grown
+        cdef Py_ssize_t n = 0, room = 64, place, child
+        cdef RtNode *node
+        cdef uint32_t i
+        if self.entries[root].seen:
+            return 0
+        stack = <Py_ssize_t *>malloc(room * sizeof(Py_ssize_t))
+        if stack == NULL:
+            raise MemoryError()
+        try:
+            stack[0] = root
+            n = 1
+            self.entries[root].seen = 1
+            while n > 0:
+                n -= 1
+                node = RT_NODE(self.entries[stack[n]].node)
+                for i in range(node.num_edges):
+                    if node.edges[i].node == NULL:
+                        continue
+                    child = self.enter(node.edges[i].node)
+                    self.entries[child].waiting += 1
+                    if self.entries[child].seen:
+                        continue
+                    self.entries[child].seen = 1
+                    if n == room:
+                        room *= 2
+                        grown = <Py_ssize_t *>realloc(stack, room * sizeof(Py_ssize_t))
+                        if grown == NULL:
+                            raise MemoryError()
+                        stack = grown
+                    stack[n] = child
+                    n += 1
+        finally:
+            free(stack)
+        return 0
+
+    cdef int choose(self, Py_ssize_t root) except -1:
+        """Find out which nodes lead to what is wanted: only those run."""
+        cdef list path = [(root, 0)]
+        cdef Py_ssize_t place, child
+        cdef uint32_t i
+        cdef RtNode *node
+        cdef bint descended
+        if self.entries[root].seen == 2:
+            return 0
+        self.entries[root].seen = 2
+        while path:
+            place, i = path.pop()
+            node = RT_NODE(self.entries[place].node)
+            descended = False
+            while i < node.num_edges:
+                if node.edges[i].node != NULL:
+                    child = self.find(node.edges[i].node)
+                    if self.entries[child].seen != 2:
+                        self.entries[child].seen = 2
+                        path.append((place, i))
+                        path.append((child, 0))
+                        descended = True
+                        break
+                    if self.entries[child].needed or self.entries[child].capture >= 0:
+                        self.entries[place].needed = 1
+                i += 1
+            if descended:
+                continue
+        return 0
+
+    cdef int make_ready(self, Py_ssize_t place) except -1:
+        cdef Py_ssize_t *grown
+        cdef Py_ssize_t i = self.n_ready, parent
+        cdef uint64_t number
+        if i == self.ready_room:
+            self.ready_room = 2 * self.ready_room + 16
+            grown = <Py_ssize_t *>realloc(self.ready, self.ready_room * sizeof(Py_ssize_t))
+            if grown == NULL:
+                raise MemoryError()
+            self.ready = grown
+        self.n_ready += 1
+        number = RT_NODE(self.entries[place].node).sequence_nr
+        while i > 0:
+            parent = (i - 1) // 2
+            if RT_NODE(self.entries[self.ready[parent]].node).sequence_nr >= number:
+                break
+            self.ready[i] = self.ready[parent]
+            i = parent
+        self.ready[i] = place
+        return 0
+
+    cdef Py_ssize_t next_ready(self) noexcept:
+        cdef Py_ssize_t top = self.ready[0], last, i = 0, child
+        cdef uint64_t number
+        self.n_ready -= 1
+        if self.n_ready == 0:
+            return top
+        last = self.ready[self.n_ready]
+        number = RT_NODE(self.entries[last].node).sequence_nr
+        while True:
+            child = 2 * i + 1
+            if child >= self.n_ready:
+                break
+            if child + 1 < self.n_ready and (RT_NODE(self.entries[self.ready[child + 1]].node).sequence_nr
+                                             > RT_NODE(self.entries[self.ready[child]].node).sequence_nr):
+                child += 1
+            if RT_NODE(self.entries[self.ready[child]].node).sequence_nr <= number:
+                break
+            self.ready[i] = self.ready[child]
+            i = child
+        self.ready[i] = last
+        return top
+
+    cdef int deliver(self, Py_ssize_t place, uint32_t nr, PyObject *grad) except -1:
+        """Add a gradient (a reference is taken over; NULL for none) to what a node has got for an output."""
+        cdef Entry *e = &self.entries[place]
+        cdef RtNode *node = RT_NODE(e.node)
+        cdef PyObject *old
+        if grad == NULL:
+            return 0
+        if likely(node.num_slots <= 1):
+            old = e.one_grad
+            e.one_grad = NULL
+            e.one_grad = grad if old == NULL else sum_of(old, grad)
+            return 0
+        if e.grads == NULL:
+            e.grads = <PyObject **>calloc(node.num_slots, sizeof(PyObject *))
+            if e.grads == NULL:
+                RT_DEC(grad)
+                raise MemoryError()
+        old = e.grads[nr]
+        e.grads[nr] = NULL
+        e.grads[nr] = grad if old == NULL else sum_of(old, grad)
+        return 0
+
+    cdef int run(self) except -1:
+        cdef Py_ssize_t place
+        cdef PyObject *one[1]
+        cdef PyObject **grads
+        cdef PyObject *node
+        cdef uint32_t i, n
+        while self.n_ready > 0:
+            place = self.next_ready()
+            node = self.entries[place].node
+            n = RT_NODE(node).num_slots
+            if n <= 1:
+                one[0] = self.entries[place].one_grad
+                self.entries[place].one_grad = NULL
+                grads = one
+            else:
+                grads = self.entries[place].grads
+                self.entries[place].grads = NULL
+                if grads == NULL:
+                    grads = <PyObject **>calloc(n, sizeof(PyObject *))
+                    if grads == NULL:
+                        raise MemoryError()
+            try:
+                self.run_node(place, node, grads)
+            finally:
+                for i in range(n):
+                    RT_XDEC(grads[i])
+                if grads != one:
+                    free(grads)
+            self.leave(&self.entries[place])
+        return 0
+
+    cdef int run_node(self, Py_ssize_t place, PyObject *node, PyObject **grads) except -1:
+        """Run hooks and the node, and deliver what it makes."""
+        cdef RtNode *n = RT_NODE(node)
+        cdef PyObject *few[4]
+        cdef PyObject **made = few
+        cdef PyObject *grad
+        cdef uint32_t i, count = n.num_edges
+        cdef Py_ssize_t child
+        cdef Entry *e
+        cdef PyObject *before = self.current
+        if unlikely(n.extra != NULL):
+            run_tensor_hooks(n, grads)
+        if self.entries[place].capture >= 0:
+            self.capture(place, grads)
+        if not self.entries[place].needed:
+            return 0
+        if unlikely(n.extra != NULL):
+            run_pre_hooks(n, grads)
+        if count > 4:
+            made = <PyObject **>malloc(count * sizeof(PyObject *))
+            if made == NULL:
+                raise MemoryError()
+        for i in range(count):
+            made[i] = NULL
+        self.current = node
+        try:
+            apply_node(n, grads, made)
+            if unlikely(anomaly_mode):
+                refuse_nan(n, made)
+            if unlikely(n.extra != NULL):
+                run_post_hooks(n, grads, made)
+            if not self.keep_graph and n.kind != RT_NODE_ACCUMULATE:
+                release_node(n)
+            for i in range(count):
+                if n.edges[i].node == NULL:
+                    continue
+                child = self.find(n.edges[i].node)
+                if child < 0:
+                    continue
+                if made[i] != NULL:
+                    grad = made[i]
+                    made[i] = NULL
+                    self.deliver(child, n.edges[i].nr, fitted(n, i, grad))
+                e = &self.entries[child]
+                e.waiting -= 1
+                if e.waiting == 0:
+                    self.make_ready(child)
+        except BaseException as error:
+            if anomaly_mode:
+                print_forward_trace(n)
+            raise
+        finally:
+            self.current = before
+            for i in range(count):
+                RT_XDEC(made[i])
+            if made != few:
+                free(made)
+        return 0
+
+    cdef int capture(self, Py_ssize_t place, PyObject **grads) except -1:
+        cdef int32_t c = self.entries[place].capture
+        cdef PyObject *grad
+        while c >= 0:
+            grad = grads[self.captures[c].nr]
+            self.captured[self.captures[c].place] = None if grad == NULL else <object>grad
+            c = self.captures[c].next
+        return 0
+
+
+cdef void drop_grads(Entry *e) noexcept:
+    cdef uint32_t i
+    cdef PyObject *grad = e.one_grad
+    e.one_grad = NULL
+    RT_XDEC(grad)
+    if e.grads != NULL:
+        for i in range(RT_NODE(e.node).num_slots):
+            RT_XDEC(e.grads[i])
+        free(e.grads)
+        e.grads = NULL
+
+
+cdef PyObject *sum_of(PyObject *a, PyObject *b) except NULL:
+    """a + b, both taken over; in the memory of `a` where nobody else can see it."""
+    cdef PyObject *args[3]
+    cdef PyObject *result
+    cdef RtTensor *t = RT_TENSOR(a)
+    args[0] = a
+    args[1] = b
+    args[2] = ONE
+    if (rt_tls_state.no_grad and RT_REFCNT(a) == 1 and RT_TYPE(a) == rt_TensorType and RT_TYPE(b) == rt_TensorType and t.storage != NULL
+            and t.storage.refcount == 1 and t.flags & RT_T_DENSE and t.view == NULL and t.dtype == RT_TENSOR(b).dtype
+            and t.storage.owner == NULL and not t.keys & lazy_bits and not t.storage.flags & 8):
+        result = rt_call(rt_builtin_ops[RT_OP_aten_add__Tensor], args, 3)
+    else:
+        result = rt_call(rt_builtin_ops[RT_OP_aten_add_Tensor], args, 3)
+    RT_DEC(a)
+    RT_DEC(b)
+    if result == NULL:
+        raise_current()
+    return result
+
+
+cdef int release_node(RtNode *n) except -1:
+    """Give back what a node has saved: it cannot run again."""
+    if n.kind == RT_NODE_PYTHON or n.num_saved > 0:
+        rt_node_release_saved(n)
+    elif n.kind == RT_NODE_COPY_SLICES:
+        if n.payload != NULL:
+            release_node(RT_NODE(<void *>(<CopySlicesState>n.payload).node))
+        n.released = 1
+    return 0
+
+
+# ---------------------------------------------------------------------------------------------------------- running nodes
+
+cdef int apply_node(RtNode *n, PyObject **grads, PyObject **made) except -1:
+    """Make gradients of a node's inputs of those of its outputs."""
+    cdef uint32_t i
+    cdef bint any_grad = False
+    if n.kind == RT_NODE_OPERATOR:
+        for i in range(n.num_slots):
+            any_grad |= grads[i] != NULL
+        if any_grad:
+            apply_operator(n, grads, made)
+    elif n.kind == RT_NODE_ACCUMULATE:
+        accumulate(n, grads)
+    elif n.kind == RT_NODE_COPY_SLICES:
+        if grads[0] != NULL:
+            apply_copy_slices(n, grads[0], made)
+    else:
+        raise RuntimeError(<object>n.payload)
+    return 0
+
+
+cdef int apply_operator(RtNode *n, PyObject **grads, PyObject **made) except -1:
+    """Call the formulas of a built-in operator. They are no code of the user's: nobody's `__torch_function__` sees their calls."""
+    cdef Derivative d = <Derivative>n.payload
+    cdef PyObject *args[26]
+    cdef PyObject *held[26]
+    cdef int i, k = 2, n_held = 0
+    cdef uint32_t e
+    cdef int64_t mask = 0
+    cdef object given
+    cdef PyObject *result
+    cdef rt_saved *s
+    cdef uint8_t function_state, function_modes
+    cdef bint with_history = not rt_tls_state.no_grad
+    if n.num_edges == 1:
+        mask = n.edges[0].node != NULL
+    elif not d.has_lists:
+        for i in range(d.n_inputs):
+            if n.edges[i].node != NULL:
+                mask |= 1 << i
+    else:
+        mask = (1 << d.n_inputs) - 1
+    given = mask
+    args[0] = <PyObject *>given
+    if d.all_grads:
+        arrived = as_tuple_of_grads(grads, n.num_slots)
+        args[1] = <PyObject *>arrived
+    else:
+        if grads[0] == NULL:
+            return 0
+        args[1] = grads[0]
+    try:
+        for i in range(d.n_saves):
+            s = &n.saved[i]
+            if s.value != NULL and not s.is_list and (not s.is_tensor or s.unpack == NULL and (not s.is_output or not with_history)
+                                                      and version_of(RT_TENSOR(s.value)) == s.expected):
+                args[k] = s.value
+            else:
+                value = unpack_saved(n, s, with_history)
+                RT_INC(<void *>value)
+                args[k] = held[n_held] = <PyObject *>value
+                n_held += 1
+            k += 1
+        function_state = rt_tls_state.function_state
+        function_modes = rt_tls_state.function_modes
+        rt_tls_state.function_state = RT_FUNCTION_ALL_DISABLED
+        rt_tls_state.function_modes = 0
+        result = c_vectorcall(<PyObject *>d.function, args, k, NULL)
+        rt_tls_state.function_state = function_state
+        rt_tls_state.function_modes = function_modes
+    finally:
+        for i in range(n_held):
+            RT_DEC(held[i])
+    if result == NULL:
+        raise_current()
+    if d.n_inputs == 1 and not d.has_lists:
+        if result == c_None:
+            RT_DEC(result)
+        else:
+            made[0] = result
+        return 0
+    answers = steal(result)
+    return spread(n, (answers,) if d.n_inputs == 1 else answers, made)
+
+
+cdef int spread(RtNode *n, object answers, PyObject **made) except -1:
+    """Put a formula's answers, some of which are lists, to the edges that they are for."""
+    cdef Derivative d = <Derivative>n.payload
+    cdef uint32_t j = 0
+    for one in answers:
+        for item in (one if isinstance(one, (list, tuple)) else (one,)):
+            if j >= n.num_edges:
+                raise SystemError(f"{d.name}: the formula returned more gradients than there are inputs")
+            if item is not None and n.edges[j].node != NULL:
+                RT_INC(<void *>item)
+                made[j] = <PyObject *>item
+            j += 1
+    return 0
+
+
+cdef int apply_copy_slices(RtNode *n, PyObject *grad, PyObject **made) except -1:
+    cdef CopySlicesState s = <CopySlicesState>n.payload
+    cdef RtNode *call = RT_NODE(<void *>s.node)
+    cdef PyObject **inner
+    cdef uint32_t i
+    if n.released:
+        raise released_error()
+    whole = <object>grad
+    result = whole.new_empty_strided(s.base_sizes, s.base_strides)
+    result.copy_(whole)
+    if s.replay is None:
+        part = result.as_strided(s.sizes, s.strides, s.offset - s.base_offset)
+    else:
+        part = replayed(result, s.replay)
+    inner = <PyObject **>calloc(call.num_edges, sizeof(PyObject *))
+    if inner == NULL:
+        raise MemoryError()
+    try:
+        incoming = part.clone()
+        grad = <PyObject *>incoming
+        apply_node(call, &grad, inner)
+        if inner[0] == NULL:
+            part.zero_()
+        else:
+            part.copy_(<object>inner[0])
+        if n.edges[0].node != NULL:
+            RT_INC(<void *>result)
+            made[0] = <PyObject *>result
+        for i in range(1, call.num_edges):
+            made[i] = inner[i]
+            inner[i] = NULL
+    finally:
+        for i in range(call.num_edges):
+            RT_XDEC(inner[i])
+        free(inner)
+    return 0
+
+
+cdef PyObject *fitted(RtNode *n, uint32_t i, PyObject *grad) except NULL:
+    """A gradient as its input is: summed over broadcast dimensions, real, of the input's dtype. The reference is taken over."""
+    cdef rt_edge *edge = &n.edges[i]
+    cdef rt_grad_like *like
+    cdef RtTensor *t
+    cdef int d
+    cdef bint same
+    if unlikely(not rt_is_tensor(grad)):
+        value = <object>grad
+        RT_DEC(grad)
+        raise TypeError(f"{(<object><PyObject *>n).name()}: the gradient of input {i} is {class_name(value)}, not a Tensor")
+    t = RT_TENSOR(grad)
+    if unlikely(edge.nr >= RT_NODE(edge.node).num_slots):
+        return grad
+    like = &RT_NODE(edge.node).slots[edge.nr]
+    if unlikely(not like.is_set):
+        return grad
+    same = t.ndim == like.ndim
+    if likely(same):
+        for d in range(t.ndim):
+            same &= t.sizes[d] == like.sizes[d]
+    if likely(same and t.dtype == like.dtype and t.device_type == like.device_type):
+        return grad
+    value = steal(grad)
+    if not same and not t.flags & RT_T_DISPATCH_SIZES:
+        shape = steal(rt_size_new(like.ndim, like.sizes))
+        if not expands_to(value.shape, shape):
+            name = (<object><PyObject *>n).name()
+            raise RuntimeError(f"Function {name} returned an invalid gradient at index {i} - got {list(value.shape)} but expected shape "
+                               f"compatible with {list(shape)}")
+        value = summed_to(value, shape)
+    t = RT_TENSOR(<void *>value)
+    if t.dtype != like.dtype:
+        if dtype_kind(t.dtype) == KIND_COMPLEX and dtype_kind(like.dtype) != KIND_COMPLEX:
+            if n.kind == RT_NODE_PYTHON:
+                name = (<object><PyObject *>n).name()
+                raise RuntimeError(f"Function {name} returned an invalid gradient at index {i} - expected type "
+                                   f"{scalar_type_name(like.dtype)} but got {scalar_type_name(t.dtype)}")
+            value = value.real
+        if RT_TENSOR(<void *>value).dtype != like.dtype:
+            value = value.to(<object>rt_dtype_objects[like.dtype])
+    t = RT_TENSOR(<void *>value)
+    if t.device_type != like.device_type:
+        if t.ndim != 0:
+            name = (<object><PyObject *>n).name()
+            raise RuntimeError(f"Function {name} returned an invalid gradient at index {i} - expected device "
+                               f"{make_device(like.device_type, like.device_index)} but got {value.device}")
+        value = value.to(make_device(like.device_type, like.device_index))
+    RT_INC(<void *>value)
+    return <PyObject *>value
+
+
+cdef bint expands_to(object shape, object target) except -1:
+    """Whether a tensor of the target's shape broadcasts to a shape, so that its gradient has it."""
+    cdef Py_ssize_t i, extra = len(shape) - len(target)
+    if extra < 0:
+        return False
+    for i in range(len(target)):
+        if target[i] != shape[i + extra] and target[i] != 1:
+            return False
+    return True
+
+
+cdef object summed_to(object value, object shape):
+    """The sum over the dimensions along which a tensor of a shape was broadcast."""
+    cdef Py_ssize_t i, extra = len(value.shape) - len(shape)
+    cdef list dims = list(range(extra))
+    for i in range(len(shape)):
+        if shape[i] == 1 and value.shape[i + extra] != 1:
+            dims.append(i + extra)
+    if dims:
+        value = value.sum(dims, True)
+    return value.view(shape) if extra else value
+
+
+# -------------------------------------------------------------------------------------------------------------- leaves
+
+cdef int accumulate(RtNode *n, PyObject **grads) except -1:
+    """Add a gradient to that of a leaf."""
+    cdef RtTensor *t
+    cdef RtTensor *g
+    cdef rt_grad_ext *ext
+    cdef PyObject *args[3]
+    cdef PyObject *grad = grads[0]
+    cdef bint fits
+    cdef int d
+    if grad == NULL or n.payload == NULL:
+        return 0
+    leaf = <object>n.payload
+    t = RT_TENSOR(n.payload)
+    if not t.flags & RT_T_REQUIRES_GRAD:
+        return 0
+    ext = rt_grad_ext_of(t)
+    if ext == NULL:
+        raise_current()
+    g = RT_TENSOR(grad)
+    if ext.grad == NULL:
+        if rt_tls_state.no_grad:
+            # The gradient is nobody else's, and lies as the leaf does: take it. Otherwise a copy that lies as the leaf.
+            fits = (RT_REFCNT(grad) == 1 and (g.storage == NULL or g.storage.refcount == 1) and g.autograd == NULL
+                    and not g.keys & lazy_bits and g.view == NULL)
+            if fits:
+                if t.flags & RT_T_DENSE:
+                    for d in range(t.ndim):
+                        fits &= t.sizes[d] == 1 or t.strides[d] == g.strides[d]
+                else:
+                    fits = g.flags & RT_T_CONTIGUOUS
+            if fits or RT_TYPE(grad) != rt_TensorType and RT_REFCNT(grad) == 1:
+                put_grad(t, grad)
+            else:
+                summed = cloned_as(leaf, (<object>grad).detach())
+                put_grad(t, <PyObject *>summed)
+        else:
+            summed = cloned_as(leaf, <object>grad)
+            put_grad(t, <PyObject *>summed)
+    elif rt_tls_state.no_grad:
+        args[0] = ext.grad
+        args[1] = grad
+        args[2] = ONE
+        with _HeldTensor(<object>ext.grad):
+            if RT_TYPE(ext.grad) != rt_TensorType or RT_TYPE(grad) != rt_TensorType:
+                summed = <object>ext.grad + <object>grad if not isinstance(<object>ext.grad, type(<object>grad)) else \
+                    (<object>ext.grad).add_(<object>grad)
+                put_grad(t, <PyObject *>summed)
+            else:
+                steal(rt_call(rt_builtin_ops[RT_OP_aten_add__Tensor], args, 3))
+    else:
+        summed = <object>ext.grad + <object>grad
+        put_grad(t, <PyObject *>summed)
+    ext = rt_grad_ext_of(t)
+    if ext != NULL and ext.post_hooks != NULL:
+        for hook in list((<object>ext.post_hooks).values()):
+            if hook(leaf) is not None:
+                raise RuntimeError("Tensor post accumulate grad hooks should return None.")
+    return 0
+
+
+@cython.final
+@cython.no_gc
+cdef class _HeldTensor:
+    """For a ``with`` block: an object that lives as long."""
+    cdef object held
+
+    def __init__(self, held):
+        self.held = held
+
+    def __enter__(self):
+        pass
+
+    def __exit__(self, kind, value, traceback):
+        self.held = None
+
+
+cdef object cloned_as(object leaf, object grad):
+    """A copy of a gradient that lies in memory as its leaf does."""
+    cdef RtTensor *t = RT_TENSOR(<void *>leaf)
+    if RT_TYPE(<void *>grad) == rt_TensorType and t.flags & RT_T_DENSE and not rt_tls_state.no_grad == 0:
+        return grad.new_empty_strided(grad.shape, leaf.stride()).copy_(grad)
+    return grad.clone()
+
+
+# --------------------------------------------------------------------------------------------------------------- hooks
+
+cdef int run_tensor_hooks(RtNode *n, PyObject **grads) except -1:
+    """Hooks of tensors: each sees what the ones before it made of the gradient. Tensors that retain theirs come last."""
+    cdef NodeExtra extra = <NodeExtra>n.extra
+    cdef uint32_t nr
+    cdef rt_grad_ext *ext
+    if extra.tensor_hooks is not None:
+        for nr, hooks in list(extra.tensor_hooks):
+            if nr >= n.num_slots or grads[nr] == NULL:
+                continue
+            for hook in list(hooks.values()):
+                result = hook(<object>grads[nr])
+                if result is not None:
+                    replace_grad(n, grads, nr, result, "hook")
+    if extra.retaining is not None:
+        for nr, reference in list(extra.retaining.items()):
+            tensor = reference()
+            if tensor is None or nr >= n.num_slots or grads[nr] == NULL:
+                continue
+            ext = rt_grad_ext_of(RT_TENSOR(<void *>tensor))
+            if ext == NULL:
+                raise_current()
+            value = <object>grads[nr]
+            if ext.grad != NULL:
+                value = <object>ext.grad + value
+            elif rt_tls_state.no_grad:
+                value = value.clone()
+            put_grad(RT_TENSOR(<void *>tensor), <PyObject *>value)
+    return 0
+
+
+cdef int replace_grad(RtNode *n, PyObject **grads, uint32_t nr, object result, str who) except -1:
+    """Put what a hook returned in the place of a gradient."""
+    cdef PyObject *old = grads[nr]
+    cdef RtTensor *a
+    cdef RtTensor *b
+    cdef int d
+    cdef bint same
+    if not rt_is_tensor(<PyObject *>result):
+        raise TypeError(f"expected Variable, but hook returned '{class_name(result)}'")
+    if old != NULL:
+        a = RT_TENSOR(old)
+        b = RT_TENSOR(<void *>result)
+        if a.dtype != b.dtype:
+            raise RuntimeError(f"hook '{who}' has changed the type of value (was torch.{scalar_type_name(a.dtype)}Tensor got "
+                               f"torch.{scalar_type_name(b.dtype)}Tensor)")
+        same = a.ndim == b.ndim
+        if same:
+            for d in range(a.ndim):
+                same &= a.sizes[d] == b.sizes[d]
+        if not same:
+            raise RuntimeError(f"hook '{who}' has changed the size of value")
+    RT_INC(<void *>result)
+    grads[nr] = <PyObject *>result
+    RT_XDEC(old)
+    return 0
+
+
+cdef tuple as_tuple_of_grads(PyObject **grads, uint32_t n):
+    cdef uint32_t i
+    return tuple([None if grads[i] == NULL else <object>grads[i] for i in range(n)])
+
+
+cdef int run_pre_hooks(RtNode *n, PyObject **grads) except -1:
+    cdef NodeExtra extra = <NodeExtra>n.extra
+    cdef uint32_t i
+    if extra.pre_hooks is None:
+        return 0
+    for hook in list(extra.pre_hooks.values()):
+        result = hook(as_tuple_of_grads(grads, n.num_slots))
+        if result is None:
+            continue
+        result = checked_hook_result(result, n.num_slots, hook)
+        for i in range(n.num_slots):
+            put_one(grads, i, result[i])
+    return 0
+
+
+cdef int run_post_hooks(RtNode *n, PyObject **grads, PyObject **made) except -1:
+    cdef NodeExtra extra = <NodeExtra>n.extra
+    cdef uint32_t i
+    if extra.post_hooks is None:
+        return 0
+    for hook in list(extra.post_hooks.values()):
+        result = hook(as_tuple_of_grads(made, n.num_edges), as_tuple_of_grads(grads, n.num_slots))
+        if result is None:
+            continue
+        result = checked_hook_result(result, n.num_edges, hook)
+        for i in range(n.num_edges):
+            put_one(made, i, result[i])
+    return 0
+
+
+cdef int put_one(PyObject **places, uint32_t i, object value) except -1:
+    cdef PyObject *old = places[i]
+    if value is None:
+        places[i] = NULL
+    else:
+        RT_INC(<void *>value)
+        places[i] = <PyObject *>value
+    RT_XDEC(old)
+    return 0
+
+
+cdef tuple checked_hook_result(object result, uint32_t n, object hook):
+    if not isinstance(result, (tuple, list)):
+        result = (result,)
+    if len(result) != n:
+        raise RuntimeError(f"hook '{getattr(hook, '__name__', hook)}' has returned an incorrect number of values (got {len(result)}, but "
+                           f"expected {n})")
+    for one in result:
+        if one is not None and not rt_is_tensor(<PyObject *>one):
+            raise TypeError(f"expected Variable, but hook returned '{class_name(one)}'")
+    return tuple(result)
+
+
+# -------------------------------------------------------------------------------------------------------------- anomalies
+
+def _set_anomaly_mode(bint enabled, bint check_nan=True):
+    """Keep the Python stack of every recorded call, show it where backward fails, and refuse gradients that are nan."""
+    global anomaly_mode, anomaly_check_nan
+    anomaly_mode = enabled
+    anomaly_check_nan = check_nan
+
+
+def _is_anomaly_enabled():
+    """Whether anomaly mode is on."""
+    return bool(anomaly_mode)
+
+
+def _is_anomaly_check_nan_enabled():
+    """Whether anomaly mode refuses gradients that are nan."""
+    return bool(anomaly_check_nan)
+
+
+cdef GraphTask task_of_thread():
+    """The innermost run of the engine in this thread, or None."""
+    return None if rt_tls_state.graph_task == NULL else <GraphTask>rt_tls_state.graph_task
+
+
+cdef int note_forward_trace(RtNode *n) except -1:
+    from runtime.autograd.anomaly_mode import forward_trace
+    metadata = (<object><PyObject *>n).metadata
+    metadata["traceback_"] = forward_trace()
+    task = task_of_thread()
+    if task is not None and task.current != NULL:
+        metadata["parent_"] = <object>task.current
+    return 0
+
+
+cdef int print_forward_trace(RtNode *n) except -1:
+    from runtime.autograd.anomaly_mode import print_trace
+    print_trace(<object><PyObject *>n)
+    return 0
+
+
+cdef int refuse_nan(RtNode *n, PyObject **made) except -1:
+    cdef uint32_t i
+    if not anomaly_check_nan:
+        return 0
+    for i in range(n.num_edges):
+        if made[i] != NULL and rt_is_tensor(made[i]):
+            with _NoGradBlock():
+                if bool((<object>made[i]).ne(<object>made[i]).any()):
+                    raise RuntimeError(f"Function '{(<object><PyObject *>n).name()}' returned nan values in its {i}th output.")
+    return 0
+
+
+# --------------------------------------------------------------------------------------------------------------- a run
+
+cdef list run_backward(list roots, list grads, bint keep_graph, bint create_graph, list inputs, bint accumulate_grad, bint allow_unreachable):
+    """Run the graph backward.
+
+    `roots` are (node, output) pairs and `grads` a gradient for each. With `inputs`, (node, output) pairs too (or None for what is in no
+    graph), only what leads there runs: leaves' gradients are accumulated, or, without `accumulate_grad`, all are captured and returned.
+    """
+    cdef GraphTask task = GraphTask.__new__(GraphTask)
+    cdef Py_ssize_t i, place
+    cdef uint32_t nr
+    cdef PyObject *grad
+    cdef PyObject *node
+    cdef uint8_t no_grad_before = rt_tls_state.no_grad
+    cdef list places = []
+    cdef PyObject *outer = rt_tls_state.graph_task
+    task.keep_graph = keep_graph
+    task.captured = [None] * (0 if inputs is None else len(inputs))
+    task.selective = inputs is not None
+    rt_tls_state.no_grad = not create_graph
+    try:
+        for pair in roots:
+            places.append(task.enter(<PyObject *>(<tuple>pair)[0]))
+        for place in places:
+            task.discover(place)
+        if task.selective:
+            set_captures(task, inputs, accumulate_grad)
+            for place in places:
+                task.choose(place)
+        for i in range(len(roots)):
+            (root, nr) = roots[i]
+            value = grads[i]
+            if value is None:
+                continue
+            RT_INC(<void *>value)
+            grad = fit_root(<PyObject *>root, nr, <PyObject *>value)
+            value = None
+            task.deliver(places[i], nr, grad)
+        for place in set(places):
+            if task.entries[place].waiting == 0:
+                task.make_ready(place)
+        grads.clear()
+        rt_tls_state.graph_task = <PyObject *>task
+        task.run()
+        if task.callbacks:
+            for callback in task.callbacks:
+                callback()
+    finally:
+        rt_tls_state.no_grad = no_grad_before
+        rt_tls_state.graph_task = outer
+    return task.captured
+
+
+cdef PyObject *fit_root(PyObject *root, uint32_t nr, PyObject *grad) except NULL:
+    """A given gradient in the dtype of the output that it is for."""
+    cdef rt_grad_like *like
+    if nr < RT_NODE(root).num_slots and RT_NODE(root).slots[nr].is_set:
+        like = &RT_NODE(root).slots[nr]
+        if RT_TENSOR(grad).dtype != like.dtype and dtype_kind(RT_TENSOR(grad).dtype) != KIND_COMPLEX:
+            value = steal(grad).to(<object>rt_dtype_objects[like.dtype])
+            RT_INC(<void *>value)
+            return <PyObject *>value
+    return grad
+
+
+cdef int set_captures(GraphTask task, list inputs, bint accumulate_grad) except -1:
+    cdef Py_ssize_t i, place
+    cdef Capture *c
+    task.captures = <Capture *>calloc(max(len(inputs), 1), sizeof(Capture))
+    if task.captures == NULL:
+        raise MemoryError()
+    for i in range(task.count):
+        task.entries[i].needed = 0
+    for i in range(len(inputs)):
+        pair = inputs[i]
+        if pair is None:
+            continue
+        place = task.find(<PyObject *>(<tuple>pair)[0])
+        if place < 0:
+            continue
+        if accumulate_grad and RT_NODE(<void *>(<tuple>pair)[0]).kind == RT_NODE_ACCUMULATE:
+            task.entries[place].needed = 1
+            continue
+        c = &task.captures[task.n_captures]
+        c.nr = (<tuple>pair)[1]
+        c.place = i
+        c.next = task.entries[place].capture
+        task.entries[place].capture = <int32_t>task.n_captures
+        task.n_captures += 1
+    return 0
+
+
+def _run_backward(roots, grads, bint keep_graph, bint create_graph, inputs=(), bint allow_unreachable=False, bint accumulate_grad=False):
+    """Run the graph backward from some tensors.
+
+    Parameters
+    ----------
+    roots : tuple of Tensor or (Node, int)
+        Where to begin.
+    grads : tuple of Tensor or None
+        A gradient for each.
+    keep_graph, create_graph : bool
+        Whether nodes keep what they have saved; whether what backward does is recorded.
+    inputs : tuple of Tensor or (Node, int)
+        With respect to what; all leaves if there are none.
+    allow_unreachable : bool
+        Whether an input may have no gradient.
+    accumulate_grad : bool
+        Whether leaves' gradients are accumulated; otherwise the inputs' are returned.
+
+    Returns
+    -------
+    tuple of (Tensor or None), or None
+    """
+    cdef rt_edge edge
+    cdef list edges = [], starts = [], wanted = None
+    cdef Py_ssize_t i
+    for i, root in enumerate(roots):
+        if rt_is_tensor(<PyObject *>root):
+            find_edge(<PyObject *>root, &edge)
+            if edge.node == NULL:
+                raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+            node = steal(edge.node)
+            edges.append((node, edge.nr))
+        else:
+            node, nr = root
+            edges.append((<Node?>node, nr))
+        grad = grads[i]
+        if grad is None:
+            if rt_is_tensor(<PyObject *>root) and RT_TENSOR(<void *>root).flags & RT_T_REQUIRES_GRAD:
+                raise RuntimeError(f"element {i} of gradients tuple is None, but the corresponding Tensor requires grad")
+        elif not rt_is_tensor(<PyObject *>grad):
+            raise TypeError(f"element {i} of gradients tuple is not a Tensor or None")
+        starts.append(grad)
+    if inputs:
+        wanted = []
+        for i, one in enumerate(inputs):
+            if rt_is_tensor(<PyObject *>one):
+                if not needs_grad(RT_TENSOR(<void *>one)):
+                    raise RuntimeError("One of the differentiated Tensors does not require grad")
+                if RT_TENSOR(<void *>one).autograd == NULL and not has_accumulator(<PyObject *>one):
+                    wanted.append(None)   # no call has seen it
+                    continue
+                find_edge(<PyObject *>one, &edge)
+                node = steal(edge.node)
+                wanted.append((node, edge.nr))
+            else:
+                node, nr = one
+                wanted.append((<Node?>node, nr))
+    found = run_backward(edges, starts, keep_graph, create_graph, wanted, accumulate_grad, allow_unreachable)
+    if accumulate_grad or wanted is None:
+        return None
+    if not allow_unreachable:
+        for i in range(len(found)):
+            if found[i] is None:
+                raise RuntimeError(f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set allow_unused=True "
+                                   f"if this is the desired behavior.")
+    return tuple(found)
+
+
+cdef bint has_accumulator(PyObject *tensor) except -1:
+    cdef rt_grad_ext *ext
+    cdef PyObject *node
+    find_history(tensor, &node)
+    if node != NULL:
+        return True
+    ext = rt_grad_ext_or_null(RT_TENSOR(tensor))
+    return ext != NULL and ext.accumulator != NULL
+
+
+def _queue_callback(callback):
+    """Call a function when the run of the engine that calls this is finished."""
+    task = task_of_thread()
+    if task is None:
+        raise RuntimeError("Final callbacks can only be installed during backward pass.")
+    if task.callbacks is None:
+        task.callbacks = []
+    task.callbacks.append(callback)
+
+
+def _current_graph_task_id():
+    """The number of the run of the engine that is under way, or -1."""
+    task = task_of_thread()
+    return -1 if task is None else task.number
+
+
+def _current_autograd_node():
+    """The node that runs, or None."""
+    task = task_of_thread()
+    return None if task is None or task.current == NULL else <object>task.current
+
+
+def _will_engine_execute_node(node not None):
+    """Whether the run that is under way will run a node."""
+    cdef Py_ssize_t place
+    task = task_of_thread()
+    if task is None:
+        raise RuntimeError("_get_graph_task_exec_info should only be called during the backward pass")
+    place = task.find(<PyObject *>(<Node?>node))
+    return place >= 0 and task.entries[place].needed != 0
+
+
+def _get_accumulator(tensor not None):
+    """The node of a leaf, made if need be."""
+    return steal(accumulator_of(<PyObject *>tensor))
+
+
+def _gradient_edge(tensor not None):
+    """(node, output) where a tensor's gradient goes."""
+    cdef rt_edge edge
+    find_edge(<PyObject *>tensor, &edge)
+    if edge.node == NULL:
+        return None, 0
+    return steal(edge.node), edge.nr
+
+
+@cython.binding(True)
+def _tensor_backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
+    """Compute the gradients of the leaves that the tensor was made of, and add them to the leaves' `grad`.
+
+    Parameters
+    ----------
+    gradient : Tensor, optional
+        The gradient with respect to the tensor itself; needed unless it is a scalar.
+    retain_graph : bool, optional
+        Whether nodes keep what they have saved, for another run; by default what `create_graph` is.
+    create_graph : bool
+        Whether what backward does is recorded, for derivatives of higher order.
+    inputs : Tensor or sequence of Tensor, optional
+        Leaves to accumulate in; all by default.
+    """
+    cdef RtTensor *t = RT_TENSOR(<void *>self)
+    cdef rt_edge edge
+    if (gradient is None and inputs is None and not create_graph and RT_TYPE(<void *>self) == rt_TensorType and t.numel == 1
+            and not rt_tls_state.function_modes and has_derivative_dtype(t) and dtype_kind(t.dtype) == KIND_FLOAT):
+        find_edge(<PyObject *>self, &edge)
+        if edge.node != NULL:
+            node = steal(edge.node)
+            run_backward([(node, edge.nr)], [ones_like_root(t)], bool(retain_graph), False, None, True, True)
+            return None
+    if has_torch_function(<PyObject *>self) or rt_tls_state.function_modes:
+        overridden = slot_override("backward", (self, gradient, retain_graph, create_graph, inputs))
+        if overridden is not None:
+            return overridden[0]
+    from runtime.autograd import backward
+    backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+
+cdef object ones_like_root(RtTensor *t):
+    cdef RtTensor *r
+    result = steal(<PyObject *>rt_empty_like(t, t.dtype))
+    r = RT_TENSOR(<void *>result)
+    if r.device_type != DEVICE_CPU:
+        return result.fill_(1)
+    rt_store_element(rt_data(r), r.dtype, ONE)
+    return result
+
+cdef extern from "runtime/core/core.h":
+    RtTensor *rt_empty_like(const RtTensor *t, int code) noexcept
+
+rt_type_set(<PyTypeObject *>Tensor, "backward", _tensor_backward)
