@@ -8,7 +8,6 @@ cdef extern from "Python.h":
     bint c_is_tuple "PyTuple_Check"(PyObject *o) noexcept
     bint c_is_list "PyList_Check"(PyObject *o) noexcept
     bint c_is_str "PyUnicode_Check"(PyObject *o) noexcept
-    PyTypeObject c_type "PyType_Type"
     object c_index "PyNumber_Index"(PyObject *o)
     object c_new_function "PyCFunction_NewEx"(PyMethodDef *definition, void *self, void *module)
 
