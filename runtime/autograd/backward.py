@@ -1,0 +1,227 @@
+"""`backward` and `grad`: run the engine from tensors, with gradients given or made."""
+
+import warnings
+
+from runtime import _core
+from runtime._core import Node, Tensor
+from runtime.overrides import handle_torch_function, has_torch_function
+
+__all__ = ["backward", "grad"]
+
+
+def _as_tuple(value):
+    if value is None:
+        return ()
+    if isinstance(value, Tensor) or _is_edge(value):
+        return (value,)
+    return tuple(value)
+
+
+def _is_edge(value):
+    return isinstance(value, tuple) and len(value) >= 2 and isinstance(value[0], Node)
+
+
+def _engine_edge(value):
+    return (value[0], value[1]) if _is_edge(value) else value
+
+
+def _check_shape(i, grad, output):
+    if tuple(grad.shape) != tuple(output.shape):
+        raise RuntimeError(
+            f"Mismatch in shape: grad_output[{i}] has a shape of {_size(grad)} and output[{i}] has a shape of {_size(output)}."
+        )
+
+
+def _size(tensor):
+    return f"torch.Size({list(tensor.shape)})"
+
+
+def _make_grads(outputs, grads, is_grads_batched):
+    """A gradient for each output: those that are given, and ones for scalars."""
+    made = []
+    if len(grads) != len(outputs):
+        raise RuntimeError(f"got {len(outputs)} tensors and {len(grads)} gradients")
+    for i, (output, grad) in enumerate(zip(outputs, grads)):
+        if isinstance(grad, Tensor):
+            if isinstance(output, Tensor):
+                first = grad if not is_grads_batched else grad[0]
+                _check_shape(i, first, output)
+                if output.dtype.is_complex != grad.dtype.is_complex:
+                    raise RuntimeError(
+                        "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype: "
+                        f"grad_output[{i}] has a dtype of {_dtype(grad)} and output[{i}] has a dtype of {_dtype(output)}."
+                    )
+            made.append(grad)
+        elif grad is None:
+            if isinstance(output, Tensor) and not output.requires_grad:
+                made.append(None)
+                continue
+            if isinstance(output, Tensor):
+                if output.numel() != 1:
+                    raise RuntimeError("grad can be implicitly created only for scalar outputs")
+                if not output.dtype.is_floating_point:
+                    raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {_dtype(output)}")
+                made.append(output.new_ones(output.shape))
+            else:
+                metadata = output[0]._input_metadata[output[1]]
+                if metadata is None or metadata.shape.numel() != 1:
+                    raise RuntimeError("grad can be implicitly created only for scalar outputs")
+                import runtime
+
+                made.append(runtime.ones(metadata.shape, dtype=metadata.dtype, device=metadata.device))
+        else:
+            raise TypeError(f"gradients can be either Tensors or None, but got {type(grad).__name__}")
+    return tuple(made)
+
+
+def _dtype(tensor):
+    return f"torch.{str(tensor.dtype).rpartition('.')[2]}"
+
+
+def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, grad_variables=None, inputs=None):
+    """Compute gradients of tensors with respect to leaves, and add them to the leaves' `grad`.
+
+    Parameters
+    ----------
+    tensors : Tensor, GradientEdge, or sequence of them
+        What is differentiated.
+    grad_tensors : Tensor or sequence of (Tensor or None), optional
+        The gradient with respect to each tensor; needed for those that are no scalars.
+    retain_graph : bool, optional
+        Whether nodes keep what they have saved; by default what `create_graph` is.
+    create_graph : bool
+        Whether what backward does is recorded, for derivatives of higher order.
+    grad_variables : optional
+        The older name of `grad_tensors`.
+    inputs : Tensor, GradientEdge, or sequence of them, optional
+        With respect to what; all leaves by default.
+
+    Raises
+    ------
+    RuntimeError
+        If a tensor needs no gradient, a gradient does not fit, or a node has given back what it had saved.
+    """
+    if grad_variables is not None:
+        warnings.warn("`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=2)
+        if grad_tensors is not None:
+            raise RuntimeError(
+                "`grad_tensors` and `grad_variables` (deprecated) arguments both passed to `backward()`. Please only use `grad_tensors`."
+            )
+        grad_tensors = grad_variables
+    if inputs is not None and not isinstance(inputs, Tensor) and not _is_edge(inputs) and len(tuple(inputs)) == 0:
+        raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    outputs = _as_tuple(tensors)
+    if not outputs:
+        raise RuntimeError("backward() got no tensors to differentiate")
+    wanted = tuple(_engine_edge(one) for one in _as_tuple(inputs))
+    given = _as_tuple(grad_tensors) if grad_tensors is not None else (None,) * len(outputs)
+    grads = _make_grads(outputs, given, False)
+    if retain_graph is None:
+        retain_graph = create_graph
+    if create_graph:
+        _warn_of_cycles()
+    _core._run_backward(tuple(map(_engine_edge, outputs)), grads, bool(retain_graph), bool(create_graph), wanted, True, True)
+
+
+def _warn_of_cycles():
+    warnings.warn(
+        "Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient which can cause a "
+        "memory leak. We recommend using autograd.grad when creating the graph to avoid this. If you have to use this function, make sure "
+        "to reset the .grad fields of your parameters to None after use to break the cycle and avoid the leak.",
+        UserWarning,
+        stacklevel=3,
+    )
+
+
+def grad(
+    outputs,
+    inputs,
+    grad_outputs=None,
+    retain_graph=None,
+    create_graph=False,
+    only_inputs=True,
+    allow_unused=None,
+    is_grads_batched=False,
+    materialize_grads=False,
+):
+    """Compute gradients of tensors with respect to others, and return them.
+
+    Parameters
+    ----------
+    outputs : Tensor, GradientEdge, or sequence of them
+        What is differentiated.
+    inputs : Tensor, GradientEdge, or sequence of them
+        With respect to what.
+    grad_outputs : Tensor or sequence of (Tensor or None), optional
+        The gradient with respect to each output; needed for those that are no scalars.
+    retain_graph : bool, optional
+        Whether nodes keep what they have saved; by default what `create_graph` is.
+    create_graph : bool
+        Whether what is done here is recorded, for derivatives of higher order.
+    only_inputs : bool
+        Always True.
+    allow_unused : bool, optional
+        Whether the outputs may not depend on an input, whose gradient is then None; by default what `materialize_grads` is.
+    is_grads_batched : bool
+        Whether the first dimension of each of `grad_outputs` counts gradients; results have it too.
+    materialize_grads : bool
+        Whether zeros stand for None.
+
+    Returns
+    -------
+    tuple of (Tensor or None)
+    """
+    if materialize_grads and allow_unused is False:
+        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
+    if allow_unused is None:
+        allow_unused = materialize_grads
+    outputs, inputs = _as_tuple(outputs), _as_tuple(inputs)
+    if not only_inputs:
+        warnings.warn(
+            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for other parts of the graph, "
+            "please use torch.autograd.backward.",
+            FutureWarning,
+            stacklevel=2,
+        )
+    tensors = tuple(t for t in outputs + inputs if isinstance(t, Tensor))
+    if has_torch_function(tensors):
+        return handle_torch_function(
+            grad,
+            tensors,
+            outputs,
+            inputs,
+            grad_outputs=grad_outputs,
+            retain_graph=retain_graph,
+            create_graph=create_graph,
+            only_inputs=only_inputs,
+            allow_unused=allow_unused,
+            is_grads_batched=is_grads_batched,
+            materialize_grads=materialize_grads,
+        )
+    given = _as_tuple(grad_outputs) if grad_outputs is not None else (None,) * len(outputs)
+    grads = _make_grads(outputs, given, is_grads_batched)
+    if retain_graph is None:
+        retain_graph = create_graph
+    starts, wanted = tuple(map(_engine_edge, outputs)), tuple(map(_engine_edge, inputs))
+
+    def run(some, keep):
+        return _core._run_backward(starts, some, keep, bool(create_graph), wanted, bool(allow_unused), False)
+
+    if is_grads_batched:
+        results = _each(run, grads, bool(retain_graph))
+    else:
+        results = run(grads, bool(retain_graph))
+    if materialize_grads:
+        if any(result is None and not isinstance(one, Tensor) for result, one in zip(results, inputs)):
+            raise RuntimeError("materialize_grads cannot be used when the given input is a GradientEdge")
+        results = tuple(one.new_zeros(one.shape) if result is None else result for result, one in zip(results, inputs))
+    return results
+
+
+def _each(run, grads, keep):
+    """Run the engine for each of a batch of gradients, and stack the results."""
+    import runtime
+
+    count = next(g.shape[0] for g in grads if g is not None)
+    rows = [run(tuple(None if g is None else g[i] for g in grads), keep or i < count - 1) for i in range(count)]
+    return tuple(None if column[0] is None else runtime.stack(column) for column in zip(*rows))
