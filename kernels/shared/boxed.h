@@ -4,6 +4,7 @@
 #ifndef KERNELS_BOXED_H
 #define KERNELS_BOXED_H
 
+#include "kernels/shared/copying.h"
 #include "runtime/core/core.h"
 
 #define RT_KERNEL(name) \
@@ -98,9 +99,6 @@ const char *rt_device_title(int device_type); /* "cpu", "meta", ... */
  * that the kernel made itself starts its life at version 0. */
 PyObject *rt_call_below_views(int builtin, PyObject *const *args, Py_ssize_t nargs);
 
-/* Copy elements of one dtype between two strided places of the same sizes; strides in elements. */
-void rt_copy_elements(int ndim, const int64_t *sizes, char *to, const int64_t *to_strides, const char *from, const int64_t *from_strides,
-                      int itemsize);
 /* A CPU tensor in a dtype, contiguous: itself, or a copy. A new reference. */
 RtTensor *rt_contiguous(RtTensor *t, int dtype);
 /* PyTorch's C++ spelling of an element type in messages about mismatched dtypes: "float", "long", "c10::Half", ... */
