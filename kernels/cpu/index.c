@@ -9,6 +9,7 @@
 #include "kernels/shared/geometry.h"
 #include "kernels/shared/reduce_rules.h"
 #include "kernels/cpu/masks.h"
+#include "kernels/cpu/scatter.h"
 #include "kernels/shared/gil.h"
 #include "kernels/shared/promotion.h"
 #include "kernels/shared/threads.h"
@@ -787,14 +788,22 @@ typedef struct gather_walk {
 } gather_walk;
 
 #define GATHER_LANE(T)                                                                       \
-    for (int64_t i = 0; i < n; i++, p += step) {                                             \
-        int64_t value = index_dtype == RT_INT64 ? *(const int64_t *)p : index_value(p, index_dtype); \
-        if ((uint64_t)value >= (uint64_t)w->size) {                                          \
-            w->wrong = value;                                                                \
-            w->found_wrong = 1;                                                              \
-            return;                                                                          \
+    if (checked && dim_step == 1 && lane_step == 0 && to_step == 1) {                        \
+        for (int64_t i = 0; i < n; i++)                                                      \
+            ((T *)to)[i] = ((const T *)from)[((const int64_t *)p)[i]];                       \
+    } else if (checked) {                                                                    \
+        for (int64_t i = 0; i < n; i++)                                                      \
+            ((T *)to)[i * to_step] = ((const T *)from)[((const int64_t *)p)[i] * dim_step + i * lane_step]; \
+    } else {                                                                                 \
+        for (int64_t i = 0; i < n; i++, p += step) {                                         \
+            int64_t value = index_dtype == RT_INT64 ? *(const int64_t *)p : index_value(p, index_dtype); \
+            if ((uint64_t)value >= (uint64_t)w->size) {                                      \
+                w->wrong = value;                                                            \
+                w->found_wrong = 1;                                                          \
+                return;                                                                      \
+            }                                                                                \
+            ((T *)to)[i * to_step] = ((const T *)from)[value * dim_step + i * lane_step];    \
         }                                                                                    \
-        ((T *)to)[i * to_step] = ((const T *)from)[value * dim_step + i * lane_step];        \
     }
 
 static void gather_lanes(int64_t begin, int64_t end, void *ctx)
@@ -817,6 +826,7 @@ static void gather_lanes(int64_t begin, int64_t end, void *ctx)
         }
         const char *p = rt_data(index) + at_index * index_item, *from = rt_data(self) + at_from * w->itemsize;
         char *to = rt_data(out) + at_to * w->itemsize;
+        int checked = index_dtype == RT_INT64 && step == sizeof(int64_t) && rt_all_within((const int64_t *)p, n, w->size);
         switch (w->itemsize) {
         case 1: GATHER_LANE(uint8_t) break;
         case 2: GATHER_LANE(uint16_t) break;

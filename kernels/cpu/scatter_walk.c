@@ -184,7 +184,7 @@ void rt_set_walk_strides(rt_walk_places *p, const RtTensor *out, const RtTensor 
     p->reach = out->ndim == 0 ? 0 : out->strides[p->dim] * itemsize;
 }
 
-RT_CLONES static int all_within(const int64_t *values, int64_t n, int64_t size)
+RT_CLONES int rt_all_within(const int64_t *values, int64_t n, int64_t size)
 {
     int outside = 0;
     for (int64_t i = 0; i < n; i++)
@@ -201,7 +201,7 @@ typedef struct bounds_check {
 static void check_part(int64_t begin, int64_t end, void *ctx)
 {
     bounds_check *check = ctx;
-    if (!all_within(check->values + begin, end - begin, check->size))
+    if (!rt_all_within(check->values + begin, end - begin, check->size))
         atomic_store_explicit(&check->outside, 1, memory_order_relaxed);
 }
 
@@ -209,7 +209,7 @@ static int are_within(const int64_t *values, int64_t n, int64_t size)
 {
     bounds_check check = {values, size, 0};
     if (n < 2 * RT_GRAIN)
-        return all_within(values, n, size);
+        return rt_all_within(values, n, size);
     rt_parallel_for(n, RT_GRAIN, check_part, &check);
     return !check.outside;
 }
