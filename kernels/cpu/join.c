@@ -316,7 +316,7 @@ RT_KERNEL(repeat)
     }
     if (rt_check_sizes(n, sizes) < 0)
         return NULL;
-    PyObject *result = rt_new_tensor(n, sizes, self->dtype, self->device_type, self->device_index);
+    PyObject *result = rt_result(op, 0, n, sizes, self->dtype, self->device_type, self->device_index);
     if (result == NULL || self->device_type == RT_DEVICE_META)
         return result;
     RtTensor *out = RT_TENSOR(result);
@@ -358,7 +358,9 @@ RT_KERNEL(flip)
     if (rt_dim_mask(args[1], self->ndim, &mask) < 0)
         return NULL;
     rt_preserved_strides(self, strides);
-    RtTensor *out = rt_empty_strided(self->ndim, self->sizes, strides, self->dtype, self->device_type, self->device_index);
+    RtTensor *out = rt_is_contiguous(self)
+                        ? RT_TENSOR(rt_result(op, 0, self->ndim, self->sizes, self->dtype, self->device_type, self->device_index))
+                        : rt_empty_strided(self->ndim, self->sizes, strides, self->dtype, self->device_type, self->device_index);
     if (out == NULL || self->device_type == RT_DEVICE_META || self->numel == 0)
         return (PyObject *)out;
     if (rt_check_cpu(self, "flip") < 0) {
@@ -373,6 +375,6 @@ RT_KERNEL(flip)
         }
     }
     int itemsize = rt_itemsize[self->dtype];
-    rt_copy_elements(self->ndim, self->sizes, rt_data(out), strides, rt_data(self) + start * itemsize, from, itemsize);
+    rt_copy_elements(self->ndim, self->sizes, rt_data(out), out->strides, rt_data(self) + start * itemsize, from, itemsize);
     return (PyObject *)out;
 }

@@ -78,11 +78,12 @@ PyObject *rt_write_out(PyObject *result, PyObject *out);
 /* Note [Offered outputs]. A kernel that serves an out= variant by calling the functional operator offers the outputs to it: a kernel of
  * that operator which makes its results by rt_result writes them where they belong, and rt_write_out has nothing left to copy. An offer is
  * for one operator's kernel, so that nothing else that runs meanwhile takes it; each output is taken once; none is offered that
- * shares memory with an argument. */
+ * shares memory with an argument. A kernel in Python may keep what a kernel that it calls returns, so what is offered `on_request` is
+ * for rt_requested_result alone: such a kernel asks for the place of its own result. */
 typedef struct rt_offer {
     rt_operator *op;
     PyObject *const *outs;
-    int n;
+    int n, on_request;
     uint64_t taken;
     struct rt_offer *outer;
 } rt_offer;
@@ -92,6 +93,8 @@ void rt_withdraw_outputs(rt_offer *offer);
 /* The contiguous tensor for an operator's result number `place`: over the output that is offered for it if that is of just this geometry
  * and dtype, else a new one. */
 PyObject *rt_result(rt_operator *op, int place, int ndim, const int64_t *sizes, int dtype, int device_type, int device_index);
+/* The place of a Python kernel's only result, or NULL where no output is offered that fits it (or with an exception set). */
+PyObject *rt_requested_result(rt_operator *op, int ndim, const int64_t *sizes, int dtype);
 
 const char *rt_device_title(int device_type); /* "cpu", "meta", ... */
 
