@@ -374,9 +374,9 @@ void rt_withdraw_outputs(rt_offer *offer)
 }
 
 /* The output that is offered for a place of an operator's results, if it is of just this geometry and dtype. */
-static RtTensor *offered_output(rt_operator *op, int on_request, int place, int ndim, const int64_t *sizes, int dtype)
+static RtTensor *offered_output(rt_operator *op, int place, int ndim, const int64_t *sizes, int dtype)
 {
-    if (offered == NULL || offered->op != op || offered->on_request != on_request || place >= offered->n || offered->taken >> place & 1)
+    if (offered == NULL || offered->op != op || place >= offered->n || offered->taken >> place & 1)
         return NULL;
     RtTensor *out = RT_TENSOR(offered->outs[place]);
     if (out->dtype != dtype || out->ndim != ndim || out->numel == 0 || memcmp(out->sizes, sizes, sizeof(int64_t) * (size_t)ndim) != 0)
@@ -387,13 +387,13 @@ static RtTensor *offered_output(rt_operator *op, int on_request, int place, int 
 
 PyObject *rt_requested_result(rt_operator *op, int ndim, const int64_t *sizes, int dtype)
 {
-    RtTensor *out = offered_output(op, 1, 0, ndim, sizes, dtype);
+    RtTensor *out = offered_output(op, 0, ndim, sizes, dtype);
     return out == NULL ? NULL : (PyObject *)rt_alias(out, ndim, sizes, out->strides, out->offset);
 }
 
 PyObject *rt_result(rt_operator *op, int place, int ndim, const int64_t *sizes, int dtype, int device_type, int device_index)
 {
-    RtTensor *out = device_type == RT_DEVICE_CPU ? offered_output(op, 0, place, ndim, sizes, dtype) : NULL;
+    RtTensor *out = device_type == RT_DEVICE_CPU ? offered_output(op, place, ndim, sizes, dtype) : NULL;
     if (out != NULL)
         return (PyObject *)rt_alias(out, ndim, sizes, out->strides, out->offset);
     return rt_new_tensor(ndim, sizes, dtype, device_type, device_index);

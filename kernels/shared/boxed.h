@@ -78,12 +78,11 @@ PyObject *rt_write_out(PyObject *result, PyObject *out);
 /* Note [Offered outputs]. A kernel that serves an out= variant by calling the functional operator offers the outputs to it: a kernel of
  * that operator which makes its results by rt_result writes them where they belong, and rt_write_out has nothing left to copy. An offer is
  * for one operator's kernel, so that nothing else that runs meanwhile takes it; each output is taken once; none is offered that
- * shares memory with an argument. A kernel in Python may keep what a kernel that it calls returns, so what is offered `on_request` is
- * for rt_requested_result alone: such a kernel asks for the place of its own result. */
+ * shares memory with an argument. A built-in kernel in Python asks for the place of its result (rt_requested_result). */
 typedef struct rt_offer {
     rt_operator *op;
     PyObject *const *outs;
-    int n, on_request;
+    int n;
     uint64_t taken;
     struct rt_offer *outer;
 } rt_offer;
