@@ -33,6 +33,7 @@ include "core/saved.pxi"         # what nodes save
 include "core/derivative.pxi"    # how calls of an operator are recorded
 include "core/record.pxi"        # the Autograd keys
 include "core/engine.pxi"        # backward
+include "core/autograd_function.pxi"  # custom functions
 include "core/forward_ad.pxi"    # tangents
 include "core/builtins.pxi"      # built-in operators from the generated tables
 include "core/function.pxi"      # public functions and Tensor methods
