@@ -144,3 +144,66 @@ def test_a_handle_can_be_pickled_with_its_dict():
     assert copied_hooks == {} and hooks != {}
     lonely = RemovableHandle(OrderedDict())
     pickle.loads(pickle.dumps(lonely)).remove()
+
+
+# ---- calls with other parameters
+
+
+def tied(m):
+    class Net(m.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a = m.nn.Linear(1, 1, bias=False)
+            self.b = m.nn.Linear(1, 1, bias=False)
+            self.b.weight = self.a.weight
+            self.register_buffer("n", m.zeros(1))
+
+        def forward(self, x, add=0):
+            self.n = self.n + 1
+            return self.b(self.a(x)) + self.n + add
+
+    return Net()
+
+
+CALLS = """
+call(net, {"a.weight": two}, x)
+call(net, {"b.weight": two}, (x,))
+call(net, ({"a.weight": two}, {"n": two[0]}), x, {"add": 1})
+call(net, {"a.weight": two}, x, tie_weights=False)
+call(net, {"a.weight": two, "n": two[0]}, x, strict=True)
+call(net, {"a.weight": two, "b.weight": two + 1}, x)
+call(net, {"a.weight": two, "c": two}, x, strict=True)
+call(net, {"a.weight": two, "c": two}, x)
+call(net, {"a.nothing": two}, x)
+call(net, {"nothing.weight": two}, x)
+call(net, [{"n": two}, {"n": two}], x)
+call(net, [3], x)
+call(net, 3, x)
+""".strip().split("\n")
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("expression", CALLS)
+def test_a_module_is_called_with_other_tensors_as_in_pytorch(expression):
+    torch = pytest.importorskip("torch")
+    from runtime.nn.utils.stateless import functional_call
+
+    results = []
+    for m, call in (runtime, functional_call), (torch, torch.func.functional_call):
+        net = tied(m)
+        m.nn.init.constant_(net.a.weight, 3)
+        weight = net.a.weight
+        try:
+            results.append(eval(expression, {"call": call, "net": net, "two": m.full((1, 1), 2.0), "x": m.ones(1)}).tolist())
+        except Exception as error:
+            results.append((type(error), str(error)))
+        assert net.a.weight is weight and net.b.weight is weight and "nothing" not in dir(net.a)
+    assert results[0] == results[1]
+
+
+def test_what_a_call_assigns_goes_to_the_given_dict():
+    from runtime.nn.utils.stateless import functional_call
+
+    net, given = tied(runtime), {"n": runtime.full((1,), 5.0)}
+    functional_call(net, given, runtime.ones(1))
+    assert given["n"].item() == 6 and net.n.item() == 0
