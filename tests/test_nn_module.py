@@ -8,6 +8,7 @@ import pytest
 
 import runtime
 from runtime import nn
+from runtime.autograd import no_grad
 
 
 class Net(nn.Module):
@@ -636,7 +637,7 @@ def test_full_backward_hooks_fire_without_gradients_of_inputs():
     with pytest.warns(UserWarning, match="no inputs require gradients"):
         net(runtime.ones(2)).sum().backward()
     assert seen == [((None,), [1, 1])]
-    with runtime.no_grad():
+    with no_grad():
         net(runtime.ones(2))
     assert len(seen) == 1
 
@@ -705,7 +706,7 @@ def test_gradients_accumulate_in_parameters_until_they_are_dropped():
 
 
 def test_a_parameter_requires_gradients_where_none_are_recorded():
-    with runtime.no_grad():
+    with no_grad():
         assert nn.Parameter(runtime.ones(1)).requires_grad
 
 
