@@ -462,7 +462,7 @@ def gradient_through_steps(m, settings):
     p = w * 2
     optimizer = m.optim.SGD([p], lr=0.1, differentiable=True, **settings)
     for _ in range(3):
-        p.grad = p * w
+        p.grad = (p + 0) * w  # a copy: the step changes p
         optimizer.step()
     p.sum().backward()
     return p.tolist(), w.grad.tolist()
