@@ -60,7 +60,8 @@ class _Entry:
 
     @property
     def function(self) -> str:
-        return self.operator.native.func.name.unambiguous_name()
+        # No operator's name: formulas of other entries may call the operator.
+        return f"{self.operator.native.func.name.unambiguous_name()}_gradient"
 
     def fail(self, path: Path, rule: str):
         raise EntryError(path, self.line, rule, self.operator.name)
@@ -159,7 +160,7 @@ def _entries(path: Path, operators: list[Operator]) -> list[_Entry]:
             if formulas and "node" not in raw:
                 number = counts.get(base, 0)
                 counts[base] = number + 1
-            title = "".join(part[:1].upper() + part[1:] for part in base.split("_"))
+            title = base.removesuffix("_forward").title().replace("_", "")
             node = raw.get("node", f"{title}Backward{number}")
             found[name] = _Entry(operator, line, formulas, raw.get("tangent"), outputs, node, number)
     return list(found.values())
@@ -268,7 +269,7 @@ def _tangent(entry: _Entry, path: Path, others: set[str]) -> tuple[str, str]:
                     used.append(node.id)
             else:
                 others.add(node.id)
-    name = f"{entry.function}_tangent"
+    name = f"{entry.operator.native.func.name.unambiguous_name()}_tangent"
     return f"def {name}({', '.join(used)}):\n    return {ast.unparse(formula)}\n", f"({name}, {tuple(used)!r})"
 
 
