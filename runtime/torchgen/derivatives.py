@@ -2,7 +2,7 @@
 
 An entry names an operator and has a formula, a Python expression, for the gradient of each differentiable argument. What a formula
 mentions decides what a node saves: an argument or result by its name is saved whole; ``self.shape``, ``self.dtype``, ``self.device``,
-``self.ndim`` and ``self.numel()`` save only that. ``grad`` is the gradient of the (first differentiable) result, ``grads`` those of all
+``self.ndim``, ``self.numel()``, ``self.stride()`` and ``self.storage_offset()`` save only that. ``grad`` is the gradient of the (first differentiable) result, ``grads`` those of all
 differentiable results, None where there is none; ``output_mask`` tells, for an entry of several arguments, whose gradients are wanted.
 Gradients of broadcast arguments are summed and those of real arguments made real by the engine, so formulas leave that out.
 
@@ -35,7 +35,11 @@ _HEADER = '"""Written by runtime/torchgen/derivatives.py from kernels/derivative
 _KEYS = {"op", "tangent", "outputs", "node"}
 
 #: What may be saved of a tensor instead of its elements: attribute or method -> the name that PyTorch gives to what is saved.
-_PARTS = {"shape": "sym_sizes", "dtype": "scalar_type", "device": "device", "ndim": "dim", "numel": "sym_numel", "layout": "layout"}
+_PARTS = {"shape": "sym_sizes", "dtype": "scalar_type", "device": "device", "ndim": "dim", "numel": "sym_numel", "layout": "layout",
+          "stride": "sym_strides", "storage_offset": "sym_storage_offset"}  # fmt: skip
+
+#: Those that are methods, and their parts.
+_METHODS = {"numel": "numel", "dim": "ndim", "stride": "stride", "storage_offset": "storage_offset"}
 
 
 @dataclass
@@ -84,8 +88,8 @@ class _Saves(ast.NodeTransformer):
     def visit_Call(self, node):
         f = node.func
         if (isinstance(f, ast.Attribute) and isinstance(f.value, ast.Name) and f.value.id in self.tensors and not node.args
-                and f.attr in ("numel", "dim")):  # fmt: skip
-            return self.part(f.value.id, "ndim" if f.attr == "dim" else f.attr)
+                and f.attr in _METHODS):  # fmt: skip
+            return self.part(f.value.id, _METHODS[f.attr])
         return self.generic_visit(node)
 
     def visit_Attribute(self, node):
