@@ -22,7 +22,7 @@ def _solve(A, B, upper, left=True, unitriangular=False):
 # ---- Cholesky
 
 
-def cholesky_gradient(grad, L, upper):
+def cholesky_factor_gradient(grad, L, upper):
     """The gradient of a matrix whose Cholesky factor is L, or Lᴴ for `upper`."""
     if upper:
         L, grad = adjoint(L), adjoint(grad)
@@ -32,7 +32,7 @@ def cholesky_gradient(grad, L, upper):
     return _solve(L, turned, False, left=False) * 0.5
 
 
-def cholesky_tangent(L, A_t, upper):
+def cholesky_factor_tangent(L, A_t, upper):
     """The tangent of a Cholesky factor."""
     if upper:
         L = adjoint(L)
@@ -216,7 +216,7 @@ def lu_factor_gradient(grad, LU, pivots, pivot):
     return lu_gradient(grad.narrow(-1, 0, k).tril(-1), grad.narrow(-2, 0, k).triu(), P, L, U)
 
 
-def lu_unpack_gradient(grads, shape):
+def packed_gradient(grads, shape):
     """The gradient of packed factors from those of the factors."""
     g_L, g_U = grads
     m, n = shape[-2:]
@@ -251,10 +251,10 @@ def lu_tangents(A_t, P, L, U):
 
 def lu_factor_tangent(A_t, LU, pivots, pivot):
     """The tangent of packed factors."""
-    return lu_unpack_gradient(lu_tangents(A_t, *aten.lu_unpack.default(LU, pivots, unpack_pivots=pivot)), A_t.shape)
+    return packed_gradient(lu_tangents(A_t, *aten.lu_unpack.default(LU, pivots, unpack_pivots=pivot)), A_t.shape)
 
 
-def lu_unpack_tangents(LU_t):
+def unpacked_tangents(LU_t):
     """The tangents of factors from that of the packed ones."""
     m, n = LU_t.shape[-2:]
     k = min(m, n)
@@ -390,7 +390,8 @@ def eigh_gradient(grads, values, vectors):
     inner = adjoint(vectors) @ g_vectors
     if vectors.is_complex() and not _negligible(_imaginary_diagonal(inner)):
         raise RuntimeError(_ILL_DEFINED.format("eigh"))
-    inner = _off_diagonal(inner / _differences(values))
+    # The matrix changes by Hermitian ones only.
+    inner = _off_diagonal(_skew(inner) / (2 * _differences(values)))
     if g_values is not None:
         inner = inner + g_values.diag_embed()
     return vectors @ (inner @ adjoint(vectors))

@@ -82,20 +82,20 @@ def triangular_solve_gradients(grads, A, X, upper, transpose, unitriangular, out
     return g_b, g_A
 
 
-def triangular_solve_tangent(self_t, A, A_t, X, upper, transpose, unitriangular):
+def triangular_solve_tangents(self_t, A, A_t, X, upper, transpose, unitriangular):
     """The tangents of both results of `triangular_solve`."""
     part = triangle(A_t, upper, unitriangular)
     right = self_t - (part.mT if transpose else part) @ X
     return aten.triangular_solve.default(right, A, upper, transpose, unitriangular)[0], A_t
 
 
-def cholesky_inverse_gradient(grad, L, inverse, upper):
+def inverted_product_gradient(grad, L, inverse, upper):
     """The gradient of the factor of an inverted product L Lᴴ, or Lᴴ L."""
     inner = inverse @ ((grad + adjoint(grad)) @ inverse)
     return -(L @ inner) if upper else -(inner @ L)
 
 
-def cholesky_inverse_tangent(L, L_t, inverse, upper):
+def inverted_product_tangent(L, L_t, inverse, upper):
     """The tangent of an inverted product L Lᴴ, or Lᴴ L."""
     inner = adjoint(L) @ L_t if upper else L_t @ adjoint(L)
     inner = inner + adjoint(inner)
@@ -113,7 +113,7 @@ def cholesky_solve_gradients(grad, L, X, upper, output_mask):
     return g_B, g_L
 
 
-def cholesky_solve_tangent(B_t, L, L_t, X, upper):
+def product_solve_tangent(B_t, L, L_t, X, upper):
     """The tangent of the solution of L Lᴴ X = B, or Lᴴ L X = B."""
     inner = adjoint(L) @ L_t if upper else L_t @ adjoint(L)
     return aten.cholesky_solve.default(B_t - (inner + adjoint(inner)) @ X, L, upper)
@@ -144,6 +144,8 @@ def det_gradient(grad, det, A, LU, pivots):
     """The gradient of a determinant: that of the inverse's adjoint times the determinant, made of singular values where there is no inverse."""
     if A.numel() == 0:
         return aten.zeros_like.default(A)
+    if A.shape[-1] == 1:
+        return grad.reshape(A.shape)
     if bool((det == 0).any()):
         return _adjugate_gradient(grad, A)
     weight = (grad * det.conj()).unsqueeze(-1).expand(A.shape[:-1]).diag_embed()
