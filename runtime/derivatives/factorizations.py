@@ -45,13 +45,13 @@ def cholesky_factor_tangent(L, A_t, upper):
 # ---- QR
 
 
-def _check_qr(mode, shape):
+def _check_qr(mode, Q, R):
     if mode == "r":
         raise RuntimeError(
             "The derivative of linalg.qr depends on Q, which is not computed when mode='r'. Please use linalg.qr(A, mode='reduced') "
             "if you are going to differentiate through linalg.qr."
         )
-    if mode == "complete" and shape[-2] > shape[-1]:
+    if mode == "complete" and Q.shape[-2] > R.shape[-1]:
         raise RuntimeError("The QR decomposition is not differentiable when mode='complete' and nrows > ncols.")
 
 
@@ -67,7 +67,7 @@ def qr_gradient(grads, Q, R, mode):
     g_Q, g_R = grads
     if g_Q is None and g_R is None:
         return None
-    _check_qr(mode, (Q.shape[-2], R.shape[-1]))
+    _check_qr(mode, Q, R)
     k, n = Q.shape[-1], R.shape[-1]
     right = None
     if n > k:
@@ -96,7 +96,7 @@ def qr_gradient(grads, Q, R, mode):
 
 def qr_tangents(A_t, Q, R, mode):
     """The tangents of the factors Q and R."""
-    _check_qr(mode, (Q.shape[-2], R.shape[-1]))
+    _check_qr(mode, Q, R)
     k, n = Q.shape[-1], R.shape[-1]
     U, first = (R, A_t) if n <= k else (R.narrow(-1, 0, k), A_t.narrow(-1, 0, k))
     change = _solve(U, first, True, left=False)

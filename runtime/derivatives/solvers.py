@@ -230,6 +230,20 @@ def lstsq_gradients(grads, A, B, X, output_mask):
     return g_A, g_B.squeeze(-1) if vector and g_B is not None else g_B
 
 
+def lstsq_tangents(A, A_t, B, B_t, X, residuals):
+    """The tangents of solution and residuals of least squares."""
+    vector = A.ndim - 1 == B.ndim
+    if vector:
+        B, B_t, X = B.unsqueeze(-1), B_t.unsqueeze(-1), X.unsqueeze(-1)
+    inverse = aten.linalg_pinv.atol_rtol_tensor(A)
+    X_t = pinv_tangent(A, A_t, inverse) @ B + inverse @ B_t
+    residuals_t = aten.zeros_like.default(residuals)
+    if residuals.numel():
+        product = (A @ X - B).conj() * (A_t @ X + A @ X_t - B_t)
+        residuals_t = 2 * (product.real if product.is_complex() else product).sum(-2)
+    return X_t.squeeze(-1) if vector else X_t, residuals_t
+
+
 def matrix_exp_differential(A, direction):
     """The derivative of a matrix's exponential in a direction: a block of the exponential of (A direction; 0 A)."""
     n = A.shape[-1]

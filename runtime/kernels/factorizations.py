@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from runtime._core import dtype_names, is_grad_enabled, ops
+from runtime._core import _get_tangent, dtype_names, is_grad_enabled, ops
 from runtime.kernels._arrays import adopted, new, read
 from runtime.kernels._common import complex_dtype, real_dtype, scalar_name
 from runtime.kernels._lapack import (
@@ -510,7 +510,7 @@ def linalg_svd(A, full_matrices=True, *, driver=None):
 
 def _recorded(t):
     """Whether a call gets a derivative, which needs vectors even if nobody asks for them."""
-    return t.requires_grad and is_grad_enabled()
+    return (t.requires_grad and is_grad_enabled()) or _get_tangent(t) is not None
 
 
 def linalg_svdvals(A, *, driver=None):
