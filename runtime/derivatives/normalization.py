@@ -9,6 +9,7 @@ whose gradients by g, y and rstd follow; rstd itself has the derivative -rstd**2
 """
 
 import runtime
+from runtime._core import is_grad_enabled
 from runtime import ops
 
 aten = ops.aten
@@ -121,7 +122,7 @@ def group_norm_gradients(grads, input, mean, rstd, weight, N, C, HxW, group, mas
     """Gradients by (input, weight, bias) of group norm's results: the values, means and deviations, which all have gradients."""
     grad, of_mean, of_rstd = grads
     simple = of_mean is None and of_rstd is None
-    if simple and not runtime.is_grad_enabled() or not input.numel():
+    if simple and not is_grad_enabled() or not input.numel():
         if grad is None:
             return None, None, None
         return aten.native_group_norm_backward.default(grad.contiguous(), input.contiguous(), mean, rstd, weight, N, C, HxW, group, mask)
