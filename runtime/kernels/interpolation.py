@@ -320,6 +320,14 @@ def upsample_bicubic2d_backward(grad_output, output_size, input_size, align_corn
     return _upsample_backward(grad_output, output_size, input_size, _cubic_taps(align_corners), (scales_h, scales_w))
 
 
+def _upsample_bilinear2d_aa_backward(grad_output, output_size, input_size, align_corners, scales_h=None, scales_w=None):
+    return _upsample_backward(grad_output, output_size, input_size, _antialiased_taps(align_corners, False), (scales_h, scales_w))
+
+
+def _upsample_bicubic2d_aa_backward(grad_output, output_size, input_size, align_corners, scales_h=None, scales_w=None):
+    return _upsample_backward(grad_output, output_size, input_size, _antialiased_taps(align_corners, True), (scales_h, scales_w))
+
+
 # ---- sizes or factors, as one list
 
 
