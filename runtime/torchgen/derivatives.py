@@ -212,7 +212,7 @@ def _gradient(entry: _Entry, path: Path, others: set[str]) -> tuple[str, str]:
         formula = saves.visit(ast.parse(ast.unparse(formula), mode="eval").body)
         text = ast.unparse(formula)
         if "output_mask" in saves.others:
-            flags = ", ".join(f"mask & {b} != 0" for b in bits)
+            flags = ", ".join(f"wanted_ & {b} != 0" for b in bits)
             text = ast.unparse(_replace_mask(formula, f"({flags}{',' if len(bits) == 1 else ''})"))
             saves.others.discard("output_mask")
         if len(names) == 1:
@@ -225,7 +225,7 @@ def _gradient(entry: _Entry, path: Path, others: set[str]) -> tuple[str, str]:
     grads = "grads" in saves.others
     saves.others -= {"grad", "grads"}
     others |= saves.others
-    parameters = ["mask", "grads" if grads else "grad", *saves.saved]
+    parameters = ["wanted_", "grads" if grads else "grad", *saves.saved]
     lines = [f"def {entry.function}({', '.join(parameters)}):"]
     if grads:
         lines.append("    grad = grads[0]")
@@ -236,9 +236,9 @@ def _gradient(entry: _Entry, path: Path, others: set[str]) -> tuple[str, str]:
         for i, (text, bit) in enumerate(values):
             n = bin(bit).count("1")
             if i in starred:
-                parts.append(f"*({text} if mask & {bit} else ({'None, ' * n}))")
+                parts.append(f"*({text} if wanted_ & {bit} else ({'None, ' * n}))")
             else:
-                parts.append(f"{text} if mask & {bit} else None")
+                parts.append(f"{text} if wanted_ & {bit} else None")
         lines.append(f"    return ({', '.join(parts)})")
     places = {name: i for i, name in enumerate(entry.arguments)}
     rows = []
