@@ -25,6 +25,8 @@ cdef extern from *:
         uint8_t keeps_no_casts
         int nesting
     rt_autocast_state rt_autocast
+
+cdef extern from "runtime/core/key_kernels.h":
     enum:
         RT_AUTOCAST_LOWER, RT_AUTOCAST_FP32, RT_AUTOCAST_FP32_SET_OPT_DTYPE, RT_AUTOCAST_FP32_APPEND_DTYPE, RT_AUTOCAST_PROMOTE
         RT_AUTOCAST_BANNED

@@ -290,7 +290,7 @@ def _operators(sources: Sources, build: _Build) -> str:
     numbers = {f: i for i, f in enumerate(functions)}
     public = [tables.function(p, numbers) for p in public_functions(functions)]
     parts = [
-        _HEADER + '#include "runtime/core/core.h"\n#include "shared/made.h"\n#include "shared/structured.h"\n',
+        _HEADER + '#include "runtime/core/key_kernels.h"\n#include "shared/made.h"\n#include "shared/structured.h"\n',
         "\n".join(tables.symbols[name] for name in sorted(tables.symbols)),
         "\n".join(tables.definitions),
         "const rt_static_op rt_static_ops[] = {\n" + "\n".join(operators) + "\n};",

@@ -13,7 +13,7 @@ import yaml
 
 __all__ = ["POLICIES", "KeyListError", "key_lists"]
 
-#: Policy of autocast -> its number in C (runtime/core/core.h).
+#: Policy of autocast -> its number in C (runtime/core/key_kernels.h).
 POLICIES = {
     "lower_precision_fp": "RT_AUTOCAST_LOWER",
     "fp32": "RT_AUTOCAST_FP32",
