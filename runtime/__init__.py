@@ -89,7 +89,8 @@ def trace_dispatch(file=None):
 
 # Submodules that are imported when they are first asked for.
 _SUBMODULES = (
-    "amp", "autograd", "compat", "cuda", "fft", "library", "linalg", "masked", "modes", "nn", "overrides", "signal", "special", "subclasses", "testing", "types",
+    "amp", "autograd", "compat", "cuda", "fft", "library", "linalg", "masked", "modes", "nn", "optim", "overrides", "signal", "special",
+    "subclasses", "testing", "types", "utils",
 )  # fmt: skip
 
 

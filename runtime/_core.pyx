@@ -29,6 +29,7 @@ include "core/zero_tensor.pxi"   # zeros without memory
 include "core/autocast.pxi"      # casting arguments by policy
 include "core/adinplace.pxi"     # version counters and view metadata
 include "core/python_key.pxi"    # modes, and `__torch_dispatch__`
+include "core/arguments.pxi"     # arguments of functions that are no operators
 include "core/subclass.pxi"      # tensors of subclasses, and what they answer themselves
 include "core/copying.pxi"       # deep copies and pickles of tensors
 include "core/graph.pxi"         # nodes of the autograd graph; a tensor's history
@@ -36,6 +37,7 @@ include "core/saved.pxi"         # what nodes save
 include "core/derivative.pxi"    # how calls of an operator are recorded
 include "core/record.pxi"        # the Autograd keys
 include "core/engine.pxi"        # backward
+include "core/autograd_function.pxi"  # custom functions
 include "core/forward_ad.pxi"    # tangents
 include "core/builtins.pxi"      # built-in operators from the generated tables
 include "core/function.pxi"      # public functions and Tensor methods

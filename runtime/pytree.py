@@ -452,7 +452,8 @@ def _register_builtin_nodes():
         to_dumpable_context=_defaultdict_serialize, from_dumpable_context=_defaultdict_deserialize,
     )  # fmt: skip
     register(deque, "collections.deque", _deque_flatten, _deque_unflatten, _with_indices)
-    register(Size, "torch.Size", _sequence_flatten, lambda values, _: Size(values), _with_indices)
+    # As PyTorch: leaves need not be ints, so that what was a Size comes back as a tuple.
+    register(Size, "torch.Size", _sequence_flatten, lambda values, _: tuple(values), _with_indices)
 
 
 _register_builtin_nodes()

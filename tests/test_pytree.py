@@ -388,3 +388,9 @@ def test_mapping_with_paths_passes_the_way_to_each_leaf():
 def test_compat_shows_the_module():
     assert compat.resolve("torch.utils._pytree.tree_map") is pytree.tree_map
     assert compat.resolve("torch.utils._pytree.MappingKey") is pytree.MappingKey
+
+
+def test_a_size_comes_back_as_a_tuple_whatever_its_leaves_become():
+    mapped = pytree.tree_map(str, runtime.Size([1, 2]))
+    assert type(mapped) is tuple
+    assert mapped == ("1", "2")

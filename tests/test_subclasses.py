@@ -20,15 +20,7 @@ DIFFERENT = {
     "mws {'strides': (-1, 1)}": UNSAFE,
     "mws {'strides': (3, 1), 'storage_offset': -1}": UNSAFE,
     "mws {'layout': torch.sparse_coo}": "there are no sparse tensors",
-    "mws {'requires_grad': True, 'dtype': torch.int64}": ARGUMENTS,
-    "mws {'dispatch_sizes_strides_policy': 3}": ARGUMENTS,
-    "mws {'_extra_dispatch_keys': 3}": ARGUMENTS,
-    "mws {'layout': 3}": "layouts are not looked at",
-    "mws size 3": "one int is a size too",
-    "mws size (1.5,)": ARGUMENTS,
-    "mws size ('a',)": ARGUMENTS,
     "mws size (-1,)": ARGUMENTS,
-    "mws size None": ARGUMENTS,
     "mws size (2147483648, 2147483648, 2147483648)": ARGUMENTS,
     **{
         f"P {policy} wrong {query}": ANSWERS
@@ -121,6 +113,117 @@ def test_a_class_without_a_handler_cannot_wrap():
     for cls in (Plain, Disabled):
         with pytest.raises(TypeError, match=f"{cls.__name__} must define __torch_dispatch__"):
             Tensor._make_wrapper_subclass(cls, (2,))
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda make: make(), '() missing 2 required positional argument: "cls", "size"'),
+        (lambda make: make(Wrapper), '() missing 1 required positional arguments: "size"'),
+        (lambda make: make(*[Wrapper, (2,)], **dict.fromkeys("ab")), "() got an unexpected keyword argument 'a'"),
+        (lambda make: make(Wrapper, (2,), size=(2,)), "() got multiple values for argument 'size'"),
+        (lambda make: make(*range(16)), "() takes from 2 to 15 positional arguments but 16 were given"),
+        (lambda make: make(Wrapper, (2, 2.5)), """(): argument 'size' failed to unpack the object at pos 2 with error "type must be tuple of """),
+        (lambda make: make(Wrapper, [True]), "(): argument 'size' (position 2) must be tuple of ints, but found element of type bool at pos 0"),
+        (lambda make: make(Wrapper, (2,), strides=("a",)), "(): argument 'strides' must be tuple of ints, not tuple"),
+        (lambda make: make(Wrapper, (2,), (1,), 2.5), "(): argument 'storage_offset' (position 4) must be int, not float"),
+        (lambda make: make(Wrapper, (2,), layout=None), "(): argument 'layout' must be torch.layout, not NoneType"),
+        (lambda make: make(Wrapper, (2,), pin_memory=1), "(): argument 'pin_memory' must be bool, not int"),
+    ],
+)
+def test_the_arguments_of_a_wrapper_are_checked_one_by_one(call, error):
+    with pytest.raises(TypeError) as caught:
+        call(Tensor._make_wrapper_subclass)
+    assert str(caught.value).startswith("_make_wrapper_subclass" + error)
+
+
+def test_a_size_that_changes_while_it_is_read_is_read_as_it_was():
+    class Odd:
+        def __index__(self):
+            size.clear()
+            return 3
+
+    size = [Odd(), 4]
+    assert tuple(Tensor._make_wrapper_subclass(Wrapper, size).shape) == (3, 4)
+
+
+class TestCallsOfSubclasses:
+    """A call of a subclass does what `type.__call__` does."""
+
+    @staticmethod
+    def made(new, **more):
+        def create(cls, *args, **kwargs):
+            return new(cls, *args, **kwargs)
+
+        return type("Made", (Tensor,), {"__new__": create, **more})
+
+    def test_arguments_arrive_as_they_were_given(self, x):
+        seen = []
+        cls = self.made(lambda cls, *args, **kwargs: (seen.append((args, kwargs)), x.as_subclass(cls))[1])
+        assert type(cls(1, 2, a=3)) is cls
+        cls(*range(40), **{f"a{i}": i for i in range(40)})
+        cls()
+        list(map(cls, [5]))
+        assert seen == [((1, 2), {"a": 3}), (tuple(range(40)), {f"a{i}": i for i in range(40)}), ((), {}), ((5,), {})]
+
+    def test_init_gets_the_same_arguments(self, x):
+        seen = []
+        cls = self.made(lambda cls, *args, **kwargs: x.as_subclass(cls), __init__=lambda self, *args, **kwargs: seen.append((args, kwargs)))
+        assert type(cls(1, k=2)) is cls
+        assert seen == [((1,), {"k": 2})]
+
+    def test_init_must_return_none(self, x):
+        cls = self.made(lambda cls: x.as_subclass(cls), __init__=lambda self: 3)
+        with pytest.raises(TypeError, match=r"__init__\(\) should return None, not 'int'"):
+            cls()
+
+    def test_init_may_be_any_descriptor(self, x):
+        seen = []
+        cls = self.made(lambda cls, v: x.as_subclass(cls), __init__=classmethod(lambda cls, v: seen.append((cls, v))))
+        cls(3)
+        assert seen == [(cls, 3)]
+
+    def test_what_is_no_instance_is_not_initialised(self):
+        cls = self.made(lambda cls, v: v, __init__=lambda self, v: 1 / 0)
+        assert cls(3) == 3
+
+    def test_the_init_of_a_derived_class_runs(self, x):
+        base = self.made(lambda cls, v: x.as_subclass(derived))
+        derived = type("Derived", (base,), {"__init__": lambda self, v: setattr(self, "v", v)})
+        assert base(7).v == 7
+
+    def test_a_new_that_is_put_in_later_is_called(self, x):
+        cls = self.made(lambda cls: x.as_subclass(cls))
+        cls()
+        cls.__new__ = lambda cls, v: v
+        assert cls(5) == 5
+        cls.__new__ = classmethod(lambda cls, owner, v: (cls, owner, v))
+        assert cls(5) == (cls, cls, 5)
+        del cls.__new__
+        assert cls([1.0, 2.0]).tolist() == [1.0, 2.0]
+
+    def test_a_metaclass_decides_about_its_calls(self, x):
+        class Meta(type(Tensor)):
+            def __call__(cls, v):
+                return "meta", v
+
+        assert Meta("Made", (Tensor,), {"__new__": lambda cls, v: v})(3) == ("meta", 3)
+
+    def test_an_exception_passes(self, x):
+        with pytest.raises(ZeroDivisionError):
+            self.made(lambda cls: 1 / 0)()
+        with pytest.raises(ZeroDivisionError):
+            self.made(lambda cls: x.as_subclass(cls), __init__=lambda self: 1 / 0)()
+
+    def test_nothing_leaks(self, x):
+        cls = self.made(lambda cls, v, k=None: x.as_subclass(cls), __init__=lambda self, v, k=None: None)
+        value = object()
+        before = sys.getrefcount(value), sys.getrefcount(cls)
+        for _ in range(20):
+            cls(value)
+            cls(value, k=value)
+            cls(*[value], **{"k": value})
+        assert (sys.getrefcount(value), sys.getrefcount(cls)) == before
 
 
 def test_a_wrapper_of_eight_terabytes_has_no_memory():

@@ -4,6 +4,8 @@ The engine and the nodes are the core's (runtime/core/engine.pxi, graph.pxi); fo
 what is written in Python on top.
 """
 
+from runtime._core import enable_grad, inference_mode, no_grad, set_grad_enabled
 from runtime.autograd.backward import backward, grad
+from runtime.autograd.function import Function
 
-__all__ = ["backward", "grad"]
+__all__ = ["Function", "backward", "enable_grad", "grad", "inference_mode", "no_grad", "set_grad_enabled"]

@@ -325,6 +325,12 @@ static int make_room(RtTensor *t, int ndim)
     return 0;
 }
 
+/* Most subclasses derive directly, which spares the walk over the bases. */
+int rt_is_tensor_class(PyTypeObject *type)
+{
+    return type->tp_base == rt_TensorType || PyType_IsSubtype(type, rt_TensorType);
+}
+
 PyObject *rt_str_torch_dispatch, *rt_str_torch_function, *rt_no_torch_dispatch, *rt_no_torch_function;
 
 rt_keyset rt_class_keys(PyTypeObject *type)
@@ -677,7 +683,7 @@ void rt_refresh_flags(RtTensor *t)
     t->flags = flags;
 }
 
-static void set_contiguous(RtTensor *t, const int64_t *sizes)
+void rt_set_contiguous(RtTensor *t, const int64_t *sizes)
 {
     int64_t stride = 1, numel = 1;
     for (int i = t->ndim - 1; i >= 0; i--) {
@@ -764,7 +770,7 @@ RtTensor *rt_empty(int ndim, const int64_t *sizes, int dtype, int device_type, i
     RtTensor *t = plain_header(ndim, dtype, device_type, device_index);
     if (RT_UNLIKELY(t == NULL))
         return NULL;
-    set_contiguous(t, sizes);
+    rt_set_contiguous(t, sizes);
     int64_t nbytes;
     if (RT_UNLIKELY(__builtin_mul_overflow(t->numel, (int64_t)rt_itemsize[dtype], &nbytes))) {
         nbytes = rt_storage_bytes(ndim, t->sizes, t->strides, 0, rt_itemsize[dtype]);

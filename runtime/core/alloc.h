@@ -21,6 +21,9 @@ void rt_tensor_emplace(RtTensor *t);
 /* An empty tensor object of a type (Tensor or a subclass), as rt_tensor_header. */
 RtTensor *rt_tensor_of_type(PyTypeObject *type, int ndim);
 
+/* Give a class its calls without tuples and dicts; Tensor itself needs none. (class_call.c) */
+int rt_setup_class_call(PyTypeObject *type);
+
 /* What instances of a class have of it in their key sets: RT_CLASS_KEYS or parts of it, by its `__torch_dispatch__` and
  * `__torch_function__`. The strings, and the functions that stand for none, are set when the module is initialised. */
 rt_keyset rt_class_keys(PyTypeObject *type);
@@ -37,6 +40,9 @@ void rt_version_decref(rt_version *v);
 
 /* A storage around memory that `owner` keeps alive (a new reference is taken). */
 rt_storage *rt_storage_foreign(void *data, int64_t nbytes, PyObject *owner, int device_type, int device_index, uint32_t flags);
+
+/* Make a tensor contiguous: t->ndim checked sizes, for which it has room. */
+void rt_set_contiguous(RtTensor *t, const int64_t *sizes);
 
 /* Bytes that a tensor of this geometry needs, from the start of its storage; -1 with an exception set where that overflows. */
 int64_t rt_storage_bytes(int ndim, const int64_t *sizes, const int64_t *strides, int64_t offset, int itemsize);

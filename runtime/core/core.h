@@ -268,9 +268,10 @@ extern PyTypeObject *rt_TensorType; /* set when the module is initialised */
 extern const uint8_t rt_itemsize[RT_NUM_DTYPES]; /* bytes; 0 for codes that are no dtype of ours */
 
 #define RT_TENSOR(o) ((RtTensor *)(o))
+int rt_is_tensor_class(PyTypeObject *type);
 static inline int rt_is_tensor(PyObject *o)
 {
-    return Py_TYPE(o) == rt_TensorType || PyType_IsSubtype(Py_TYPE(o), rt_TensorType);
+    return Py_TYPE(o) == rt_TensorType || rt_is_tensor_class(Py_TYPE(o));
 }
 /* Python 3.11 remembers where a method was found only for instances that have a dict. Exact Tensors without attributes therefore share
  * an empty one there, which nobody owns and nobody writes; later versions need no such thing, and it is NULL. */

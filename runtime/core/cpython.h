@@ -11,11 +11,12 @@
 #define RT_LONG_IS_SMALL(o) (Py_SIZE(o) >= -2 && Py_SIZE(o) <= 2) /* two digits of 30 bits */
 #endif
 
-/* The function inside a classmethod object, borrowed: attributes of the type would bind it, which allocates. */
-typedef struct rt_classmethod {
+/* The function inside a classmethod or staticmethod object, borrowed: attributes of the type would bind it, which allocates. */
+typedef struct rt_method_wrapper {
     PyObject_HEAD
     PyObject *function;
-} rt_classmethod;
-#define RT_CLASSMETHOD_FUNCTION(o) (((rt_classmethod *)(o))->function)
+} rt_method_wrapper;
+#define RT_CLASSMETHOD_FUNCTION(o) (((rt_method_wrapper *)(o))->function)
+#define RT_STATICMETHOD_FUNCTION(o) (((rt_method_wrapper *)(o))->function)
 
 #endif

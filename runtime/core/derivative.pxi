@@ -2,14 +2,15 @@
 # the operator is recorded for the first time.
 
 cdef enum:
-    PART_VALUE, PART_SHAPE, PART_DTYPE, PART_DEVICE, PART_NDIM, PART_NUMEL, PART_LAYOUT
+    PART_VALUE, PART_SHAPE, PART_DTYPE, PART_DEVICE, PART_NDIM, PART_NUMEL, PART_LAYOUT, PART_STRIDE, PART_OFFSET
 
 cdef dict part_codes = {"value": PART_VALUE, "shape": PART_SHAPE, "dtype": PART_DTYPE, "device": PART_DEVICE, "ndim": PART_NDIM,
-                        "numel": PART_NUMEL, "layout": PART_LAYOUT}
+                        "numel": PART_NUMEL, "layout": PART_LAYOUT, "stride": PART_STRIDE, "storage_offset": PART_OFFSET}
 
 cdef struct Save:
     int place    # of an argument; below 0: -1 - the result's place
     int part
+    int64_t wanted_for   # bits of the inputs whose gradients need it
 
 
 @cython.final
@@ -27,7 +28,8 @@ cdef class Derivative:
     cdef readonly object function
     cdef object node_type
     cdef PyTypeObject *type
-    cdef int n_inputs, n_saves
+    cdef int n_inputs, n_saves, n_refused
+    cdef int refused[16]       # places of the tensor arguments that must not need a gradient
     cdef int inputs[16]        # places of the differentiable arguments
     cdef bint has_lists        # some of them are lists
     cdef Save saves[24]
@@ -90,7 +92,7 @@ cdef int resolve_derivative(rt_operator *op) except -1:
         d.unknown = True
         d.node_type = NotImplementedNode
     else:
-        d.name, d.function, inputs, saves, d.all_grads, outputs, d.tangent = row
+        d.name, d.function, inputs, saves, d.all_grads, outputs, d.tangent, refused = row
         d.outputs = None if outputs is None else tuple(outputs)
         d.node_type = node_type_named(d.name)
         d.n_inputs = len(inputs)
@@ -99,10 +101,14 @@ cdef int resolve_derivative(rt_operator *op) except -1:
             if op.args[place].flags & RT_ARGF_LIST:
                 d.has_lists = True
         d.n_saves = len(saves)
-        if d.n_inputs > 16 or d.n_saves > 24:
+        if d.n_inputs > 16 or d.n_saves > 24 or len(refused) > 16:
             raise SystemError(f"{key} has too many differentiable arguments or saves too much")
         d.save_names = tuple([s[0] for s in saves])
-        for i, (saved, place, part) in enumerate(saves):
+        d.n_refused = len(refused)
+        for i, place in enumerate(refused):
+            d.refused[i] = place
+        for i, (saved, place, part, wanted_for) in enumerate(saves):
+            d.saves[i].wanted_for = wanted_for
             d.saves[i].place = place
             d.saves[i].part = part_codes[part]
             spec = &op.args[place] if place >= 0 else &op.rets[-1 - place]

@@ -398,6 +398,8 @@ cdef int apply_node(RtNode *n, PyObject **grads, PyObject **made) except -1:
     elif n.kind == RT_NODE_COPY_SLICES:
         if grads[0] != NULL:
             apply_copy_slices(n, grads[0], made)
+    elif n.kind == RT_NODE_PYTHON:
+        apply_custom(n, grads, made)
     else:
         raise RuntimeError(<object>n.payload)
     return 0

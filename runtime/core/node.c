@@ -348,20 +348,28 @@ int rt_setup_node_type(PyTypeObject *type)
         PyErr_SetString(PyExc_SystemError, "the Node type lacks garbage collection or its layout is not RtNode's");
         return -1;
     }
-    type->tp_dealloc = node_dealloc;
-    type->tp_traverse = node_traverse;
-    type->tp_clear = node_clear;
-    type->tp_weaklistoffset = offsetof(RtNode, weakrefs);
-    PyType_Modified(type);
+    rt_setup_function_node_type(type);
     rt_NodeType = type;
     return 0;
 }
 
-void rt_setup_operator_node_type(PyTypeObject *type)
+static void set_slots(PyTypeObject *type, destructor dealloc)
 {
-    type->tp_dealloc = operator_node_dealloc;
+    type->tp_dealloc = dealloc;
     type->tp_traverse = node_traverse;
     type->tp_clear = node_clear;
+    type->tp_weaklistoffset = offsetof(RtNode, weakrefs);
+    PyType_Modified(type);
+}
+
+void rt_setup_operator_node_type(PyTypeObject *type)
+{
+    set_slots(type, operator_node_dealloc);
+}
+
+void rt_setup_function_node_type(PyTypeObject *type)
+{
+    set_slots(type, node_dealloc);
 }
 
 /* ------------------------------------------------------------------------------------------------- fields of tensors */

@@ -97,6 +97,8 @@ typedef struct rt_grad_ext {
 int rt_setup_node_type(PyTypeObject *type);
 /* Make a heap type's instances nodes of built-in operators: they come from and go to the free list. The type must live for ever. */
 void rt_setup_operator_node_type(PyTypeObject *type);
+/* Let a class of contexts of custom functions end as nodes do. */
+void rt_setup_function_node_type(PyTypeObject *type);
 /* A node with room for edges, slots and saved values, all empty; NULL with an exception set. */
 RtNode *rt_node_new(PyTypeObject *type, int kind, uint32_t edges, uint32_t slots, uint32_t saved);
 /* Fill the fields of a node that tp_alloc made (zeroed). */

@@ -49,7 +49,7 @@ cdef PyObject *record_call(rt_operator *op, rt_keyset ks, PyObject *const *args,
     cdef int i, written
     cdef uint32_t edges, k
     cdef Py_ssize_t j
-    cdef bint wanted = False
+    cdef int64_t wanted = 0    # bits of the inputs that need a gradient
     try:
         if unlikely(op.derivative == NULL):
             resolve_derivative(op)
@@ -62,11 +62,15 @@ cdef PyObject *record_call(rt_operator *op, rt_keyset ks, PyObject *const *args,
             if value == c_None:
                 continue
             if likely(not op.args[d.inputs[i]].flags & RT_ARGF_LIST):
-                wanted |= needs_grad(RT_TENSOR(value))
+                if needs_grad(RT_TENSOR(value)):
+                    wanted |= <int64_t>1 << i
             else:
                 edges += <uint32_t>RT_SIZE(value) - 1
                 for j in range(RT_SIZE(value)):
-                    wanted |= RT_TUPLE_ITEMS(value)[j] != c_None and needs_grad(RT_TENSOR(RT_TUPLE_ITEMS(value)[j]))
+                    if RT_TUPLE_ITEMS(value)[j] != c_None and needs_grad(RT_TENSOR(RT_TUPLE_ITEMS(value)[j])):
+                        wanted |= <int64_t>1 << i
+        if unlikely(d.n_refused > 0):
+            refuse_gradients(op, d, args)
         if not wanted:
             if op.flags & RT_OPF_MUTABLE:
                 refuse_writes(op, args, n, d.n_inputs > 0)
@@ -92,7 +96,7 @@ cdef PyObject *record_call(rt_operator *op, rt_keyset ks, PyObject *const *args,
                     find_edge(value, &node.edges[k])
                 k += 1
         for i in range(d.n_saves):
-            if d.saves[i].place >= 0:
+            if d.saves[i].place >= 0 and d.saves[i].wanted_for & wanted:
                 save_argument(op, node, &node.saved[i], args, d.saves[i])
         if unlikely(forward_level >= 0) and not rt_tls_state.no_forward_grad and any_has_tangent(op, args, n):
             result = call_with_tangents(op, ks, args, n, <PyObject *>d)
@@ -108,7 +112,7 @@ cdef PyObject *record_call(rt_operator *op, rt_keyset ks, PyObject *const *args,
         else:
             record_results(op, d, node, args, result)
         for i in range(d.n_saves):
-            if d.saves[i].place < 0:
+            if d.saves[i].place < 0 and d.saves[i].wanted_for & wanted:
                 save_result(op, d, node, &node.saved[i], result, d.saves[i])
         RT_DEC(node)
         return result
@@ -117,6 +121,27 @@ cdef PyObject *record_call(rt_operator *op, rt_keyset ks, PyObject *const *args,
         RT_XDEC(node)
         RT_XDEC(result)
         return NULL
+
+
+cdef int refuse_gradients(rt_operator *op, Derivative d, PyObject *const *args) except -1:
+    """The error of an argument that needs a gradient and cannot have one."""
+    cdef int i
+    cdef Py_ssize_t j
+    cdef PyObject *value
+    for i in range(d.n_refused):
+        value = args[d.refused[i]]
+        if value == c_None:
+            continue
+        if rt_is_tensor(value):
+            if not needs_grad(RT_TENSOR(value)):
+                continue
+        elif not any([one is not None and needs_grad(RT_TENSOR(<void *>one)) for one in <tuple>value]):
+            continue
+        name = operator_of(op).name.partition("::")[2]
+        raise RuntimeError(f"The function '{name}' is not "
+                           f"differentiable with respect to argument '{<object>op.args[d.refused[i]].name}'. This input cannot have "
+                           f"requires_grad True.")
+    return 0
 
 
 cdef inline PyObject *record_result(rt_operator *op, Derivative d, RtNode *node, PyObject *const *args, Py_ssize_t n, PyObject *result) except NULL:
@@ -244,6 +269,10 @@ cdef object part_of(object value, int part):
         return value.ndim
     if part == PART_LAYOUT:
         return value.layout
+    if part == PART_STRIDE:
+        return value.stride()
+    if part == PART_OFFSET:
+        return value.storage_offset()
     return value.numel()
 
 

@@ -125,7 +125,9 @@ cdef object unary(int index, object a):
 
 
 cdef inline bint is_plain_operand(PyObject *o) noexcept:
-    return RT_TYPE(o) == rt_TensorType or is_exact_number(o) or o == c_None
+    if likely(RT_TYPE(o) == rt_TensorType or is_exact_number(o) or o == c_None):
+        return True
+    return rt_is_tensor(o) and not RT_TENSOR(o).keys & RT_OVERRIDE_BIT   # of a class that has no `__torch_function__`
 
 
 cdef inline bint may_override(object a, object b) noexcept:

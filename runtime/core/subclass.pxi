@@ -1,6 +1,11 @@
 # Tensors of subclasses: `_make_subclass`, `_make_wrapper_subclass`, `as_subclass`, shallow copies, and the questions about geometry,
 # device and layout that a subclass may answer itself.
 
+cdef extern from "runtime/core/alloc.h":
+    int rt_setup_class_call(PyTypeObject *type) except -1
+    void rt_set_contiguous(RtTensor *t, const int64_t *sizes) noexcept
+
+
 cdef PyTypeObject *subclass_type(object cls) except NULL:
     if not PyType_Check_(<PyObject *>cls):
         raise TypeError(f"cls must be a type (got {class_name(cls)})")
@@ -10,18 +15,19 @@ cdef PyTypeObject *subclass_type(object cls) except NULL:
     return <PyTypeObject *>cls
 
 
-cdef uint32_t policy_flags(object policy, bint dispatch_device, bint dispatch_layout) except? 0xffffffff:
+cdef uint32_t policy_flags(PyObject *policy, PyObject *dispatch_device, PyObject *dispatch_layout) except? 0xffffffff:
+    """The flags for parsed arguments, any of which may be NULL."""
     cdef uint32_t flags = 0
-    if policy is not None:
-        if policy == "sizes":
+    if policy != NULL and policy != c_None:
+        if <object>policy == "sizes":
             flags |= RT_T_DISPATCH_SIZES | RT_T_DISPATCH_STRIDES
-        elif policy == "strides":
+        elif <object>policy == "strides":
             flags |= RT_T_DISPATCH_STRIDES
         else:
-            raise ValueError(f"Unknown sizes_strides_policy: {policy}; expected 'strides' or 'sizes'")
-    if dispatch_device:
+            raise ValueError(f"Unknown sizes_strides_policy: {<object>policy}; expected 'strides' or 'sizes'")
+    if dispatch_device == c_True:
         flags |= RT_T_DISPATCH_DEVICE
-    if dispatch_layout:
+    if dispatch_layout == c_True:
         flags |= RT_T_DISPATCH_LAYOUT
     return flags
 
@@ -69,46 +75,82 @@ cdef object as_subclass(object self, object cls):
     return adopt(kind, plain)
 
 
-def _make_subclass(cls, data, require_grad=False, *, dispatch_sizes_strides_policy=None, dispatch_device=False, dispatch_layout=False,
-                   device_for_backend_keys=None):
-    """A tensor of a subclass on another tensor's memory, outside its autograd graph.
+cdef ParameterList as_subclass_parameters = parameter_list("as_subclass", 1, 1, (("cls", IS_OBJECT),))
 
-    Parameters
-    ----------
-    cls : type
-        The subclass.
-    data : Tensor
-        The tensor whose memory is used.
-    require_grad : bool
-        Whether the new tensor requires gradients.
-    dispatch_sizes_strides_policy : {None, "strides", "sizes"}
-        Which questions about the geometry go to ``__torch_dispatch__``.
-    dispatch_device, dispatch_layout : bool
-        Whether the questions about device and layout go there.
-    device_for_backend_keys : device, optional
-        The device whose backend key the tensor gets; by default its own.
-    """
-    cdef PyTypeObject *kind = subclass_type(cls)
+cdef PyMethodDef as_subclass_definition
+as_subclass_definition.ml_name = b"as_subclass"
+as_subclass_definition.ml_meth = <void *>tensor_as_subclass
+as_subclass_definition.ml_flags = RT_FASTCALL_KEYWORDS
+as_subclass_definition.ml_doc = b"as_subclass($self, cls)\n--\n\nA tensor of a subclass on the same memory."
+rt_add_fastcall_method(rt_TensorType, &as_subclass_definition)
+
+
+cdef object tensor_as_subclass(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames):
+    cdef PyObject *given[MAX_PARAMETERS]
+    parse_arguments(&as_subclass_parameters, args, n, kwnames, given)
+    return as_subclass(<object>self, <object>given[0])
+
+
+cdef ParameterList subclass_parameters = parameter_list("_make_subclass", 2, 3, (
+    ("cls", IS_OBJECT), ("data", IS_TENSOR), ("require_grad", IS_BOOL), ("dispatch_sizes_strides_policy", IS_STR | OR_NONE),
+    ("dispatch_device", IS_BOOL), ("dispatch_layout", IS_BOOL), ("device_for_backend_keys", IS_DEVICE | OR_NONE)))
+
+cdef PyMethodDef subclass_definition
+subclass_definition.ml_name = b"_make_subclass"
+subclass_definition.ml_meth = <void *>make_subclass
+subclass_definition.ml_flags = RT_FASTCALL_KEYWORDS
+subclass_definition.ml_doc = b"""_make_subclass(cls, data, require_grad=False, *, dispatch_sizes_strides_policy=None, \
+dispatch_device=False, dispatch_layout=False, device_for_backend_keys=None)
+--
+
+A tensor of a subclass on another tensor's memory, outside its autograd graph.
+
+Parameters
+----------
+cls : type
+    The subclass.
+data : Tensor
+    The tensor whose memory is used.
+require_grad : bool
+    Whether the new tensor requires gradients.
+dispatch_sizes_strides_policy : {None, "strides", "sizes"}
+    Which questions about the geometry go to ``__torch_dispatch__``.
+dispatch_device, dispatch_layout : bool
+    Whether the questions about device and layout go there.
+device_for_backend_keys : device, optional
+    The device whose backend key the tensor gets; by default its own.
+"""
+
+
+cdef object make_subclass(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames):
+    cdef PyObject *given[MAX_PARAMETERS]
+    cdef PyTypeObject *kind
     cdef RtTensor *r
     cdef uint32_t flags
-    if not rt_is_tensor(<PyObject *>data):
-        raise TypeError(f"_make_subclass(): argument 'data' (position 2) must be Tensor, not {class_name(data)}")
-    flags = policy_flags(dispatch_sizes_strides_policy, dispatch_device, dispatch_layout)
+    parse_arguments(&subclass_parameters, args, n, kwnames, given)
+    kind = subclass_type(<object>given[0])
+    flags = policy_flags(given[3], given[4], given[5])
     with _without_modes():
-        plain = detached(data)
+        plain = detached(<object>given[1])
     if PyType_IsSubtype(RT_TYPE(<void *>plain), kind):
         result = plain
     elif RT_TYPE(<void *>plain) == rt_TensorType:
         result = adopt(kind, plain)
     else:
-        raise already_bound(cls, plain)
+        raise already_bound(<object>given[0], plain)
     r = RT_TENSOR(<void *>result)
     r.flags |= flags
-    if device_for_backend_keys is not None:
-        use_backend_keys(r, device_for_backend_keys)
-    if require_grad:
-        set_requires_grad(r, True)
+    if given[6] != NULL and given[6] != c_None:
+        use_backend_keys(r, <object>given[6])
+    if given[2] == c_True:
+        require_gradient(r)
     return result
+
+
+cdef int require_gradient(RtTensor *t) except -1:
+    if dtype_kind(t.dtype) < KIND_FLOAT:
+        raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
+    return set_requires_grad(t, True)
 
 
 cdef object detached(object data):
@@ -162,124 +204,146 @@ cdef class _without_modes:
         self.user = self.infra = None
 
 
-cdef int64_t fill_geometry(object values, int64_t *out, str what) except -1:
-    cdef int64_t i = 0
-    if not isinstance(values, tuple):
-        if hasattr(values, "__index__"):
-            raise TypeError(f"_make_wrapper_subclass(): {what} must be tuple of ints, not {class_name(values)}")
-        values = tuple(values)
-    if len(values) > RT_MAX_DIM:
-        raise RuntimeError(f"tensors with more than {RT_MAX_DIM} dimensions are not supported, but got {len(values)}")
-    for value in <tuple>values:
-        if type(value) is not int and not hasattr(value, "__index__"):
-            raise TypeError(f"_make_wrapper_subclass(): {what} must be ints, not {class_name(value)}")
-        out[i] = value
-        i += 1
-    return i
+cdef enum:   # the places of _make_wrapper_subclass's arguments
+    W_CLS, W_SIZE, W_STRIDES, W_STORAGE_OFFSET, W_MEMORY_FORMAT, W_DTYPE, W_LAYOUT, W_DEVICE, W_PIN_MEMORY, W_REQUIRES_GRAD, W_POLICY
+    W_DISPATCH_DEVICE, W_DISPATCH_LAYOUT, W_KEYS, W_STORAGE_SIZE
+
+cdef ParameterList wrapper_parameters = parameter_list("_make_wrapper_subclass", 2, 15, (
+    ("cls", IS_OBJECT), ("size", IS_INTS), ("strides", IS_INTS | OR_NONE), ("storage_offset", IS_INT | OR_NONE),
+    ("memory_format", IS_MEMORY_FORMAT | OR_NONE), ("dtype", IS_DTYPE | OR_NONE), ("layout", IS_LAYOUT), ("device", IS_DEVICE | OR_NONE),
+    ("pin_memory", IS_BOOL), ("requires_grad", IS_BOOL), ("dispatch_sizes_strides_policy", IS_STR | OR_NONE),
+    ("dispatch_device", IS_BOOL), ("dispatch_layout", IS_BOOL), ("_extra_dispatch_keys", IS_KEYSET | OR_NONE),
+    ("storage_size", IS_INT | OR_NONE)))
+
+cdef PyMethodDef wrapper_definition
+wrapper_definition.ml_name = b"_make_wrapper_subclass"
+wrapper_definition.ml_meth = <void *>make_wrapper_subclass
+wrapper_definition.ml_flags = RT_FASTCALL_KEYWORDS
+wrapper_definition.ml_doc = b"""_make_wrapper_subclass(cls, size, strides=None, storage_offset=None, memory_format=None, dtype=None, \
+layout=torch.strided, device=None, pin_memory=False, requires_grad=False, dispatch_sizes_strides_policy=None, \
+dispatch_device=False, dispatch_layout=False, _extra_dispatch_keys=None, storage_size=None)
+--
+
+A tensor of a subclass with a geometry, a dtype and a device, but no memory: what it holds is the subclass's own affair.
+
+Parameters
+----------
+cls : type
+    The subclass; it must have a ``__torch_dispatch__``.
+size : sequence of int
+strides : sequence of int, optional
+    In elements; by default contiguous.
+storage_offset : int, optional
+    In elements; only with strides.
+memory_format : memory_format, optional
+    Ignored, as in PyTorch: without strides the geometry is contiguous.
+dtype : dtype, optional
+    The default dtype where it is None.
+layout : layout
+device : device or str, optional
+    The CPU by default; any type, whether it exists here or not.
+pin_memory : bool
+    Ignored.
+requires_grad : bool
+dispatch_sizes_strides_policy : {None, "strides", "sizes"}
+    Which questions about the geometry go to ``__torch_dispatch__``: strides and contiguity, or all.
+dispatch_device, dispatch_layout : bool
+    Whether the questions about device and layout go there.
+_extra_dispatch_keys : DispatchKeySet, optional
+    Keys to add to the tensor's set.
+storage_size : int, optional
+    The bytes that the storage claims to have.
+"""
 
 
-def _make_wrapper_subclass(cls, size, strides=None, storage_offset=None, memory_format=None, dtype=None, layout=strided, device=None,
-                           pin_memory=False, requires_grad=False, dispatch_sizes_strides_policy=None, dispatch_device=False,
-                           dispatch_layout=False, _extra_dispatch_keys=None, storage_size=None):
-    """A tensor of a subclass with a geometry, a dtype and a device, but no memory: what it holds is the subclass's own affair.
+cdef inline bint is_given(PyObject *value) noexcept:
+    return value != NULL and value != c_None
 
-    Parameters
-    ----------
-    cls : type
-        The subclass; it must have a ``__torch_dispatch__``.
-    size : sequence of int
-    strides : sequence of int, optional
-        In elements; by default contiguous.
-    storage_offset : int, optional
-        In elements; only with strides.
-    memory_format : memory_format, optional
-        Ignored, as in PyTorch: without strides the geometry is contiguous.
-    dtype : dtype, optional
-        The default dtype where it is None.
-    layout : layout
-    device : device or str, optional
-        The CPU by default; any type, whether it exists here or not.
-    pin_memory : bool
-        Ignored.
-    requires_grad : bool
-    dispatch_sizes_strides_policy : {None, "strides", "sizes"}
-        Which questions about the geometry go to ``__torch_dispatch__``: strides and contiguity, or all.
-    dispatch_device, dispatch_layout : bool
-        Whether the questions about device and layout go there.
-    _extra_dispatch_keys : DispatchKeySet, optional
-        Keys to add to the tensor's set.
-    storage_size : int, optional
-        The bytes that the storage claims to have.
-    """
-    cdef PyTypeObject *kind = subclass_type(cls)
+
+cdef object make_wrapper_subclass(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames):
+    cdef PyObject *given[MAX_PARAMETERS]
     cdef int64_t sizes[64]
-    cdef int64_t stride[64]
-    cdef int64_t offset = 0, nbytes, step = 1
-    cdef int ndim, code, i, device_type = DEVICE_CPU, device_index = -1
+    cdef int64_t nbytes
+    cdef int ndim, code = rt_default_dtype, device_type = DEVICE_CPU, device_index = -1
+    cdef PyTypeObject *kind
     cdef RtTensor *t
-    cdef rt_storage *s
-    cdef uint32_t flags
-    if kind != rt_TensorType:
-        result = steal(<PyObject *>rt_tensor_of_type(kind, 0))
-        t = RT_TENSOR(<void *>result)
-    if kind == rt_TensorType or not t.keys & RT_FUNCTIONALITY_BIT(K_Python):
-        raise TypeError(f"{(<type>cls).__name__} must define __torch_dispatch__")
-    code = rt_default_dtype if dtype is None else dtype_argument(dtype, "_make_wrapper_subclass")
-    flags = policy_flags(dispatch_sizes_strides_policy, dispatch_device, dispatch_layout)
-    if device is not None:
-        where = as_device(device)
-        device_type = device_type_of(where)
-        device_index = device_index_of(where)
-    ndim = <int>fill_geometry(size, sizes, "sizes")
+    parse_arguments(&wrapper_parameters, args, n, kwnames, given)
+    kind = subclass_type(<object>given[W_CLS])
+    ndim = fill_integers(&wrapper_parameters, W_SIZE, given[W_SIZE], sizes)
     if rt_check_sizes(ndim, sizes) < 0:
         raise_current()
-    if strides is not None:
-        if fill_geometry(strides, stride, "strides") != ndim:
-            raise RuntimeError(f"dimensionality of sizes ({ndim}) must match dimensionality of strides ({len(tuple(strides))})")
-        if storage_offset is not None:
-            offset = storage_offset
-        for i in range(ndim):
-            if stride[i] < 0:
-                raise RuntimeError(f"as_strided: Negative strides are not supported at the moment, got strides: {list(strides)}")
-        if offset < 0:
-            raise RuntimeError(f"Tensor: invalid storage offset {offset}")
+    if kind == rt_TensorType:
+        raise TypeError("Tensor must define __torch_dispatch__")
+    result = steal(<PyObject *>rt_tensor_of_type(kind, ndim))
+    t = RT_TENSOR(<void *>result)
+    if not t.keys & RT_FUNCTIONALITY_BIT(K_Python):
+        raise TypeError(f"{(<type>given[W_CLS]).__name__} must define __torch_dispatch__")
+    if is_given(given[W_DTYPE]):
+        code = dtype_argument(<object>given[W_DTYPE], "_make_wrapper_subclass")
+    if is_given(given[W_DEVICE]):
+        where = as_device(<object>given[W_DEVICE])
+        device_type = device_type_of(where)
+        device_index = device_index_of(where)
+    if is_given(given[W_STRIDES]):
+        set_wrapper_strides(t, ndim, sizes, given)
+    elif is_given(given[W_STORAGE_OFFSET]):
+        raise RuntimeError("setting storage offset without stride not supported")
     else:
-        if storage_offset is not None:
-            raise RuntimeError("setting storage offset without stride not supported")
-        for i in range(ndim - 1, -1, -1):
-            stride[i] = step
-            step *= max(sizes[i], 1)
-    nbytes = rt_storage_bytes(ndim, sizes, stride, offset, rt_itemsize[code])
-    if storage_size is not None:
-        nbytes = storage_size
-    s = rt_storage_foreign(NULL, nbytes, NULL, device_type, device_index, RT_STORAGE_RESIZABLE)
-    if s == NULL:
+        rt_set_contiguous(t, sizes)
+    if likely(t.flags & RT_T_CONTIGUOUS and t.numel < 1LL << 40 and t.offset == 0):
+        nbytes = t.numel * rt_itemsize[code]
+    else:
+        nbytes = rt_storage_bytes(ndim, t.sizes, t.strides, t.offset, rt_itemsize[code])
+    if is_given(given[W_STORAGE_SIZE]):
+        nbytes = <object>given[W_STORAGE_SIZE]
+    t.storage = rt_storage_foreign(NULL, nbytes, NULL, device_type, device_index, RT_STORAGE_RESIZABLE)
+    if t.storage == NULL:
         raise_current()
-    t.storage = s
     t.dtype = code
-    t.device_type = s.device_type
-    t.device_index = s.device_index
-    t.keys = rt_keyset_of_device(s.device_type) | (t.keys & RT_CLASS_KEYS)
-    rt_set_geometry(t, ndim, sizes, stride, offset)
-    if _extra_dispatch_keys is not None:
-        t.keys |= (<DispatchKeySet?>_extra_dispatch_keys).bits
-    t.flags |= flags
-    if requires_grad:
-        set_requires_grad(t, True)
+    t.device_type = t.storage.device_type
+    t.device_index = t.storage.device_index
+    t.keys = rt_keyset_of_device(t.device_type) | (t.keys & RT_CLASS_KEYS)
+    if n > W_POLICY or kwnames != NULL:
+        t.flags |= policy_flags(given[W_POLICY], given[W_DISPATCH_DEVICE], given[W_DISPATCH_LAYOUT])
+        if is_given(given[W_KEYS]):
+            t.keys |= (<DispatchKeySet>given[W_KEYS]).bits
+    if given[W_REQUIRES_GRAD] == c_True:
+        require_gradient(t)
     return result
+
+
+cdef int set_wrapper_strides(RtTensor *t, int ndim, int64_t *sizes, PyObject **given) except -1:
+    """Give a tensor the sizes, and the strides and the storage offset of parsed arguments."""
+    cdef int64_t strides[64]
+    cdef int64_t offset = 0
+    cdef int i
+    i = fill_integers(&wrapper_parameters, W_STRIDES, given[W_STRIDES], strides)
+    if i != ndim:
+        raise RuntimeError(f"dimensionality of sizes ({ndim}) must match dimensionality of strides ({i})")
+    if is_given(given[W_STORAGE_OFFSET]):
+        offset = <object>given[W_STORAGE_OFFSET]
+    for i in range(ndim):
+        if strides[i] < 0:
+            raise RuntimeError("as_strided: Negative strides are not supported at the moment, got strides: "
+                               f"{list(<object>given[W_STRIDES])}")
+    if offset < 0:
+        raise RuntimeError(f"Tensor: invalid storage offset {offset}")
+    return rt_set_geometry(t, ndim, sizes, strides, offset)
 
 
 def _init_subclass(cls, **kwargs):
     """A class with ``__torch_dispatch__`` and without a ``__torch_function__`` of its own, or inherited from one, has none."""
     super(Tensor, cls).__init_subclass__(**kwargs)
+    rt_setup_class_call(<PyTypeObject *>cls)
     if ("__torch_dispatch__" in cls.__dict__ and cls.__dict__["__torch_dispatch__"] is not _disabled_torch_dispatch_impl
             and c_type_lookup(<PyTypeObject *>cls, rt_str_torch_function) == c_type_lookup(rt_TensorType, rt_str_torch_function)):
         cls.__torch_function__ = _disabled_torch_function_impl
 
 
 rt_type_set(<PyTypeObject *>Tensor, "__init_subclass__", classmethod(_init_subclass))
-rt_type_set(<PyTypeObject *>Tensor, "_make_subclass", staticmethod(_make_subclass))
-rt_type_set(<PyTypeObject *>Tensor, "_make_wrapper_subclass", staticmethod(_make_wrapper_subclass))
+# Not as static methods: CPython specialises `Tensor._make_wrapper_subclass(...)` only for what is no descriptor.
+rt_type_set(<PyTypeObject *>Tensor, "_make_subclass", c_new_function(&subclass_definition, <void *>rt_TensorType, NULL))
+rt_type_set(<PyTypeObject *>Tensor, "_make_wrapper_subclass", c_new_function(&wrapper_definition, <void *>rt_TensorType, NULL))
 
 
 def _functionalize_unsafe_set(dst not None, src not None):

@@ -526,10 +526,6 @@ cdef class Tensor(TensorBase):
 
     # ------------------------------------------------------------------------------------------------------- Python's protocols
 
-    def as_subclass(self, cls):
-        """A tensor of a subclass on the same memory."""
-        return as_subclass(self, cls)
-
     def item(self):
         """The only element as a Python number."""
         cdef RtTensor *t = RT_TENSOR(<void *>self)

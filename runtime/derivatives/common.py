@@ -8,7 +8,10 @@ def scaled(grad, factor):
 
 def conj(x):
     """The conjugate of complex tensors and numbers; others as they are."""
-    return x.conj() if type(x) is not int and type(x) is not float and x.is_complex() else x
+    kind = type(x)
+    if kind is int or kind is float or kind is bool:
+        return x
+    return x.conjugate() if kind is complex else x.conj() if x.is_complex() else x
 
 
 def adjoint(x):

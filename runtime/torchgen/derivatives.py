@@ -13,7 +13,7 @@ Gradients of broadcast arguments are summed and those of real arguments made rea
 
 ``tangent`` is the formula of forward mode: tangents of the arguments are ``NAME_t``, and ``linear`` stands for the operator itself on
 tangents, ``elementwise`` for the gradient's formula on the tangent. ``outputs`` says which results have gradients (a list of bool, or
-``none``), ``node`` names the node's class where the rule gives another name. An entry serves the operator and its in-place variant.
+``none``), ``NAME: not_differentiable`` lets an argument that needs a gradient go without, ``node`` names the node's class where the rule gives another name. An entry serves the operator and its in-place variant.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ _HEADER = '"""Written by runtime/torchgen/derivatives.py from kernels/derivative
 _KEYS = {"op", "tangent", "outputs", "node"}
 
 #: What may be saved of a tensor instead of its elements: attribute or method -> the name that PyTorch gives to what is saved.
-_PARTS = {"shape": "sym_sizes", "dtype": "scalar_type", "device": "device", "ndim": "dim", "numel": "sym_numel", "layout": "layout"}
+_PARTS = {"shape": "sym_sizes", "dtype": "scalar_type", "device": "device", "ndim": "dim", "numel": "sym_numel", "layout": "layout",
+          "stride": "sym_strides", "storage_offset": "sym_storage_offset"}  # fmt: skip
 
 
 @dataclass
@@ -45,10 +46,10 @@ class _Entry:
     operator: Operator
     line: int
     formulas: list[tuple[tuple[str, ...], ast.expr]]
+    fixed: set[str]  # arguments that may need a gradient and get none
     tangent: str | None
     outputs: list[bool] | None
     node: str
-    number: int
     arguments: list[str] = field(init=False)
     results: list[str] = field(init=False)
 
@@ -60,7 +61,8 @@ class _Entry:
 
     @property
     def function(self) -> str:
-        return self.operator.native.func.name.unambiguous_name()
+        # No operator's name: formulas of other entries may call the operator.
+        return f"{self.operator.native.func.name.unambiguous_name()}_gradient"
 
     def fail(self, path: Path, rule: str):
         raise EntryError(path, self.line, rule, self.operator.name)
@@ -74,17 +76,23 @@ class _Saves(ast.NodeTransformer):
         self.tensors.update(entry.results)
         self.plain = {a for a in entry.arguments if a not in self.tensors}
         self.saved: dict[str, tuple[str, str]] = {}  # name -> (argument or result, part)
+        self.wanted_for: dict[str, int] = {}  # name -> bits of the inputs whose formulas mention it
+        self.bits = 0
         self.others: set[str] = set()
 
     def part(self, name: str, part: str) -> ast.Name:
         saved = f"{name}_{_PARTS[part]}"
-        self.saved[saved] = (name, part)
+        self.save(saved, name, part)
         return ast.Name(saved, ast.Load())
+
+    def save(self, saved: str, name: str, part: str) -> None:
+        self.saved[saved] = (name, part)
+        self.wanted_for[saved] = self.wanted_for.get(saved, 0) | self.bits
 
     def visit_Call(self, node):
         f = node.func
         if (isinstance(f, ast.Attribute) and isinstance(f.value, ast.Name) and f.value.id in self.tensors and not node.args
-                and f.attr in ("numel", "dim")):  # fmt: skip
+                and f.attr in ("numel", "dim", "stride", "storage_offset")):  # fmt: skip
             return self.part(f.value.id, "ndim" if f.attr == "dim" else f.attr)
         return self.generic_visit(node)
 
@@ -95,7 +103,7 @@ class _Saves(ast.NodeTransformer):
 
     def visit_Name(self, node):
         if node.id in self.tensors or node.id in self.plain:
-            self.saved[node.id] = (node.id, "value")
+            self.save(node.id, node.id, "value")
         else:
             self.others.add(node.id)
         return node
@@ -139,10 +147,14 @@ def _entries(path: Path, operators: list[Operator]) -> list[_Entry]:
                 fail("it is made of operators that have derivatives (CompositeImplicitAutograd)")
             arguments = {a.name: a for a in operator.schema.arguments}
             formulas = []
+            fixed: set[str] = set()
             for key, text in raw.items():
                 if key in _KEYS:
                     continue
                 inputs = tuple(part.strip() for part in key.split(","))
+                if text == "not_differentiable":
+                    fixed.update(inputs)
+                    continue
                 for i in inputs:
                     if i not in arguments or arguments[i].real_type.info.kind != "Tensor":
                         fail(f"{i!r} is no tensor argument")
@@ -159,9 +171,9 @@ def _entries(path: Path, operators: list[Operator]) -> list[_Entry]:
             if formulas and "node" not in raw:
                 number = counts.get(base, 0)
                 counts[base] = number + 1
-            title = "".join(part[:1].upper() + part[1:] for part in base.split("_"))
+            title = base.removesuffix("_forward").title().replace("_", "")
             node = raw.get("node", f"{title}Backward{number}")
-            found[name] = _Entry(operator, line, formulas, raw.get("tangent"), outputs, node, number)
+            found[name] = _Entry(operator, line, formulas, fixed, raw.get("tangent"), outputs, node)
     return list(found.values())
 
 
@@ -195,9 +207,10 @@ def _gradient(entry: _Entry, path: Path, others: set[str]) -> tuple[str, str]:
     values: list[str] = []
     starred = []
     for names, formula in entry.formulas:
+        bits = [1 << (len(inputs) + i) for i in range(len(names))]
+        saves.bits = sum(bits)
         formula = saves.visit(ast.parse(ast.unparse(formula), mode="eval").body)
         text = ast.unparse(formula)
-        bits = [1 << (len(inputs) + i) for i in range(len(names))]
         if "output_mask" in saves.others:
             flags = ", ".join(f"mask & {b} != 0" for b in bits)
             text = ast.unparse(_replace_mask(formula, f"({flags}{',' if len(bits) == 1 else ''})"))
@@ -231,7 +244,7 @@ def _gradient(entry: _Entry, path: Path, others: set[str]) -> tuple[str, str]:
     rows = []
     for saved, (name, part) in saves.saved.items():
         place = places[name] if name in places else -1 - entry.results.index(name)
-        rows.append(f"({saved!r}, {place}, {part!r})")
+        rows.append(f"({saved!r}, {place}, {part!r}, {saves.wanted_for[saved]})")
     text = (f"{entry.node!r}, {entry.function}, {tuple(places[i] for i in inputs)!r}, ({''.join(r + ', ' for r in rows)}), {grads}")
     return "\n".join(lines) + "\n", text
 
@@ -268,7 +281,7 @@ def _tangent(entry: _Entry, path: Path, others: set[str]) -> tuple[str, str]:
                     used.append(node.id)
             else:
                 others.add(node.id)
-    name = f"{entry.function}_tangent"
+    name = f"{entry.operator.native.func.name.unambiguous_name()}_tangent"
     return f"def {name}({', '.join(used)}):\n    return {ast.unparse(formula)}\n", f"({name}, {tuple(used)!r})"
 
 
@@ -286,8 +299,9 @@ def derivatives(root: Path, operators: list[Operator]) -> str:
     -------
     str
         Functions, and ``TABLE``: operator -> (node, function, places of differentiable arguments, what is saved, whether the function
-        takes the gradients of all results, which results have gradients, tangent). What is saved is (name, place, part), where places
-        below 0 are results: -1 the first.
+        takes the gradients of all results, which results have gradients, tangent). What is saved is (name, place, part, bits of
+        the inputs whose gradients want it), where places below 0 are results: -1 the first. Last come the places of the tensor arguments
+        that must not need a gradient.
 
     Raises
     ------
@@ -326,7 +340,12 @@ def derivatives(root: Path, operators: list[Operator]) -> str:
                 packets.add(name)
             elif not hasattr(builtins, name):
                 entry.fail(path, f"{name!r} is no argument, no function of runtime/derivatives and no operator")
-        rows.append(f"    {entry.operator.name!r}: ({row}, {entry.outputs!r}, {tangent}),\n")
+        differentiable = {i for names, _ in entry.formulas for i in names} | entry.fixed
+        refused = tuple(
+            i for i, a in enumerate(entry.operator.schema.arguments)
+            if entry.formulas and a.real_type.info.kind == "Tensor" and a.name not in differentiable
+        )  # fmt: skip
+        rows.append(f"    {entry.operator.name!r}: ({row}, {entry.outputs!r}, {tangent}, {refused!r}),\n")
     lines = [f"from {module} import {', '.join(sorted(names))}\n" for module, names in sorted(imports.items())]
     only = {name: f".{overloads[name][0]}" if len(overloads[name]) == 1 else "" for name in packets}
     lines += [f"{name} = ops.aten.{name}{only[name]}\n" for name in sorted(packets)]

@@ -1,0 +1,378 @@
+# Custom functions: the node of a call is the context that its `forward` and `backward` get. The classes that users derive from are in
+# runtime/autograd/function.py.
+
+@cython.final
+cdef class FunctionState:
+    """What a context holds beside the node's own fields."""
+    cdef object to_save, saved_for_forward, non_differentiable, dirty_tensors
+    cdef bint materialize_grads
+    cdef bint saved_in_setup       # `setup_context` is written by the user
+    cdef tuple needs_input_grad
+    cdef list places               # for each input the edge of its gradient, -1 where it is no tensor
+
+
+cdef class _FunctionBase(Node):
+    """A call of a custom function: node of the graph, and context of `forward` and `backward`."""
+
+    def __cinit__(self, *args, **kwargs):
+        cdef FunctionState state = FunctionState.__new__(FunctionState)
+        cdef RtNode *n = RT_NODE(<void *>self)
+        rt_node_emplace(n, RT_NODE_PYTHON)
+        n.tracked = 1
+        state.materialize_grads = True
+        state.needs_input_grad = ()
+        RT_INC(<void *>state)
+        n.payload = <PyObject *>state
+
+    def __init__(self, *args, **kwargs):
+        pass
+
+    @classmethod
+    def apply(cls, *args):
+        """Call the function: `forward` runs without recording, and the call becomes a node of the graph."""
+        return apply_function(cls, args)
+
+    @property
+    def saved_tensors(self):
+        """What `save_for_backward` has saved, as a tuple."""
+        cdef RtNode *n = RT_NODE(<void *>self)
+        cdef uint32_t i
+        if n.released and n.num_saved:
+            raise released_error()
+        return tuple([unpack_saved(n, &n.saved[i], True) for i in range(n.num_saved)])
+
+    @property
+    def saved_variables(self):
+        """The older name of `saved_tensors`."""
+        import warnings
+        warnings.warn("'saved_variables' is deprecated; use 'saved_tensors'", DeprecationWarning, stacklevel=2)
+        return self.saved_tensors
+
+    @property
+    def _raw_saved_tensors(self):
+        cdef RtNode *n = RT_NODE(<void *>self)
+        cdef uint32_t i
+        cdef SavedTensor one
+        if n.released and n.num_saved:
+            raise released_error()
+        found = []
+        for i in range(n.num_saved):
+            one = SavedTensor.__new__(SavedTensor)
+            one.node = self
+            one.place = <int>i
+            found.append(one)
+        return tuple(found)
+
+    @property
+    def to_save(self):
+        return state_of(self).to_save
+
+    @to_save.setter
+    def to_save(self, value):
+        state_of(self).to_save = value
+
+    @property
+    def saved_for_forward(self):
+        return state_of(self).saved_for_forward
+
+    @saved_for_forward.setter
+    def saved_for_forward(self, value):
+        state_of(self).saved_for_forward = value
+
+    @property
+    def non_differentiable(self):
+        return state_of(self).non_differentiable
+
+    @non_differentiable.setter
+    def non_differentiable(self, value):
+        state_of(self).non_differentiable = value
+
+    @property
+    def dirty_tensors(self):
+        return state_of(self).dirty_tensors
+
+    @dirty_tensors.setter
+    def dirty_tensors(self, value):
+        state_of(self).dirty_tensors = value
+
+    @property
+    def materialize_grads(self):
+        """Whether zeros stand for gradients that did not arrive."""
+        return state_of(self).materialize_grads
+
+    @materialize_grads.setter
+    def materialize_grads(self, bint value):
+        state_of(self).materialize_grads = value
+
+    @property
+    def needs_input_grad(self):
+        """For each input whether it needs a gradient."""
+        return state_of(self).needs_input_grad
+
+    @needs_input_grad.setter
+    def needs_input_grad(self, value):
+        state_of(self).needs_input_grad = tuple(value)
+
+
+rt_setup_function_node_type(<PyTypeObject *>_FunctionBase)
+rt_name_type(<PyTypeObject *>_FunctionBase, "runtime._core._FunctionBase")
+
+cdef extern from "runtime/core/node.h":
+    void rt_setup_function_node_type(PyTypeObject *type) noexcept
+
+
+cdef inline FunctionState state_of(object ctx):
+    return <FunctionState>RT_NODE(<void *>ctx).payload
+
+
+cdef object apply_function(object cls, tuple args):
+    cdef object ctx = cls._backward_cls()
+    cdef RtNode *n = RT_NODE(<void *>ctx)
+    cdef FunctionState state
+    cdef Py_ssize_t i, count = 0
+    cdef PyObject *value
+    cdef bint executable = False, setup
+    cdef list needs = []
+    cdef list places = []
+    if not isinstance(ctx, _FunctionBase):
+        raise TypeError(f"{(<type>cls).__name__}._backward_cls is no context class")
+    state = state_of(ctx)
+    for i in range(len(args)):
+        value = <PyObject *>args[i]
+        if rt_is_tensor(value):
+            places.append(count)
+            count += 1
+            needed = needs_grad(RT_TENSOR(value))
+            executable |= needed
+            needs.append(bool(needed))
+        else:
+            places.append(-1)
+            needs.append(False)
+    state.needs_input_grad = tuple(needs)
+    state.places = places
+    executable &= not rt_tls_state.no_grad
+    if executable:
+        rt_node_resize_edges(n, <uint32_t>count)
+        count = 0
+        for i in range(len(args)):
+            if rt_is_tensor(<PyObject *>args[i]):
+                find_edge(<PyObject *>args[i], &n.edges[count])
+                count += 1
+    setup = cls.setup_context is not default_setup_context
+    state.saved_in_setup = setup
+    before = rt_tls_state.no_grad
+    forward_before = rt_tls_state.no_forward_grad
+    rt_tls_state.no_grad = 1
+    rt_tls_state.no_forward_grad = 1
+    try:
+        if setup:
+            result = cls.forward(*args)
+            cls.setup_context(ctx, args, result)
+        else:
+            result = cls.forward(ctx, *args)
+    finally:
+        rt_tls_state.no_grad = before
+        rt_tls_state.no_forward_grad = forward_before
+    wrapped = wrap_outputs(ctx, state, args, result if isinstance(result, tuple) else (result,), executable)
+    if executable:
+        save_for_backward(n, state)
+        if anomaly_mode:
+            note_forward_trace(n)
+    if forward_level >= 0 and not forward_before:
+        for i in range(len(args)):
+            if rt_is_tensor(<PyObject *>args[i]) and tangent_of(<PyObject *>args[i]) != NULL:
+                from runtime.autograd.forward_mode import propagate_through_function
+                propagate_through_function(cls, ctx, args, wrapped, _set_tangent)
+                break
+    state.to_save = None
+    state.dirty_tensors = None
+    state.non_differentiable = None
+    return tuple(wrapped) if isinstance(result, tuple) else wrapped[0]
+
+
+default_setup_context = None   # Function.setup_context, set by runtime/autograd/function.py
+
+
+def _set_default_setup_context(function):
+    """Tell which `setup_context` is the base class's: a function with that one has a `forward` that takes the context."""
+    global default_setup_context
+    default_setup_context = function
+
+
+cdef set identities(object tensors, str what):
+    """The objects of a tuple of tensors that a context was given."""
+    if tensors is None:
+        return None
+    if not isinstance(tensors, tuple):
+        raise TypeError(f"{what} attribute is expected to be a tuple but is {class_name(tensors)}")
+    for i, one in enumerate(tensors):
+        if not rt_is_tensor(<PyObject *>one):
+            raise TypeError(f"{'mark_dirty' if what == 'dirty_tensors' else 'mark_non_differentiable'} can only accept variables, but argument "
+                            f"{i} is of type {class_name(one)}")
+    return {<uintptr_t><PyObject *>one for one in tensors}
+
+
+cdef list wrap_outputs(object ctx, FunctionState state, tuple args, tuple outputs, bint executable):
+    """Give what `forward` returned its history."""
+    cdef RtNode *n = RT_NODE(<void *>ctx)
+    cdef set dirty = identities(state.dirty_tensors, "dirty_tensors")
+    cdef set fixed = identities(state.non_differentiable, "non_differentiable")
+    cdef set inputs = {<uintptr_t><PyObject *>one for one in args if rt_is_tensor(<PyObject *>one)}
+    cdef list wrapped = []
+    cdef RtTensor *t
+    cdef uint32_t nr = 0
+    cdef bint is_input, is_modified, differentiable
+    cdef uint32_t n_tensors = 0
+    if dirty is not None:
+        out = {<uintptr_t><PyObject *>one for one in outputs}
+        for one in state.dirty_tensors:
+            if <uintptr_t><PyObject *>one not in out:
+                raise RuntimeError("Some elements marked as dirty during the forward method were not returned as output. The inputs that are "
+                                   "modified inplace must all be outputs of the Function.")
+    if executable:
+        rt_node_resize_slots(n, <uint32_t>len(outputs))
+    for one in outputs:
+        n_tensors += rt_is_tensor(<PyObject *>one)
+    for one in outputs:
+        if not rt_is_tensor(<PyObject *>one):
+            wrapped.append(one)
+            nr += 1
+            continue
+        t = RT_TENSOR(<void *>one)
+        is_input = <uintptr_t><PyObject *>one in inputs
+        is_modified = dirty is not None and <uintptr_t><PyObject *>one in dirty
+        differentiable = executable and (fixed is None or <uintptr_t><PyObject *>one not in fixed) and has_derivative_dtype(t)
+        if not differentiable:
+            if is_input and not is_modified:
+                one = view_of_itself(one) if not needs_grad(t) else one.detach()
+            elif needs_grad(t) and not is_modified:
+                one = one.detach()
+        elif is_modified:
+            if tensor_is_leaf(one) and t.flags & RT_T_REQUIRES_GRAD:
+                raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
+            if not is_input:
+                import warnings
+                warnings.warn("Only input Tensors should be given to ctx.mark_dirty(). If a Tensor is not an input, there is no need to pass it "
+                              "to mark_dirty().")
+            if t.view != NULL:
+                if n_tensors > 1:
+                    raise RuntimeError("If your Function modifies inplace an input that is a view of another Tensor, your Function cannot "
+                                       "return more than one Tensor. This is not supported by the current autograd engine. You should either "
+                                       "make sure the input is not a view (using .clone() for example) or make your Function only return one "
+                                       "Tensor (potentially splitting it into two Functions: one doing the inplace that returns a single Tensor "
+                                       "and a second one that does the other operations). You can ask on the forum "
+                                       "https://discuss.pytorch.org/ if you need help to do this change.")
+                t.flags &= ~<uint32_t>RT_T_CREATION
+                rebase_view(<PyObject *>one, n)
+            else:
+                set_history(<PyObject *>one, n, nr)
+        else:
+            if is_input:
+                if state.saved_in_setup and state.to_save is not None and any([one is kept for kept in state.to_save]):
+                    raise RuntimeError("An input that has been returned as-is as output is being saved for backward. This is not supported if "
+                                       "you override setup_context. You should return and save a view of the input instead, e.g. with "
+                                       "x.view_as(x) or setup ctx inside the forward function itself.")
+                shown = one
+                one = view_of_itself(one)
+                if state.to_save is not None:
+                    state.to_save = tuple([one if kept is shown and not needs_grad(RT_TENSOR(<void *>shown)) else kept for kept in state.to_save])
+            t = RT_TENSOR(<void *>one)
+            set_history(<PyObject *>one, n, nr)
+            if t.view != NULL:
+                creation = RT_CREATED_BY_MULTI_OUTPUT if n_tensors > 1 else RT_CREATED_IN_CUSTOM_FUNCTION
+                t.flags = (t.flags & ~<uint32_t>RT_T_CREATION) | <uint32_t>creation << RT_T_CREATION_SHIFT
+        wrapped.append(one)
+        nr += 1
+    return wrapped
+
+
+cdef object view_of_itself(object tensor):
+    """A view of all of a tensor, made without recording."""
+    with _NoGradBlock():
+        return tensor.view_as(tensor)
+
+
+cdef int save_for_backward(RtNode *n, FunctionState state) except -1:
+    cdef uint32_t i, count
+    cdef PyObject *value
+    if state.to_save is None:
+        return 0
+    if not isinstance(state.to_save, tuple):
+        raise TypeError(f"saved_tensors attribute is expected to be a tuple but is {class_name(state.to_save)}")
+    count = <uint32_t>len(state.to_save)
+    rt_node_resize_saved(n, count)
+    for i in range(count):
+        one = state.to_save[i]
+        value = <PyObject *>one
+        if one is not None and not rt_is_tensor(value):
+            raise TypeError(f"save_for_backward can only save variables, but argument {i} is of type {class_name(one)}")
+        if one is None:
+            n.saved[i].value = NULL
+            continue
+        save_tensor(&n.saved[i], value, n, output_nr_of(RT_TENSOR(value)))
+    return 0
+
+
+cdef int apply_custom(RtNode *n, PyObject **grads, PyObject **made) except -1:
+    """Call a custom function's `backward`."""
+    ctx = <object><PyObject *>n
+    cdef FunctionState state = state_of(ctx)
+    cdef uint32_t i
+    cdef Py_ssize_t given, wanted, place
+    cdef list arguments = []
+    for i in range(n.num_slots):
+        if grads[i] != NULL:
+            arguments.append(<object>grads[i])
+        elif state.materialize_grads and n.slots[i].is_set:
+            arguments.append(zeros_as(&n.slots[i]))
+        else:
+            arguments.append(None)
+    answers = ctx.apply(*arguments)
+    if not isinstance(answers, tuple):
+        answers = (answers,)
+    given = len(answers)
+    wanted = len(state.places)
+    if given > wanted and all([one is None for one in answers[wanted:]]):
+        answers = answers[:wanted]
+        given = wanted
+    if given != wanted:
+        raise RuntimeError(f"function {ctx.name()} returned an incorrect number of gradients (expected {wanted}, got {given})")
+    for i in range(<uint32_t>wanted):
+        place = state.places[i]
+        one = answers[i]
+        if place < 0:
+            if one is not None:
+                raise RuntimeError(f"function {ctx.name()} returned a gradient different than None at position {i + 1}, but the corresponding "
+                                   f"forward input was not a Variable")
+            continue
+        if one is None:
+            continue
+        if not rt_is_tensor(<PyObject *>one):
+            raise TypeError(f"expected Variable or None (got {class_name(one)})")
+        RT_INC(<void *>one)
+        made[place] = <PyObject *>one
+    return 0
+
+
+cdef object zeros_as(rt_grad_like *like):
+    """Zeros where no gradient arrived."""
+    return functions["zeros"](steal(rt_size_new(like.ndim, like.sizes)), dtype=<object>rt_dtype_objects[like.dtype],
+                              device=make_device(like.device_type, like.device_index))
+
+
+def _apply_function(cls, tuple args not None):
+    """Call a custom function; behind `Function.apply`."""
+    return apply_function(cls, args)
+
+
+def _with_error(tensor not None, str message not None):
+    """A tensor on the same memory, through which backward raises."""
+    cdef RtNode *node = rt_node_new(<PyTypeObject *>NotImplementedNode, RT_NODE_ERROR, 0, 1, 0)
+    if node == NULL:
+        raise_current()
+    holder = steal(<PyObject *>node)
+    RT_INC(<void *>message)
+    node.payload = <PyObject *>message
+    result = without_history(tensor)
+    set_history(<PyObject *>result, node, 0)
+    return result
