@@ -188,7 +188,8 @@ cdef object tensor_to_numpy(object self, bint force):
         result = self.detach()
         if not result.is_cpu:
             result = result.cpu()
-        result = result.resolve_conj().resolve_neg() if has_key(t, RT_KEY_Conjugate) or has_key(t, RT_KEY_Negative) else result
+        if t.keys & unusual_bits:
+            result = result.clone()
         return array_over(RT_TENSOR(<void *>result), False)
     if t.device_type != DEVICE_CPU:
         raise TypeError(f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory "
@@ -199,6 +200,8 @@ cdef object tensor_to_numpy(object self, bint force):
         raise RuntimeError("Can't call numpy() on Tensor that has conjugate bit set. Use tensor.resolve_conj().numpy() instead.")
     if has_key(t, RT_KEY_Negative):
         raise RuntimeError("Can't call numpy() on Tensor that has negative bit set. Use tensor.resolve_neg().numpy() instead.")
+    if has_key(t, K_ZeroTensor):
+        raise RuntimeError(" Cannot convert a ZeroTensor to numpy. Set force=True if you need the zero array.")
     if unlikely(rt_tls_state.included & ~rt_tls_state.excluded & watching_bits):
         self = detached(self)
         t = RT_TENSOR(<void *>self)
