@@ -929,8 +929,9 @@ cdef class _Relay:
     cdef object error
 
     def __call__(self):
-        cdef rt_tls before = rt_tls_state
-        rt_tls_state = self.state
+        cdef rt_tls *here = &rt_tls_state
+        cdef rt_tls before = here[0]
+        here[0] = self.state
         self.task.depth = 0
         thread_storage().update(self.storage)
         try:
@@ -938,7 +939,7 @@ cdef class _Relay:
         except BaseException as e:
             self.error = e
         finally:
-            rt_tls_state = before
+            here[0] = before
 
 
 cdef int run_in_thread(GraphTask task) except -1:
