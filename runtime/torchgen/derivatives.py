@@ -62,7 +62,7 @@ class _Entry:
 
     @property
     def function(self) -> str:
-        # No operator's name: formulas of other entries may call the operator.
+        # A name that no operator and no helper has: formulas of other entries may call those.
         return f"gradient_of_{self.operator.native.func.name.unambiguous_name()}"
 
     def fail(self, path: Path, rule: str):
