@@ -6,10 +6,8 @@ aten = ops.aten
 
 
 def not_implemented(name):
-    """The gradient of what has none: raises."""
-    raise NotImplementedError(
-        f"the derivative for '{name}' is not implemented. To request support, please file an issue with a short program that needs it."
-    )
+    """Raise that an operator has no derivative by one of its arguments."""
+    raise NotImplementedError(f"the derivative for '{name}' is not implemented.")
 
 
 def convolution_tangent(input, input_t, weight, weight_t, bias_t, *place):

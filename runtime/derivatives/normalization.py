@@ -9,8 +9,8 @@ whose gradients by g, y and rstd follow; rstd itself has the derivative -rstd**2
 """
 
 import runtime
-from runtime._core import is_grad_enabled
 from runtime import ops
+from runtime._core import is_grad_enabled
 
 aten = ops.aten
 
@@ -174,12 +174,8 @@ def _over_batch(input, running_mean, running_var, save_mean, save_invstd, traini
 def updating_batch_norm_backward(grad, input, weight, running_mean, running_var, save_mean, save_invstd, training, eps, mask, reserve):
     """Gradients of a batch norm with a reserve. The operator for them wants a weight."""
     if weight is None:
-        return aten.native_batch_norm_backward.default(
-            grad, input, weight, running_mean, running_var, save_mean, save_invstd, training, eps, mask
-        )
-    return aten.batch_norm_backward.default(
-        grad, input, weight, running_mean, running_var, save_mean, save_invstd, training, eps, mask, reserve
-    )
+        return aten.native_batch_norm_backward.default(grad, input, weight, running_mean, running_var, save_mean, save_invstd, training, eps, mask)
+    return aten.batch_norm_backward.default(grad, input, weight, running_mean, running_var, save_mean, save_invstd, training, eps, mask, reserve)
 
 
 def batch_norm_double_backward(grads, grad_out, input, weight, running_mean, running_var, save_mean, save_invstd, training, eps, mask):
@@ -205,9 +201,7 @@ def batch_norm_double_backward(grads, grad_out, input, weight, running_mean, run
     return _filled(by_grad, grad_out), by_x, None if by_weight is None else by_weight.view(-1)
 
 
-def batch_norm_tangent(
-    input, input_t, weight, weight_t, bias_t, running_mean, running_var, save_mean, save_invstd, training, eps
-):
+def batch_norm_tangent(input, input_t, weight, weight_t, bias_t, running_mean, running_var, save_mean, save_invstd, training, eps):
     """The tangent of batch norm."""
     if not input.numel():
         return input_t
