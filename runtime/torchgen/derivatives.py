@@ -63,7 +63,7 @@ class _Entry:
     @property
     def function(self) -> str:
         # No operator's name: formulas of other entries may call the operator.
-        return f"{self.operator.native.func.name.unambiguous_name()}_gradient"
+        return f"gradient_of_{self.operator.native.func.name.unambiguous_name()}"
 
     def fail(self, path: Path, rule: str):
         raise EntryError(path, self.line, rule, self.operator.name)
@@ -282,7 +282,7 @@ def _tangent(entry: _Entry, path: Path, others: set[str]) -> tuple[str, str]:
                     used.append(node.id)
             else:
                 others.add(node.id)
-    name = f"{entry.operator.native.func.name.unambiguous_name()}_tangent"
+    name = f"tangent_of_{entry.operator.native.func.name.unambiguous_name()}"
     return f"def {name}({', '.join(used)}):\n    return {ast.unparse(formula)}\n", f"({name}, {tuple(used)!r})"
 
 
