@@ -114,9 +114,9 @@ def test_resampling_with_a_filter(name, size):
 
 
 @pytest.mark.oracle
-def test_masked_shares():
+def test_what_is_masked_altogether_has_no_gradient():
     def shares(m, x):
-        return m.ops.aten._masked_softmax(x, m.tensor([[True, False, False], [False, False, False]]), 1, 2)
+        return m.ops.aten._masked_softmax(x, m.tensor([[True, False, False], [True, True, True]]), 1, 2)
 
     assert_as_torch(shares, array(2, 3), double=False)
 
