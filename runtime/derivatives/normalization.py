@@ -121,10 +121,9 @@ def _of_channels(t, group):
 def group_norm_gradients(grads, input, mean, rstd, weight, N, C, HxW, group, mask):
     """Gradients by (input, weight, bias) of group norm's results: the values, means and deviations, which all have gradients."""
     grad, of_mean, of_rstd = grads
-    simple = of_mean is None and of_rstd is None
-    if simple and not is_grad_enabled() or not input.numel():
-        if grad is None:
-            return None, None, None
+    if not input.numel():
+        return tuple(input.new_zeros(shape) if wanted else None for shape, wanted in zip((input.shape, (C,), (C,)), mask, strict=True))
+    if grad is not None and of_mean is None and of_rstd is None and not is_grad_enabled():
         return aten.native_group_norm_backward.default(grad.contiguous(), input.contiguous(), mean, rstd, weight, N, C, HxW, group, mask)
     _, normal = _grouped(input, mean, rstd, group)
     by_x = by_weight = by_bias = None
