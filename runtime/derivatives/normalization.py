@@ -8,6 +8,8 @@ symmetric. The normalization's derivative is rstd * P, so that a gradient g flow
 whose gradients by g, y and rstd follow; rstd itself has the derivative -rstd**2 * y / n.
 """
 
+import math
+
 import runtime
 from runtime import ops
 from runtime._core import is_grad_enabled
@@ -108,9 +110,7 @@ def _affine_tangent(normal, tangent, weight, weight_t, bias_t):
 def _grouped(input, mean, rstd, group):
     """The input as [N, groups, channels of a group, space], normalized."""
     n, c = input.shape[:2]
-    if not input.numel():
-        return input.reshape(n, group, c // group, 0), None
-    x = input.reshape(n, group, c // group, -1)
+    x = input.reshape(n, group, c // group, math.prod(input.shape[2:]))
     return x, _Normal(x, mean.view(n, group, 1, 1), rstd.view(n, group, 1, 1), (2, 3))
 
 
@@ -121,14 +121,12 @@ def _of_channels(t, group):
 def group_norm_gradients(grads, input, mean, rstd, weight, N, C, HxW, group, mask):
     """Gradients by (input, weight, bias) of group norm's results: the values, means and deviations, which all have gradients."""
     grad, of_mean, of_rstd = grads
-    if not input.numel():
-        return tuple(input.new_zeros(shape) if wanted else None for shape, wanted in zip((input.shape, (C,), (C,)), mask, strict=True))
     if grad is not None and of_mean is None and of_rstd is None and not is_grad_enabled():
         return aten.native_group_norm_backward.default(grad.contiguous(), input.contiguous(), mean, rstd, weight, N, C, HxW, group, mask)
     _, normal = _grouped(input, mean, rstd, group)
     by_x = by_weight = by_bias = None
     if grad is not None:
-        g = grad.reshape(N, group, C // group, -1)
+        g = grad.reshape(N, group, C // group, HxW)
         if mask[0]:
             by_x = normal.rstd * normal.project(_times(g, _of_channels(weight, group)))
         if mask[1]:
