@@ -10,7 +10,7 @@ static void copy_elements(RtTensor *to, const RtTensor *from)
 {
     if (to->dtype == from->dtype && to->flags & RT_T_CONTIGUOUS && from->flags & RT_T_CONTIGUOUS && to->numel == from->numel) {
         if (to->numel)
-            memmove(rt_data(to), rt_data(from), (size_t)to->numel * rt_itemsize[to->dtype]);
+            rt_copy_bytes(rt_data(to), rt_data(from), to->numel * rt_itemsize[to->dtype]);
         return;
     }
     rt_loop copy = {rt_copy_loop(rt_itemsize[to->dtype]), NULL};
@@ -140,7 +140,7 @@ RT_KERNEL(clone)
                   t->storage->data != NULL && !(t->keys & RT_LAZY_BITS))) {
         RtTensor *r = rt_empty_like(t, t->dtype);
         if (r != NULL)
-            memcpy(rt_data(r), rt_data(t), (size_t)t->numel * rt_itemsize[t->dtype]);
+            rt_copy_bytes(rt_data(r), rt_data(t), t->numel * rt_itemsize[t->dtype]);
         return (PyObject *)r;
     }
     return (PyObject *)copy_of(t, t->dtype, t->device_type, t->device_index, args[1]);

@@ -225,6 +225,27 @@ def _adopt(array):
     return tensor_over_array(array, RT_STORAGE_RESIZABLE)
 
 
+cdef extern from "kernels/shared/boxed.h":
+    PyObject *rt_requested_result(rt_operator *op, int ndim, const int64_t *sizes, int code) noexcept
+
+
+def _offered(OpOverload op not None, sizes, element):
+    """For an operator's kernel: a tensor over the output that is offered for its result of this shape and dtype, or None."""
+    cdef int64_t shape[RT_MAX_DIM]
+    cdef int n = 0
+    if RT_TYPE(<void *>element) is not rt_DtypeType:
+        raise TypeError("_offered() takes a dtype")
+    for size in sizes:
+        if n == RT_MAX_DIM:
+            return None
+        shape[n] = size
+        n += 1
+    cdef PyObject *found = rt_requested_result(op.op, n, shape, (<RtDtype *><void *>element).code)
+    if found == NULL and c_err_occurred() == NULL:
+        return None
+    return steal(found)
+
+
 # ------------------------------------------------------------------------------------------------------------------------- DLPack
 
 cdef extern from "runtime/core/alloc.h":

@@ -505,7 +505,7 @@ def linalg_matrix_power(self, n):
     size = self.shape[-1]
     if n == 0:
         eye = aten.eye.default(size, dtype=self.dtype, device=self.device)
-        return aten.clone.default(aten.expand.default(eye, list(self.shape)), memory_format=_contiguous())
+        return aten.copy_.default(aten.clone.default(self, memory_format=_contiguous()), eye)
     base = aten.linalg_inv.default(self) if n < 0 else self
     n = abs(n)
     if n == 1:
