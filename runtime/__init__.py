@@ -89,7 +89,7 @@ def trace_dispatch(file=None):
 
 # Submodules that are imported when they are first asked for.
 _SUBMODULES = (
-    "autograd", "compat", "cuda", "fft", "library", "linalg", "masked", "modes", "nn", "optim", "overrides", "signal", "special",
+    "amp", "autograd", "compat", "cuda", "fft", "library", "linalg", "masked", "modes", "nn", "optim", "overrides", "signal", "special",
     "subclasses", "testing", "types", "utils",
 )  # fmt: skip
 

@@ -24,6 +24,9 @@ include "core/dispatch.pxi"      # binding arguments, the call, foreign arrays
 include "core/python_dispatcher.pxi"  # OperatorBase: rules in Python; the pre-dispatch stack
 include "core/overload.pxi"      # OpOverload
 include "core/ops.pxi"           # OpOverloadPacket, namespaces, tags
+include "core/lazy_bits.pxi"     # lazy conjugates and negatives
+include "core/zero_tensor.pxi"   # zeros without memory
+include "core/autocast.pxi"      # casting arguments by policy
 include "core/adinplace.pxi"     # version counters and view metadata
 include "core/python_key.pxi"    # modes, and `__torch_dispatch__`
 include "core/arguments.pxi"     # arguments of functions that are no operators

@@ -36,10 +36,6 @@ log = logging.getLogger(__name__)
 OPDEF_TO_LIB = {}  # full name -> the library that the definition lives in
 OPDEFS = weakref.WeakValueDictionary()  # full name -> CustomOpDef
 
-#: Device types whose tensors have an autocast key.
-_AUTOCAST_DEVICES = ("cpu", "cuda", "hpu", "ipu", "maia", "mps", "mtia", "privateuseone", "xla", "xpu")
-
-
 def custom_op(name, fn=None, /, *, mutates_args, device_types=None, schema=None, tags=None):
     """Make an operator of a function.
 
@@ -406,12 +402,6 @@ def check_differentiable(op, shown, allow_valid_view=False):
         )
 
 
-def is_autocast_available(device_type):
-    """Whether tensors of a device type have an autocast key."""
-    _core._dispatch_key_for_device(device_type)  # raises for what is no device type
-    return device_type in _AUTOCAST_DEVICES
-
-
 def autocast_kernel(op, device_type, cast_inputs):
     """The autocast kernel of an operator for a device type, and its key.
 
@@ -423,7 +413,7 @@ def autocast_kernel(op, device_type, cast_inputs):
     """
     if not isinstance(cast_inputs, _dtype):
         raise ValueError(f"Expected `cast_inputs` of type `torch.dtype`, got: `{type(cast_inputs)}`")
-    if not is_autocast_available(device_type):
+    if not _core._is_autocast_available(device_type):
         raise ValueError(f"Device type '{device_type}' does not support autocast.")
     key = "Autocast" + _core._dispatch_key_for_device(device_type)
 

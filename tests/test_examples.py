@@ -34,3 +34,12 @@ def test_an_example_runs_and_says_what_it_shows(name, capsys, monkeypatch):
 def test_an_example_is_short_and_says_first_what_it_shows(name):
     lines = (FOLDER / name).read_text().splitlines()
     assert len(lines) < 40 and lines[0].startswith('"""') and lines[0].endswith('"""')
+
+
+def test_the_network_learns_to_read_digits(capsys, monkeypatch):
+    pytest.importorskip("sklearn")
+    monkeypatch.setattr(sys, "argv", ["train_digits.py", "--epochs", "6"])
+    runpy.run_path(str(FOLDER / "train_digits.py"), run_name="__main__")
+    said = capsys.readouterr().out
+    assert "38314 parameters, 138 steps" in said
+    assert float(said.rpartition("% of the test digits")[0].split()[-1]) > 97

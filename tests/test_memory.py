@@ -6,6 +6,7 @@ Measured by the high-water mark of the process's memory, which Linux counts and 
 import ctypes
 import re
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,22 @@ OUT = {
     "mv": (lambda o: rt.mv(X, V, out=o), (N,)),
 }
 
+ATEN = rt.ops.aten
+WAVES = rt.complex(X, Y)
+# Operators whose kernels are written in Python, or that move elements: their out= variants are made of the functional ones.
+MADE = {
+    "flip": (ATEN.flip, (X, [0])),
+    "repeat": (ATEN.repeat, (V, [N, 1])),
+    "roll": (ATEN.roll, (X, [3], [1])),
+    "roll of the flat elements": (ATEN.roll, (X, [3])),
+    "diff": (ATEN.diff, (X,)),
+    "constant_pad_nd": (ATEN.constant_pad_nd, (X, [1, 2, 3, 4], 1.5)),
+    "reflection_pad1d": (ATEN.reflection_pad1d, (X, [3, 4])),
+    "replication_pad1d": (ATEN.replication_pad1d, (X, [3, 4])),
+    "upsample_nearest1d": (ATEN.upsample_nearest1d, (X[None], [2 * N])),
+}
+OUT |= {name: (lambda o, op=op, args=args: op.out(*args, out=o), op.default(*args).shape) for name, (op, args) in MADE.items()}
+
 IN_PLACE = {
     "add": lambda o: o.add_(Y),
     "clamp": lambda o: o.clamp_(0, 1),
@@ -124,6 +141,52 @@ def test_out_variants_allocate_nothing(name, extra):
     call, shape = OUT[name]
     o = _filled(*shape)
     assert extra(lambda: call(o)) < ALLOWED
+
+
+BESIDE = {
+    "roll in two dimensions": (ATEN.roll, (X[:9, :9], [3, 4], [1, 0])),
+    "roll of what is expanded": (ATEN.roll, (V[:9].expand(5, 9), [3])),
+    "reflection_pad2d": (ATEN.reflection_pad2d, (X[None, :9, :9], [1, 2, 3, 4])),
+    "reflection_pad3d": (ATEN.reflection_pad3d, (X[:4, :27].reshape(1, 4, 9, 3), [1, 2, 3, 4, 1, 2])),
+    "upsample_nearest3d": (ATEN.upsample_nearest3d, (X[:4, :27].reshape(1, 1, 4, 9, 3), [5, 7, 6])),
+    "upsample_bilinear2d": (ATEN.upsample_bilinear2d, (X[None, None, :9, :9], [5, 12], False)),
+    "upsample_bilinear2d of bytes": (ATEN.upsample_bilinear2d, ((X[None, None, :9, :9] * 255).to(rt.uint8), [5, 12], False)),
+    "upsample_bicubic2d of halves": (ATEN.upsample_bicubic2d, (X[None, None, :9, :9].half(), [5, 12], True)),
+    "_fft_c2c": (ATEN._fft_c2c, (WAVES[:9, :9], [0, 1], 0, True)),
+    "_fft_r2c": (ATEN._fft_r2c, (X[:9, :9], [0, 1], 0, True)),
+    "_fft_c2r": (ATEN._fft_c2r, (WAVES[:9, :9], [0, 1], 2, 16)),
+    "diff of order 3": (ATEN.diff, (X[:9, :9], 3, 0)),
+}
+
+
+@pytest.mark.parametrize("name", MADE | BESIDE)
+def test_out_variants_write_what_the_operator_returns(name):
+    op, args = (MADE | BESIDE)[name]
+    expected = op.default(*args)
+    for o in (rt.empty_like(expected), rt.empty(0, dtype=expected.dtype), rt.empty_like(expected.mT.contiguous()).mT):
+        if o.numel() == 0 or o.shape == expected.shape:
+            assert op.out(*args, out=o) is o
+            assert rt.equal(o, expected)
+
+
+def test_an_output_that_is_also_the_input_is_read_before_it_is_written():
+    x = X[:9, :9].clone()
+    expected = rt.roll(x, 2, 1)
+    assert rt.equal(ATEN.roll.out(x, [2], [1], out=x), expected)
+
+
+def test_a_python_kernel_that_replaces_another_is_not_given_the_output():
+    kept = []
+
+    def roll(self, shifts, dims=()):
+        kept.append(self.clone())
+        return self.clone()
+
+    with rt.library._scoped_library("aten", "IMPL") as lib, warnings.catch_warnings(action="ignore"):
+        lib.impl("roll", roll, "CPU", allow_override=True)
+        o = ATEN.roll.out(V, [1], [0], out=rt.empty(N))
+    o.zero_()
+    assert rt.equal(kept[0], V)
 
 
 @pytest.mark.parametrize("name", IN_PLACE)

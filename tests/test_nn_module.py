@@ -8,6 +8,7 @@ import pytest
 
 import runtime
 from runtime import nn
+from runtime.autograd import no_grad
 
 
 class Net(nn.Module):
@@ -155,16 +156,6 @@ def test_a_module_refuses_as_in_pytorch(statement):
         text = str(caught.value).replace("runtime.nn.", "torch.nn.").replace("runtime.Tensor", "torch.Tensor")
         errors.append((caught.type, text.replace("test_nn_module.", "").split(", but expected one of")[0]))
     assert errors[0] == errors[1]
-
-
-def test_a_parameter_must_be_a_leaf():
-    class Derived(runtime.Tensor):
-        grad_fn = "MulBackward"
-
-    p = runtime.Tensor._make_subclass(Derived, runtime.ones(1))
-    p._is_param = True
-    with pytest.raises(ValueError, match="Cannot assign non-leaf Tensor to parameter 'w'"):
-        nn.Module().register_parameter("w", p)
 
 
 def test_registration_hooks_of_all_modules_can_replace_members():
@@ -597,3 +588,130 @@ def test_a_list_of_parameters_acts_as_a_list():
     assert [getattr(v, "shape", v) for v in p] == [(4,), 3, (2,), (3,)] and len(p) == 4
     assert len(p[1:3]) == 2 and p[-1].shape == (3,)
     assert [name for name, _ in p.named_parameters()] == ["0", "2", "3"]
+
+
+# ---- backward hooks
+
+
+def backward_calls(m):
+    """What full backward hooks and pre-hooks see and change, in a network of products."""
+
+    class Product(m.nn.Module):
+        def __init__(self, factor):
+            super().__init__()
+            self.factor = m.nn.Parameter(m.tensor(factor))
+
+        def forward(self, x, *others):
+            return x * self.factor
+
+    seen = []
+
+    def note(name, change=None):
+        def hook(module, *gradients):
+            seen.append((name, [[None if g is None else g.tolist() for g in grads] for grads in gradients]))
+            return change(*gradients) if change else None
+
+        return hook
+
+    net = m.nn.Sequential(Product([2.0, 3.0]), Product([5.0, 7.0]))
+    net[0].register_full_backward_hook(note("first"))
+    net[0].register_full_backward_hook(note("before"), prepend=True)
+    net[1].register_full_backward_hook(note("second", lambda inputs, outputs: (inputs[0] * 10,)))
+    net[1].register_full_backward_pre_hook(note("pre", lambda outputs: (outputs[0] + 1,)))
+    x = m.ones(2, requires_grad=True)
+    net(x).sum().backward()
+    return seen, x.grad.tolist(), [p.grad.tolist() for p in net.parameters()]
+
+
+@pytest.mark.oracle
+def test_full_backward_hooks_see_and_change_gradients_as_in_pytorch():
+    torch = pytest.importorskip("torch")
+    assert backward_calls(runtime) == backward_calls(torch)
+
+
+def test_full_backward_hooks_fire_without_gradients_of_inputs():
+    net, seen = nn.Sequential(nn.Identity()), []
+    net[0].w = nn.Parameter(runtime.ones(2))
+    net[0].forward = lambda x: x * net[0].w
+    net[0].register_full_backward_hook(lambda module, inputs, outputs: seen.append((inputs, outputs[0].tolist())))
+    with pytest.warns(UserWarning, match="no inputs require gradients"):
+        net(runtime.ones(2)).sum().backward()
+    assert seen == [((None,), [1, 1])]
+    with no_grad():
+        net(runtime.ones(2))
+    assert len(seen) == 1
+
+
+def test_a_backward_hook_returns_as_many_gradients_as_there_are():
+    net = nn.Identity()
+    with net.register_full_backward_hook(lambda module, inputs, outputs: (1, 2)):
+        y = net(runtime.ones(2, requires_grad=True))
+    with pytest.raises(RuntimeError, match="Backward hook returned an invalid number of grad_input, got 2, but expected 1"):
+        y.sum().backward()
+    with net.register_full_backward_pre_hook(lambda module, outputs: (1, 2)):
+        y = net(runtime.ones(2, requires_grad=True))
+    with pytest.raises(RuntimeError, match="Backward pre hook returned an invalid number of grad_output, got 2, but expected 1"):
+        y.sum().backward()
+    with net.register_full_backward_hook(lambda *a: None), pytest.warns(UserWarning, match="module output should be a Tensor or a tuple of"):
+        net({"x": 1})
+
+
+def test_hooks_at_the_node_of_a_result_warn_of_what_they_miss():
+    seen = []
+
+    class Twice(nn.Module):
+        def forward(self, x):
+            return x * 2 * 3
+
+    net = Twice()
+    net.register_backward_hook(lambda module, inputs, outputs: seen.append((module is net, outputs[0].tolist())))
+    with pytest.warns(FutureWarning, match="when the forward contains multiple autograd Nodes"):
+        net(runtime.ones(1, requires_grad=True)).sum().backward()
+    assert seen == [(True, [1.0])]
+    assert net(runtime.ones(1)).tolist() == [6]
+
+
+def test_backward_hooks_of_all_modules():
+    from runtime.nn.modules import module as hooks
+
+    seen = []
+    with (
+        hooks.register_module_full_backward_hook(lambda module, inputs, outputs: seen.append(type(module).__name__)),
+        hooks.register_module_full_backward_pre_hook(lambda module, outputs: seen.append("pre")),
+    ):
+        y = nn.Sequential(nn.Identity())(runtime.ones(1, requires_grad=True))
+        y.sum().backward()
+    assert seen == ["pre", "pre", "Identity", "Sequential"]
+    with pytest.raises(RuntimeError, match="Cannot use both regular backward hooks and full backward hooks as a global Module hook"):
+        hooks.register_module_backward_hook(lambda *a: None)
+
+
+# ---- gradients
+
+
+def test_gradients_accumulate_in_parameters_until_they_are_dropped():
+    w = nn.Parameter(runtime.tensor([2.0, 3.0]))
+    net = nn.Module()
+    net.w = w
+    for expected in 4.0, 8.0:
+        (net.w * net.w).sum().backward()
+        assert w.grad[0] == expected
+    grad = w.grad
+    net.zero_grad(set_to_none=False)
+    assert w.grad is grad and not grad.any()
+    net.double()
+    assert w.grad is grad and grad.dtype == runtime.float64 and w.requires_grad and w.is_leaf
+    net.zero_grad()
+    assert w.grad is None
+
+
+def test_a_parameter_requires_gradients_where_none_are_recorded():
+    with no_grad():
+        assert nn.Parameter(runtime.ones(1)).requires_grad
+
+
+def test_a_parameter_cannot_be_a_result():
+    result = nn.Parameter(runtime.ones(1)) * 2
+    result._is_param = True
+    with pytest.raises(ValueError, match="Cannot assign non-leaf Tensor to parameter 'w'"):
+        nn.Module().w = result

@@ -452,3 +452,37 @@ def test_a_learning_rate_that_is_a_tensor_stays_the_same_tensor():
         warnings.simplefilter("ignore")
         made.step()
     assert optimizer.param_groups[0]["lr"] is lr and lr.item() == 0.25 and optimizer.param_groups[0]["initial_lr"].item() == 0.5
+
+
+# ---- steps that autograd records
+
+
+def gradient_through_steps(m, settings):
+    w = m.tensor([1.0, 2.0], requires_grad=True)
+    p = w * 2
+    optimizer = m.optim.SGD([p], lr=0.1, differentiable=True, **settings)
+    for _ in range(3):
+        p.grad = (p + 0) * w  # a copy: the step changes p
+        optimizer.step()
+    p.sum().backward()
+    return p.tolist(), w.grad.tolist()
+
+
+@pytest.mark.oracle
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("settings", [{}, {"momentum": 0.5}, {"momentum": 0.5, "nesterov": True, "weight_decay": 0.1, "maximize": True}])
+def test_gradients_flow_through_differentiable_steps_as_in_pytorch(settings):
+    torch = pytest.importorskip("torch")
+    for got, want in zip(gradient_through_steps(runtime, settings), gradient_through_steps(torch, settings), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5)
+
+
+def test_a_step_is_not_recorded_and_does_not_break_the_graph_of_the_loss():
+    p = nn.Parameter(runtime.ones(2))
+    optimizer = optim.Adam([p])
+    (p * 3).sum().backward()
+    optimizer.step()
+    assert p.is_leaf and p.requires_grad and p.grad_fn is None and not p.grad.requires_grad
+    optimizer.zero_grad()
+    (p * 3).sum().backward()
+    assert p.grad.tolist() == [3, 3]

@@ -38,7 +38,7 @@ def tables(tmp_path_factory):
 def read(tmp_path, text, python=("in_python",), c=("first", "second", "op_out", "v", "a", "b", "x")):
     path = tmp_path / "native_functions.yaml"
     path.write_text(text)
-    sources = SOURCES._replace(operators=path, python={name: ["module"] for name in python}, c=frozenset(c))
+    sources = SOURCES._replace(operators=path, lists=None, python={name: ["module"] for name in python}, c=frozenset(c))
     return {f.name: f for f in read_operators(sources)}
 
 

@@ -1,6 +1,7 @@
 /* Copies and fills: copy_, clone, _to_copy, fill_, zero_. Conversions between dtypes go block by block through the iterator. */
 #include "kernels/cpu/iterator.h"
 #include "kernels/shared/boxed.h"
+#include "kernels/shared/lazy_bits.h"
 #include "rt_builtins.h"
 #include "kernels/shared/pointwise.h"
 
@@ -9,7 +10,7 @@ static void copy_elements(RtTensor *to, const RtTensor *from)
 {
     if (to->dtype == from->dtype && to->flags & RT_T_CONTIGUOUS && from->flags & RT_T_CONTIGUOUS && to->numel == from->numel) {
         if (to->numel)
-            memmove(rt_data(to), rt_data(from), (size_t)to->numel * rt_itemsize[to->dtype]);
+            rt_copy_bytes(rt_data(to), rt_data(from), to->numel * rt_itemsize[to->dtype]);
         return;
     }
     rt_loop copy = {rt_copy_loop(rt_itemsize[to->dtype]), NULL};
@@ -25,6 +26,17 @@ static void copy_elements(RtTensor *to, const RtTensor *from)
     }
     rt_iter_tensor(&it, to, 1, (int[]){to->dtype});
     rt_iter_run(&it, copy);
+}
+
+static int zero_fill(RtTensor *t);
+
+/* Copies of tensors that stand for something else than their memory holds, or whose target does. */
+static int copy_unusual(RtTensor *to, const RtTensor *from)
+{
+    if (from->keys & RT_ZERO_BIT)
+        return zero_fill(to);
+    copy_elements(to, from);
+    return rt_apply_lazy_bits(to, to->keys ^ from->keys);
 }
 
 static int copy_into(RtTensor *to, const RtTensor *from)
@@ -48,7 +60,7 @@ static int copy_into(RtTensor *to, const RtTensor *from)
         PyErr_SetString(PyExc_NotImplementedError, "Cannot copy out of meta tensor; no data!");
         return -1;
     }
-    if (rt_check_cpu(to, "copy_") < 0 || rt_check_cpu(from, "copy_") < 0)
+    if (rt_check_cpu(to, "copy_") < 0 || (!(from->keys & RT_ZERO_BIT) && rt_check_cpu(from, "copy_") < 0))
         return -1;
     if (to->storage == from->storage && (rt_check_no_partial_overlap(to, from) < 0))
         return -1;
@@ -57,6 +69,8 @@ static int copy_into(RtTensor *to, const RtTensor *from)
     if (rt_is_complex(from->dtype) && !rt_is_complex(to->dtype) &&
         PyErr_WarnEx(PyExc_UserWarning, "Casting complex values to real discards the imaginary part", 1) < 0)
         return -1;
+    if (RT_UNLIKELY((to->keys | from->keys) & (RT_LAZY_BITS | RT_ZERO_BIT)) && to->numel)
+        return copy_unusual(to, from);
     if (to->numel)
         copy_elements(to, from);
     return 0;
@@ -65,6 +79,11 @@ static int copy_into(RtTensor *to, const RtTensor *from)
 RT_KERNEL(copy_)
 {
     RtTensor *to = RT_TENSOR(args[0]);
+    if (RT_UNLIKELY(to->keys & RT_ZERO_BIT)) {
+        PyErr_SetString(PyExc_RuntimeError, "ZeroTensors are immutable. Please materialize the tensor using `.clone()`, if you want a mutable "
+                                            "zero tensor.");
+        return NULL;
+    }
     if (args[0] != args[1] && copy_into(to, RT_TENSOR(args[1])) < 0)
         return NULL;
     return Py_NewRef(args[0]);
@@ -118,10 +137,10 @@ RT_KERNEL(clone)
 {
     const RtTensor *t = RT_TENSOR(args[0]);
     if (RT_LIKELY(args[1] == Py_None && t->flags & RT_T_CONTIGUOUS && t->device_type == RT_DEVICE_CPU && t->storage != NULL &&
-                  t->storage->data != NULL)) {
+                  t->storage->data != NULL && !(t->keys & RT_LAZY_BITS))) {
         RtTensor *r = rt_empty_like(t, t->dtype);
         if (r != NULL)
-            memcpy(rt_data(r), rt_data(t), (size_t)t->numel * rt_itemsize[t->dtype]);
+            rt_copy_bytes(rt_data(r), rt_data(t), t->numel * rt_itemsize[t->dtype]);
         return (PyObject *)r;
     }
     return (PyObject *)copy_of(t, t->dtype, t->device_type, t->device_index, args[1]);
@@ -197,10 +216,15 @@ RT_KERNEL(fill__Tensor)
     return status < 0 ? NULL : Py_NewRef(args[0]);
 }
 
-RT_KERNEL(zero_)
+static int zero_fill(RtTensor *t)
 {
     PyObject *zero = PyLong_FromLong(0);
-    int status = zero == NULL ? -1 : fill_with(RT_TENSOR(args[0]), zero);
+    int status = zero == NULL ? -1 : fill_with(t, zero);
     Py_XDECREF(zero);
-    return status < 0 ? NULL : Py_NewRef(args[0]);
+    return status;
+}
+
+RT_KERNEL(zero_)
+{
+    return zero_fill(RT_TENSOR(args[0])) < 0 ? NULL : Py_NewRef(args[0]);
 }

@@ -9,6 +9,7 @@
 #include "kernels/shared/geometry.h"
 #include "kernels/shared/reduce_rules.h"
 #include "kernels/cpu/masks.h"
+#include "kernels/cpu/scatter.h"
 #include "kernels/shared/gil.h"
 #include "kernels/shared/promotion.h"
 #include "kernels/shared/threads.h"
@@ -310,12 +311,60 @@ static void move_elements(char *own, const int64_t *offsets, int64_t n, char *ot
     }
 }
 
+/* Blocks of kept dimensions, one for each of the index's elements: between self's memory at an offset and a place of `other`. */
+typedef struct block_walk {
+    const int64_t *offsets;
+    char *own, *other;
+    int rank;
+    int64_t shape[RT_MAX_DIM], steps[RT_MAX_DIM]; /* of the index's elements in `other`, in bytes */
+    rt_copy copy;                                 /* of a block, in the walk's direction */
+} block_walk;
+
+/* The walk's position at one of its blocks. */
+static char *block_at(const block_walk *w, int64_t number, int64_t *at)
+{
+    char *p = w->other;
+    for (int r = w->rank - 1; r >= 0; r--) {
+        at[r] = number % w->shape[r];
+        number /= w->shape[r];
+        p += at[r] * w->steps[r];
+    }
+    return p;
+}
+
+static void read_blocks(int64_t begin, int64_t end, void *ctx)
+{
+    const block_walk *w = ctx;
+    int64_t at[RT_MAX_DIM];
+    const char *p = block_at(w, begin, at);
+    if (w->copy.ndim == 0 && w->rank == 1) {
+        move_elements(w->own, w->offsets + begin, end - begin, (char *)p, w->steps[0], w->copy.itemsize, 1);
+        return;
+    }
+    for (int64_t i = begin; i < end; i++, next_element(w->rank, w->shape, w->steps, at, &p))
+        rt_copy_run(&w->copy, (char *)p, w->own + w->offsets[i]);
+}
+
+/* In this thread alone: of several blocks for one place the last one stays. */
+static void write_blocks(const block_walk *w, int64_t count)
+{
+    int64_t at[RT_MAX_DIM] = {0};
+    const char *p = w->other;
+    if (w->copy.ndim == 0 && w->rank == 1) {
+        move_elements(w->own, w->offsets, count, w->other, w->steps[0], w->copy.itemsize, 0);
+        return;
+    }
+    for (int64_t i = 0; i < count; i++, next_element(w->rank, w->shape, w->steps, at, &p))
+        rt_copy_run(&w->copy, w->own + w->offsets[i], p);
+}
+
 static void move(advanced *a, const int64_t *offsets, const RtTensor *self, char *other, const int64_t *other_strides, enum direction way)
 {
-    int64_t itemsize = rt_itemsize[self->dtype], steps[RT_MAX_DIM], at[RT_MAX_DIM] = {0};
+    int64_t itemsize = rt_itemsize[self->dtype];
     int64_t kept_sizes[RT_MAX_DIM], kept_self[RT_MAX_DIM], kept_other[RT_MAX_DIM];
     int kept = 0;
-    add_fn add = adder(self->dtype);
+    if (a->count == 0)
+        return;
     for (int d = 0; d < self->ndim; d++) {
         if (a->index[d] != NULL)
             continue;
@@ -326,41 +375,53 @@ static void move(advanced *a, const int64_t *offsets, const RtTensor *self, char
         kept_other[kept] = other_strides[kept < a->first ? kept : kept + a->rank];
         kept++;
     }
-    for (int r = 0; r < a->rank; r++)
-        steps[r] = other_strides[a->first + r] * itemsize;
-    if (a->count == 0)
-        return;
-    if (kept == 0 && way != ACCUMULATE && a->rank == 1) {
-        move_elements(rt_data(self), offsets, a->count, other, steps[0], itemsize, way == READ);
+    block_walk w;
+    w.offsets = offsets;
+    w.own = rt_data(self);
+    w.other = other;
+    w.rank = 0;
+    for (int r = 0; r < a->rank; r++) { /* dimensions that step as one are one */
+        int64_t step = other_strides[a->first + r] * itemsize;
+        if (w.rank > 0 && w.steps[w.rank - 1] == step * a->shape[r]) {
+            w.shape[w.rank - 1] *= a->shape[r];
+            w.steps[w.rank - 1] = step;
+        } else {
+            w.shape[w.rank] = a->shape[r];
+            w.steps[w.rank++] = step;
+        }
+    }
+    if (way == READ) {
+        rt_copy_plan(&w.copy, kept, kept_sizes, kept_other, kept_self, (int)itemsize);
+        if (a->count * w.copy.numel * itemsize < 2 * RT_COPY_GRAIN) {
+            read_blocks(0, a->count, &w);
+            return;
+        }
+        RT_BEGIN_LOOP_WITHOUT_GIL
+        rt_parallel_for(a->count, RT_COPY_GRAIN / (w.copy.numel * itemsize) + 1, read_blocks, &w);
+        RT_END_LOOP_WITHOUT_GIL
         return;
     }
+    if (way == WRITE) {
+        rt_copy_plan(&w.copy, kept, kept_sizes, kept_self, kept_other, (int)itemsize);
+        write_blocks(&w, a->count);
+        return;
+    }
+    add_fn add = adder(self->dtype);
+    int64_t at[RT_MAX_DIM] = {0}, other_steps[RT_MAX_DIM], i = 0;
     const char *p = other;
-    int64_t i = 0;
+    for (int k = 0; k < kept; k++)
+        other_steps[k] = kept_other[k] * itemsize;
     do {
         char *own = rt_data(self) + offsets[i++];
-        if (way == READ) {
-            if (kept == 0)
-                memcpy((char *)p, own, itemsize);
-            else
-                rt_copy_elements(kept, kept_sizes, (char *)p, kept_other, own, kept_self, (int)itemsize);
-        } else if (way == WRITE) {
-            if (kept == 0)
-                memcpy(own, p, itemsize);
-            else
-                rt_copy_elements(kept, kept_sizes, own, kept_self, p, kept_other, (int)itemsize);
-        } else {
-            int64_t inner[RT_MAX_DIM] = {0}, other_steps[RT_MAX_DIM];
-            const char *from = p;
+        int64_t inner[RT_MAX_DIM] = {0};
+        const char *from = p;
+        do {
+            char *to = own;
             for (int k = 0; k < kept; k++)
-                other_steps[k] = kept_other[k] * itemsize;
-            do {
-                char *to = own;
-                for (int k = 0; k < kept; k++)
-                    to += inner[k] * kept_self[k] * itemsize;
-                add(to, from);
-            } while (next_element(kept, kept_sizes, other_steps, inner, &from));
-        }
-    } while (next_element(a->rank, a->shape, steps, at, &p));
+                to += inner[k] * kept_self[k] * itemsize;
+            add(to, from);
+        } while (next_element(kept, kept_sizes, other_steps, inner, &from));
+    } while (next_element(w.rank, w.shape, w.steps, at, &p));
 }
 
 static int index_rule(rt_call_frame *c)
@@ -539,6 +600,60 @@ RT_SAME_KERNEL(index_put_, _index_put_impl_)
 
 /* ------------------------------------------------------------------------------------------------------------ along one dimension */
 
+/* Slices of a tensor at indices along a dimension. */
+typedef struct select_walk {
+    const char *from, *index;
+    char *to;
+    int64_t index_step, count, size; /* of the indices, and of the dimension */
+    int wide;                        /* whether indices are int64 */
+    int64_t bytes;                   /* contiguous: of a slice that is next to the following one */
+    int64_t to_step, from_step;      /* else: along the dimension, in bytes */
+    rt_copy copy;
+} select_walk;
+
+static inline int64_t selected(const select_walk *w, int64_t i)
+{
+    const char *p = w->index + i * w->index_step;
+    return w->wide ? *(const int64_t *)p : *(const int32_t *)p;
+}
+
+/* Slices [begin, end) of a contiguous output, counted over the dimensions before the indexed one too. */
+static void select_blocks(int64_t begin, int64_t end, void *ctx)
+{
+    const select_walk *w = ctx;
+    int64_t bytes = w->bytes, i = begin % w->count;
+    const char *from = w->from + begin / w->count * w->size * bytes;
+    char *to = w->to + begin * bytes;
+    while (begin < end) {
+        int64_t stop = w->count < i + end - begin ? w->count : i + end - begin;
+        begin += stop - i;
+        switch (bytes) {
+#define LINE(BYTES, T)                                      \
+    case BYTES:                                             \
+        for (; i < stop; i++, to += bytes)                  \
+            *(T *)to = ((const T *)from)[selected(w, i)];   \
+        break;
+            LINE(1, uint8_t)
+            LINE(2, uint16_t)
+            LINE(4, uint32_t)
+            LINE(8, uint64_t)
+#undef LINE
+        default:
+            for (; i < stop; i++, to += bytes)
+                memcpy(to, from + selected(w, i) * bytes, bytes);
+        }
+        i = 0;
+        from += w->size * bytes;
+    }
+}
+
+static void select_slices(int64_t begin, int64_t end, void *ctx)
+{
+    const select_walk *w = ctx;
+    for (int64_t i = begin; i < end; i++)
+        rt_copy_run(&w->copy, w->to + i * w->to_step, w->from + selected(w, i) * w->from_step);
+}
+
 RT_KERNEL(index_select)
 {
     RtTensor *self = RT_TENSOR(args[0]), *index = RT_TENSOR(args[2]);
@@ -585,33 +700,32 @@ RT_KERNEL(index_select)
     int64_t block = 1;
     for (int d = (int)dim + 1; d < self->ndim; d++)
         block *= self->sizes[d];
+    select_walk w;
+    w.from = rt_data(self);
+    w.to = rt_data(out);
+    w.index = p;
+    w.index_step = step;
+    w.wide = index->dtype == RT_INT64;
+    w.count = index->numel;
+    w.size = size;
+    int64_t grain;
+    rt_range_fn walk;
     if (rt_is_contiguous(self)) {
-        int64_t outer = self->numel / (size * block), bytes = block * itemsize;
-        char *to = rt_data(out);
-        for (int64_t o = 0; o < outer; o++) {
-            const char *from = rt_data(self) + o * size * bytes;
-            int wide = index->dtype == RT_INT64;
-            switch (bytes) {
-#define LINE(BYTES, T)                                                                                                      \
-    case BYTES:                                                                                                             \
-        for (int64_t i = 0; i < index->numel; i++, to += bytes)                                                             \
-            *(T *)to = ((const T *)from)[wide ? *(const int64_t *)(p + i * step) : *(const int32_t *)(p + i * step)];       \
-        break;
-                LINE(1, uint8_t)
-                LINE(2, uint16_t)
-                LINE(4, uint32_t)
-                LINE(8, uint64_t)
-#undef LINE
-            default:
-                for (int64_t i = 0; i < index->numel; i++, to += bytes)
-                    memcpy(to, from + index_value(p + i * step, index->dtype) * bytes, bytes);
-            }
-        }
+        w.bytes = block * itemsize;
+        grain = RT_COPY_GRAIN / w.bytes + 1;
+        walk = select_blocks;
     } else {
-        for (int64_t i = 0; i < index->numel; i++)
-            rt_copy_elements(self->ndim, sizes, rt_data(out) + i * out->strides[dim] * itemsize, out->strides,
-                             rt_data(self) + index_value(p + i * step, index->dtype) * self->strides[dim] * itemsize, self->strides, itemsize);
+        w.to_step = out->strides[dim] * itemsize;
+        w.from_step = self->strides[dim] * itemsize;
+        rt_copy_plan(&w.copy, self->ndim, sizes, out->strides, self->strides, itemsize);
+        grain = RT_GRAIN / 2 / w.copy.numel + 1;
+        walk = select_slices;
     }
+    int64_t n = walk == select_blocks ? out->numel / block : index->numel;
+    if (out->numel * itemsize < 2 * RT_COPY_GRAIN)
+        walk(0, n, &w);
+    else /* with the GIL: the indices were checked, and another Python thread could write others into the tensor */
+        rt_parallel_for(n, grain, walk, &w);
     return (PyObject *)out;
 fail:
     Py_DECREF((PyObject *)out);
@@ -674,14 +788,22 @@ typedef struct gather_walk {
 } gather_walk;
 
 #define GATHER_LANE(T)                                                                       \
-    for (int64_t i = 0; i < n; i++, p += step) {                                             \
-        int64_t value = index_dtype == RT_INT64 ? *(const int64_t *)p : index_value(p, index_dtype); \
-        if ((uint64_t)value >= (uint64_t)w->size) {                                          \
-            w->wrong = value;                                                                \
-            w->found_wrong = 1;                                                              \
-            return;                                                                          \
+    if (checked && dim_step == 1 && lane_step == 0 && to_step == 1) {                        \
+        for (int64_t i = 0; i < n; i++)                                                      \
+            ((T *)to)[i] = ((const T *)from)[((const int64_t *)p)[i]];                       \
+    } else if (checked) {                                                                    \
+        for (int64_t i = 0; i < n; i++)                                                      \
+            ((T *)to)[i * to_step] = ((const T *)from)[((const int64_t *)p)[i] * dim_step + i * lane_step]; \
+    } else {                                                                                 \
+        for (int64_t i = 0; i < n; i++, p += step) {                                         \
+            int64_t value = index_dtype == RT_INT64 ? *(const int64_t *)p : index_value(p, index_dtype); \
+            if ((uint64_t)value >= (uint64_t)w->size) {                                      \
+                w->wrong = value;                                                            \
+                w->found_wrong = 1;                                                          \
+                return;                                                                      \
+            }                                                                                \
+            ((T *)to)[i * to_step] = ((const T *)from)[value * dim_step + i * lane_step];    \
         }                                                                                    \
-        ((T *)to)[i * to_step] = ((const T *)from)[value * dim_step + i * lane_step];        \
     }
 
 static void gather_lanes(int64_t begin, int64_t end, void *ctx)
@@ -704,6 +826,7 @@ static void gather_lanes(int64_t begin, int64_t end, void *ctx)
         }
         const char *p = rt_data(index) + at_index * index_item, *from = rt_data(self) + at_from * w->itemsize;
         char *to = rt_data(out) + at_to * w->itemsize;
+        int checked = index_dtype == RT_INT64 && step == sizeof(int64_t) && rt_all_within((const int64_t *)p, n, w->size);
         switch (w->itemsize) {
         case 1: GATHER_LANE(uint8_t) break;
         case 2: GATHER_LANE(uint16_t) break;

@@ -118,6 +118,89 @@ static int refuse_overlap(const RtTensor *out, const RtTensor *t)
     return -1;
 }
 
+/* Contiguous tensors of the output's dtype lie in a contiguous output as rows of blocks, one of each tensor in every row. */
+typedef struct block {
+    const char *from; /* the block in the first row */
+    int64_t start, bytes; /* where in a row, and how many */
+} block;
+
+typedef struct block_walk {
+    const block *blocks;
+    int64_t count, row; /* bytes of a row */
+    char *to;
+} block_walk;
+
+static int all_blocks(PyObject *list, int dtype)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(list); i++) {
+        const RtTensor *t = RT_TENSOR(PyTuple_GET_ITEM(list, i));
+        if (t->dtype != dtype || !rt_is_contiguous(t))
+            return 0;
+    }
+    return 1;
+}
+
+/* Bytes [begin, end) of the output. */
+static void join_part(int64_t begin, int64_t end, void *ctx)
+{
+    const block_walk *w = ctx;
+    int64_t row = begin / w->row, at = begin % w->row, low = 0, high = w->count - 1;
+    while (low < high) { /* the last block that starts at or before `at`: empty blocks are not kept */
+        int64_t middle = (low + high + 1) / 2;
+        if (w->blocks[middle].start <= at)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    while (begin < end) {
+        const block *b = &w->blocks[low];
+        int64_t skipped = at - b->start, n = b->bytes - skipped;
+        n = n < end - begin ? n : end - begin;
+        memcpy(w->to + begin, b->from + row * b->bytes + skipped, n);
+        begin += n;
+        at += n;
+        if (++low == w->count)
+            low = at = 0, row++;
+    }
+}
+
+static int join_blocks(PyObject *list, RtTensor *out, int64_t dim)
+{
+    enum { FEW = 32 };
+    block few[FEW];
+    Py_ssize_t count = PyTuple_GET_SIZE(list);
+    block_walk w = {.to = rt_data(out)};
+    int64_t inner = rt_itemsize[out->dtype];
+    for (int d = (int)dim + 1; d < out->ndim; d++)
+        inner *= out->sizes[d];
+    block *blocks = count <= FEW ? few : malloc((size_t)count * sizeof *blocks);
+    if (blocks == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    int rc = 0;
+    for (Py_ssize_t i = 0; rc == 0 && i < count; i++) {
+        const RtTensor *t = RT_TENSOR(PyTuple_GET_ITEM(list, i));
+        if (t->numel == 0)
+            continue;
+        rc = rt_check_cpu(t, "cat");
+        blocks[w.count++] = (block){rt_data(t), w.row, t->sizes[dim] * inner};
+        w.row += t->sizes[dim] * inner;
+    }
+    w.blocks = blocks;
+    int64_t bytes = out->numel * rt_itemsize[out->dtype];
+    if (rc == 0 && bytes < 2 * RT_COPY_GRAIN) {
+        join_part(0, bytes, &w);
+    } else if (rc == 0) {
+        RT_BEGIN_LOOP_WITHOUT_GIL
+        rt_parallel_for(bytes, RT_COPY_GRAIN, join_part, &w);
+        RT_END_LOOP_WITHOUT_GIL
+    }
+    if (blocks != few)
+        free(blocks);
+    return rc;
+}
+
 static int cat_cpu(rt_call_frame *c)
 {
     PyObject *list = c->args[0];
@@ -132,6 +215,8 @@ static int cat_cpu(rt_call_frame *c)
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(list); i++)
         if (c->variant == RT_OUT && refuse_overlap(out, RT_TENSOR(PyTuple_GET_ITEM(list, i))) < 0)
             return -1;
+    if (rt_is_contiguous(out) && all_blocks(list, out->dtype))
+        return join_blocks(list, out, dim);
     char *at = rt_data(out);
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(list); i++) {
         RtTensor *t = RT_TENSOR(PyTuple_GET_ITEM(list, i));
@@ -231,7 +316,7 @@ RT_KERNEL(repeat)
     }
     if (rt_check_sizes(n, sizes) < 0)
         return NULL;
-    PyObject *result = rt_new_tensor(n, sizes, self->dtype, self->device_type, self->device_index);
+    PyObject *result = rt_result(op, 0, n, sizes, self->dtype, self->device_type, self->device_index);
     if (result == NULL || self->device_type == RT_DEVICE_META)
         return result;
     RtTensor *out = RT_TENSOR(result);
@@ -273,7 +358,9 @@ RT_KERNEL(flip)
     if (rt_dim_mask(args[1], self->ndim, &mask) < 0)
         return NULL;
     rt_preserved_strides(self, strides);
-    RtTensor *out = rt_empty_strided(self->ndim, self->sizes, strides, self->dtype, self->device_type, self->device_index);
+    RtTensor *out = rt_is_contiguous(self)
+                        ? RT_TENSOR(rt_result(op, 0, self->ndim, self->sizes, self->dtype, self->device_type, self->device_index))
+                        : rt_empty_strided(self->ndim, self->sizes, strides, self->dtype, self->device_type, self->device_index);
     if (out == NULL || self->device_type == RT_DEVICE_META || self->numel == 0)
         return (PyObject *)out;
     if (rt_check_cpu(self, "flip") < 0) {
@@ -288,6 +375,6 @@ RT_KERNEL(flip)
         }
     }
     int itemsize = rt_itemsize[self->dtype];
-    rt_copy_elements(self->ndim, self->sizes, rt_data(out), strides, rt_data(self) + start * itemsize, from, itemsize);
+    rt_copy_elements(self->ndim, self->sizes, rt_data(out), out->strides, rt_data(self) + start * itemsize, from, itemsize);
     return (PyObject *)out;
 }

@@ -3,8 +3,10 @@
 #include "kernels/cpu/blas.h"
 #include "kernels/shared/geometry.h"
 #include "kernels/shared/gil.h"
+#include "kernels/shared/lazy_bits.h"
 #include "kernels/shared/promotion.h"
 #include "kernels/shared/structured.h"
+#include "kernels/shared/zero_tensors.h"
 
 enum { RELEASE = 100000 }; /* multiplications from which the GIL is released */
 
@@ -105,6 +107,31 @@ static int without_terms(const RtTensor *a, RtTensor *out)
     return 1;
 }
 
+/* Run a kernel on operands without lazy bits: these operators skip the keys that would resolve them. */
+static int on_plain(rt_call_frame *c, int (*kernel)(rt_call_frame *c))
+{
+    PyObject *const *args = c->args;
+    PyObject *plain[8] = {NULL};
+    rt_keyset bits = c->outs[0]->keys;
+    Py_ssize_t tensors = 0;
+    int status = 0;
+    while (tensors < c->nargs && rt_is_tensor(args[tensors]))
+        bits |= RT_TENSOR(args[tensors++])->keys;
+    if (RT_LIKELY(!(bits & RT_LAZY_BITS)) || c->outs[0]->device_type != RT_DEVICE_CPU)
+        return kernel(c);
+    for (Py_ssize_t i = 0; i < c->nargs && i < 8; i++) {
+        plain[i] = i < tensors ? rt_resolved(args[i]) : Py_NewRef(args[i]);
+        status |= plain[i] == NULL;
+    }
+    c->args = plain;
+    if (status == 0 && (status = kernel(c)) == 0)
+        status = rt_apply_lazy_bits(c->outs[0], c->outs[0]->keys);
+    c->args = args;
+    for (int i = 0; i < 8; i++)
+        Py_XDECREF(plain[i]);
+    return status ? -1 : 0;
+}
+
 /* ---------------------------------------------------------------------------------------------------------------------------- mm */
 
 static int shapes_error(const RtTensor *a, const RtTensor *b)
@@ -134,7 +161,7 @@ static int mm_rule(rt_call_frame *c)
     return 0;
 }
 
-static int mm_cpu(rt_call_frame *c)
+static int mm_plain(rt_call_frame *c)
 {
     RtTensor *a = RT_TENSOR(c->args[0]), *b = RT_TENSOR(c->args[1]);
     if (without_terms(a, c->outs[0]))
@@ -151,7 +178,7 @@ static PyObject *mm_fast(PyObject *const *args, Py_ssize_t nargs, RtTensor *give
     if (a->ndim != 2 || b->ndim != 2 || a->sizes[1] != b->sizes[0] || a->dtype != b->dtype ||
         (a->dtype != RT_FLOAT32 && a->dtype != RT_FLOAT64) || a->sizes[0] > 16 || b->sizes[1] > 16 || a->sizes[1] > 16 ||
         a->device_type != RT_DEVICE_CPU || b->device_type != RT_DEVICE_CPU || a->storage->data == NULL || b->storage->data == NULL ||
-        b->strides[1] != 1)
+        b->strides[1] != 1 || (a->keys | b->keys) & RT_LAZY_BITS)
         return NULL;
     int64_t sizes[2] = {a->sizes[0], b->sizes[1]};
     RtTensor *out = sizes[1] == a->sizes[1] ? rt_empty_like(a, a->dtype) : rt_empty(2, sizes, a->dtype, RT_DEVICE_CPU, a->device_index);
@@ -164,6 +191,11 @@ static PyObject *mm_fast(PyObject *const *args, Py_ssize_t nargs, RtTensor *give
     else
         rt_gemm(a->dtype, matrix_of(a, 0), matrix_of(b, 0), matrix_of(out, 0), ONE, ZERO);
     return (PyObject *)out;
+}
+
+static int mm_cpu(rt_call_frame *c)
+{
+    return on_plain(c, mm_plain);
 }
 
 const rt_structured_def rt_k_mm_out = {"mm", mm_rule, mm_cpu, mm_fast, 1};
@@ -215,7 +247,7 @@ static int read_beta_alpha(rt_call_frame *c, rt_factor *beta, rt_factor *alpha)
     return 0;
 }
 
-static int addmm_cpu(rt_call_frame *c)
+static int addmm_plain(rt_call_frame *c)
 {
     RtTensor *self = RT_TENSOR(c->args[0]), *a = RT_TENSOR(c->args[1]), *b = RT_TENSOR(c->args[2]), *out = c->outs[0];
     rt_factor alpha, beta;
@@ -224,6 +256,11 @@ static int addmm_cpu(rt_call_frame *c)
     if (!is_zero(beta) && start_from(self, out) < 0)
         return -1;
     return product(a, b, out, 1, alpha, beta);
+}
+
+static int addmm_cpu(rt_call_frame *c)
+{
+    return on_plain(c, addmm_plain);
 }
 
 const rt_structured_def rt_k_addmm_out = {"addmm", addmm_rule, addmm_cpu, NULL, 1};
@@ -253,7 +290,7 @@ static int bmm_rule(rt_call_frame *c)
     return batch_rule(c, RT_TENSOR(c->args[0]), RT_TENSOR(c->args[1]));
 }
 
-static int bmm_cpu(rt_call_frame *c)
+static int bmm_plain(rt_call_frame *c)
 {
     RtTensor *a = RT_TENSOR(c->args[0]), *b = RT_TENSOR(c->args[1]);
     if (c->outs[0]->numel == 0 || without_terms(a, c->outs[0]))
@@ -263,6 +300,11 @@ static int bmm_cpu(rt_call_frame *c)
         return -1;
     }
     return ready("bmm", a, b, c->outs[0]) < 0 ? -1 : product(a, b, c->outs[0], a->sizes[0], ONE, ZERO);
+}
+
+static int bmm_cpu(rt_call_frame *c)
+{
+    return on_plain(c, bmm_plain);
 }
 
 const rt_structured_def rt_k_bmm_out = {"bmm", bmm_rule, bmm_cpu, NULL, 1};
@@ -286,7 +328,7 @@ static int baddbmm_rule(rt_call_frame *c)
     return 0;
 }
 
-static int baddbmm_cpu(rt_call_frame *c)
+static int baddbmm_plain(rt_call_frame *c)
 {
     RtTensor *self = RT_TENSOR(c->args[0]), *a = RT_TENSOR(c->args[1]), *b = RT_TENSOR(c->args[2]), *out = c->outs[0];
     rt_factor alpha, beta;
@@ -295,6 +337,11 @@ static int baddbmm_cpu(rt_call_frame *c)
     if (!is_zero(beta) && start_from(self, out) < 0)
         return -1;
     return product(a, b, out, a->sizes[0], alpha, beta);
+}
+
+static int baddbmm_cpu(rt_call_frame *c)
+{
+    return on_plain(c, baddbmm_plain);
 }
 
 const rt_structured_def rt_k_baddbmm_out = {"baddbmm", baddbmm_rule, baddbmm_cpu, NULL, 1};
@@ -404,9 +451,18 @@ static PyObject *dot_product(RtTensor *a, RtTensor *b, const char *name, int con
         PyErr_Format(PyExc_NotImplementedError, "\"%s\" not implemented for '%s'", name, rt_dtype_title(a->dtype));
         return NULL;
     }
+    if (RT_UNLIKELY((a->keys | b->keys) & RT_ZERO_BIT))
+        return rt_zero_tensor(0, NULL, a->dtype, a->device_type, a->device_index);
     RtTensor *out = rt_empty(0, NULL, a->dtype, a->device_type, a->device_index);
     if (out == NULL || a->device_type == RT_DEVICE_META)
         return (PyObject *)out;
+    /* rt_dot conjugates its first operand, or none: sums of other products are made of these. */
+    int first = conjugate ^ rt_is_conj(a), second = rt_is_conj(b);
+    conjugate = first ^ second;
+    if (second && !first) {
+        RtTensor *other = a;
+        a = b, b = other;
+    }
     if (rt_check_cpu(a, name) < 0 || rt_check_cpu(b, name) < 0) {
         Py_DECREF(out);
         return NULL;
@@ -420,6 +476,8 @@ static PyObject *dot_product(RtTensor *a, RtTensor *b, const char *name, int con
         rt_dot(a->dtype, a->numel, rt_data(a), a->strides[0], rt_data(b), b->strides[0], conjugate, rt_data(out));
         RT_END_LOOP_WITHOUT_GIL
     }
+    if (first && second && rt_apply_lazy_bits(out, RT_FUNCTIONALITY_BIT(RT_KEY_Conjugate)) < 0)
+        Py_CLEAR(out);
     return (PyObject *)out;
 }
 

@@ -14,8 +14,6 @@
 
 #include <math.h>
 
-enum { COLUMNS = 256 };
-
 #define CLONES RT_CLONES
 #define INIT 0
 #define COMBINE(a, b) ((a) + (b))

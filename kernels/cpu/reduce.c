@@ -14,8 +14,7 @@
 
 #include <complex.h>
 #include <math.h>
-
-enum { COLUMNS = 256 };
+#include <stdlib.h>
 
 /* ---------------------------------------------------------------------------------------------------------------- element types */
 
@@ -185,7 +184,7 @@ typedef struct plan {
     int64_t keep_sizes[RT_MAX_DIM], keep_in[RT_MAX_DIM], keep_out[RT_MAX_DIM]; /* strides in bytes; innermost last */
     int64_t red_sizes[RT_MAX_DIM], red_in[RT_MAX_DIM];
     int64_t columns; /* size of the innermost kept dimension, where rows are summed; else 1 */
-    char *partial;   /* accumulators of pieces of one full reduction, 64 bytes each */
+    char *partial;   /* accumulators of pieces: of a full reduction, 64 bytes each, or of rows */
     int64_t piece;
 } plan;
 
@@ -272,7 +271,7 @@ static void reduce_range(int64_t begin, int64_t end, void *ctx)
     int64_t index[RT_MAX_DIM], rest = begin;
     const char *in = p->in;
     char *out = p->out;
-    _Alignas(64) char acc[COLUMNS * 16];
+    _Alignas(64) char acc[REDUCE_COLUMNS * 16];
     for (int d = p->nkeep - 1; d >= 0; d--) {
         index[d] = rest % p->keep_sizes[d];
         rest /= p->keep_sizes[d];
@@ -283,7 +282,7 @@ static void reduce_range(int64_t begin, int64_t end, void *ctx)
         int64_t n = 1;
         if (p->columns > 1) {
             n = p->columns - index[p->nkeep - 1];
-            n = n > COLUMNS ? COLUMNS : n;
+            n = n > REDUCE_COLUMNS ? REDUCE_COLUMNS : n;
             n = n > end - begin ? end - begin : n;
             p->ops->init(acc, n);
             reduce_rows(p, in, n, acc);
@@ -318,7 +317,44 @@ static void reduce_pieces(int64_t begin, int64_t end, void *ctx)
     }
 }
 
-enum { LARGE = 1 << 16, PIECES = 64 };
+/* Pieces of rows; their accumulators stand one after the other, of REDUCE_COLUMNS elements each. */
+static void reduce_row_pieces(int64_t begin, int64_t end, void *ctx)
+{
+    const plan *p = ctx;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t from = i * p->piece, n = p->red_sizes[0] - from;
+        void *acc = p->partial + i * REDUCE_COLUMNS * p->ops->acc_size;
+        p->ops->init(acc, p->columns);
+        p->ops->outer(p->in + from * p->red_in[0], n < p->piece ? n : p->piece, p->red_in[0], p->columns, acc);
+    }
+}
+
+enum { LARGE = 1 << 16, PIECES = 64, ROW_PIECES = 16, LEAST_ROWS = 64 };
+
+static int are_few_columns(const plan *p)
+{
+    return p->columns > 1 && p->columns <= REDUCE_COLUMNS && p->nkeep == 1 && p->nred == 1 && p->red_sizes[0] >= 2 * LEAST_ROWS;
+}
+
+/* Few columns of many rows: 0 where there is no memory for the pieces. How a sum is split does not depend on the number of threads. */
+static int reduce_by_rows(plan *p)
+{
+    int64_t rows = p->red_sizes[0], cols = p->columns, size = p->ops->acc_size, count;
+    p->piece = (rows + ROW_PIECES - 1) / ROW_PIECES;
+    if (p->piece < LEAST_ROWS)
+        p->piece = LEAST_ROWS;
+    count = (rows + p->piece - 1) / p->piece;
+    p->partial = aligned_alloc(64, count * REDUCE_COLUMNS * size);
+    if (p->partial == NULL)
+        return 0;
+    rt_parallel_for(count, RT_GRAIN / (p->piece * cols) + 1, reduce_row_pieces, p);
+    for (int64_t width = 1; width < count; width *= 2)
+        for (int64_t i = 0; i + width < count; i += 2 * width)
+            p->ops->merge(p->partial + i * REDUCE_COLUMNS * size, p->partial + (i + width) * REDUCE_COLUMNS * size, cols);
+    store(p->ops->kind, p->partial, cols, p->out, p->keep_out[0], p->out_dtype, p->divisor);
+    free(p->partial);
+    return 1;
+}
 
 int rt_reduce(const reduce_ops *ops, const RtTensor *in, uint64_t mask, RtTensor *out, int64_t divisor)
 {
@@ -363,7 +399,7 @@ int rt_reduce(const reduce_ops *ops, const RtTensor *in, uint64_t mask, RtTensor
     if (p.nkeep == 0 && p.nred == 1) {
         _Alignas(64) char partial[PIECES * 64];
         int64_t n = p.red_sizes[0], count;
-        p.piece = (n / PIECES + 512) / 512 * 512;
+        p.piece = (n / PIECES + 4096) / 4096 * 4096; /* whole blocks of the loops */
         count = (n + p.piece - 1) / p.piece;
         p.partial = partial;
         for (int64_t i = 0; i < count; i++)
@@ -371,12 +407,12 @@ int rt_reduce(const reduce_ops *ops, const RtTensor *in, uint64_t mask, RtTensor
         rt_parallel_for(count, (RT_GRAIN + p.piece - 1) / p.piece, reduce_pieces, &p);
         for (int64_t width = 1; width < count; width *= 2)
             for (int64_t i = 0; i + width < count; i += 2 * width)
-                ops->merge(partial + 64 * i, partial + 64 * (i + width));
+                ops->merge(partial + 64 * i, partial + 64 * (i + width), 1);
         store(ops->kind, partial, 1, p.out, 0, p.out_dtype, divisor);
-    } else {
+    } else if (!are_few_columns(&p) || !reduce_by_rows(&p)) {
         int64_t grain = RT_GRAIN / (in->numel / kept) + 1;
         /* Long pieces of rows: short ones defeat prefetching. */
-        int64_t least = kept < 8 * COLUMNS ? COLUMNS : 2 * COLUMNS;
+        int64_t least = kept < 2 * REDUCE_COLUMNS ? REDUCE_COLUMNS / 4 : REDUCE_COLUMNS / 2;
         if (p.columns > 1 && grain < least)
             grain = least;
         rt_parallel_for(kept, grain, reduce_range, &p);

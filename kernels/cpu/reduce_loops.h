@@ -7,7 +7,7 @@
  */
 
 #ifdef VECTOR
-enum { NAME(BLOCK) = 2048 };
+enum { NAME(BLOCK) = 16384 / sizeof(IN) };
 VECTOR_BLOCK(NAME(block), IN, VECTOR)
 #else
 enum { NAME(LANES) = 32, NAME(BLOCK) = 512 };
@@ -95,12 +95,12 @@ CLONES static void NAME(add_columns)(ACC *into, ACC *from, int64_t cols)
     }
 }
 
-/* Combine `rows` rows of `cols` (at most COLUMNS) adjacent elements into acc[cols]. Sixteen partial results of one level make one of the
- * next. */
+/* Combine `rows` rows of `cols` (at most REDUCE_COLUMNS) adjacent elements into acc[cols]. Sixteen partial results of one level make one
+ * of the next. */
 static void NAME(outer)(const char *p, int64_t rows, int64_t row_step, int64_t cols, void *out)
 {
     enum { LEVELS = 4 };
-    ACC level[LEVELS][COLUMNS], *acc = out;
+    ACC level[LEVELS][REDUCE_COLUMNS], *acc = out;
     if (rows <= 16) {
         NAME(add_rows)(p, rows, row_step, cols, acc);
         return;
@@ -128,9 +128,10 @@ static void NAME(init)(void *out, int64_t n)
         ((ACC *)out)[i] = INIT;
 }
 
-static void NAME(merge)(void *into, const void *from)
+CLONES static void NAME(merge)(void *into, const void *from, int64_t n)
 {
-    *(ACC *)into = COMBINE(*(ACC *)into, *(const ACC *)from);
+    for (int64_t i = 0; i < n; i++)
+        ((ACC *)into)[i] = COMBINE(((ACC *)into)[i], ((const ACC *)from)[i]);
 }
 
 static const reduce_ops NAME(ops) = {NAME(inner), NAME(outer), NAME(init), NAME(merge), sizeof(ACC), ACC_KIND};

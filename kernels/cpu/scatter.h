@@ -35,6 +35,9 @@ void rt_walk(const rt_walk_places *p, char *to, const int64_t *index, const char
 /* `source` may be NULL: its strides are 0 then. */
 void rt_set_walk_strides(rt_walk_places *p, const RtTensor *out, const RtTensor *source);
 
+/* Whether n indices are in [0, size). */
+int rt_all_within(const int64_t *values, int64_t n, int64_t size);
+
 /* The index as int64, contiguous, its values within `size`: a new reference, or NULL with an exception set, whose text is a format of the
  * index, `dim` and `size`. Negative values count from the end where `wraps`. */
 RtTensor *rt_checked_index(RtTensor *index, int64_t dim, int64_t size, PyObject *error, const char *format, int wraps);

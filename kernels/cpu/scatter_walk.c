@@ -8,6 +8,7 @@
 #include "rt_builtins.h"
 
 #include <limits.h>
+#include <stdatomic.h>
 
 #define LINE(name, T, PUT)                                                                                                              \
     static void name(char *to, int64_t to_step, int64_t reach, const int64_t *index, int64_t index_step, const char *from,              \
@@ -183,12 +184,34 @@ void rt_set_walk_strides(rt_walk_places *p, const RtTensor *out, const RtTensor 
     p->reach = out->ndim == 0 ? 0 : out->strides[p->dim] * itemsize;
 }
 
-RT_CLONES static int all_within(const int64_t *values, int64_t n, int64_t size)
+RT_CLONES int rt_all_within(const int64_t *values, int64_t n, int64_t size)
 {
     int outside = 0;
     for (int64_t i = 0; i < n; i++)
         outside |= (uint64_t)values[i] >= (uint64_t)size;
     return !outside;
+}
+
+typedef struct bounds_check {
+    const int64_t *values;
+    int64_t size;
+    atomic_int outside;
+} bounds_check;
+
+static void check_part(int64_t begin, int64_t end, void *ctx)
+{
+    bounds_check *check = ctx;
+    if (!rt_all_within(check->values + begin, end - begin, check->size))
+        atomic_store_explicit(&check->outside, 1, memory_order_relaxed);
+}
+
+static int are_within(const int64_t *values, int64_t n, int64_t size)
+{
+    bounds_check check = {values, size, 0};
+    if (n < 2 * RT_GRAIN)
+        return rt_all_within(values, n, size);
+    rt_parallel_for(n, RT_GRAIN, check_part, &check);
+    return !check.outside;
 }
 
 RtTensor *rt_checked_index(RtTensor *index, int64_t dim, int64_t size, PyObject *error, const char *format, int wraps)
@@ -207,7 +230,7 @@ RtTensor *rt_checked_index(RtTensor *index, int64_t dim, int64_t size, PyObject 
             return NULL;
     }
     int64_t *values = (int64_t *)rt_data(wide);
-    if (!wraps && all_within(values, wide->numel, size))
+    if (!wraps && are_within(values, wide->numel, size))
         return wide;
     for (int64_t i = 0; i < wide->numel; i++) {
         int64_t value = values[i];

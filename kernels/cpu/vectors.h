@@ -36,28 +36,38 @@ typedef double rt_vector_f64 __attribute__((vector_size(64)));
 #define RT_COMBINE_BLOCK(NAME, T, VECTOR, OP, INIT)                        \
     RT_CLONES static T NAME(const T *p, int64_t n)                         \
     {                                                                      \
-        enum { W = sizeof(VECTOR) / sizeof(T) };                           \
+        enum { W = sizeof(VECTOR) / sizeof(T), FEW = 16 };                 \
         static const T places[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}; \
-        VECTOR a = {0}, b, c, d, x, y, z, w;                               \
+        VECTOR total = {0}, a, b, c, d, x, y, z, w;                        \
         int64_t i = 0;                                                     \
         if (n < W) {                                                       \
-            T total = INIT;                                                \
+            T few = INIT;                                                  \
             for (; i < n; i++)                                             \
-                total = total OP p[i];                                     \
-            return total;                                                  \
+                few = few OP p[i];                                         \
+            return few;                                                    \
         }                                                                  \
-        a = b = c = d = a + (T)(INIT);                                     \
-        for (; i + 4 * W <= n; i += 4 * W) {                               \
-            memcpy(&x, p + i, sizeof x);                                   \
-            memcpy(&y, p + i + W, sizeof y);                               \
-            memcpy(&z, p + i + 2 * W, sizeof z);                           \
-            memcpy(&w, p + i + 3 * W, sizeof w);                           \
-            a = a OP x;                                                    \
-            b = b OP y;                                                    \
-            c = c OP z;                                                    \
-            d = d OP w;                                                    \
+        total = total + (T)(INIT);                                         \
+        /* Four streams, in pages of their own where there is so much: prefetching goes page by page. Each adds up a few vectors before \
+         * it joins the total, so that errors do not grow with the block. */ \
+        int64_t part = n / (4 * W) * W;                                    \
+        const T *second = p + part, *third = second + part, *fourth = third + part; \
+        while (i < part) {                                                 \
+            int64_t stop = part - i < FEW * W ? part : i + FEW * W;        \
+            a = b = c = d = (VECTOR){0} + (T)(INIT);                       \
+            for (; i < stop; i += W) {                                     \
+                memcpy(&x, p + i, sizeof x);                               \
+                memcpy(&y, second + i, sizeof y);                          \
+                memcpy(&z, third + i, sizeof z);                           \
+                memcpy(&w, fourth + i, sizeof w);                          \
+                a = a OP x;                                                \
+                b = b OP y;                                                \
+                c = c OP z;                                                \
+                d = d OP w;                                                \
+            }                                                              \
+            total = total OP ((a OP b) OP (c OP d));                       \
         }                                                                  \
-        for (; i + W <= n; i += W) {                                       \
+        a = b = (VECTOR){0} + (T)(INIT);                                   \
+        for (i = 4 * part; i + W <= n; i += W) {                           \
             memcpy(&x, p + i, sizeof x);                                   \
             a = a OP x;                                                    \
         }                                                                  \
@@ -65,9 +75,9 @@ typedef double rt_vector_f64 __attribute__((vector_size(64)));
             memcpy(&x, p + n - W, sizeof x);                               \
             memcpy(&y, places, sizeof y);                                  \
             z = (VECTOR){0} + (T)(INIT);                                   \
-            b = b OP RT_BLEND(y >= (T)(W - (n - i)), x, z);                \
+            b = RT_BLEND(y >= (T)(W - (n - i)), x, z);                     \
         }                                                                  \
-        a = (a OP b) OP (c OP d);                                          \
+        a = total OP (a OP b);                                             \
         RT_FOLD_QUARTERS(T, a, x = x OP y)                                 \
         return W == 16 ? (a[0] OP a[2]) OP (a[1] OP a[3]) : a[0] OP a[1];  \
     }

@@ -312,70 +312,6 @@ PyObject *rt_new_tensor(int ndim, const int64_t *sizes, int dtype, int device_ty
     return result;
 }
 
-static void copy_row(char *to, int64_t to_step, const char *from, int64_t from_step, int64_t n, int itemsize)
-{
-    if (to_step == itemsize && from_step == itemsize) {
-        memcpy(to, from, (size_t)n * itemsize);
-        return;
-    }
-    switch (itemsize) {
-#define ROW(bytes, type)                                                \
-    case bytes:                                                         \
-        for (int64_t i = 0; i < n; i++, to += to_step, from += from_step) \
-            *(type *)to = *(const type *)from;                          \
-        return;
-    ROW(1, uint8_t)
-    ROW(2, uint16_t)
-    ROW(4, uint32_t)
-    ROW(8, uint64_t)
-#undef ROW
-    default:
-        for (int64_t i = 0; i < n; i++, to += to_step, from += from_step)
-            memcpy(to, from, itemsize);
-    }
-}
-
-void rt_copy_elements(int ndim, const int64_t *sizes, char *to, const int64_t *to_strides, const char *from, const int64_t *from_strides,
-                      int itemsize)
-{
-    int64_t size[RT_MAX_DIM], ts[RT_MAX_DIM], fs[RT_MAX_DIM], index[RT_MAX_DIM];
-    int n = 0;
-    for (int d = 0; d < ndim; d++) {
-        if (sizes[d] == 0)
-            return;
-        if (sizes[d] == 1)
-            continue;
-        int64_t t = to_strides[d] * itemsize, f = from_strides[d] * itemsize;
-        if (n > 0 && ts[n - 1] == t * sizes[d] && fs[n - 1] == f * sizes[d]) {
-            size[n - 1] *= sizes[d];
-        } else {
-            size[n] = sizes[d];
-            index[n++] = 0;
-        }
-        ts[n - 1] = t;
-        fs[n - 1] = f;
-    }
-    if (n == 0) {
-        memcpy(to, from, itemsize);
-        return;
-    }
-    for (;;) {
-        copy_row(to, ts[n - 1], from, fs[n - 1], size[n - 1], itemsize);
-        int d = n - 2;
-        for (; d >= 0; d--) {
-            to += ts[d];
-            from += fs[d];
-            if (++index[d] < size[d])
-                break;
-            to -= index[d] * ts[d];
-            from -= index[d] * fs[d];
-            index[d] = 0;
-        }
-        if (d < 0)
-            return;
-    }
-}
-
 const char *rt_dtype_cpp_title(int dtype)
 {
     switch (dtype) {
@@ -437,16 +373,29 @@ void rt_withdraw_outputs(rt_offer *offer)
     offered = offer->outer;
 }
 
+/* The output that is offered for a place of an operator's results, if it is of just this geometry and dtype. */
+static RtTensor *offered_output(rt_operator *op, int place, int ndim, const int64_t *sizes, int dtype)
+{
+    if (offered == NULL || offered->op != op || place >= offered->n || offered->taken >> place & 1)
+        return NULL;
+    RtTensor *out = RT_TENSOR(offered->outs[place]);
+    if (out->dtype != dtype || out->ndim != ndim || out->numel == 0 || memcmp(out->sizes, sizes, sizeof(int64_t) * (size_t)ndim) != 0)
+        return NULL;
+    offered->taken |= 1ull << place;
+    return out;
+}
+
+PyObject *rt_requested_result(rt_operator *op, int ndim, const int64_t *sizes, int dtype)
+{
+    RtTensor *out = offered_output(op, 0, ndim, sizes, dtype);
+    return out == NULL ? NULL : (PyObject *)rt_alias(out, ndim, sizes, out->strides, out->offset);
+}
+
 PyObject *rt_result(rt_operator *op, int place, int ndim, const int64_t *sizes, int dtype, int device_type, int device_index)
 {
-    if (offered != NULL && offered->op == op && place < offered->n && !(offered->taken >> place & 1)) {
-        RtTensor *out = RT_TENSOR(offered->outs[place]);
-        if (out->dtype == dtype && device_type == RT_DEVICE_CPU && out->ndim == ndim && out->numel > 0 &&
-            memcmp(out->sizes, sizes, sizeof(int64_t) * (size_t)ndim) == 0) {
-            offered->taken |= 1ull << place;
-            return (PyObject *)rt_alias(out, ndim, sizes, out->strides, out->offset);
-        }
-    }
+    RtTensor *out = device_type == RT_DEVICE_CPU ? offered_output(op, place, ndim, sizes, dtype) : NULL;
+    if (out != NULL)
+        return (PyObject *)rt_alias(out, ndim, sizes, out->strides, out->offset);
     return rt_new_tensor(ndim, sizes, dtype, device_type, device_index);
 }
 

@@ -4,6 +4,7 @@
 #ifndef KERNELS_BOXED_H
 #define KERNELS_BOXED_H
 
+#include "kernels/shared/copying.h"
 #include "runtime/core/core.h"
 
 #define RT_KERNEL(name) \
@@ -77,7 +78,7 @@ PyObject *rt_write_out(PyObject *result, PyObject *out);
 /* Note [Offered outputs]. A kernel that serves an out= variant by calling the functional operator offers the outputs to it: a kernel of
  * that operator which makes its results by rt_result writes them where they belong, and rt_write_out has nothing left to copy. An offer is
  * for one operator's kernel, so that nothing else that runs meanwhile takes it; each output is taken once; none is offered that
- * shares memory with an argument. */
+ * shares memory with an argument. A built-in kernel in Python asks for the place of its result (rt_requested_result). */
 typedef struct rt_offer {
     rt_operator *op;
     PyObject *const *outs;
@@ -91,6 +92,8 @@ void rt_withdraw_outputs(rt_offer *offer);
 /* The contiguous tensor for an operator's result number `place`: over the output that is offered for it if that is of just this geometry
  * and dtype, else a new one. */
 PyObject *rt_result(rt_operator *op, int place, int ndim, const int64_t *sizes, int dtype, int device_type, int device_index);
+/* The place of a Python kernel's only result, or NULL where no output is offered that fits it (or with an exception set). */
+PyObject *rt_requested_result(rt_operator *op, int ndim, const int64_t *sizes, int dtype);
 
 const char *rt_device_title(int device_type); /* "cpu", "meta", ... */
 
@@ -98,9 +101,6 @@ const char *rt_device_title(int device_type); /* "cpu", "meta", ... */
  * that the kernel made itself starts its life at version 0. */
 PyObject *rt_call_below_views(int builtin, PyObject *const *args, Py_ssize_t nargs);
 
-/* Copy elements of one dtype between two strided places of the same sizes; strides in elements. */
-void rt_copy_elements(int ndim, const int64_t *sizes, char *to, const int64_t *to_strides, const char *from, const int64_t *from_strides,
-                      int itemsize);
 /* A CPU tensor in a dtype, contiguous: itself, or a copy. A new reference. */
 RtTensor *rt_contiguous(RtTensor *t, int dtype);
 /* PyTorch's C++ spelling of an element type in messages about mismatched dtypes: "float", "long", "c10::Half", ... */

@@ -1,4 +1,4 @@
-/* Views of complex numbers as pairs of real ones, and back; whether a tensor stands for the conjugate or negative of its memory. */
+/* Views of complex numbers as pairs of real ones, and back. */
 #include "kernels/shared/boxed.h"
 #include "kernels/shared/promotion.h"
 
@@ -69,16 +69,4 @@ RT_KERNEL(view_as_complex)
         return NULL;
     }
     return view_of_dtype(self, last, self->sizes, strides, self->offset / 2, rt_complex_of(self->dtype));
-}
-
-RT_KERNEL(is_conj)
-{
-    (void)op, (void)ks, (void)nargs, (void)ctx;
-    return PyBool_FromLong((RT_TENSOR(args[0])->keys & RT_FUNCTIONALITY_BIT(RT_KEY_Conjugate)) != 0);
-}
-
-RT_KERNEL(is_neg)
-{
-    (void)op, (void)ks, (void)nargs, (void)ctx;
-    return PyBool_FromLong((RT_TENSOR(args[0])->keys & RT_FUNCTIONALITY_BIT(RT_KEY_Negative)) != 0);
 }

@@ -109,7 +109,7 @@ PyObject *rt_made_out(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_s
             call[i] = Py_None; /* there is one layout, and pinning changes no values */
         }
     }
-    /* A kernel in Python may keep what a kernel that it calls returns: it must not be an output. */
+    /* A user's kernel in Python may keep what a kernel that it calls returns: it must not be an output. */
     const rt_kernel *kernel = base->table[rt_slot_of(RT_FUNCTIONALITY_BIT(RT_KEY_Dense) | RT_BACKEND_BIT(RT_BACKEND_CPU))];
     rt_offer offer;
     rt_offer_outputs(&offer, base, call, base->nargs, outs, kernel != NULL && !(kernel->flags & RT_KERNEL_PYTHON) ? m->nouts : 0);

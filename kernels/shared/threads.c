@@ -2,7 +2,8 @@
  *
  * Workers take pieces of the current job by an atomic counter. A job is over when every worker that joined it has left it, so that `job`
  * may live on the caller's stack. Waking a sleeping thread costs more than many a loop: a worker that is done looks out for the next job
- * for some microseconds before it sleeps on a condition variable, and a caller looks out for the last worker before it sleeps.
+ * for some hundred microseconds before it sleeps on a condition variable, and offers its processor to other threads meanwhile. A caller
+ * looks out for the last worker for some microseconds before it sleeps; it keeps its processor, which it would not soon get back.
  */
 #define _GNU_SOURCE
 #include "kernels/shared/threads.h"
@@ -13,7 +14,7 @@
 #include <stddef.h>
 #include <unistd.h>
 
-enum { MAX_WORKERS = 63, SPINS = 1000 };
+enum { MAX_WORKERS = 63, WORKER_SPINS = 4000, SPINS_TO_YIELD = 16, CALLER_SPINS = 1000 };
 
 typedef struct job {
     rt_range_fn fn;
@@ -81,8 +82,12 @@ static void *worker_main(void *unused)
         while (pool.job == NULL || pool.number == seen || pool.places == 0) {
             uint64_t number = pool.number;
             pthread_mutex_unlock(&pool.mutex);
-            for (int i = 0; i < SPINS && atomic_load_explicit(&pool.number, memory_order_relaxed) == number; i++)
-                pause_briefly();
+            for (int i = 1; i < WORKER_SPINS && atomic_load_explicit(&pool.number, memory_order_relaxed) == number; i++) {
+                if (i % SPINS_TO_YIELD == 0)
+                    sched_yield();
+                else
+                    pause_briefly();
+            }
             pthread_mutex_lock(&pool.mutex);
             if (pool.number == number) {
                 pool.sleeping++;
@@ -165,7 +170,7 @@ void rt_parallel_for(int64_t n, int64_t grain, rt_range_fn fn, void *ctx)
     pool.job = NULL;
     if (pool.inside > 0) {
         pthread_mutex_unlock(&pool.mutex);
-        for (int i = 0; i < SPINS && atomic_load_explicit(&pool.inside, memory_order_relaxed) > 0; i++)
+        for (int i = 0; i < CALLER_SPINS && atomic_load_explicit(&pool.inside, memory_order_relaxed) > 0; i++)
             pause_briefly();
         pthread_mutex_lock(&pool.mutex);
     }

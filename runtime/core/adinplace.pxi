@@ -106,9 +106,6 @@ cdef public PyObject *rt_adview_kernel(rt_operator *op, rt_keyset ks, PyObject *
     return result
 
 
-cdef rt_keyset lazy_bits = RT_FUNCTIONALITY_BIT(K_Conjugate) | RT_FUNCTIONALITY_BIT(K_Negative)
-
-
 cdef void note_replay(rt_operator *op, PyObject *const *args, Py_ssize_t n, PyObject *view, PyObject *source) noexcept:
     """Remember how to make a view of its base anew: `as_strided` keeps dtypes and lazy bits, so it cannot make this one."""
     cdef rt_grad_ext *ext

@@ -35,6 +35,8 @@ cdef int register_builtins() except -1:
             kernel = new_kernel(s.kernels[j].fn, <void *>s.kernels[j].ctx, None, "registered at " + s.kernels[j].debug.decode(), 0)
             if s.kernels[j].fn == NULL:
                 kernel.k.fn = rt_lazy_python_kernel
+            elif s.kernels[j].fn == rt_fallthrough_kernel:
+                kernel.k.flags |= RT_KERNEL_FALLTHROUGH
             kernel.k.self = NULL   # lives as long as the operator: for ever
             kernel.from_cpp = True
             o.kernels.setdefault(s.kernels[j].key, []).append(kernel)

@@ -89,8 +89,12 @@ cdef object deepcopy_tensor(object self, dict memo):
                                "clone() to return an instance of a different type.")
     else:
         storage = self.untyped_storage().__deepcopy__(memo)
-        lazy_bits = has_key(t, RT_KEY_Conjugate) | has_key(t, RT_KEY_Negative) << 1
-        result = _rebuild_tensor(storage, self.dtype, t.offset, tuple(self.shape), self.stride(), self.requires_grad, lazy_bits)
+        result = _rebuild_tensor(storage, self.dtype, t.offset, tuple(self.shape), self.stride(), False)
+        if has_key(t, RT_KEY_Conjugate):
+            result = result.conj_physical()
+        if has_key(t, RT_KEY_Negative):
+            result = result.neg()
+        result.requires_grad_(self.requires_grad)
         if not plain:
             empty = self.new_empty([])
             if type(empty) is not type(self):

@@ -3,9 +3,8 @@
 
 cdef extern from "rt_builtins.h":
     enum:
-        RT_OP_aten_select_int, RT_OP_aten_slice_Tensor, RT_OP_aten_unsqueeze, RT_OP_aten_alias, RT_OP_aten_copy_
+        RT_OP_aten_select_int, RT_OP_aten_slice_Tensor, RT_OP_aten_unsqueeze, RT_OP_aten_alias
         RT_OP_aten_index_Tensor, RT_OP_aten_index_put_, RT_OP_aten_fill__Scalar, RT_OP_aten_fill__Tensor, RT_OP_aten_view
-        RT_OP_aten_expand
 
 
 cdef object ZERO = 0

@@ -64,14 +64,14 @@ cdef Kernel python_kernel(object fn, bint with_keyset, bint is_fallback, str deb
     return kernel
 
 
-cdef PyObject *fallthrough_called(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, void *ctx) noexcept:
+cdef public PyObject *rt_fallthrough_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, void *ctx) noexcept:
     set_error(RuntimeError, "a fallthrough kernel was executed directly: fallthroughs are skipped by the operator's mask, so only a "
               "redispatch with a hand-made key set can come here", op)
     return NULL
 
 
 cdef Kernel fallthrough_kernel_object(str debug):
-    return new_kernel(fallthrough_called, NULL, None, "fallthrough " + debug, RT_KERNEL_FALLTHROUGH)
+    return new_kernel(rt_fallthrough_kernel, NULL, None, "fallthrough " + debug, RT_KERNEL_FALLTHROUGH)
 
 
 def fallthrough_kernel(*args, **kwargs):

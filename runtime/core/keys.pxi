@@ -112,6 +112,8 @@ cdef extern from "runtime/keys.h":
         K_PreDispatch "RT_KEY_PreDispatch"
         K_Conjugate "RT_KEY_Conjugate"
         K_Negative "RT_KEY_Negative"
+        K_ZeroTensor "RT_KEY_ZeroTensor"
+        K_AutocastCUDA "RT_KEY_AutocastCUDA"
         K_PythonDispatcher "RT_KEY_PythonDispatcher"
         K_EndOfFunctionalityKeys "RT_KEY_EndOfFunctionalityKeys"
         K_StartOfAliasKeys "RT_KEY_StartOfAliasKeys"

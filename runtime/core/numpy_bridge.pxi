@@ -188,7 +188,8 @@ cdef object tensor_to_numpy(object self, bint force):
         result = self.detach()
         if not result.is_cpu:
             result = result.cpu()
-        result = result.resolve_conj().resolve_neg() if has_key(t, RT_KEY_Conjugate) or has_key(t, RT_KEY_Negative) else result
+        if t.keys & unusual_bits:
+            result = result.clone()
         return array_over(RT_TENSOR(<void *>result), False)
     if t.device_type != DEVICE_CPU:
         raise TypeError(f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory "
@@ -199,6 +200,8 @@ cdef object tensor_to_numpy(object self, bint force):
         raise RuntimeError("Can't call numpy() on Tensor that has conjugate bit set. Use tensor.resolve_conj().numpy() instead.")
     if has_key(t, RT_KEY_Negative):
         raise RuntimeError("Can't call numpy() on Tensor that has negative bit set. Use tensor.resolve_neg().numpy() instead.")
+    if has_key(t, K_ZeroTensor):
+        raise RuntimeError(" Cannot convert a ZeroTensor to numpy. Set force=True if you need the zero array.")
     if unlikely(rt_tls_state.included & ~rt_tls_state.excluded & watching_bits):
         self = detached(self)
         t = RT_TENSOR(<void *>self)
@@ -220,6 +223,27 @@ def _adopt(array):
     """A tensor that takes over a new array, which nobody else may hold: its storage can be resized like any other."""
     check_numpy_array(array)
     return tensor_over_array(array, RT_STORAGE_RESIZABLE)
+
+
+cdef extern from "kernels/shared/boxed.h":
+    PyObject *rt_requested_result(rt_operator *op, int ndim, const int64_t *sizes, int code) noexcept
+
+
+def _offered(OpOverload op not None, sizes, element):
+    """For an operator's kernel: a tensor over the output that is offered for its result of this shape and dtype, or None."""
+    cdef int64_t shape[RT_MAX_DIM]
+    cdef int n = 0
+    if RT_TYPE(<void *>element) is not rt_DtypeType:
+        raise TypeError("_offered() takes a dtype")
+    for size in sizes:
+        if n == RT_MAX_DIM:
+            return None
+        shape[n] = size
+        n += 1
+    cdef PyObject *found = rt_requested_result(op.op, n, shape, (<RtDtype *><void *>element).code)
+    if found == NULL and c_err_occurred() == NULL:
+        return None
+    return steal(found)
 
 
 # ------------------------------------------------------------------------------------------------------------------------- DLPack

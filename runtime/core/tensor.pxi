@@ -33,12 +33,17 @@ cdef inline bint has_key(RtTensor *t, int functionality) noexcept:
     return (t.keys & RT_FUNCTIONALITY_BIT(functionality)) != 0
 
 
+cdef char one_zero[16]   # the element of a zero tensor that has one
+
+
 cdef char *readable_data(RtTensor *t) except? NULL:
     """The first element of a tensor whose memory the CPU can read, checked to lie inside its storage."""
     cdef int64_t nbytes
     if t.device_type == DEVICE_META:
         raise RuntimeError("Tensor.item() cannot be called on meta tensors")
-    if t.storage == NULL or t.device_type != DEVICE_CPU or (t.storage.data == NULL and t.numel > 0):
+    if unlikely(t.storage == NULL or t.device_type != DEVICE_CPU or (t.storage.data == NULL and t.numel > 0)):
+        if has_key(t, K_ZeroTensor) and t.numel == 1 and t.device_type == DEVICE_CPU:
+            return one_zero
         raise RuntimeError("Cannot access data pointer of Tensor that doesn't have storage")
     nbytes = rt_storage_bytes(t.ndim, t.sizes, t.strides, t.offset, rt_itemsize[t.dtype])
     if nbytes > t.storage.nbytes:
@@ -540,6 +545,8 @@ cdef class Tensor(TensorBase):
         if t.numel == 0:
             refuse_endless(t)
             return nested_list(t, NULL, 0)
+        if has_key(t, K_ZeroTensor):
+            raise RuntimeError("tolist() shouldn't be called on a tensor with unallocated storage")
         return nested_list(t, readable_data(t), 0)
 
     # ------------------------------------------------------------------------------------------- methods of `functional`'s functions

@@ -6,7 +6,7 @@ rounded once, when they become tensors again.
 
 import numpy as np
 
-from runtime._core import _adopt, _numpy_view, dtype_names, ops
+from runtime._core import _adopt, _numpy_view, _offered, dtype_names, ops
 
 aten = ops.aten
 
@@ -34,6 +34,20 @@ def memory(tensor):
     It must be gone before anything resizes the tensor.
     """
     return _numpy_view(tensor)
+
+
+def place_of(op, sizes, dtype, device):
+    """The contiguous tensor that a kernel of an operator returns: over the ``out=`` argument where that fits, else a new one.
+
+    Parameters
+    ----------
+    op : OpOverload
+        The operator whose kernel asks.
+    sizes, dtype, device
+        Of the result.
+    """
+    offered = _offered(op, sizes, dtype)
+    return aten.empty.memory_format(sizes, dtype=dtype, device=device) if offered is None else offered
 
 
 def adopted(array):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from runtime._core import ops
+from runtime._core import _offered, ops
 from runtime.kernels._arrays import new, read
 from runtime.kernels._common import broadcast, scalar_name, wrap_dim
 
@@ -77,24 +77,35 @@ def tile(self, dims):
 # ---- rolling and turning
 
 
+def _rolled(self, shift, dim, out=None):
+    """Rolled along one dimension, into a place if one is given."""
+    length = self.size(dim)
+    start = (length - shift) % length
+    parts = aten.narrow.default(self, dim, start, length - start), aten.narrow.default(self, dim, 0, start)
+    return aten.cat.default(parts, dim) if out is None else aten.cat.out(parts, dim, out=out)
+
+
 def roll(self, shifts, dims=()):
-    if len(dims) == 1 and len(shifts) == 1:
-        if self.numel() == 0:
-            return aten.clone.default(self)
-        length = self.size(dims[0])
-        start = (length - shifts[0]) % length
-        parts = aten.narrow.default(self, dims[0], start, length - start), aten.narrow.default(self, dims[0], 0, start)
-        return aten.cat.default(parts, dims[0])
+    if len(dims) == 1 and len(shifts) == 1 and self.numel() == 0:
+        return aten.clone.default(self)
     if not shifts:
         raise RuntimeError("`shifts` required")
     if not dims and len(shifts) == 1:
-        flat = aten.roll.default(aten.view.default(aten.contiguous.default(self), (-1,)), shifts, (0,))
-        return aten.view.default(flat, self.shape)
+        flat = aten.view.default(aten.contiguous.default(self), (-1,))
+        out = _offered(aten.roll.default, self.shape, self.dtype)
+        if out is not None:
+            _rolled(flat, shifts[0], 0, aten.view.default(out, (-1,)))
+            return out
+        return aten.view.default(aten.roll.default(flat, shifts, (0,)), self.shape)
     if len(shifts) != len(dims):
         raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}")
-    for shift, dim in zip(shifts, dims):
-        self = aten.roll.default(self, (shift,), (dim,))
-    return self
+    if self.numel() == 0:
+        for shift, dim in zip(shifts, dims):
+            self = aten.roll.default(self, (shift,), (dim,))
+        return self
+    for shift, dim in zip(shifts[:-1], dims[:-1]):
+        self = _rolled(self, shift, dim)
+    return _rolled(self, shifts[-1], dims[-1], _offered(aten.roll.default, self.shape, self.dtype))
 
 
 def rot90(self, k=1, dims=(0, 1)):

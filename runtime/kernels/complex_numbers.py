@@ -5,18 +5,6 @@ from runtime._core import ops
 aten = ops.aten
 
 
-def real(self):
-    if not self.dtype.is_complex:
-        return self
-    return aten.select.int(aten.view_as_real.default(aten.resolve_conj.default(self)), self.dim(), 0)
-
-
-def imag(self):
-    if not self.dtype.is_complex:
-        raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
-    return aten.select.int(aten.view_as_real.default(aten.resolve_conj.default(self)), self.dim(), 1)
-
-
 def complex(real, imag):
     return aten.complex.out(real, imag, out=_complex_like("complex", real))
 
@@ -30,28 +18,18 @@ def _complex_like(name, real):
     return aten.empty.memory_format([0], dtype=dtype, device=real.device)
 
 
-def conj(self):
-    return aten.conj_physical.default(self) if self.dtype.is_complex else self
-
-
 def conj_physical(self):
     return aten._conj_physical.default(self) if self.dtype.is_complex else self
 
 
 def _conj_physical(self):
+    if self.is_conj():
+        return aten.clone.default(aten.conj.default(self))
     return aten.conj_physical.out(self, out=aten.empty_like.default(self))
 
 
 def conj_physical_(self):
     return aten.conj_physical.out(self, out=self) if self.dtype.is_complex else self
-
-
-def resolve_conj(self):
-    return aten.clone.default(self) if self.is_conj() else self
-
-
-def resolve_neg(self):
-    return aten.clone.default(self) if self.is_neg() else self
 
 
 def adjoint(self):

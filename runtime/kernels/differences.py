@@ -1,14 +1,16 @@
 """Finite differences and integrals of samples: diff, gradient, the trapezoidal rule."""
 
-from runtime._core import ops
+from runtime._core import _offered, ops
 from runtime.kernels._common import wrap_dim
 
 aten = ops.aten
 
 
-def _minus(a, b):
+def _minus(a, b, out=None):
     import runtime
 
+    if out is not None:
+        return (aten.logical_xor.out if a.dtype == runtime.bool else aten.sub.out)(a, b, out=out)
     return aten.logical_xor.default(a, b) if a.dtype == runtime.bool else aten.sub.Tensor(a, b)
 
 
@@ -37,11 +39,12 @@ def diff(self, n=1, dim=-1, prepend=None, append=None):
         return aten.clone.default(self)
     if prepend is not None or append is not None:
         self = _joined(self, dim, prepend, append)
-    for _ in range(min(n, self.shape[dim])):
+    steps = min(n, self.shape[dim])
+    for step in range(steps):
         length = self.shape[dim]
-        if length == 0:
-            break
-        self = _minus(aten.narrow.default(self, dim, 1, length - 1), aten.narrow.default(self, dim, 0, length - 1))
+        later, earlier = aten.narrow.default(self, dim, 1, length - 1), aten.narrow.default(self, dim, 0, length - 1)
+        last = step == steps - 1 and not self.requires_grad
+        self = _minus(later, earlier, _offered(aten.diff.default, later.shape, later.dtype) if last else None)
     return self
 
 

@@ -128,3 +128,64 @@ def _pdist_forward(self, p=2):
     _only_wide_floats("pdist", self)
     x = read(self)
     return new(_pair_distances(x, x, p)[np.triu_indices(n, 1)], self.dtype)
+
+
+def _directions(difference, distance, p):
+    """The derivatives of p-norms by the elements of the vectors, where the norm is not smooth those that PyTorch takes."""
+    if p == 0:
+        return np.zeros_like(difference)
+    sign = np.sign(difference)
+    if p == 1:
+        return sign
+    size = np.abs(difference)
+    if math.isinf(p):
+        return sign * (size == distance)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if p == 2:
+            made = difference / distance
+        else:
+            made = sign * size ** (p - 1) / distance ** (p - 1)
+    made[np.broadcast_to(distance == 0, made.shape)] = 0
+    if p < 1:
+        made[difference == 0] = 0
+    return made
+
+
+def _weighted_directions(weights, a, b, distances, p):
+    """For each row of a the sum, over the rows of b, of the distances' derivatives times weights; in pieces that fit caches."""
+    out = np.zeros(a.shape, a.dtype)
+    step = max(1, (1 << 20) // max(1, b.size))
+    for i in range(0, len(a), step):
+        rows = slice(i, i + step)
+        directions = _directions(a[rows, None, :] - b[None], distances[rows, :, None], p)
+        out[rows] = np.einsum("ij,ijk->ik", weights[rows], directions)
+    return out
+
+
+def _cdist_backward(grad, x1, x2, p, cdist):
+    _check_columns(x1, x2)
+    batch = broadcast(x1.shape[:-2], x2.shape[:-2])
+    shape = (*batch, *x1.shape[-2:])
+    if x1.device.type == "meta":
+        return aten.new_empty.default(x1, shape)
+    _only_wide_floats("cdist_backward", x1)
+    a, b = np.broadcast_to(read(x1), shape), np.broadcast_to(read(x2), (*batch, *x2.shape[-2:]))
+    pairs = (*batch, shape[-2], x2.shape[-2])
+    weights, distances = np.broadcast_to(read(grad), pairs), np.broadcast_to(read(cdist), pairs)
+    result = np.empty(shape, a.dtype)
+    for i in np.ndindex(*batch):
+        result[i] = _weighted_directions(weights[i], a[i], b[i], distances[i], p)
+    return new(result, x1.dtype)
+
+
+def _pdist_backward(grad, self, p, pdist):
+    n = self.shape[0]
+    if self.device.type == "meta":
+        return aten.empty_like.default(self)
+    _only_wide_floats("pdist_backward", self)
+    x, pairs = read(self), np.triu_indices(n, 1)
+    weights, distances = np.zeros((2, n, n), x.dtype)
+    for square, values in (weights, grad), (distances, pdist):
+        square[pairs] = read(values)
+        square += square.T
+    return new(_weighted_directions(weights, x, x, distances, p), self.dtype)

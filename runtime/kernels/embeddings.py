@@ -62,6 +62,12 @@ def embedding_dense_backward(grad_output, indices, num_weights, padding_idx, sca
     return new(result, grad_output.dtype)
 
 
+def embedding_backward(grad, indices, num_weights, padding_idx, scale_grad_by_freq, sparse):
+    if sparse:
+        raise NotImplementedError("embedding_backward: there are no sparse tensors; use sparse=False")
+    return aten.embedding_dense_backward.default(grad, indices, num_weights, padding_idx, scale_grad_by_freq)
+
+
 def embedding_renorm_(self, indices, max_norm, norm_type):
     if self.dim() != 2:
         raise RuntimeError(
@@ -233,6 +239,31 @@ def _embedding_bag_per_sample_weights_backward(grad, weight, indices, offsets, o
         bags = np.searchsorted(read(offsets), np.arange(len(places)), side="right") - 1
     products = np.einsum("ij,ij->i", gradients[np.minimum(bags, len(gradients) - 1)], read(weight)[places])
     return new(np.where(places == padding_idx, 0, products).astype(gradients.dtype), grad.dtype)
+
+
+def _embedding_bag_backward(
+    grad,
+    indices,
+    offsets,
+    offset2bag,
+    bag_size,
+    maximum_indices,
+    num_weights,
+    scale_grad_by_freq,
+    mode,
+    sparse,
+    per_sample_weights,
+    padding_idx=-1,
+):
+    if sparse:
+        raise NotImplementedError("_embedding_bag_backward: there are no sparse tensors; use sparse=False")
+    if not offset2bag.numel() and indices.numel():
+        # Plain sums have not written down which bag an index belongs to.
+        places = aten.arange.default(indices.numel(), dtype=offsets.dtype, device=offsets.device)
+        offset2bag = aten.sub.Scalar(aten.searchsorted.Tensor(offsets, places, right=True), 1)
+    return aten._embedding_bag_dense_backward.default(
+        grad, indices, offset2bag, bag_size, maximum_indices, num_weights, scale_grad_by_freq, mode, per_sample_weights, padding_idx
+    )
 
 
 def _bag(weight, *arguments):

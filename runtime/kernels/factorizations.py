@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from runtime._core import dtype_names, ops
+from runtime._core import _get_tangent, dtype_names, is_grad_enabled, ops
 from runtime.kernels._arrays import adopted, new, read
 from runtime.kernels._common import complex_dtype, real_dtype, scalar_name
 from runtime.kernels._lapack import (
@@ -508,8 +508,13 @@ def linalg_svd(A, full_matrices=True, *, driver=None):
     return aten._linalg_svd.default(A, full_matrices, True, driver=driver)
 
 
+def _recorded(t):
+    """Whether a call gets a derivative, which needs vectors even if nobody asks for them."""
+    return (t.requires_grad and is_grad_enabled()) or _get_tangent(t) is not None
+
+
 def linalg_svdvals(A, *, driver=None):
-    return aten._linalg_svd.default(A, False, False, driver=driver)[1]
+    return aten._linalg_svd.default(A, False, _recorded(A), driver=driver)[1]
 
 
 def svd(self, some=True, compute_uv=True):
@@ -552,7 +557,7 @@ def linalg_eigh(self, UPLO="L"):
 
 
 def linalg_eigvalsh(self, UPLO="L"):
-    return aten._linalg_eigh.default(self, UPLO, False)[0]
+    return aten._linalg_eigh.default(self, UPLO, _recorded(self))[0]
 
 
 def _eig(function, t, name):
@@ -584,6 +589,6 @@ def _linalg_eigvals(self):
 
 
 def linalg_eigvals(self):
-    return aten._linalg_eigvals.default(self)
+    return aten.linalg_eig.default(self)[0] if _recorded(self) else aten._linalg_eigvals.default(self)
 
 

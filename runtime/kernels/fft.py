@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from runtime._core import dtype_names, get_default_dtype, ops
-from runtime.kernels._arrays import memory, new, opmath, read
+from runtime.kernels._arrays import memory, new, opmath, place_of, read
 from runtime.kernels._common import complex_dtype, into, like, real_dtype, scalar_name, wrap_dim
 
 aten = ops.aten
@@ -32,8 +32,10 @@ def _by_stride(self, dims):
     return sorted(dims, key=self.stride, reverse=True)
 
 
-def _result(self, sizes, order, dtype):
-    """A tensor for the result, whose dimensions lie in memory in an order."""
+def _result(self, sizes, order, dtype, op=None):
+    """A tensor for a result, whose dimensions lie in memory in an order; for the result of the operator whose kernel asks."""
+    if op is not None and order == sorted(order):
+        return place_of(op, sizes, dtype, self.device)
     inner = aten.empty.memory_format([sizes[d] for d in order], dtype=dtype, device=self.device)
     return aten.permute.default(inner, [order.index(d) for d in range(len(order))])
 
@@ -52,7 +54,7 @@ def _fft_c2c(self, dim, normalization, forward):
     if not dim:
         return aten.clone.default(self)
     _check_kind("_fft_c2c", self, _COMPLEXES, "complex")
-    out = _result(self, self.shape, _order(self, _by_stride(self, dim)), self.dtype)
+    out = _result(self, self.shape, _order(self, _by_stride(self, dim)), self.dtype, aten._fft_c2c.default)
     if self.is_meta:
         return out
     source, target = read(self), _transformed(out)
@@ -68,7 +70,7 @@ def _fft_r2c(self, dim, normalization, onesided):
     last = dim[-1]
     if onesided:
         sizes[last] = sizes[last] // 2 + 1
-    out = _result(self, sizes, _order(self, [*_by_stride(self, dim[:-1]), last]), complex_dtype(self.dtype))
+    out = _result(self, sizes, _order(self, [*_by_stride(self, dim[:-1]), last]), complex_dtype(self.dtype), aten._fft_r2c.default)
     if self.is_meta:
         return out
     source, target = read(self), _transformed(out)
@@ -87,7 +89,7 @@ def _fft_c2r(self, dim, normalization, last_dim_size):
     sizes[last] = last_dim_size
     # A transform of several dimensions has a complex one before, which is what the last one reads.
     inner = self if len(dim) == 1 else _result(self, self.shape, _order(self, _by_stride(self, dim[:-1])), self.dtype)
-    out = _result(self, sizes, _order(inner, [last]), real_dtype(self.dtype))
+    out = _result(self, sizes, _order(inner, [last]), real_dtype(self.dtype), aten._fft_c2r.default)
     if self.is_meta:
         return out
     source, target = read(self), _transformed(out)

@@ -131,6 +131,30 @@ def _masked_softmax(self, mask, dim=None, mask_type=None):
     return aten._softmax.default(aten.masked_fill.Scalar(self, mask, -math.inf), dim, False)
 
 
+def _masked_softmax_backward(grad_output, output, mask, dim=None):
+    if scalar_name(mask.dtype) != "Bool":
+        raise RuntimeError("Mask should be a boolean tensor")
+    if tuple(grad_output.shape) != tuple(mask.shape):
+        raise RuntimeError(f"Mask shape should match grad shape. mask: {list(mask.shape)} grad: {list(grad_output.shape)}")
+    dim = wrap_dim(-1 if dim is None else dim, grad_output.dim())
+    shares = aten.masked_fill.Scalar(output, mask, 0)
+    return aten._softmax_backward_data.default(grad_output, shares, dim, output.dtype)
+
+
+def _amp_foreach_non_finite_check_and_unscale_(self, found_inf, inv_scale):
+    """Gradients are multiplied by the inverse of their scale; `found_inf` becomes 1 where one of them is not finite."""
+    if inv_scale.numel() != 1:
+        raise RuntimeError("inv_scale must be a 1-element tensor.")
+    if found_inf.numel() != 1:
+        raise RuntimeError("found_inf must be a 1-element tensor.")
+    factor = inv_scale.item()
+    for gradient in self:
+        if not aten.all.default(aten.isfinite.default(gradient)).item():
+            aten.fill_.Scalar(found_inf, 1.0)
+        if factor != 1.0:
+            aten.mul_.Scalar(gradient, factor)
+
+
 def _amp_update_scale_(self, growth_tracker, found_inf, scale_growth_factor, scale_backoff_factor, growth_interval):
     """The scale of gradients falls where one was infinite, and grows after enough steps without."""
     if found_inf.item():

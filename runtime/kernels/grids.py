@@ -1,5 +1,8 @@
 """Sampling of images at places that a tensor gives: grid_sampler and the grids of affine maps."""
 
+import itertools
+import math
+
 import numpy as np
 
 from runtime._core import ops
@@ -50,18 +53,20 @@ def _place(at, size, align_corners):
     return (at + one) / two * (n - one) if align_corners else ((at + one) * n - one) / two
 
 
+def _reflected(at, low, span):
+    """Places reflected at both ends of a span until they lie in it."""
+    far = np.abs(at - at.dtype.type(low))
+    rest = np.fmod(far, at.dtype.type(span))
+    return np.where(np.floor(far / span) % 2 == 0, rest + at.dtype.type(low), span - rest + at.dtype.type(low)).astype(at.dtype)
+
+
 def _inside(at, size, padding_mode, align_corners):
     """Places moved as the padding mode has it."""
     if padding_mode == _ZEROS:
         return at
     if padding_mode == _REFLECTION:
         low, span = (0, size - 1) if align_corners else (-0.5, size)
-        if span == 0:
-            at = np.zeros_like(at)
-        else:
-            far = np.abs(at - at.dtype.type(low))
-            rest = np.fmod(far, at.dtype.type(span))
-            at = np.where(np.floor(far / span) % 2 == 0, rest + at.dtype.type(low), span - rest + at.dtype.type(low)).astype(at.dtype)
+        at = _reflected(at, low, span) if span else np.zeros_like(at)
     return np.clip(np.nan_to_num(at, nan=0.0, posinf=size - 1, neginf=0), 0, size - 1)
 
 
@@ -80,6 +85,7 @@ def _sample(array, indices):
 
 
 def _cubic_weights(t):
+    """Weights of the four places around, and how they grow with `t`."""
     a = t.dtype.type(-0.75)
 
     def near(x):
@@ -88,38 +94,96 @@ def _cubic_weights(t):
     def far(x):
         return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
 
-    return far(t + 1), near(t), near(1 - t), far(2 - t)
+    def near_slope(x):
+        return (3 * (a + 2) * x - 2 * (a + 3)) * x
+
+    def far_slope(x):
+        return (3 * a * x - 10 * a) * x + 8 * a
+
+    weights = far(t + 1), near(t), near(1 - t), far(2 - t)
+    return weights, (far_slope(t + 1), near_slope(t), -near_slope(1 - t), -far_slope(2 - t))
+
+
+def _turned(at, size, padding_mode, align_corners):
+    """How fast the places that `_inside` gives change with those that it was given: 1, 0 or -1."""
+    if padding_mode == _ZEROS:
+        return at.dtype.type(1)
+    turned = np.ones_like(at)
+    if padding_mode == _REFLECTION:
+        low, span = (0, size - 1) if align_corners else (-0.5, size)
+        if span == 0:
+            return np.zeros_like(at)
+        turned = np.where((at < low) ^ (np.floor(np.abs(at - low) / span) % 2 == 1), -1, 1)
+        at = _reflected(at, low, span)
+    return np.where((at > 0) & (at < size - 1), turned, 0).astype(at.dtype)
+
+
+def _taps(points, shape, mode, padding_mode, align_corners, dtype):
+    """For each dimension of the space what is summed: (places, weights, how the weights grow with the grid's coordinate)."""
+    space = len(shape)
+    taps = []
+    for d, n in enumerate(shape):
+        # Places in half types are rounded after each step, as PyTorch has it: which element is nearest depends on that.
+        at = _place(points[..., space - 1 - d], n, align_corners).astype(dtype)
+        step = at.dtype.type((n - 1 if align_corners else n) / 2)
+        if mode != _BICUBIC:
+            step = step * _turned(at, n, padding_mode, align_corners)
+            at = _inside(at, n, padding_mode, align_corners)
+        if mode == _NEAREST:
+            taps.append([(np.rint(at), np.ones_like(at), np.zeros_like(at))])
+            continue
+        low = np.floor(at)
+        part = at - low
+        if mode == _BILINEAR:
+            taps.append([(low, 1 - part, -step), (low + 1, part, step)])
+            continue
+        weights = zip(*_cubic_weights(part))
+        taps.append([(_inside(low + k - 1, n, padding_mode, align_corners), w, slope * step) for k, (w, slope) in enumerate(weights)])
+    return taps
 
 
 def _grid_sampler(input, grid, mode, padding_mode, align_corners):
-    space = input.dim() - 2
     shape = (*input.shape[:2], *grid.shape[1:-1])
     if input.device.type == "meta":
         return aten.empty.memory_format(shape, dtype=input.dtype, device=input.device)
-    # Places in half types are rounded after each step, as PyTorch has it: which element is nearest depends on that.
-    array, points = read(input), memory(grid)
-    at = [_place(points[..., space - 1 - d], input.shape[2 + d], align_corners) for d in range(space)]
-    at = [x.astype(array.dtype) for x in at]
-    if mode != _BICUBIC:
-        at = [_inside(x, n, padding_mode, align_corners) for x, n in zip(at, array.shape[2:])]
+    array = read(input)
+    taps = _taps(memory(grid), array.shape[2:], mode, padding_mode, align_corners, array.dtype)
     if mode == _NEAREST:
-        return new(_sample(array, [np.rint(x) for x in at]), input.dtype)
-    low = [np.floor(x) for x in at]
-    parts = [x - f for x, f in zip(at, low)]
-    if mode == _BILINEAR:
-        taps = [[(f, 1 - p), (f + 1, p)] for f, p in zip(low, parts)]
-    else:
-        taps = [[(f + k - 1, w) for k, w in enumerate(_cubic_weights(p))] for f, p in zip(low, parts)]
-        taps = [[(_inside(i, n, padding_mode, align_corners), w) for i, w in t] for t, n in zip(taps, array.shape[2:])]
+        return new(_sample(array, [t[0][0] for t in taps]), input.dtype)
     out = np.zeros(shape, array.dtype)
-    for number in np.ndindex(*(len(t) for t in taps)):
-        chosen = [t[k] for t, k in zip(taps, number)]
-        weight = chosen[0][1]
-        for _, w in chosen[1:]:
-            weight = weight * w
+    for chosen in itertools.product(*taps):
+        weight = math.prod(w for _, w, _ in chosen)
         with np.errstate(invalid="ignore"):
-            out += _sample(array, [i for i, _ in chosen]) * weight[:, None]
+            out += _sample(array, [i for i, _, _ in chosen]) * weight[:, None]
     return new(out, input.dtype)
+
+
+def _grid_sampler_backward(grad_output, input, grid, mode, padding_mode, align_corners, output_mask):
+    shape = (*input.shape[:2], *grid.shape[1:-1])
+    if tuple(grad_output.shape) != shape:
+        raise RuntimeError(f"grid_sampler backward: expected a gradient of shape {list(shape)}, but got {list(grad_output.shape)}")
+    if input.device.type == "meta":
+        return aten.empty_like.default(input) if output_mask[0] else None, aten.empty_like.default(grid)
+    array, grad = read(input), read(grad_output)
+    space = array.shape[2:]
+    taps = _taps(memory(grid), space, mode, padding_mode, align_corners, array.dtype)
+    of_input = np.zeros((array.shape[0], math.prod(space), array.shape[1]), array.dtype)
+    of_grid = np.zeros(tuple(grid.shape), array.dtype)
+    batch = np.broadcast_to(np.arange(array.shape[0]).reshape((-1,) + (1,) * len(space)), grid.shape[:-1])
+    for chosen in itertools.product(*taps):
+        indices = [i for i, _, _ in chosen]
+        if output_mask[0]:
+            inside = np.logical_and.reduce([(i >= 0) & (i < n) for i, n in zip(indices, space)])
+            flat = np.ravel_multi_index([i[inside].astype(np.intp) for i in indices], space)
+            weight = math.prod(w for _, w, _ in chosen)[inside]
+            np.add.at(of_input, (batch[inside], flat), np.moveaxis(grad, 1, -1)[inside] * weight[:, None])
+        if mode != _NEAREST:
+            values = (_sample(array, indices) * grad).sum(axis=1)
+            for d in range(len(space)):
+                slope = math.prod(s if e == d else w for e, (_, w, s) in enumerate(chosen))
+                of_grid[..., len(space) - 1 - d] += values * slope
+    of_input = np.moveaxis(of_input, -1, 1).reshape(array.shape)
+    return new(of_input, input.dtype) if output_mask[0] else None, new(of_grid, grid.dtype)
 
 
 def grid_sampler_2d(input, grid, interpolation_mode, padding_mode, align_corners):
@@ -132,19 +196,27 @@ def grid_sampler_3d(input, grid, interpolation_mode, padding_mode, align_corners
     return _grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners)
 
 
+def grid_sampler_2d_backward(grad_output, input, grid, interpolation_mode, padding_mode, align_corners, output_mask):
+    _check(input, grid, 2, interpolation_mode, padding_mode)
+    return _grid_sampler_backward(grad_output, input, grid, interpolation_mode, padding_mode, align_corners, output_mask)
+
+
+def grid_sampler_3d_backward(grad_output, input, grid, interpolation_mode, padding_mode, align_corners, output_mask):
+    _check(input, grid, 3, interpolation_mode, padding_mode)
+    return _grid_sampler_backward(grad_output, input, grid, interpolation_mode, padding_mode, align_corners, output_mask)
+
+
 def grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners):
     _check(input, grid, 3 if input.dim() == 5 else 2, interpolation_mode, padding_mode)
     packet = aten.grid_sampler_2d if input.dim() == 4 else aten.grid_sampler_3d
     return packet.default(input, grid, interpolation_mode, padding_mode, align_corners)
 
 
-def affine_grid_generator(theta, size, align_corners):
-    """Places of a regular grid under an affine map, in coordinates from -1 to 1."""
+def _regular_grid(theta, size, align_corners):
+    """Places of a regular grid, as rows of homogeneous coordinates from -1 to 1."""
     space = len(size) - 2
     if space not in (2, 3):
         raise RuntimeError("AffineGridGenerator needs 4d (spatial) or 5d (volumetric) inputs.")
-    if theta.dim() != 3 or tuple(theta.shape) != (size[0], space, space + 1):
-        raise RuntimeError(f"Expected a batch of affine matrices of shape {size[0]}x{space}x{space + 1}, but got {list(theta.shape)}")
     options = {"dtype": theta.dtype, "device": theta.device}
     base = aten.empty.memory_format((size[0], *size[2:], space + 1), **options)
     for d in range(space):
@@ -154,5 +226,22 @@ def affine_grid_generator(theta, size, align_corners):
         line = aten.view.default(line, (n,) + (1,) * (space - 1 - d))
         aten.copy_.default(aten.select.int(base, -1, space - 1 - d), line)
     aten.fill_.Scalar(aten.select.int(base, -1, space), 1)
-    flat = aten.view.default(base, (size[0], -1, space + 1))
+    return aten.view.default(base, (size[0], -1, space + 1))
+
+
+def affine_grid_generator(theta, size, align_corners):
+    """Places of a regular grid under an affine map, in coordinates from -1 to 1."""
+    space = len(size) - 2
+    flat = _regular_grid(theta, size, align_corners)
+    if theta.dim() != 3 or tuple(theta.shape) != (size[0], space, space + 1):
+        raise RuntimeError(f"Expected a batch of affine matrices of shape {size[0]}x{space}x{space + 1}, but got {list(theta.shape)}")
     return aten.view.default(aten.bmm.default(flat, aten.transpose.int(theta, 1, 2)), (size[0], *size[2:], space))
+
+
+def affine_grid_generator_backward(grad, size, align_corners):
+    space = len(size) - 2
+    flat = _regular_grid(grad, size, align_corners)
+    if tuple(grad.shape) != (size[0], *size[2:], space):
+        raise RuntimeError(f"Expected a gradient of shape {[size[0], *size[2:], space]}, but got {list(grad.shape)}")
+    grads = aten.reshape.default(grad, (size[0], -1, space))
+    return aten.transpose.int(aten.bmm.default(aten.transpose.int(flat, 1, 2), grads), 1, 2)

@@ -1,5 +1,7 @@
 """Selection by masks and index tensors."""
 
+import math
+
 from runtime._core import ops
 from runtime.kernels._common import broadcast, scalar_for, scalar_name, wrap_dim
 
@@ -71,6 +73,15 @@ def masked_scatter(self, mask, source):
     shape = broadcast(self.shape, mask.shape)
     self, mask = (x if tuple(x.shape) == shape else aten.expand.default(x, shape) for x in (self, mask))
     return aten.masked_scatter_.default(_contiguous_clone(self), mask, source)
+
+
+def masked_scatter_backward(grad_output, mask, sizes):
+    taken = aten.masked_select.default(grad_output, mask)
+    missing = math.prod(sizes) - taken.numel()
+    if missing > 0:
+        # The source may hold more elements than the mask took.
+        taken = aten.cat.default([taken, aten.new_zeros.default(taken, [missing])], 0)
+    return aten.view.default(taken, sizes)
 
 
 def _contiguous_clone(tensor):

@@ -10,12 +10,15 @@ from collections import namedtuple
 import numpy as np
 
 from runtime._core import ops
-from runtime.kernels._arrays import memory, new, read
+from runtime.kernels._arrays import memory, new, opmath, place_of, read
 from runtime.kernels._common import check_countable
 
 aten = ops.aten
 
 _Taps = namedtuple("_Taps", "index weight")
+
+# Taps lie within the input: with the mode that checks them NumPy takes into memory of its own first.
+_UNCHECKED = "clip"
 
 
 def _scale(size, result, scale, dtype, align_corners=False):
@@ -81,13 +84,14 @@ def _antialiased(size, result, scale, align_corners, dtype, cubic):
     return _Taps(np.minimum(taps + first, size - 1), weight / np.where(total == 0, 1, total))
 
 
-def _gathered(array, axis, taps):
-    out = None
+def _gathered(array, axis, taps, out=None):
+    """The weighted sum, in `out` if that is given."""
+    total = None
     for index, weight in zip(taps.index, taps.weight):
-        term = array.take(index, axis=axis)
+        term = array.take(index, axis=axis, out=out if total is None else None, mode=_UNCHECKED)
         term *= weight.reshape((-1,) + (1,) * (array.ndim - 1 - axis))
-        out = term if out is None else np.add(out, term, out=out)
-    return out
+        total = term if total is None else np.add(total, term, out=total)
+    return total
 
 
 def _scattered(array, axis, taps, size):
@@ -129,7 +133,7 @@ def _empty(self, shape):
     return aten.empty.memory_format(shape, dtype=self.dtype, device=self.device)
 
 
-def _upsample(self, output_size, taps_of, scales):
+def _upsample(op, self, output_size, taps_of, scales):
     """`taps_of(size, result, scale, dtype)` for each dimension of the space; the last is done first."""
     space = len(output_size)
     _check(self, output_size, space)
@@ -141,9 +145,14 @@ def _upsample(self, output_size, taps_of, scales):
     array = read(self)
     step = _gathered if name != "uint8" else _fixed_point
     dtype = np.float64 if name in ("uint8", "float64") else np.float32
-    for d in reversed(range(space)):
-        array = step(array, d + 2, taps_of(self.shape[d + 2], output_size[d], scales[d], dtype))
-    return new(array, self.dtype)
+    taps = [taps_of(self.shape[d + 2], output_size[d], scales[d], dtype) for d in range(space)]
+    for d in reversed(range(1, space)):
+        array = step(array, d + 2, taps[d])
+    if step is _fixed_point or opmath(self.dtype) != self.dtype:
+        return new(step(array, 2, taps[0]), self.dtype)
+    out = place_of(op, (*self.shape[:2], *output_size), self.dtype, self.device)
+    _gathered(array, 2, taps[0], memory(out))
+    return out
 
 
 def _upsample_backward(grad_output, output_size, input_size, taps_of, scales):
@@ -177,10 +186,13 @@ def _upsample_nearest(self, output_size, scales, exact):
         return _empty(self, (*self.shape[:2], *output_size))
     array = memory(self)
     whole_steps = space == 2 or tuple(output_size) == tuple(self.shape[2:])
-    for d in range(space):
-        taps = _nearest(self.shape[d + 2], output_size[d], scales[d], exact, whole_steps)
-        array = array.take(taps.index[0], axis=d + 2)
-    return new(array)
+    taps = [_nearest(self.shape[d + 2], output_size[d], scales[d], exact, whole_steps).index[0] for d in range(space)]
+    for d in range(space - 1):
+        array = array.take(taps[d], axis=d + 2)
+    op = getattr(aten, f"_upsample_nearest_exact{space}d" if exact else f"upsample_nearest{space}d").default
+    out = place_of(op, (*self.shape[:2], *output_size), self.dtype, self.device)
+    array.take(taps[-1], axis=space + 1, out=memory(out), mode=_UNCHECKED)
+    return out
 
 
 def _nearest_taps(exact):
@@ -269,27 +281,27 @@ def _upsample_nearest_exact3d_backward(grad_output, output_size, input_size, sca
 
 
 def upsample_linear1d(self, output_size, align_corners, scales=None):
-    return _upsample(self, output_size, _linear_taps(align_corners), (scales,))
+    return _upsample(aten.upsample_linear1d.default, self, output_size, _linear_taps(align_corners), (scales,))
 
 
 def upsample_bilinear2d(self, output_size, align_corners, scales_h=None, scales_w=None):
-    return _upsample(self, output_size, _linear_taps(align_corners), (scales_h, scales_w))
+    return _upsample(aten.upsample_bilinear2d.default, self, output_size, _linear_taps(align_corners), (scales_h, scales_w))
 
 
 def upsample_trilinear3d(self, output_size, align_corners, scales_d=None, scales_h=None, scales_w=None):
-    return _upsample(self, output_size, _linear_taps(align_corners), (scales_d, scales_h, scales_w))
+    return _upsample(aten.upsample_trilinear3d.default, self, output_size, _linear_taps(align_corners), (scales_d, scales_h, scales_w))
 
 
 def upsample_bicubic2d(self, output_size, align_corners, scales_h=None, scales_w=None):
-    return _upsample(self, output_size, _cubic_taps(align_corners), (scales_h, scales_w))
+    return _upsample(aten.upsample_bicubic2d.default, self, output_size, _cubic_taps(align_corners), (scales_h, scales_w))
 
 
 def _upsample_bilinear2d_aa(self, output_size, align_corners, scales_h=None, scales_w=None):
-    return _upsample(self, output_size, _antialiased_taps(align_corners, False), (scales_h, scales_w))
+    return _upsample(aten._upsample_bilinear2d_aa.default, self, output_size, _antialiased_taps(align_corners, False), (scales_h, scales_w))
 
 
 def _upsample_bicubic2d_aa(self, output_size, align_corners, scales_h=None, scales_w=None):
-    return _upsample(self, output_size, _antialiased_taps(align_corners, True), (scales_h, scales_w))
+    return _upsample(aten._upsample_bicubic2d_aa.default, self, output_size, _antialiased_taps(align_corners, True), (scales_h, scales_w))
 
 
 def upsample_linear1d_backward(grad_output, output_size, input_size, align_corners, scales=None):
@@ -306,6 +318,14 @@ def upsample_trilinear3d_backward(grad_output, output_size, input_size, align_co
 
 def upsample_bicubic2d_backward(grad_output, output_size, input_size, align_corners, scales_h=None, scales_w=None):
     return _upsample_backward(grad_output, output_size, input_size, _cubic_taps(align_corners), (scales_h, scales_w))
+
+
+def _upsample_bilinear2d_aa_backward(grad_output, output_size, input_size, align_corners, scales_h=None, scales_w=None):
+    return _upsample_backward(grad_output, output_size, input_size, _antialiased_taps(align_corners, False), (scales_h, scales_w))
+
+
+def _upsample_bicubic2d_aa_backward(grad_output, output_size, input_size, align_corners, scales_h=None, scales_w=None):
+    return _upsample_backward(grad_output, output_size, input_size, _antialiased_taps(align_corners, True), (scales_h, scales_w))
 
 
 # ---- sizes or factors, as one list

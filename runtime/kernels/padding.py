@@ -3,7 +3,7 @@
 import numpy as np
 
 from runtime._core import ops
-from runtime.kernels._arrays import memory, new, read
+from runtime.kernels._arrays import memory, new, place_of, read
 
 aten = ops.aten
 
@@ -36,7 +36,7 @@ def constant_pad_nd(self, pad, value=0):
         if before < 0 or after < 0:
             inner = aten.slice.Tensor(inner, dim, min(begin, size), max(end, begin))
         windows.append((dim, max(before, 0), max(end - begin, 0)))
-    out = aten.fill_.Scalar(aten.empty.memory_format(sizes, dtype=self.dtype, layout=self.layout, device=self.device), value)
+    out = aten.fill_.Scalar(place_of(aten.constant_pad_nd.default, sizes, self.dtype, self.device), value)
     place = out
     for dim, begin, length in windows:
         place = aten.slice.Tensor(place, dim, begin, begin + length)
@@ -141,9 +141,12 @@ def _border(name, self, padding, space, reflect):
         raise NotImplementedError(f"\"{name}\" not implemented for 'Bool'")
     array, ndim = memory(self), self.dim()
     indices = [_source(self.shape[ndim - 1 - i], padding[2 * i], padding[2 * i + 1], reflect) for i in range(space)]
-    for i, index in enumerate(indices):
+    for i, index in enumerate(indices[:-1]):
         array = array.take(index, axis=ndim - 1 - i)
-    return new(array)
+    out = place_of(getattr(aten, name).default, sizes, self.dtype, self.device)
+    # The indices are right: with the mode that checks them NumPy takes into memory of its own first.
+    array.take(indices[-1], axis=ndim - space, out=memory(out), mode="clip")
+    return out
 
 
 def _border_backward(name, grad_output, self, padding, space, reflect):

@@ -271,6 +271,17 @@ def _pack_padded_sequence(input, lengths, batch_first):
     return aten.cat.default(rows), runtime.tensor(sizes, dtype=runtime.int64)
 
 
+def _pack_padded_sequence_backward(grad, input_size, batch_sizes, batch_first):
+    shape = list(input_size)
+    if batch_first:
+        shape[0], shape[1] = shape[1], shape[0]
+    result = aten.new_zeros.default(grad, shape)
+    sizes = _checked_sizes(grad, batch_sizes)
+    for t, rows in enumerate(aten.split_with_sizes.default(grad, sizes)):
+        aten.copy_.default(aten.narrow.default(aten.select.int(result, 0, t), 0, 0, sizes[t]), rows)
+    return aten.transpose.int(result, 0, 1) if batch_first else result
+
+
 def _pad_packed_sequence(data, batch_sizes, batch_first, padding_value, total_length):
     import runtime
 

@@ -145,7 +145,13 @@ def linalg_solve_triangular(self, B, *, upper, left=True, unitriangular=False):
     batch = batch_of(self, B)
     if self.is_meta:
         return nothing_in_columns(B, (*batch, *B.shape[-2:]))
+    self, B = _resolved(self), _resolved(B)
     return adopted(triangular_solved(columns_of(self, batch), columns_of(B, batch), upper, 0, unitriangular, left))
+
+
+def _resolved(t):
+    """A tensor whose memory holds its elements: `linalg_solve_triangular` gets lazy bits."""
+    return aten.clone.default(t) if t.is_conj() or t.is_neg() else t
 
 
 def triangular_solve(self, A, upper=True, transpose=False, unitriangular=False):
@@ -499,7 +505,7 @@ def linalg_matrix_power(self, n):
     size = self.shape[-1]
     if n == 0:
         eye = aten.eye.default(size, dtype=self.dtype, device=self.device)
-        return aten.clone.default(aten.expand.default(eye, list(self.shape)), memory_format=_contiguous())
+        return aten.copy_.default(aten.clone.default(self, memory_format=_contiguous()), eye)
     base = aten.linalg_inv.default(self) if n < 0 else self
     n = abs(n)
     if n == 1:

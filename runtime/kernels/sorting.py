@@ -263,5 +263,4 @@ def cummaxmin_backward(grad, input, indices, dim):
 def value_selecting_reduction_backward(grad, dim, indices, sizes, keepdim):
     if not keepdim and sizes:
         grad, indices = aten.unsqueeze.default(grad, dim), aten.unsqueeze.default(indices, dim)
-    zeros = aten.zeros.default(sizes, dtype=grad.dtype, device=grad.device)
-    return aten.scatter.src(zeros, dim, indices, grad)
+    return aten.scatter.src(aten.new_zeros.default(grad, sizes), dim, indices, grad)

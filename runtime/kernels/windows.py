@@ -93,6 +93,24 @@ def slice_inverse(self, src, dim=0, start=None, end=None, step=1):
     return aten.as_strided.default(self, src.shape, src.stride(), src.storage_offset())
 
 
+def select_backward(grad_output, input_sizes, dim, index):
+    result = aten.new_zeros.default(grad_output, input_sizes)
+    aten.copy_.default(aten.select.int(result, dim, index), grad_output)
+    return result
+
+
+def slice_backward(grad_output, input_sizes, dim, start, end, step):
+    result = aten.new_zeros.default(grad_output, input_sizes)
+    aten.copy_.default(aten.slice.Tensor(result, dim, start, end, step), grad_output)
+    return result
+
+
+def diagonal_backward(grad_output, input_sizes, offset, dim1, dim2):
+    result = aten.new_zeros.default(grad_output, input_sizes)
+    aten.copy_.default(aten.diagonal.default(result, offset, dim1, dim2), grad_output)
+    return result
+
+
 def narrow_copy(self, dim, start, length):
     if dim >= self.dim() > 0:
         raise RuntimeError("Expected dim < static_cast<int64_t>(self_sizes.size()) to be true, but got false.")

@@ -4,7 +4,7 @@ import math
 import warnings
 
 import runtime
-from runtime._core import overridable
+from runtime._core import no_grad, overridable
 
 __all__ = [
     "calculate_gain", "constant", "constant_", "dirac", "dirac_", "eye", "eye_", "kaiming_normal", "kaiming_normal_", "kaiming_uniform",
@@ -46,14 +46,14 @@ def calculate_gain(nonlinearity, param=None):
 @overridable
 def uniform_(tensor, a=0.0, b=1.0, generator=None):
     """Draw from the uniform distribution over [a, b)."""
-    with runtime.no_grad():
+    with no_grad():
         return tensor.uniform_(a, b, generator=generator)
 
 
 @overridable
 def normal_(tensor, mean=0.0, std=1.0, generator=None):
     """Draw from the normal distribution."""
-    with runtime.no_grad():
+    with no_grad():
         return tensor.normal_(mean, std, generator=generator)
 
 
@@ -78,7 +78,7 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn("mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect.", stacklevel=2)
     inside = _normal_cdf((b - mean) / std) - _normal_cdf((a - mean) / std)
-    with runtime.no_grad():
+    with no_grad():
         # Normal draws are kept often enough unless the bounds cut off most of the distribution.
         draw, keep = _normal_draws(mean, std, a, b) if inside > 0.3 else _uniform_draws(mean, std, a, b)
         draw(tensor, generator)
@@ -112,19 +112,19 @@ def _uniform_draws(mean, std, a, b):
 @overridable
 def constant_(tensor, val):
     """Fill with a number."""
-    with runtime.no_grad():
+    with no_grad():
         return tensor.fill_(val)
 
 
 def ones_(tensor):
     """Fill with 1."""
-    with runtime.no_grad():
+    with no_grad():
         return tensor.fill_(1.0)
 
 
 def zeros_(tensor):
     """Fill with 0."""
-    with runtime.no_grad():
+    with no_grad():
         return tensor.zero_()
 
 
@@ -132,7 +132,7 @@ def eye_(tensor):
     """Fill a matrix with the identity."""
     if tensor.ndimension() != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
-    with runtime.no_grad():
+    with no_grad():
         tensor.zero_()
         tensor.diagonal().fill_(1)
     return tensor
@@ -157,7 +157,7 @@ def dirac_(tensor, groups=1):
         return tensor
     channels = sizes[0] // groups
     middle = tuple(n // 2 for n in sizes[2:])
-    with runtime.no_grad():
+    with no_grad():
         tensor.zero_()
         for group in range(groups):
             for channel in range(min(channels, sizes[1])):
@@ -193,14 +193,14 @@ def _xavier_std(tensor, gain):
 def xavier_uniform_(tensor, gain=1.0, generator=None):
     """Draw from a uniform distribution that keeps variances of values and gradients alike (Glorot and Bengio, 2010)."""
     bound = math.sqrt(3.0) * _xavier_std(tensor, gain)
-    with runtime.no_grad():
+    with no_grad():
         return tensor.uniform_(-bound, bound, generator=generator)
 
 
 def xavier_normal_(tensor, gain=1.0, generator=None):
     """Draw from a normal distribution that keeps variances of values and gradients alike (Glorot and Bengio, 2010)."""
     std = _xavier_std(tensor, gain)
-    with runtime.no_grad():
+    with no_grad():
         return tensor.normal_(0.0, std, generator=generator)
 
 
@@ -233,7 +233,7 @@ def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", gene
     if std is None:
         return tensor
     bound = math.sqrt(3.0) * std
-    with runtime.no_grad():
+    with no_grad():
         return tensor.uniform_(-bound, bound, generator=generator)
 
 
@@ -242,7 +242,7 @@ def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", gener
     std = _kaiming_std(tensor, a, mode, nonlinearity)
     if std is None:
         return tensor
-    with runtime.no_grad():
+    with no_grad():
         return tensor.normal_(0, std, generator=generator)
 
 
@@ -254,7 +254,7 @@ def orthogonal_(tensor, gain=1, generator=None):
         return tensor
     rows = tensor.size(0)
     columns = tensor.numel() // rows
-    with runtime.no_grad():
+    with no_grad():
         drawn = tensor.new_empty((rows, columns)).normal_(0, 1, generator=generator)
         q, r = runtime.linalg.qr(drawn.t() if rows < columns else drawn)
         # Signs by which Q is uniformly distributed over the orthogonal matrices.
@@ -282,7 +282,7 @@ def sparse_(tensor, sparsity, std=0.01, generator=None):
         return tensor
     rows, columns = tensor.shape
     zeros = math.ceil(sparsity * rows)
-    with runtime.no_grad():
+    with no_grad():
         tensor.normal_(0, std, generator=generator)
         for column in range(columns):
             tensor[runtime.randperm(rows)[:zeros], column] = 0

@@ -7,7 +7,7 @@ With ``differentiable=True`` the same functions are loops over tensors, which au
 from types import SimpleNamespace
 
 import runtime
-from runtime._core import Tensor
+from runtime._core import Tensor, enable_grad, no_grad
 from runtime.optim.optimizer import Optimizer
 
 _NAMES = (
@@ -61,11 +61,11 @@ class Update(Optimizer):
         """
         loss = None
         if closure is not None:
-            with runtime.enable_grad():
+            with enable_grad():
                 loss = closure()
         differentiable = self.defaults["differentiable"]
         lists = tensor_by_tensor if differentiable else over_lists
-        with runtime.enable_grad() if differentiable else runtime.no_grad():
+        with enable_grad() if differentiable else no_grad():
             for group in self.param_groups:
                 params, grads = [], []
                 for p in group["params"]:

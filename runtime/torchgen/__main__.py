@@ -24,7 +24,7 @@ to PyTorch's rules (runtime.torchgen.model). An entry that breaks one stops the
 build with the rule, file:line and the entry.
 
 Read
-  kernels/native_functions.yaml, kernels/tags.yaml
+  kernels/native_functions.yaml, kernels/tags.yaml, kernels/keys.yaml
   include/runtime/keys.h                which keys there are
   kernels/**/*.c, runtime/kernels/*.py  which kernels there are
   runtime/torchgen/*.pyi.in             what is typed by hand
@@ -96,6 +96,8 @@ def summary(root: Path) -> dict[str, int]:
         "same": "calls of another operator",
         "each": "calls of another operator for each place of lists",
         "generic": "of the core",
+        "fallthrough": "skipped keys",
+        "autocast": "policies of autocast",
     }
     kernels = Counter(how[k.how] for o in operators for k in o.kernels)
     groups = get_grouped_native_functions(native)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from runtime.schema import Argument, Return
 from runtime.torchgen.derivatives import derivatives
+from runtime.torchgen.key_lists import POLICIES
 from runtime.torchgen.operators import PYTHON_KERNELS, Operator, Sources, read_operators
 from runtime.torchgen.reference import reference
 from runtime.torchgen.selection import c_number, select
@@ -80,7 +81,7 @@ class _Tables:
     """The text of operators.c while it grows; arrays that several operators need are written once."""
 
     def __init__(self, sources: Sources, operators: list[Operator]):
-        self.path, self.keys, self.tags = sources.operators, sources.keys, sources.tags
+        self.path, self.lists, self.keys, self.tags = sources.operators, sources.lists, sources.keys, sources.tags
         self.numbers = {f.name: i for i, f in enumerate(operators)}
         self.shared: dict[tuple[str, str], str] = {}
         self.definitions: list[str] = []
@@ -149,7 +150,7 @@ class _Tables:
         self.symbols.setdefault(name, declaration)
 
     def kernels(self, f: Operator) -> str:
-        debug = _c_string(f"{self.path.name}:{f.line}")
+        debug, listed = _c_string(f"{self.path.name}:{f.line}"), _c_string(self.lists.name)
         rows = []
         for key, how, name in f.kernels:
             number = self.keys[key]
@@ -157,6 +158,11 @@ class _Tables:
                 rows.append(f"{{{number}, NULL, {_c_string(f'{PYTHON_KERNELS}.{name}')}, {debug}}}")
             elif how == "generic":
                 rows.append(f"{{{number}, {name}, NULL, {debug}}}")
+            elif how == "fallthrough":
+                rows.append(f"{{{number}, rt_fallthrough_kernel, NULL, {listed}}}")
+            elif how == "autocast":
+                context = f"RT_AUTOCAST_CONTEXT({number}, {POLICIES[name]})"
+                rows.append(f"{{{number}, rt_autocast_kernel, {context}, {listed}}}")
             elif how == "structured":
                 self.symbol(name, f"extern const rt_structured_def rt_k_{name};")
                 primary = f.native.structured_delegate
@@ -284,7 +290,7 @@ def _operators(sources: Sources, build: _Build) -> str:
     numbers = {f: i for i, f in enumerate(functions)}
     public = [tables.function(p, numbers) for p in public_functions(functions)]
     parts = [
-        _HEADER + '#include "runtime/core/core.h"\n#include "shared/made.h"\n#include "shared/structured.h"\n',
+        _HEADER + '#include "runtime/core/key_kernels.h"\n#include "shared/made.h"\n#include "shared/structured.h"\n',
         "\n".join(tables.symbols[name] for name in sorted(tables.symbols)),
         "\n".join(tables.definitions),
         "const rt_static_op rt_static_ops[] = {\n" + "\n".join(operators) + "\n};",
@@ -324,7 +330,7 @@ def generate(root: Path, out: Path, selection: Path | None = None) -> list[Path]
     Parameters
     ----------
     root : Path
-        The root of the sources: kernels/native_functions.yaml, kernels/tags.yaml, include/runtime/keys.h, the names in
+        The root of the sources: kernels/native_functions.yaml, kernels/tags.yaml, kernels/keys.yaml, include/runtime/keys.h, the names in
         runtime/kernels/ and kernels/, and the templates of the stubs are read.
     out : Path
         An existing folder to write into.

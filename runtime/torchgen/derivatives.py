@@ -3,7 +3,8 @@
 An entry names an operator and has a formula, a Python expression, for the gradient of each differentiable argument. What a formula
 mentions decides what a node saves: an argument or result by its name is saved whole; ``self.shape``, ``self.dtype``, ``self.device``,
 ``self.ndim`` and ``self.numel()`` save only that. ``grad`` is the gradient of the (first differentiable) result, ``grads`` those of all
-differentiable results, None where there is none; ``output_mask`` tells, for an entry of several arguments, whose gradients are wanted.
+differentiable results, None where there is none; ``output_mask`` tells, for an entry of several arguments, whose gradients are wanted
+(``grad_input_mask``, for operators that have an argument ``output_mask``).
 Gradients of broadcast arguments are summed and those of real arguments made real by the engine, so formulas leave that out.
 
     - op: mul.Tensor
@@ -62,7 +63,7 @@ class _Entry:
     @property
     def function(self) -> str:
         # No operator's name: formulas of other entries may call the operator.
-        return f"{self.operator.native.func.name.unambiguous_name()}_gradient"
+        return f"gradient_of_{self.operator.native.func.name.unambiguous_name()}"
 
     def fail(self, path: Path, rule: str):
         raise EntryError(path, self.line, rule, self.operator.name)
@@ -211,10 +212,10 @@ def _gradient(entry: _Entry, path: Path, others: set[str]) -> tuple[str, str]:
         saves.bits = sum(bits)
         formula = saves.visit(ast.parse(ast.unparse(formula), mode="eval").body)
         text = ast.unparse(formula)
-        if "output_mask" in saves.others:
-            flags = ", ".join(f"mask & {b} != 0" for b in bits)
-            text = ast.unparse(_replace_mask(formula, f"({flags}{',' if len(bits) == 1 else ''})"))
-            saves.others.discard("output_mask")
+        for name in {"output_mask", "grad_input_mask"} & saves.others:
+            flags = ", ".join(f"_mask & {b} != 0" for b in bits)
+            text = ast.unparse(_replace_mask(formula, name, f"({flags}{',' if len(bits) == 1 else ''})"))
+            saves.others.discard(name)
         if len(names) == 1:
             values.append((text, bits[0]))
         else:
@@ -225,7 +226,7 @@ def _gradient(entry: _Entry, path: Path, others: set[str]) -> tuple[str, str]:
     grads = "grads" in saves.others
     saves.others -= {"grad", "grads"}
     others |= saves.others
-    parameters = ["mask", "grads" if grads else "grad", *saves.saved]
+    parameters = ["_mask", "grads" if grads else "grad", *saves.saved]
     lines = [f"def {entry.function}({', '.join(parameters)}):"]
     if grads:
         lines.append("    grad = grads[0]")
@@ -236,9 +237,9 @@ def _gradient(entry: _Entry, path: Path, others: set[str]) -> tuple[str, str]:
         for i, (text, bit) in enumerate(values):
             n = bin(bit).count("1")
             if i in starred:
-                parts.append(f"*({text} if mask & {bit} else ({'None, ' * n}))")
+                parts.append(f"*({text} if _mask & {bit} else ({'None, ' * n}))")
             else:
-                parts.append(f"{text} if mask & {bit} else None")
+                parts.append(f"{text} if _mask & {bit} else None")
         lines.append(f"    return ({', '.join(parts)})")
     places = {name: i for i, name in enumerate(entry.arguments)}
     rows = []
@@ -249,10 +250,10 @@ def _gradient(entry: _Entry, path: Path, others: set[str]) -> tuple[str, str]:
     return "\n".join(lines) + "\n", text
 
 
-def _replace_mask(formula, text):
+def _replace_mask(formula, name, text):
     class Swap(ast.NodeTransformer):
         def visit_Name(self, node):
-            return ast.parse(text, mode="eval").body if node.id == "output_mask" else node
+            return ast.parse(text, mode="eval").body if node.id == name else node
 
     return Swap().visit(formula)
 
@@ -281,7 +282,7 @@ def _tangent(entry: _Entry, path: Path, others: set[str]) -> tuple[str, str]:
                     used.append(node.id)
             else:
                 others.add(node.id)
-    name = f"{entry.operator.native.func.name.unambiguous_name()}_tangent"
+    name = f"tangent_of_{entry.operator.native.func.name.unambiguous_name()}"
     return f"def {name}({', '.join(used)}):\n    return {ast.unparse(formula)}\n", f"({name}, {tuple(used)!r})"
 
 

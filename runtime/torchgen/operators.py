@@ -18,6 +18,7 @@ from typing import NamedTuple, NoReturn
 from runtime.schema import FunctionSchema, SchemaError, parse_schema
 from runtime.torchgen.api import cpp
 from runtime.torchgen.gen import get_grouped_by_view_native_functions, get_grouped_native_functions, parse_native_yaml, parse_tags_yaml
+from runtime.torchgen.key_lists import key_lists
 from runtime.torchgen.model import DispatchKey, NativeFunction, NativeFunctionsViewGroup, SchemaKind
 from runtime.torchgen.native_function_generation import pre_group_native_functions
 
@@ -63,8 +64,8 @@ class Kernel(NamedTuple):
 
     `how` is "c" (a C function), "py" (a Python function), "structured" (a structured definition, run as the operator's
     variant), "made" (the operator of that name, of which this one is a variant), "same" (the operator of that name, called with the same
-    arguments), "each" (the operator of that name, called for each place of lists) or "generic" (one of the core's own kernels); `name` is
-    the kernel's.
+    arguments), "each" (the operator of that name, called for each place of lists), "generic" (one of the core's own kernels), "fallthrough" or
+    "autocast" (the core's kernel with the policy of that name); `name` is the kernel's.
     """
 
     key: str
@@ -75,11 +76,12 @@ class Kernel(NamedTuple):
 class Sources(NamedTuple):
     """The files that declare operators, and what entries may refer to.
 
-    `keys` are from `dispatch_keys`, `tags` from `read_tags`, `python` from `python_kernels`, `c` from `c_names`.
+    `lists` is kernels/keys.yaml, or None for none of what it lists; `keys` are from `dispatch_keys`, `tags` from `read_tags`, `python` from `python_kernels`, `c` from `c_names`.
     """
 
     operators: Path
     tags_file: Path
+    lists: Path | None
     keys: dict[str, str]
     tags: list[str]
     python: dict[str, list[str]]
@@ -92,6 +94,7 @@ class Sources(NamedTuple):
         return Sources(
             root / "kernels" / "native_functions.yaml",
             tags,
+            root / "kernels" / "keys.yaml",
             dispatch_keys(root / "include" / "runtime" / "keys.h"),
             read_tags(tags),
             python_kernels(root / "runtime" / "kernels"),
@@ -439,7 +442,18 @@ class _Registrar:
         self.check_symbols()
         for o in self.operators:
             o.kernels += _generic(o)
+        self.add_listed()
         return self.operators
+
+    def add_listed(self) -> None:
+        """The registrations at keys that few operators have something of their own for."""
+        if self.sources.lists is None:
+            return
+        by_name = {o.name: o for o in self.operators}
+        for name, key, how, policy in key_lists(self.sources.lists, by_name, self.sources.keys):
+            if any(k.key == key for k in by_name[name].kernels):
+                by_name[name].fail(f"it has a kernel at {key} and stands in {self.sources.lists.name} too")
+            by_name[name].kernels.append(Kernel(key, how, policy))
 
     def check_symbols(self) -> None:
         """A kernel's name stands for one C symbol, hence for one kind of thing."""

@@ -16,6 +16,8 @@ _SOURCES = {
     "same": "calls `{0}`",
     "each": "calls `{0}` for each place of its lists",
     "generic": "the core's `{0}`",
+    "fallthrough": "skipped",
+    "autocast": "autocast's policy `{0}`",
 }
 
 

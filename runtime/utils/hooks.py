@@ -8,8 +8,7 @@ import warnings
 import weakref
 from collections import OrderedDict
 
-import runtime
-from runtime._core import Tensor
+from runtime._core import Tensor, is_grad_enabled
 
 __all__ = ["BackwardHook", "RemovableHandle", "unserializable_hook"]
 
@@ -121,7 +120,7 @@ class BackwardHook:
         from runtime.nn.modules._functions import BackwardHookFunction
 
         places = [i for i, value in enumerate(values) if isinstance(value, Tensor)]
-        if not (any(values[i].requires_grad for i in places) and runtime.is_grad_enabled()):
+        if not (any(values[i].requires_grad for i in places) and is_grad_enabled()):
             return values, None
         passed = BackwardHookFunction.apply(*[values[i] for i in places])
         register(next(t.grad_fn for t in passed if t.grad_fn is not None))

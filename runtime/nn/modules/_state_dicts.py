@@ -4,8 +4,7 @@ import warnings
 from collections import OrderedDict, namedtuple
 from collections.abc import Mapping
 
-import runtime
-from runtime._core import Tensor
+from runtime._core import Tensor, no_grad
 from runtime.nn.modules._hooks import WrappedHook
 from runtime.nn.parameter import Parameter
 from runtime.utils.hooks import add_hook
@@ -188,7 +187,7 @@ class StateDicts:
                 stacklevel=5,
             )
         try:
-            with runtime.no_grad():
+            with no_grad():
                 if not assign:
                     value.copy_(given)
                     return

@@ -1,6 +1,7 @@
 """Convolutions and transposed convolutions."""
 
 import runtime
+from runtime._core import no_grad
 from runtime.nn import functional as F
 from runtime.nn.modules._layer import fill_like_linear, parameter, tuple_of
 from runtime.nn.modules.module import Module
@@ -69,7 +70,7 @@ class _Conv(Module):
             fill_like_linear(weight, self.bias)
             return
         # The draws fall on elements in their order in the tensor, whatever their order in memory.
-        with runtime.no_grad():
+        with no_grad():
             drawn = runtime.empty_like(weight, memory_format=runtime.contiguous_format)
             fill_like_linear(drawn, self.bias)
             weight.copy_(drawn)

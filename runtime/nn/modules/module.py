@@ -8,7 +8,7 @@ import warnings
 from collections import OrderedDict
 
 import runtime
-from runtime._core import Tensor
+from runtime._core import Tensor, no_grad
 from runtime.functional import typename
 from runtime.nn._conversion import parse_to
 from runtime.nn.modules import _hooks
@@ -46,7 +46,7 @@ def _has_data(tensor):
 
 def _converted(tensor, fn):
     """The result of a conversion, and whether it can become the tensor's data."""
-    with runtime.no_grad():
+    with no_grad():
         result = fn(tensor)
     return result, _has_data(tensor) and _has_data(result)
 
@@ -72,8 +72,8 @@ class Module(Hooks, StateDicts):
     ...
     ...     def forward(self, input):
     ...         return input * self.factor
-    >>> Scale(2.0).state_dict()
-    OrderedDict({'factor': tensor(2.)})
+    >>> dict(Scale(2.0).state_dict())
+    {'factor': tensor(2.)}
     """
 
     dump_patches = False

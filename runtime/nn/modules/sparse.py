@@ -1,6 +1,7 @@
 """Embeddings: rows of a table by their numbers."""
 
 import runtime
+from runtime._core import no_grad
 from runtime.nn import functional as F
 from runtime.nn.init import normal_
 from runtime.nn.modules.module import Module
@@ -32,7 +33,7 @@ class _Table(Module):
         """Draw initial values from the standard normal distribution."""
         normal_(self.weight)
         if self.padding_idx is not None:
-            with runtime.no_grad():
+            with no_grad():
                 self.weight[self.padding_idx].fill_(0)
 
 

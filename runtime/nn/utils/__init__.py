@@ -1,6 +1,8 @@
-"""Helpers for training: clipping of gradients, parameters as one vector, and (in `rnn`) packed sequences."""
+"""Helpers for training: clipping of gradients, parameters as one vector, packed sequences (`rnn`), and
+calls with other parameters (`stateless`)."""
 
 from runtime.nn.utils import rnn as rnn
+from runtime.nn.utils import stateless as stateless
 from runtime.nn.utils.clip_grad import clip_grad_norm, clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from runtime.nn.utils.convert_parameters import parameters_to_vector, vector_to_parameters
 

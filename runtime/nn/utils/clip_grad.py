@@ -5,7 +5,7 @@ import warnings
 from types import GeneratorType
 
 import runtime
-from runtime._core import Tensor
+from runtime._core import Tensor, no_grad
 
 __all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
 
@@ -13,7 +13,7 @@ __all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_
 def _without_grad(function):
     @functools.wraps(function)
     def call(*args, **kwargs):
-        with runtime.no_grad():
+        with no_grad():
             return function(*args, **kwargs)
 
     return call

@@ -1,0 +1,215 @@
+"""`autocast` as a context manager and decorator, and decorators for custom autograd functions that run in such regions."""
+
+import functools
+import warnings
+from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
+
+import numpy as np
+
+from runtime import _core, cuda
+from runtime._core import Tensor
+
+__all__ = ["amp_definitely_not_available", "autocast", "autocast_decorator", "custom_bwd", "custom_fwd", "is_autocast_available"]
+
+_LOWER_DTYPES = (_core.dtype_names["bfloat16"], _core.dtype_names["float16"])
+_float64 = _core.dtype_names["float64"]
+
+
+def is_autocast_available(device_type):
+    """Whether tensors of a device type have an autocast key.
+
+    Parameters
+    ----------
+    device_type : str
+        Such as ``"cpu"``.
+
+    Returns
+    -------
+    bool
+    """
+    return _core._is_autocast_available(device_type)
+
+
+def amp_definitely_not_available():
+    """Whether there is no CUDA device on which autocast could run."""
+    return not (cuda.is_available() or find_spec("torch_xla"))
+
+
+class autocast:
+    """A region in which operators run in the dtype that suits them; also a decorator.
+
+    Matrix products and convolutions get their floating-point arguments in a dtype of 16 bits, operators that need range or precision get
+    float32, others run as they are called. Tensors of float64 stay as they are. Casts of weights are kept until the outermost region ends.
+
+    Parameters
+    ----------
+    device_type : str
+        The device type whose tensors are meant.
+    dtype : dtype, optional
+        The dtype of 16 bits; by default bfloat16 on the CPU and float16 on CUDA (see ``get_autocast_dtype``).
+    enabled : bool
+        False for a region without autocast, inside another one.
+    cache_enabled : bool, optional
+        Whether casts of weights are kept; by default as outside.
+
+    Notes
+    -----
+    The state belongs to the thread. Backward runs outside of such regions: each operator's gradient has the dtype that it ran in.
+
+    Examples
+    --------
+    >>> import runtime
+    >>> with runtime.autocast("cpu"):
+    ...     y = runtime.ones(2, 2) @ runtime.ones(2, 2)
+    >>> y.dtype
+    torch.bfloat16
+    """
+
+    def __init__(self, device_type, dtype=None, enabled=True, cache_enabled=None):
+        if not isinstance(device_type, str):
+            raise ValueError(f"Expected `device_type` of type `str`, got: `{type(device_type)}`")
+        self.fast_dtype = _core.get_autocast_dtype(device_type) if dtype is None else dtype
+        self.device = device_type
+        if not is_autocast_available(device_type):
+            raise RuntimeError(f"User specified an unsupported autocast device_type '{device_type}'")
+        self._cache_enabled = _core.is_autocast_cache_enabled() if cache_enabled is None else cache_enabled
+        self._enabled = enabled and self._is_possible()
+
+    def _is_possible(self):
+        """Whether the device runs operators in the region's dtype; warns where not."""
+        if self.device == "cuda":
+            if amp_definitely_not_available():
+                warnings.warn("CUDA is not available or torch_xla is imported. Disabling autocast.", stacklevel=3)
+                return False
+        elif self.fast_dtype not in _LOWER_DTYPES:
+            name = self.device.upper()
+            warnings.warn(
+                f"In {name} autocast, but the target dtype is not supported. Disabling autocast.\n"
+                f"{name} Autocast only supports dtypes of {', '.join(map(str, _LOWER_DTYPES))} currently.",
+                stacklevel=3,
+            )
+            return False
+        return True
+
+    def __enter__(self):
+        self.prev_cache_enabled = _core.is_autocast_cache_enabled()
+        self.prev = _core.is_autocast_enabled(self.device)
+        self.prev_fastdtype = _core.get_autocast_dtype(self.device)
+        _core.set_autocast_enabled(self.device, self._enabled)
+        _core.set_autocast_dtype(self.device, self.fast_dtype)
+        _core.autocast_increment_nesting()
+        _core.set_autocast_cache_enabled(self._cache_enabled)
+        return self
+
+    def __exit__(self, kind, value, traceback):
+        if _core.autocast_decrement_nesting() == 0:
+            _core.clear_autocast_cache()
+        _core.set_autocast_enabled(self.device, self.prev)
+        _core.set_autocast_dtype(self.device, self.prev_fastdtype)
+        _core.set_autocast_cache_enabled(self.prev_cache_enabled)
+        return False
+
+    def __call__(self, func):
+        if not callable(func):
+            raise TypeError(
+                f"autocast()(func) requires a callable, but got {type(func).__name__}. "
+                f"Did you mean to use autocast as a context manager? For example:\n"
+                f"    with torch.autocast(device_type=...):\n"
+                f"        output = model(input)"
+            )
+        return autocast_decorator(self, func)
+
+
+def autocast_decorator(region, func):
+    """A function that runs inside a region."""
+
+    @functools.wraps(func)
+    def inside(*args, **kwargs):
+        with region:
+            return func(*args, **kwargs)
+
+    return inside
+
+
+def _enter_autocast(*args):
+    """Enter a region that `_exit_autocast` leaves: what traces have for a ``with`` statement."""
+    region = autocast(*args)
+    region.__enter__()
+    return region
+
+
+def _exit_autocast(region):
+    """Leave a region that `_enter_autocast` has entered."""
+    region.__exit__(None, None, None)
+
+
+def _cast(value, device_type, dtype):
+    """A value with the floating-point tensors of a device type cast, inside containers too."""
+    if isinstance(value, Tensor):
+        castable = value.is_floating_point() and value.device.type == device_type and value.dtype is not _float64
+        return value.to(dtype) if castable else value
+    if isinstance(value, (str, bytes, np.ndarray)):
+        return value
+    if isinstance(value, Mapping):
+        return {_cast(k, device_type, dtype): _cast(v, device_type, dtype) for k, v in value.items()}
+    if isinstance(value, Iterable):
+        cast = (_cast(v, device_type, dtype) for v in value)
+        return type(value)(cast) if isinstance(value, (list, tuple)) else cast
+    return value
+
+
+def _check_device_type(device_type):
+    if not isinstance(device_type, str):
+        raise ValueError(f"Expected `device_type` of type `str`, got: `{type(device_type)}`")
+
+
+def custom_fwd(fwd=None, *, device_type, cast_inputs=None):
+    """Decorate `forward` of a custom autograd function that runs in regions of autocast.
+
+    Parameters
+    ----------
+    fwd : callable, optional
+        The method; without it a decorator is returned.
+    device_type : str
+        The device type of the regions.
+    cast_inputs : dtype, optional
+        The dtype that floating-point arguments get inside a region; the method then runs without autocast. By default it runs as called.
+    """
+    _check_device_type(device_type)
+    if fwd is None:
+        return functools.partial(custom_fwd, device_type=device_type, cast_inputs=cast_inputs)
+
+    @functools.wraps(fwd)
+    def forward(*args, **kwargs):
+        enabled = _core.is_autocast_enabled(device_type)
+        args[0]._dtype = _core.get_autocast_dtype(device_type)
+        args[0]._fwd_used_autocast = enabled and cast_inputs is None
+        if not enabled or cast_inputs is None:
+            return fwd(*args, **kwargs)
+        with autocast(device_type=device_type, enabled=False):
+            return fwd(*_cast(args, device_type, cast_inputs), **_cast(kwargs, device_type, cast_inputs))
+
+    return forward
+
+
+def custom_bwd(bwd=None, *, device_type):
+    """Decorate `backward` of a custom autograd function: it runs with autocast as `forward` did.
+
+    Parameters
+    ----------
+    bwd : callable, optional
+        The method; without it a decorator is returned.
+    device_type : str
+        The device type that `custom_fwd` has got.
+    """
+    _check_device_type(device_type)
+    if bwd is None:
+        return functools.partial(custom_bwd, device_type=device_type)
+
+    @functools.wraps(bwd)
+    def backward(*args, **kwargs):
+        with autocast(device_type=device_type, enabled=args[0]._fwd_used_autocast, dtype=args[0]._dtype):
+            return bwd(*args, **kwargs)
+
+    return backward

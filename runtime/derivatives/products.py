@@ -1,0 +1,50 @@
+"""Gradients of matrix products and of what contracts dimensions."""
+
+from runtime._core import ops
+from runtime.derivatives.common import conj
+
+aten = ops.aten
+
+
+def outer_scaled(grad, vector, factor):
+    """The gradient of the matrix of ``factor * (matrix @ vector)``."""
+    return times_conj(grad.outer(conj(vector)), factor)
+
+
+def times_conj(grad, factor):
+    """The gradient of what a number multiplies."""
+    return grad if type(factor) is int and factor == 1 else grad * factor.conjugate()
+
+
+def summed_product_gradients(grad, batch1, batch2, alpha, output_mask):
+    """The gradients of two batches of matrices whose products are summed: each product has all of `grad`."""
+    grads = times_conj(grad, alpha).unsqueeze(0).expand(batch1.shape[0], batch1.shape[1], batch2.shape[2])
+    return (
+        grads.bmm(batch2.transpose(1, 2).conj()) if output_mask[0] else None,
+        batch1.transpose(1, 2).conj().bmm(grads) if output_mask[1] else None,
+    )
+
+
+def trilinear_gradients(grad, factors, expands, sumdim, output_mask):
+    """The gradients of a product of three tensors summed over dimensions, in each of which `grad` takes the place of one factor.
+
+    What the operator sums for the result it expands for `grad`, and the other way round.
+    """
+    made = []
+    for i in range(3):
+        if not output_mask[i]:
+            made.append(None)
+            continue
+        tensors, dims = [conj(t) for t in factors], list(expands)
+        tensors[i], dims[i] = grad, sumdim
+        made.append(aten._trilinear.default(*tensors, *dims, expands[i]))
+    return made
+
+
+def cross_gradients(grad, self, other, dim, output_mask):
+    """The gradients of cross products."""
+    cross = aten.linalg_cross.default
+    return (
+        cross(conj(other), grad, dim=dim) if output_mask[0] else None,
+        cross(grad, conj(self), dim=dim) if output_mask[1] else None,
+    )
