@@ -92,6 +92,7 @@ typedef struct rt_grad_ext {
     PyObject *replay;      /* how to make a view of its base anew where `as_strided` cannot, or NULL */
     uint32_t output_nr;    /* which output of its grad_fn it is */
     uint8_t retains_grad;
+    uint8_t is_primal;     /* a view that has no tangent whatever it looks at has */
 } rt_grad_ext;
 
 int rt_setup_node_type(PyTypeObject *type);
