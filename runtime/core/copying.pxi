@@ -111,6 +111,9 @@ cdef object deepcopy_tensor(object self, dict memo):
             if hasattr(self, slot):
                 setattr(result, slot, deepcopy(getattr(self, slot), memo))
     memo[id(self)] = result
+    cdef rt_grad_ext *ext = rt_grad_ext_or_null(t)
+    if ext != NULL and ext.grad != NULL:
+        put_grad(RT_TENSOR(<void *>result), <PyObject *>deepcopy(<object>ext.grad, memo))
     if rt_has_dict(t):
         result.__dict__.update(deepcopy(<object>t.dict, memo))
     return result
