@@ -54,6 +54,7 @@ cdef extern from "runtime/core/node.h":
         int64_t view_version
         uint32_t output_nr
         uint8_t retains_grad
+        uint8_t is_primal
         uint8_t knows_version
     enum:
         RT_NODE_OPERATOR, RT_NODE_ACCUMULATE, RT_NODE_COPY_SLICES, RT_NODE_PYTHON, RT_NODE_ERROR
@@ -253,6 +254,14 @@ cdef inline bint needs_grad(RtTensor *t) noexcept:
 
 cdef inline int64_t version_of(RtTensor *t) noexcept:
     return 0 if t.version == NULL else t.version.value
+
+
+def _increment_version(tensors not None):
+    """Count a write to each of some tensors, that no operator has made; inference tensors count none."""
+    for one in tensors:
+        if not rt_is_tensor(<PyObject *>one):
+            raise TypeError(f"increment_version expect each element of the iterable to be a tensor, not {class_name(one)}")
+        bump(<PyObject *>one)
 
 
 cdef inline uint32_t output_nr_of(RtTensor *t) noexcept:

@@ -93,6 +93,7 @@ typedef struct rt_grad_ext {
     int64_t view_version;  /* with `knows_version`: the version of a view when it was made without history */
     uint32_t output_nr;    /* which output of its grad_fn it is */
     uint8_t retains_grad;
+    uint8_t is_primal;     /* a view that has no tangent whatever it looks at has */
     uint8_t knows_version;
 } rt_grad_ext;
 
