@@ -208,11 +208,11 @@ cdef set identities(object tensors, str what):
     if tensors is None:
         return None
     if not isinstance(tensors, tuple):
-        raise TypeError(f"{what} attribute is expected to be a tuple but is {class_name(tensors)}")
-    for i, one in enumerate(tensors):
+        raise RuntimeError(f"autograd internal error: {what} attribute is expected to be a tuple but is ")
+    for one in tensors:
         if not rt_is_tensor(<PyObject *>one):
-            raise TypeError(f"{'mark_dirty' if what == 'dirty_tensors' else 'mark_non_differentiable'} can only accept variables, but argument "
-                            f"{i} is of type {class_name(one)}")
+            raise RuntimeError("mark_dirty can only accept variables, but argument " if what == "dirty_tensors" else
+                               "mark_non_differentiable only accepts variable arguments, but got ")
     return {<uintptr_t><PyObject *>one for one in tensors}
 
 
@@ -302,7 +302,7 @@ cdef int save_for_backward(RtNode *n, FunctionState state) except -1:
     if state.to_save is None:
         return 0
     if not isinstance(state.to_save, tuple):
-        raise TypeError(f"saved_tensors attribute is expected to be a tuple but is {class_name(state.to_save)}")
+        raise RuntimeError("autograd internal error: to_save attribute is expected to be a tuple but is ")
     count = <uint32_t>len(state.to_save)
     rt_node_resize_saved(n, count)
     for i in range(count):

@@ -375,7 +375,8 @@ cdef object creation_error(PyObject *view, bint base_was_written):
     cdef str what = "its base or another view of its base has been modified inplace" if base_was_written else "is being modified inplace"
     if creation == RT_CREATED_IN_NO_GRAD or creation == RT_CREATED_IN_INFERENCE:
         mode = "no_grad" if creation == RT_CREATED_IN_NO_GRAD else "inference"
-        start = f"A view was created in {mode} mode and {what} with grad mode enabled."
+        now = "with grad mode enabled" if creation == RT_CREATED_IN_NO_GRAD else "in normal mode"
+        start = f"A view was created in {mode} mode and {what} {now}."
     else:
         start = f"Output {output_nr_of(t)} of {'<unknown>' if t.autograd == NULL else forward_name(<object>t.autograd)} is a view and {what}."
     if creation == RT_CREATED_BY_MULTI_OUTPUT:
