@@ -298,9 +298,12 @@ cdef class GraphTask:
             made[i] = NULL
         self.current = node
         try:
+            # As in PyTorch: what is captured of a node that runs has not seen its tensor's hooks.
+            if unlikely(self.entries[place].capture >= 0) and self.entries[place].needed:
+                self.capture(place, grads)
             if unlikely(n.extra != NULL):
                 run_tensor_hooks(n, grads)
-            if unlikely(self.entries[place].capture >= 0):
+            if unlikely(self.entries[place].capture >= 0) and not self.entries[place].needed:
                 self.capture(place, grads)
             if not self.entries[place].needed:
                 return 0
@@ -639,7 +642,10 @@ cdef int accumulate(RtNode *n, PyObject **grads) except -1:
                         fits &= t.sizes[d] == 1 or t.strides[d] == g.strides[d]
                 else:
                     fits = g.flags & RT_T_CONTIGUOUS
-            if fits or RT_TYPE(grad) != rt_TensorType and RT_REFCNT(grad) == 1:
+            if RT_REFCNT(grad) == 1 and (RT_TYPE(grad) != rt_TensorType or fits and goes_to_modes()):
+                summed = (<object>grad).detach()   # which handlers and modes see
+                put_grad(t, <PyObject *>summed)
+            elif fits:
                 put_grad(t, grad)
             else:
                 summed = cloned_as(leaf, (<object>grad).detach())
@@ -688,6 +694,11 @@ cdef class _HeldTensor:
         self.held = None
 
 
+cdef inline bint goes_to_modes() noexcept:
+    """Whether calls of plain tensors go to a dispatch mode of this thread."""
+    return rt_tls_state.included & RT_FUNCTIONALITY_BIT(K_Python) != 0
+
+
 cdef object cloned_as(object leaf, object grad):
     """A copy of a gradient that lies in memory as its leaf does."""
     cdef RtTensor *t = RT_TENSOR(<void *>leaf)
@@ -705,10 +716,10 @@ cdef int run_tensor_hooks(RtNode *n, PyObject **grads) except -1:
     cdef rt_grad_ext *ext
     if extra.tensor_hooks is not None:
         for nr, hooks in list(extra.tensor_hooks):
-            if nr >= n.num_slots or grads[nr] == NULL:
+            if nr >= n.num_slots:
                 continue
             for hook in list(hooks.values()):
-                result = hook(<object>grads[nr])
+                result = hook(None if grads[nr] == NULL else <object>grads[nr])
                 if result is not None:
                     check_replacement(grads[nr], result, hook)
                     put_one(grads, nr, result)
@@ -721,10 +732,7 @@ cdef int run_tensor_hooks(RtNode *n, PyObject **grads) except -1:
             if ext == NULL:
                 raise_current()
             value = <object>grads[nr]
-            if ext.grad != NULL:
-                value = <object>ext.grad + value
-            elif rt_tls_state.no_grad:
-                value = value.clone()
+            value = value.clone() if ext.grad == NULL else <object>ext.grad + value
             put_grad(RT_TENSOR(<void *>tensor), <PyObject *>value)
     return 0
 
@@ -1033,7 +1041,7 @@ cdef int set_captures(GraphTask task, list inputs, bint accumulate_grad) except 
         place = task.find(<PyObject *>(<tuple>pair)[0])
         if place < 0:
             continue
-        if accumulate_grad and RT_NODE(<void *>(<tuple>pair)[0]).kind == RT_NODE_ACCUMULATE:
+        if accumulate_grad:
             task.entries[place].needed = 1
             continue
         c = &task.captures[task.n_captures]
@@ -1189,7 +1197,7 @@ def _tensor_backward(self, gradient=None, retain_graph=None, create_graph=False,
     cdef RtTensor *t = RT_TENSOR(<void *>self)
     cdef rt_edge edge
     if (gradient is None and inputs is None and not create_graph and RT_TYPE(<void *>self) == rt_TensorType and t.numel == 1
-            and not rt_tls_state.function_modes and has_derivative_dtype(t) and dtype_kind(t.dtype) == KIND_FLOAT):
+            and not rt_tls_state.function_modes and not goes_to_modes() and has_derivative_dtype(t) and dtype_kind(t.dtype) == KIND_FLOAT):
         find_edge(<PyObject *>self, &edge)
         if edge.node != NULL:
             node = steal(edge.node)
@@ -1215,4 +1223,5 @@ cdef object ones_like_root(RtTensor *t):
 cdef extern from "runtime/core/core.h":
     RtTensor *rt_empty_like(const RtTensor *t, int code) noexcept
 
+_tensor_backward.__name__ = "backward"
 rt_type_set(<PyTypeObject *>Tensor, "backward", _tensor_backward)
