@@ -286,7 +286,7 @@ cdef object part_of(object value, int part):
 
 cdef extern from "rt_builtins.h":
     enum:
-        RT_OP_aten_resize_, RT_OP_aten_resize_as_
+        RT_OP_aten_resize_as_
 
 
 cdef PyObject *record_unknown(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n) noexcept:

@@ -184,7 +184,7 @@ cdef object detached(object data):
 
 cdef extern from "rt_builtins.h":
     enum:
-        RT_OP_aten_alias, RT_OP_aten_detach, RT_OP_aten_item
+        RT_OP_aten_detach, RT_OP_aten_item
 
 
 cdef int use_backend_keys(RtTensor *t, object where) except -1:
