@@ -150,7 +150,7 @@ def grad_of_nonleaf(m):
 @programs
 def gradients_with_create_graph(m):
     x = leaf(m, 1, 2)
-    (g,) = m.autograd.grad((x ** 3).sum(), x, create_graph=True)
+    (g,) = m.autograd.grad((x**3).sum(), x, create_graph=True)
     yield g
     (h,) = m.autograd.grad(g.sum(), x, create_graph=True)
     yield h
@@ -161,10 +161,10 @@ def gradients_with_create_graph(m):
 @programs
 def backward_with_create_graph_accumulates_history(m):
     x = leaf(m, 1, 2)
-    yield warned((x ** 3).sum().backward, create_graph=True)
+    yield warned((x**3).sum().backward, create_graph=True)
     yield x.grad
     first = x.grad
-    (x ** 2).sum().backward(create_graph=True)
+    (x**2).sum().backward(create_graph=True)
     yield x.grad, x.grad is first
     x.grad.sum().backward()
     yield x.grad
@@ -914,7 +914,7 @@ def accumulation_in_place(m):
 @programs
 def accumulation_into_grad_with_history(m):
     x = leaf(m, 1, 2)
-    x.grad = (leaf(m, 1, 1) * 2)
+    x.grad = leaf(m, 1, 1) * 2
     old = x.grad
     (x * 2).sum().backward()
     yield x.grad, x.grad is old

@@ -381,12 +381,12 @@ def double_backward(m):
         @staticmethod
         def forward(ctx, x):
             ctx.save_for_backward(x)
-            return x ** 3
+            return x**3
 
         @staticmethod
         def backward(ctx, g):
             (x,) = ctx.saved_tensors
-            return g * x ** 2 * 3
+            return g * x**2 * 3
 
     x = leaf(m, 1, 2)
     (g,) = m.autograd.grad(F.apply(x).sum(), x, create_graph=True)

@@ -372,7 +372,7 @@ def logging_tensors_and_custom_functions(m):
     class Square(m.autograd.Function):
         @staticmethod
         def forward(ctx, x):
-            y = x ** 2
+            y = x**2
             ctx.save_for_backward(x)
             return y
 

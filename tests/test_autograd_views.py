@@ -153,7 +153,7 @@ def multiple_outputs_refuse_writes(m):
         yield attempt(parts[0].detach().mul_, 2)
     a, b = y.split(3)
     y.mul_(2)
-    yield attempt(lambda: a.grad_fn), attempt(lambda: (a * 2))
+    yield attempt(lambda: a.grad_fn), attempt(lambda: a * 2)
     v = y.split(3)[0].view(3)
     yield attempt(v.mul_, 2)
 
@@ -265,7 +265,7 @@ def real_and_imag_views(m):
     yield y, y.grad_fn
     y.abs().sum().backward()
     yield x.grad
-    z = (x * 1)
+    z = x * 1
     z.real = m.tensor([7.0, 8.0])
     yield z
 
@@ -442,7 +442,7 @@ def view_functions_in_place(m):
     yield attempt(lambda: w2.transpose_(0, 1) is w2), w2.shape, w2.grad_fn
     (w2 * m.arange(6.0).view(3, 2)).sum().backward()
     yield x.grad
-    v = (x * 1)
+    v = x * 1
     yield attempt(v.as_strided_, (2,), (1,)), v.grad_fn
     yield attempt(m.ones(3, requires_grad=True).unsqueeze_, 0)
 
@@ -664,7 +664,7 @@ def deep_chain_of_writes(m):
 @programs
 def writes_by_views_of_several_levels_under_create_graph(m):
     x = m.arange(1.0, 5.0).requires_grad_()
-    y = x ** 2
+    y = x**2
     v = y.view(2, 2)
     v[0].mul_(x[2:])
     v.t()[1].add_(x[:2] ** 2)

@@ -225,7 +225,7 @@ def test_only_floats_can_require_gradients():
     t = runtime.tensor([1.0])
     t.requires_grad = True
     assert t.requires_grad and t.requires_grad_(False) is t and not t.requires_grad
-    with pytest.raises(RuntimeError, match="only Tensors of floating point dtype can require gradients"):
+    with pytest.raises(RuntimeError, match="only Tensors of floating point"):
         runtime.tensor([1]).requires_grad = True
     with pytest.raises(RuntimeError, match="requires_grad must be a bool"):
         t.requires_grad = "a"
