@@ -116,6 +116,8 @@ def _tangent_or_zeros(value):
     """The tangent of an argument, zeros where it has none; those of all tensors of a list."""
     if value is None:
         return None
+    if isinstance(value, (int, float, complex)):  # a number in a tensor's place
+        return 0
     if not isinstance(value, Tensor):
         return [_tangent_or_zeros(one) for one in value]
     found = _core._get_tangent(value)
