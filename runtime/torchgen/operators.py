@@ -76,7 +76,8 @@ class Kernel(NamedTuple):
 class Sources(NamedTuple):
     """The files that declare operators, and what entries may refer to.
 
-    `lists` is kernels/keys.yaml, or None for none of what it lists; `keys` are from `dispatch_keys`, `tags` from `read_tags`, `python` from `python_kernels`, `c` from `c_names`.
+    `lists` is kernels/keys.yaml, or None for none of what it lists;
+    `keys` are from `dispatch_keys`, `tags` from `read_tags`, `python` from `python_kernels`, `c` from `c_names`.
     """
 
     operators: Path
