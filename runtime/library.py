@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from runtime import operator_rules
 from runtime._core import (
+    _custom_autograd,
     DispatchKey,
     Library,
     OpOverload,
@@ -247,9 +248,19 @@ def register_autograd(op, backward, /, *, setup_context=None, lib=None):
     lib : Library, optional
         The library that owns the registration; without one it lasts as long as the process.
 
-    Notes
-    -----
-    The formula is kept for the autograd engine.
+    Examples
+    --------
+    >>> import runtime
+    >>> @runtime.library.custom_op("docs::squared", mutates_args=())
+    ... def squared(x: runtime.Tensor) -> runtime.Tensor:
+    ...     return x * x
+    >>> def keep(ctx, inputs, output):
+    ...     ctx.save_for_backward(*inputs)
+    >>> runtime.library.register_autograd(squared, lambda ctx, grad: 2 * ctx.saved_tensors[0] * grad, setup_context=keep)
+    >>> x = runtime.tensor([1.0, 2.0], requires_grad=True)
+    >>> squared(x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
     """
     op = _resolve(op, "register_autograd")
     if isinstance(op, CustomOpDef):
@@ -259,8 +270,11 @@ def register_autograd(op, backward, /, *, setup_context=None, lib=None):
     check_differentiable(overload, overload)
     _refuse_keyword_tensors("register_autograd", overload)
     formulas = operator_rules.autograd_formulas
+    known = op in formulas
     formulas[op] = operator_rules.AutogradFormula(backward, setup_context)
     _take_back_with(lib, formulas, op)
+    if not known:
+        _library_for(parse_namespace(op)[0], lib).impl(op, _custom_autograd, "Autograd", allow_override=True)
 
 
 def register_torch_dispatch(op, torch_dispatch_class, func=None, /, *, lib=None):

@@ -4,6 +4,7 @@ Eager calls check little (runtime/core/custom_op.pxi); this compares all memory 
 (runtime/schema_check_mode.py).
 """
 
+from runtime import _core
 from runtime._core import OpOverload, OpOverloadPacket, Tensor
 from runtime.custom_ops import CustomOpDef
 from runtime.schema_check_mode import SchemaCheckMode
@@ -29,7 +30,8 @@ def opcheck(op, args, kwargs=None, *, test_utils=_DEFAULT_TESTS, raise_exception
         Keyword arguments.
     test_utils : str or sequence of str
         The tests to run; "ALL" for all of them. ``test_schema`` compares what the operator writes and what its results share with the
-        arguments with its schema. The other tests belong to systems that are not built yet.
+        arguments with its schema; ``test_autograd_registration`` finds operators that are recorded by something that stands below the
+        Autograd keys. The other tests belong to systems that are not built yet.
     raise_exception : bool
         Whether a failure is raised, or put into the result.
     atol, rtol : float, optional
@@ -70,11 +72,11 @@ def opcheck(op, args, kwargs=None, *, test_utils=_DEFAULT_TESTS, raise_exception
         raise ValueError(f"opcheck(op, ..., test_utils={test_utils}), expected test_utils to be subset of {_TESTS} but it was not")
     results = {}
     for name in test_utils:
-        if name != "test_schema":
+        if name not in _CHECKS:
             results[name] = "SKIPPED"
             continue
         try:
-            safe_schema_check(op, args, kwargs or {})
+            _CHECKS[name](op, args, kwargs or {})
             results[name] = "SUCCESS"
         except Exception as error:
             if raise_exception:
@@ -120,6 +122,52 @@ def safe_schema_check(op, args, kwargs, *, copy_inputs=True):
         return None
     with SchemaCheckMode():
         return op(*args, **kwargs)
+
+
+def safe_autograd_registration_check(op, args, kwargs, *, copy_inputs=True):
+    """Look for results that need gradients though the operator has nothing at the Autograd keys.
+
+    Parameters
+    ----------
+    op : OpOverload
+        The operator.
+    args, kwargs : tuple and dict
+        Its arguments; without a tensor that needs a gradient there is nothing to look for.
+    copy_inputs : bool
+        Whether the operator runs on copies.
+
+    Raises
+    ------
+    AssertionError
+        If there is one.
+    """
+    given = list(_tensors([args, list(kwargs.values())]))
+    if any(t.is_meta for t in given) or not any(t.requires_grad for t in given):
+        return
+    if copy_inputs:
+        args, kwargs = _copied(args), {name: _copied(value) for name, value in kwargs.items()}
+        given = list(_tensors([args, list(kwargs.values())]))
+    device = "CUDA" if any(t.device.type == "cuda" for t in given) else "CPU"
+    if any(_core._dispatch_has_kernel_for_dispatch_key(op._name, key) for key in (f"Autograd{device}", "Autograd", "CompositeImplicitAutograd")):
+        return
+    before = _core._get_autograd_fallback_mode()
+    _core._set_autograd_fallback_mode("nothing")
+    try:
+        results = op(*args, **kwargs)
+    finally:
+        _core._set_autograd_fallback_mode(before)
+    known = {id(t) for t in given}
+    if any(t.requires_grad and id(t) not in known for t in _tensors(results)):
+        raise AssertionError(
+            f"{op._name}: at least one output of this operator has requires_grad=True but the operator does not have an autograd kernel "
+            f"defined at an autograd key (e.g. DispatchKey::Autograd). This could mean that you have incorrectly registered an autograd kernel "
+            f"to a non-Autograd DispatchKey, which may lead to silently incorrect results. If your operator consists of regular PyTorch "
+            f"operations, consider not using an operator at all or registering your operator as CompositeImplicitAutograd. If you have an "
+            f"autograd.Function registered to a backend (CPU/CUDA/XPU) key, the correct location for it is the Autograd key."
+        )
+
+
+_CHECKS = {"test_schema": safe_schema_check, "test_autograd_registration": safe_autograd_registration_check}
 
 
 def _tensors(value):

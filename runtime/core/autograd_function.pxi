@@ -37,7 +37,10 @@ cdef class _FunctionBase(Node):
         """What `save_for_backward` has saved, as a tuple."""
         cdef RtNode *n = RT_NODE(<void *>self)
         cdef uint32_t i
-        if n.released and n.num_saved:
+        saved = state_of(self).saved_for_forward
+        if saved is not None:
+            return saved   # until `jvp` has run
+        if n.released:
             raise released_error()
         return tuple([unpack_saved(n, &n.saved[i], True) for i in range(n.num_saved)])
 
@@ -53,7 +56,7 @@ cdef class _FunctionBase(Node):
         cdef RtNode *n = RT_NODE(<void *>self)
         cdef uint32_t i
         cdef SavedTensor one
-        if n.released and n.num_saved:
+        if n.released:
             raise released_error()
         found = []
         for i in range(n.num_saved):
@@ -180,11 +183,12 @@ cdef object apply_function(object cls, tuple args):
             note_forward_trace(n)
     if forward_level >= 0 and not forward_before:
         for i in range(len(args)):
-            if rt_is_tensor(<PyObject *>args[i]) and tangent_of(<PyObject *>args[i]) != NULL:
+            if rt_is_tensor(<PyObject *>args[i]) and has_tangent(<PyObject *>args[i]):
                 from runtime.autograd.forward_mode import propagate_through_function
                 propagate_through_function(cls, ctx, args, wrapped, _set_tangent)
                 break
     state.to_save = None
+    state.saved_for_forward = None
     state.dirty_tensors = None
     state.non_differentiable = None
     return tuple(wrapped) if isinstance(result, tuple) else wrapped[0]
@@ -348,7 +352,7 @@ cdef int apply_custom(RtNode *n, PyObject **grads, PyObject **made) except -1:
         if one is None:
             continue
         if not rt_is_tensor(<PyObject *>one):
-            raise TypeError(f"expected Variable or None (got {class_name(one)})")
+            raise RuntimeError(f"expected Variable or None (got {class_name(one)})")
         RT_INC(<void *>one)
         made[place] = <PyObject *>one
     return 0

@@ -244,15 +244,28 @@ cdef bint is_at_the_end(rt_operator *op, rt_keyset ks, rt_keyset rest) noexcept:
 
 
 cdef PyObject *custom_autograd_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, void *ctx) noexcept:
-    """Below autograd: what a custom operator's function does is not recorded."""
+    """Record a call by the formula of the operator, if an argument needs a gradient; what its function does is not recorded."""
     cdef rt_keyset saved = rt_tls_state.excluded, rest = ks & RT_FULL_AFTER(K_AutogradOther)
     cdef PyObject *result
     if is_at_the_end(op, ks, rest):
         return NULL
+    if unlikely(not rt_tls_state.no_grad) and any_needs_grad(op, args, n):
+        if formula_recorder is None and load_custom_autograd() < 0:
+            return NULL
+        return call_python(op, ks, args, n, <PyObject *>formula_recorder, PASS_KEYSET | PASS_OPERATOR)
     rt_tls_state.excluded = saved | autograd_bits
     result = rt_redispatch(op, rest, args, n)
     rt_tls_state.excluded = saved
     return result
+
+
+cdef object formula_recorder = None   # function(keyset, op, *args, **kwargs), set by runtime/custom_autograd.py
+
+
+def _set_formula_recorder(function):
+    """Name the function that records calls of custom operators with an argument that needs a gradient."""
+    global formula_recorder
+    formula_recorder = function
 
 
 cdef PyObject *custom_mutation_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, void *ctx) noexcept:

@@ -53,6 +53,15 @@ cdef inline PyObject *tangent_of(PyObject *tensor) noexcept:
     return NULL if ext == NULL else ext.tangent
 
 
+cdef inline bint has_tangent(PyObject *tensor) noexcept:
+    """Whether a tensor has a tangent, or is a view of one that has got one since."""
+    cdef RtTensor *t = RT_TENSOR(tensor)
+    cdef rt_grad_ext *ext = rt_grad_ext_or_null(t)
+    if ext != NULL and (ext.tangent != NULL or ext.is_primal):
+        return ext.tangent != NULL
+    return t.view != NULL and tangent_of(t.view) != NULL
+
+
 cdef bint any_has_tangent(rt_operator *op, PyObject *const *args, Py_ssize_t n) noexcept:
     cdef Py_ssize_t i, j
     cdef PyObject *value
@@ -61,11 +70,11 @@ cdef bint any_has_tangent(rt_operator *op, PyObject *const *args, Py_ssize_t n) 
             continue
         value = args[i]
         if not op.args[i].flags & RT_ARGF_LIST:
-            if tangent_of(value) != NULL:
+            if has_tangent(value):
                 return True
         else:
             for j in range(RT_SIZE(value)):
-                if RT_TUPLE_ITEMS(value)[j] != c_None and tangent_of(RT_TUPLE_ITEMS(value)[j]) != NULL:
+                if RT_TUPLE_ITEMS(value)[j] != c_None and has_tangent(RT_TUPLE_ITEMS(value)[j]):
                     return True
     return False
 
@@ -97,36 +106,34 @@ def _set_tangent(tensor not None, tangent not None):
 def _get_tangent(tensor not None):
     """A tensor's tangent, or None."""
     cdef PyObject *found = tangent_of(<PyObject *>tensor)
+    if found == NULL and has_tangent(<PyObject *>tensor):
+        from runtime.autograd.forward_mode import tangent_of_view
+        tangent_of_view(tensor, <object>RT_TENSOR(<void *>tensor).view, replay_of(RT_TENSOR(<void *>tensor)))
+        found = tangent_of(<PyObject *>tensor)
     return None if found == NULL else <object>found
 
 
-cdef PyObject *call_with_tangents(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, PyObject *derivative) noexcept:
-    """Run a call below autograd and give its results their tangents."""
-    cdef Derivative d
+def _as_primal(tensor not None):
+    """Let a view have no tangent, even if what it looks at has one; returns it."""
+    cdef rt_grad_ext *ext = rt_grad_ext_of(RT_TENSOR(<void *>tensor))
+    if ext == NULL:
+        raise_current()
+    ext.is_primal = 1
+    return tensor
+
+
+cdef PyObject *call_with_tangents(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n) noexcept:
+    """Run a call that is not recorded below autograd and give its results their tangents."""
     cdef PyObject *result
-    cdef int i
     try:
         if op.derivative == NULL:
             resolve_derivative(op)
-        d = <Derivative>op.derivative
-        given = {}
-        involved = False
-        for i in range(d.n_inputs):
-            involved |= has_tangents(args[d.inputs[i]])
-        writes = op.flags & RT_OPF_MUTABLE != 0
-        arguments = [python_value(&op.args[i], args[i]) for i in range(n)]
-        primal = None
-        if involved and writes:
-            primal = (<object>args[0]).clone()
+        primal = primal_before(op, args)
         result = below_autograd(op, ks, args, n)
         if result == NULL:
             return NULL
         made = steal(result)
-        if involved:
-            from runtime.autograd.forward_mode import propagate
-            names = [<object>op.args[i].name for i in range(n)]
-            inputs = [d.inputs[i] for i in range(d.n_inputs)]
-            propagate(overload_of(op), names, arguments, inputs, d.tangent, d.outputs, made, primal, _set_tangent)
+        propagate_tangents(op, args, n, primal, made)
         RT_INC(<void *>made)
         return <PyObject *>made
     except BaseException as e:
@@ -134,13 +141,34 @@ cdef PyObject *call_with_tangents(rt_operator *op, rt_keyset ks, PyObject *const
         return NULL
 
 
-cdef bint has_tangents(PyObject *value) noexcept:
-    cdef Py_ssize_t j
-    if value == c_None:
-        return False
-    if rt_is_tensor(value):
-        return tangent_of(value) != NULL
-    for j in range(RT_SIZE(value)):
-        if RT_TUPLE_ITEMS(value)[j] != c_None and tangent_of(RT_TUPLE_ITEMS(value)[j]) != NULL:
-            return True
-    return False
+cdef object primal_before(rt_operator *op, PyObject *const *args):
+    """A copy of the argument that a call is to write, for formulas that want what was there; None if it writes none."""
+    cdef uint8_t before = rt_tls_state.no_forward_grad
+    if op.written < 0 or args[op.written] == c_None or op.args[op.written].flags & RT_ARGF_OUT:
+        return None
+    rt_tls_state.no_forward_grad = 1
+    try:
+        return (<object>args[op.written]).clone()
+    finally:
+        rt_tls_state.no_forward_grad = before
+
+
+cdef int propagate_tangents(rt_operator *op, PyObject *const *args, Py_ssize_t n, object primal, object made) except -1:
+    """Give the results of a call their tangents."""
+    cdef Derivative d = <Derivative>op.derivative
+    cdef int i
+    from runtime.autograd.forward_mode import propagate, refuse_unknown
+    arguments = [python_value(&op.args[i], args[i]) for i in range(n)]
+    names = [<object>op.args[i].name for i in range(n)]
+    for i in range(n):
+        if op.args[i].flags & RT_ARGF_OUT:
+            refuse_unknown(overload_of(op), made, True)
+            return 0
+    if d.unknown:
+        refuse_unknown(overload_of(op), made, False)
+        return 0
+    inputs = [d.inputs[i] for i in range(d.n_inputs)]
+    propagate(overload_of(op), names, arguments, inputs, d.tangent, d.outputs, made, primal, _set_tangent)
+    return 0
+
+

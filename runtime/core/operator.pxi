@@ -487,6 +487,54 @@ cdef PyObject *autograd_fallback(rt_operator *op, rt_keyset ks, PyObject *const 
     return rt_redispatch(op, ks & RT_FULL_AFTER(K_AutogradOther), args, n)
 
 
+cdef bint warn_unregistered = True   # about backward through operators that have nothing at the Autograd keys
+cdef object unregistered_recorder = None         # function(keyset, op, *args, **kwargs), set by runtime/custom_autograd.py
+
+
+def _set_unregistered_recorder(function):
+    """Name the function that records calls of operators that have nothing at the Autograd keys."""
+    global unregistered_recorder
+    unregistered_recorder = function
+
+
+def _set_autograd_fallback_mode(str mode not None):
+    """Say what backward does at operators that have nothing at the Autograd keys.
+
+    Parameters
+    ----------
+    mode : {"warn", "nothing"}
+        Warn, or stop silently.
+    """
+    global warn_unregistered
+    if mode not in ("warn", "nothing"):
+        raise RuntimeError(f"Unrecognized autograd fallback mode: {mode}")
+    warn_unregistered = mode == "warn"
+
+
+def _get_autograd_fallback_mode():
+    """What backward does at operators that have nothing at the Autograd keys: ``"warn"`` or ``"nothing"``."""
+    return "warn" if warn_unregistered else "nothing"
+
+
+cdef int load_custom_autograd() noexcept:
+    """Import what records calls of users' operators; -1 with an exception set."""
+    try:
+        import runtime.custom_autograd
+    except BaseException as e:
+        set_current(e)
+        return -1
+    return 0
+
+
+cdef PyObject *unregistered_autograd(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, void *ctx) noexcept:
+    """What the Autograd keys do for operators that have nothing there: on to the backend, where backward is to warn by a node."""
+    if warn_unregistered and not rt_tls_state.no_grad and op.flags & RT_OPF_HAS_SCHEMA and any_needs_grad(op, args, n):
+        if unregistered_recorder is None and load_custom_autograd() < 0:
+            return NULL
+        return call_python(op, ks, args, n, <PyObject *>unregistered_recorder, PASS_KEYSET | PASS_OPERATOR)
+    return autograd_fallback(op, ks, args, n, ctx)
+
+
 cdef PyObject *meta_fallback(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, void *ctx) noexcept:
     set_error(NotImplementedError, "attempted to run this operator with Meta tensors, but there was no fake impl or Meta kernel "
               "registered. You may have run into this message while using an operator with PT2 compilation APIs "
@@ -502,7 +550,7 @@ cdef int install_default_fallbacks() except -1:
                  "AutocastCUDA", "FuncTorchVmapMode", "VmapMode"):
         fallbacks[key_values[name]] = fallthrough_kernel_object(where)
     for name in ("Other", "CPU", "CUDA", "XLA", "MPS", "XPU", "HPU", "Lazy", "MTIA", "MAIA", "PrivateUse1", "Meta"):
-        fallbacks[key_values["Autograd" + name]] = new_kernel(autograd_fallback, NULL, None, where, 0)
+        fallbacks[key_values["Autograd" + name]] = new_kernel(unregistered_autograd, NULL, None, where, 0)
     fallbacks[key_values["Conjugate"]] = new_kernel(lazy_fallback, <void *><uintptr_t>K_Conjugate, None, "registered at runtime/core/lazy_bits.pxi", 0)
     fallbacks[key_values["Negative"]] = new_kernel(lazy_fallback, <void *><uintptr_t>K_Negative, None, "registered at runtime/core/lazy_bits.pxi", 0)
     fallbacks[key_values["ZeroTensor"]] = new_kernel(zero_fallback, NULL, None, "registered at runtime/core/zero_tensor.pxi", 0)

@@ -25,7 +25,7 @@ cdef public PyObject *rt_autograd_kernel(rt_operator *op, rt_keyset ks, PyObject
     if likely(not rt_tls_state.no_grad) and any_needs_grad(op, args, n):
         return record_call(op, ks, args, n)
     if unlikely(forward_level >= 0) and not rt_tls_state.no_forward_grad and any_has_tangent(op, args, n):
-        return call_with_tangents(op, ks, args, n, NULL)
+        return call_with_tangents(op, ks, args, n)
     return autograd_fallback(op, ks, args, n, ctx)
 
 
@@ -50,11 +50,15 @@ cdef PyObject *record_call(rt_operator *op, rt_keyset ks, PyObject *const *args,
     cdef uint32_t edges, k
     cdef Py_ssize_t j
     cdef int64_t wanted = 0    # bits of the inputs that need a gradient
+    cdef bint involved = False # an argument has a tangent
+    primal = None
     try:
         if unlikely(op.derivative == NULL):
             resolve_derivative(op)
         d = <Derivative>op.derivative
         if unlikely(d.unknown):
+            if d.place_by_place:
+                return rt_redispatch(op, ks & RT_FULL_AFTER(K_AutogradOther), args, n)
             return record_unknown(op, ks, args, n)
         edges = d.n_inputs
         for i in range(d.n_inputs):
@@ -74,6 +78,8 @@ cdef PyObject *record_call(rt_operator *op, rt_keyset ks, PyObject *const *args,
         if not wanted:
             if op.flags & RT_OPF_MUTABLE:
                 refuse_writes(op, args, n, d.n_inputs > 0)
+            if unlikely(forward_level >= 0) and not rt_tls_state.no_forward_grad and any_has_tangent(op, args, n):
+                return call_with_tangents(op, ks, args, n)
             return autograd_fallback(op, ks, args, n, NULL)
         if op.flags & RT_OPF_MUTABLE:
             refuse_writes(op, args, n, True)
@@ -99,9 +105,9 @@ cdef PyObject *record_call(rt_operator *op, rt_keyset ks, PyObject *const *args,
             if d.saves[i].place >= 0 and d.saves[i].wanted_for & wanted:
                 save_argument(op, node, &node.saved[i], args, d.saves[i])
         if unlikely(forward_level >= 0) and not rt_tls_state.no_forward_grad and any_has_tangent(op, args, n):
-            result = call_with_tangents(op, ks, args, n, <PyObject *>d)
-        else:
-            result = below_autograd(op, ks, args, n)
+            involved = True
+            primal = primal_before(op, args)
+        result = below_autograd(op, ks, args, n)
         if result == NULL:
             RT_DEC(node)
             return NULL
@@ -114,6 +120,8 @@ cdef PyObject *record_call(rt_operator *op, rt_keyset ks, PyObject *const *args,
         for i in range(d.n_saves):
             if d.saves[i].place < 0 and d.saves[i].wanted_for & wanted:
                 save_result(op, d, node, &node.saved[i], result, d.saves[i])
+        if unlikely(involved):
+            propagate_tangents(op, args, n, primal, <object>result)   # formulas find the results with their history
         RT_DEC(node)
         return result
     except BaseException as e:
@@ -305,6 +313,8 @@ cdef PyObject *record_unknown(rt_operator *op, rt_keyset ks, PyObject *const *ar
             if RT_TENSOR(<void *>one).autograd == NULL or op.flags & RT_OPF_MUTABLE:
                 set_history(<PyObject *>one, node, nr)
             nr += 1
+        if unlikely(forward_level >= 0) and not rt_tls_state.no_forward_grad and any_has_tangent(op, args, n):
+            propagate_tangents(op, args, n, None, made)
         RT_INC(<void *>made)
         return <PyObject *>made
     except BaseException as e:
@@ -414,6 +424,10 @@ cdef class CopySlicesState:
 cdef class CopySlices(Node):
     """A write to a view, as a call that the base's history has: the gradient of what was written takes the call's way."""
 
+    def name(self):
+        """The name of the node."""
+        return "torch::autograd::CopySlices"
+
     @property
     def _saved_fn(self):
         """The node of the call that wrote."""
@@ -421,7 +435,7 @@ cdef class CopySlices(Node):
         return None if state == NULL else (<CopySlicesState>state).node
 
 
-rt_name_type(<PyTypeObject *>CopySlices, "runtime.autograd.graph.CopySlices")
+rt_name_type(<PyTypeObject *>CopySlices, "CopySlices")
 rt_setup_operator_node_type(<PyTypeObject *>CopySlices)
 
 
@@ -510,6 +524,8 @@ cdef int set_history_of_view(PyObject *tensor, RtNode *node) except -1:
         (<rt_grad_ext *>t.ext).output_nr = 0
         if (<rt_grad_ext *>t.ext).retains_grad:
             move_retained(tensor, old, node, 0)
+        if (<rt_grad_ext *>t.ext).hooks != NULL and old != <PyObject *>node:
+            forget_hooks(<rt_grad_ext *>t.ext)
     node.is_view = 1
     node.view_version = version_of(t)
     RT_XDEC(old)

@@ -463,6 +463,8 @@ cdef class Tensor(TensorBase):
         cdef RtTensor *t = RT_TENSOR(<void *>self)
         if not rt_is_tensor(<PyObject *>value):
             raise TypeError(f"Variable data has to be a tensor, but got {class_name(value)}")
+        if needs_grad(t) and not has_derivative_dtype(RT_TENSOR(<void *>value)):
+            raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
         if t.device_type != RT_TENSOR(<void *>value).device_type or t.storage == NULL or RT_TENSOR(<void *>value).storage == NULL:
             raise RuntimeError("Attempted to call `variable.set_data(tensor)`, but `variable` and `tensor` have incompatible tensor type.")
         rt_wait_for_loops()
@@ -482,7 +484,13 @@ cdef class Tensor(TensorBase):
     def requires_grad(self, value):
         if value is not True and value is not False:
             raise RuntimeError("requires_grad must be a bool")
+        if value and not has_derivative_dtype(RT_TENSOR(<void *>self)):
+            raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
         change_requires_grad(self, value)
+
+    @requires_grad.deleter
+    def requires_grad(self):
+        raise RuntimeError("requires_grad must be a bool")
 
     def requires_grad_(self, requires_grad=True):
         """Set `requires_grad` of a leaf; returns the tensor."""

@@ -35,8 +35,8 @@ def make_tensor(*shape, dtype, device, low=None, high=None, requires_grad=False,
     ------
     ValueError
         If the limits are no interval, or both `noncontiguous` and `memory_format` are given.
-    NotImplementedError
-        If `requires_grad` is set: derivatives are not built yet.
+    RuntimeError
+        If `requires_grad` is set for a dtype that can have no gradient.
 
     Examples
     --------
@@ -47,8 +47,6 @@ def make_tensor(*shape, dtype, device, low=None, high=None, requires_grad=False,
     """
     if noncontiguous and memory_format is not None:
         raise ValueError(f"The parameters `noncontiguous` and `memory_format` are mutually exclusive, but got {noncontiguous=} and {memory_format=}")
-    if requires_grad:
-        raise NotImplementedError("make_tensor: requires_grad=True needs derivatives, which are not built yet in this runtime")
     if len(shape) == 1 and not isinstance(shape[0], int):
         shape = tuple(shape[0])
     inexact = dtype.is_floating_point or dtype.is_complex
@@ -68,7 +66,7 @@ def make_tensor(*shape, dtype, device, low=None, high=None, requires_grad=False,
         result = spread[..., ::2].copy_(result)
     elif memory_format is not None:
         result = result.clone(memory_format=memory_format)
-    return result
+    return result.requires_grad_() if requires_grad else result
 
 
 def _limits(dtype, low, high, inexact):
