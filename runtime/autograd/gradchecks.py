@@ -574,6 +574,14 @@ class _NoGradient(Function):
         return None
 
 
+class UndefinedGrad:
+    """``UndefinedGrad()(tensor)`` is the tensor, with a node whose backward gives no gradient."""
+
+    def __call__(self, *tensors):
+        made = tuple(map(_NoGradient.apply, tensors))
+        return made if len(made) > 1 else made[0]
+
+
 _MISSING_HINT = 'Please look at "Notes about undefined output gradients" in "tools/autograd/derivatives.yaml"'
 
 
