@@ -126,10 +126,10 @@ def as_array(tensor):
         if tensor.layout is not torch.strided:
             tensor = tensor.to_dense()
         if tensor.dtype.is_complex:
-            return tensor.to(torch.complex128).numpy()
+            return tensor.to(torch.complex128).numpy(force=True)
         if tensor.dtype == torch.bool or not tensor.dtype.is_floating_point:
             return tensor.numpy()
-        return tensor.to(torch.float64).numpy()
+        return tensor.to(torch.float64).numpy(force=True)
     tensor = tensor.detach()
     if tensor.dtype.is_complex:
         return tensor.to(rt.complex128).numpy(force=True)

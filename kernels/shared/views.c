@@ -7,6 +7,7 @@
 #include "kernels/shared/boxed.h"
 #include "kernels/shared/geometry.h"
 #include "kernels/shared/gil.h"
+#include "kernels/shared/lazy_bits.h"
 
 #define SELF RtTensor *self = RT_TENSOR(args[0])
 
@@ -245,6 +246,11 @@ RT_KERNEL(view_dtype)
         return rt_k_alias(op, ks, args, 1, ctx);
     if (to == 0) {
         PyErr_Format(PyExc_RuntimeError, "view(): tensors of dtype %S are not supported", args[1]);
+        return NULL;
+    }
+    if (self->keys & RT_LAZY_BITS) {
+        PyErr_Format(PyExc_RuntimeError, "torch.Tensor.view is not supported for %s when converting to a different dtype.",
+                     rt_is_conj(self) ? "conjugate view tensors" : "tensors with negative bit set");
         return NULL;
     }
     copy_geometry(self, &g);

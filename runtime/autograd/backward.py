@@ -25,15 +25,23 @@ def _engine_edge(value):
     return (value[0], value[1]) if _is_edge(value) else value
 
 
-def _check_shape(i, grad, output):
-    if tuple(grad.shape) != tuple(output.shape):
+def _check_shape(i, grad, output, is_batched):
+    if not is_batched:
+        if tuple(grad.shape) != tuple(output.shape):
+            raise RuntimeError(
+                f"Mismatch in shape: grad_output[{i}] has a shape of {_size(grad.shape)} and output[{i}] has a shape of {_size(output.shape)}."
+            )
+    elif grad.dim() == 0 or tuple(grad.shape[1:]) != tuple(output.shape):
         raise RuntimeError(
-            f"Mismatch in shape: grad_output[{i}] has a shape of {_size(grad)} and output[{i}] has a shape of {_size(output)}."
+            "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch dimension. The sizes of the remaining "
+            f"dimensions are expected to match the shape of corresponding output, but a mismatch was detected: grad_output[{i}] has a shape of "
+            f"{_size(grad.shape)} and output[{i}] has a shape of {_size(output.shape)}. If you only want some tensors in `grad_output` to be "
+            "considered batched, consider using vmap."
         )
 
 
-def _size(tensor):
-    return f"torch.Size({list(tensor.shape)})"
+def _size(shape):
+    return f"torch.Size({list(shape)})"
 
 
 def _make_grads(outputs, grads, is_grads_batched):
@@ -44,8 +52,7 @@ def _make_grads(outputs, grads, is_grads_batched):
     for i, (output, grad) in enumerate(zip(outputs, grads)):
         if isinstance(grad, Tensor):
             if isinstance(output, Tensor):
-                first = grad if not is_grads_batched else grad[0]
-                _check_shape(i, first, output)
+                _check_shape(i, grad, output, is_grads_batched)
                 if output.dtype.is_complex != grad.dtype.is_complex:
                     raise RuntimeError(
                         "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype: "
@@ -111,8 +118,6 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
     if inputs is not None and not isinstance(inputs, Tensor) and not _is_edge(inputs) and len(tuple(inputs)) == 0:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
     outputs = _as_tuple(tensors)
-    if not outputs:
-        raise RuntimeError("backward() got no tensors to differentiate")
     wanted = tuple(_engine_edge(one) for one in _as_tuple(inputs))
     given = _as_tuple(grad_tensors) if grad_tensors is not None else (None,) * len(outputs)
     grads = _make_grads(outputs, given, False)
@@ -176,6 +181,8 @@ def grad(
     if allow_unused is None:
         allow_unused = materialize_grads
     outputs, inputs = _as_tuple(outputs), _as_tuple(inputs)
+    if not inputs:
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     if not only_inputs:
         warnings.warn(
             "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for other parts of the graph, "

@@ -17,9 +17,42 @@ cdef public PyObject *rt_adinplace_kernel(rt_operator *op, rt_keyset ks, PyObjec
         return NULL
     if likely(op.written >= 0):
         bump(args[op.written])
+        if unlikely(not rt_tls_state.inference and args[op.written] != c_None and is_inference_tensor(args[op.written])):
+            return refuse_inference_write(op, result)
     else:
         bump_all(op, args, n)
+        if unlikely(not rt_tls_state.inference and writes_inference(op, args, n)):
+            return refuse_inference_write(op, result)
     return result
+
+
+cdef inline bint is_inference_tensor(PyObject *tensor) noexcept:
+    return not RT_TENSOR(tensor).keys & RT_FUNCTIONALITY_BIT(K_ADInplaceOrView)
+
+
+cdef PyObject *refuse_inference_write(rt_operator *op, PyObject *result) noexcept:
+    RT_DEC(result)
+    set_error(RuntimeError, "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal tensor "
+              "before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details.", op)
+    return NULL
+
+
+cdef bint writes_inference(rt_operator *op, PyObject *const *args, Py_ssize_t n) noexcept:
+    """Whether a call writes a tensor that was made in inference mode."""
+    cdef Py_ssize_t i, j
+    cdef PyObject *value
+    for i in range(n):
+        if not op.args[i].flags & RT_ARGF_WRITE or op.args[i].kind != RT_ARG_TENSOR or args[i] == c_None:
+            continue
+        value = args[i]
+        if rt_is_tensor(value):
+            if is_inference_tensor(value):
+                return True
+        elif op.args[i].flags & RT_ARGF_LIST:
+            for j in range(RT_SIZE(value)):
+                if RT_TUPLE_ITEMS(value)[j] != c_None and is_inference_tensor(RT_TUPLE_ITEMS(value)[j]):
+                    return True
+    return False
 
 
 cdef bint writes_readonly(rt_operator *op, PyObject *const *args, Py_ssize_t n) noexcept:
@@ -149,6 +182,31 @@ cdef public PyObject *rt_adshare_kernel(rt_operator *op, rt_keyset ks, PyObject 
     return result
 
 
+cdef public PyObject *rt_detach_in_place_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, void *ctx) noexcept:
+    """`detach_`: the tensor itself forgets its history."""
+    cdef PyObject *tensor = args[0]
+    cdef RtTensor *t = RT_TENSOR(tensor)
+    cdef rt_grad_ext *ext = rt_grad_ext_or_null(t)
+    cdef PyObject *history = t.autograd
+    if t.view != NULL:
+        set_error(RuntimeError, "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training, "
+                  "and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() cannot be called on "
+                  "these gradients. To fix this error, please refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as the "
+                  "solution.", op)
+        return NULL
+    t.flags &= ~<uint32_t>RT_T_REQUIRES_GRAD
+    t.autograd = NULL
+    if ext != NULL:
+        ext.output_nr = 0
+        ext.retains_grad = 0
+        tangent = ext.tangent
+        ext.tangent = NULL
+        RT_XDEC(tangent)
+    RT_XDEC(history)
+    RT_INC(tensor)
+    return tensor
+
+
 cdef inline void share_version(RtTensor *view, RtTensor *base) noexcept:
     """One counter for a view and its base; kernels on the same storage have seen to that, handlers of subclasses have not."""
     if likely(view.version == base.version and base.version != NULL) or not base.keys & RT_FUNCTIONALITY_BIT(K_ADInplaceOrView):
@@ -162,13 +220,25 @@ cdef inline void share_version(RtTensor *view, RtTensor *base) noexcept:
     view.version = base.version
 
 
+cdef void note_version(RtTensor *view, RtTensor *base) noexcept:
+    """A view of a tensor with history, made without recording: it has none until something is written."""
+    cdef rt_grad_ext *ext = rt_grad_ext_of(view)
+    if ext == NULL:
+        c_err_clear()
+        return
+    ext.view_version = version_of(base)
+    ext.knows_version = 1
+
+
 cdef inline void make_view(PyObject *view, PyObject *base, uint32_t creation) noexcept:
     """Make a tensor a view of another one, or of that one's base, and note what restricts writing to it."""
     cdef RtTensor *v = RT_TENSOR(view)
-    if view == base or v.view != NULL:
+    if view == base or v.view != NULL or is_inference_tensor(base):
         return
     if unlikely(rt_tls_state.no_grad):
         creation = RT_CREATED_IN_INFERENCE if rt_tls_state.inference else RT_CREATED_IN_NO_GRAD
+        if unlikely(RT_TENSOR(base).autograd != NULL):
+            note_version(v, RT_TENSOR(base))
     if likely(creation == RT_CREATED_BY_DEFAULT):
         v.flags |= RT_TENSOR(base).flags & RT_T_CREATION
     else:

@@ -60,9 +60,19 @@ static const rt_keyset device_keys[RT_NUM_DEVICE_TYPES] = {
     [20] = DEVICE_KEYS(PrivateUse1, AUTOCAST(PrivateUse1)),
 };
 
+/* Tensors that are made in inference mode are unknown to autograd and have no version. */
+static rt_keyset keys_of_new(int device_type)
+{
+    rt_keyset keys = device_keys[device_type];
+    if (RT_UNLIKELY(rt_tls_state.inference))
+        keys &= ~(RT_FUNCTIONALITY_BIT(RT_KEY_ADInplaceOrView) | RT_FUNCTIONALITY_BIT(RT_KEY_AutogradFunctionality) |
+                  RT_FUNCTIONALITY_BIT(RT_KEY_AutogradOther));
+    return keys;
+}
+
 rt_keyset rt_keyset_of_device(int device_type)
 {
-    return (unsigned)device_type < RT_NUM_DEVICE_TYPES ? device_keys[device_type] : 0;
+    return (unsigned)device_type < RT_NUM_DEVICE_TYPES ? keys_of_new(device_type) : 0;
 }
 
 /* --------------------------------------------------------------------------------------------------------------- storage */
@@ -347,7 +357,7 @@ rt_keyset rt_class_keys(PyTypeObject *type)
 
 void rt_tensor_emplace(RtTensor *t)
 {
-    t->keys = device_keys[RT_DEVICE_CPU] | rt_class_keys(Py_TYPE(t));
+    t->keys = keys_of_new(RT_DEVICE_CPU) | rt_class_keys(Py_TYPE(t));
     t->storage = NULL;
     t->offset = 0;
     t->numel = 1;
@@ -755,7 +765,7 @@ static RtTensor *plain_header(int ndim, int dtype, int device_type, int device_i
     RtTensor *t = rt_tensor_header(ndim);
     if (RT_UNLIKELY(t == NULL))
         return NULL;
-    t->keys = device_keys[device_type];
+    t->keys = keys_of_new(device_type);
     t->dtype = (uint8_t)dtype;
     t->device_type = (int8_t)device_type;
     /* As in PyTorch a tensor's CPU has no index. */

@@ -40,7 +40,7 @@ cdef class _FunctionBase(Node):
         saved = state_of(self).saved_for_forward
         if saved is not None:
             return saved   # until `jvp` has run
-        if n.released and n.num_saved:
+        if n.released:
             raise released_error()
         return tuple([unpack_saved(n, &n.saved[i], True) for i in range(n.num_saved)])
 
@@ -56,7 +56,7 @@ cdef class _FunctionBase(Node):
         cdef RtNode *n = RT_NODE(<void *>self)
         cdef uint32_t i
         cdef SavedTensor one
-        if n.released and n.num_saved:
+        if n.released:
             raise released_error()
         found = []
         for i in range(n.num_saved):
@@ -352,7 +352,7 @@ cdef int apply_custom(RtNode *n, PyObject **grads, PyObject **made) except -1:
         if one is None:
             continue
         if not rt_is_tensor(<PyObject *>one):
-            raise TypeError(f"expected Variable or None (got {class_name(one)})")
+            raise RuntimeError(f"expected Variable or None (got {class_name(one)})")
         RT_INC(<void *>one)
         made[place] = <PyObject *>one
     return 0

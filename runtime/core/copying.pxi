@@ -111,6 +111,10 @@ cdef object deepcopy_tensor(object self, dict memo):
             if hasattr(self, slot):
                 setattr(result, slot, deepcopy(getattr(self, slot), memo))
     memo[id(self)] = result
+    cdef rt_grad_ext *ext = rt_grad_ext_or_null(t)
+    if ext != NULL and ext.grad != NULL:
+        grad = deepcopy(<object>ext.grad, memo)
+        put_grad(RT_TENSOR(<void *>result), <PyObject *>grad)
     if rt_has_dict(t):
         result.__dict__.update(deepcopy(<object>t.dict, memo))
     return result

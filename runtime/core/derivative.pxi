@@ -38,6 +38,7 @@ cdef class Derivative:
     cdef tuple outputs         # which results are differentiable, or None: all
     cdef int n_outputs         # how many, for operators with a fixed number
     cdef bint unknown          # there is no derivative: backward raises
+    cdef bint place_by_place   # the kernel calls operators for each place of its lists: those are recorded
     cdef object tangent        # how tangents of the results are made: None, "linear", or (function, names of its parameters)
 
 
@@ -90,6 +91,7 @@ cdef int resolve_derivative(rt_operator *op) except -1:
     if row is None:
         d.name = "NotImplemented"
         d.unknown = True
+        d.place_by_place = name.startswith("_foreach_")
         d.node_type = NotImplementedNode
     else:
         d.name, d.function, inputs, saves, d.all_grads, outputs, d.tangent, refused = row
@@ -146,8 +148,6 @@ def _raw_saved_value(node, name):
     cdef SavedTensor result
     if place < 0:
         raise AttributeError(f"'{type(node).__name__}' object has no attribute '_raw_saved_{name}'")
-    if n.saved[place].value == NULL and n.released:
-        raise released_error()
     if n.saved[place].is_list:
         return <object>n.saved[place].value
     result = SavedTensor.__new__(SavedTensor)

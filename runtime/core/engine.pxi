@@ -38,6 +38,7 @@ cdef class GraphTask:
     cdef list captured
     cdef list callbacks
     cdef PyObject *current          # the node that runs (borrowed)
+    cdef int depth                  # how many runs of this thread are under way around this one
 
     def __cinit__(self):
         global last_task
@@ -65,11 +66,13 @@ cdef class GraphTask:
 
     cdef Py_ssize_t find(self, PyObject *node) except -2:
         """The place of a node in the table, or -1."""
+        cdef Py_ssize_t place
         if likely(RT_NODE(node).task == self.number):
             return RT_NODE(node).place
         if self.elsewhere is None:
             return -1
-        return self.elsewhere.get(<uintptr_t>node, -1)
+        place = self.elsewhere.get(<uintptr_t>node, -1)
+        return place if place >= 0 and self.entries[place].node == node else -1   # another node may live where one did
 
     cdef Py_ssize_t enter(self, PyObject *node) except -1:
         """The place of a node in the table, where it is entered if need be."""
@@ -269,6 +272,14 @@ cdef class GraphTask:
             self.leave(&self.entries[place])
         return 0
 
+    cdef int finish(self) except -1:
+        """Run everything, and then what was asked for by `_queue_callback`."""
+        self.run()
+        if self.callbacks:
+            for callback in self.callbacks:
+                callback()
+        return 0
+
     cdef int run_node(self, Py_ssize_t place, PyObject *node, PyObject **grads) except -1:
         """Run hooks and the node, and deliver what it makes."""
         cdef RtNode *n = RT_NODE(node)
@@ -279,14 +290,6 @@ cdef class GraphTask:
         cdef Py_ssize_t child
         cdef Entry *e
         cdef PyObject *before = self.current
-        if unlikely(n.extra != NULL):
-            run_tensor_hooks(n, grads)
-        if self.entries[place].capture >= 0:
-            self.capture(place, grads)
-        if not self.entries[place].needed:
-            return 0
-        if unlikely(n.extra != NULL):
-            run_pre_hooks(n, grads)
         if count > 4:
             made = <PyObject **>malloc(count * sizeof(PyObject *))
             if made == NULL:
@@ -295,6 +298,14 @@ cdef class GraphTask:
             made[i] = NULL
         self.current = node
         try:
+            if unlikely(n.extra != NULL):
+                run_tensor_hooks(n, grads)
+            if unlikely(self.entries[place].capture >= 0):
+                self.capture(place, grads)
+            if not self.entries[place].needed:
+                return 0
+            if unlikely(n.extra != NULL):
+                run_pre_hooks(n, grads)
             apply_node(n, grads, made)
             if unlikely(anomaly_mode):
                 refuse_nan(n, made)
@@ -557,9 +568,8 @@ cdef PyObject *fitted(RtNode *n, uint32_t i, PyObject *grad) except NULL:
     if t.dtype != like.dtype:
         if dtype_kind(t.dtype) == KIND_COMPLEX and dtype_kind(like.dtype) != KIND_COMPLEX:
             if n.kind == RT_NODE_PYTHON:
-                name = (<object><PyObject *>n).name()
-                raise RuntimeError(f"Function {name} returned an invalid gradient at index {i} - expected type "
-                                   f"{scalar_type_name(like.dtype)} but got {scalar_type_name(t.dtype)}")
+                raise RuntimeError("Expected isFloatingType(grad.scalar_type()) || (input_is_complex == grad_is_complex) to be true, but got "
+                                   "false.  (Could this error message be improved?  If so, please report an enhancement request to PyTorch.)")
             value = value.real
         if RT_TENSOR(<void *>value).dtype != like.dtype:
             value = value.to(<object>rt_dtype_objects[like.dtype])
@@ -678,7 +688,7 @@ cdef class _HeldTensor:
 cdef object cloned_as(object leaf, object grad):
     """A copy of a gradient that lies in memory as its leaf does."""
     cdef RtTensor *t = RT_TENSOR(<void *>leaf)
-    if RT_TYPE(<void *>grad) == rt_TensorType and t.flags & RT_T_DENSE and not rt_tls_state.no_grad == 0:
+    if RT_TYPE(<void *>grad) == rt_TensorType and t.flags & RT_T_DENSE:
         return grad.new_empty_strided(grad.shape, leaf.stride()).copy_(grad)
     return grad.clone()
 
@@ -894,15 +904,93 @@ cdef list run_backward(list roots, list grads, bint keep_graph, bint create_grap
             if task.entries[place].waiting == 0:
                 task.make_ready(place)
         grads.clear()
+        if outer != NULL:
+            task.depth = (<GraphTask>outer).depth + 1
         rt_tls_state.graph_task = <PyObject *>task
-        task.run()
-        if task.callbacks:
-            for callback in task.callbacks:
-                callback()
+        if unlikely(task.depth >= MAX_DEPTH):
+            run_in_thread(task)
+        else:
+            task.finish()
     finally:
         rt_tls_state.no_grad = no_grad_before
         rt_tls_state.graph_task = outer
     return task.captured
+
+
+cdef enum:
+    MAX_DEPTH = 50   # runs inside runs before a thread with a stack of its own takes the next one
+
+
+cdef class _Relay:
+    """A run that another thread does while this one waits, in the state of this one."""
+    cdef GraphTask task
+    cdef rt_tls state
+    cdef dict storage
+    cdef object error
+
+    def __call__(self):
+        cdef rt_tls *here = &rt_tls_state
+        cdef rt_tls before = here[0]
+        here[0] = self.state
+        self.task.depth = 0
+        thread_storage().update(self.storage)
+        try:
+            self.task.finish()
+        except BaseException as e:
+            self.error = e
+        finally:
+            here[0] = before
+
+
+cdef int run_in_thread(GraphTask task) except -1:
+    """Run the engine in a new thread: the stack of this one is nearly used up by runs inside runs."""
+    from threading import Thread
+    cdef _Relay relay = _Relay.__new__(_Relay)
+    interrupted = None
+    relay.task = task
+    relay.state = rt_tls_state
+    relay.storage = dict(thread_storage())
+    thread = Thread(target=relay, name="runtime-backward")
+    thread.start()
+    while thread.is_alive():
+        try:
+            thread.join()
+        except BaseException as e:   # an interrupt: what this thread holds must live as long as the other one runs
+            interrupted = e
+    if relay.error is not None:
+        raise relay.error
+    if interrupted is not None:
+        raise interrupted
+    return 0
+
+
+cdef object call_node(object node, tuple grads):
+    """A node's formula by itself."""
+    cdef RtNode *n = RT_NODE(<void *>node)
+    cdef PyObject **given
+    cdef PyObject **made
+    cdef uint32_t i
+    if n.kind == RT_NODE_PYTHON:
+        raise TypeError(f"'{type(node).__name__}' object is not callable")
+    if <uint32_t>len(grads) != n.num_slots:
+        raise TypeError(f"expected {n.num_slots} arguments, got {len(grads)} instead")
+    for i, one in enumerate(grads):
+        if one is not None and not rt_is_tensor(<PyObject *>one):
+            raise TypeError(f"argument {i} is not a Variable")
+    given = <PyObject **>calloc(n.num_slots + n.num_edges + 1, sizeof(PyObject *))
+    if given == NULL:
+        raise MemoryError()
+    made = given + n.num_slots
+    try:
+        for i in range(n.num_slots):
+            put_one(given, i, grads[i])
+        apply_node(n, given, made)
+        result = as_tuple_of_grads(made, n.num_edges)
+    finally:
+        for i in range(n.num_slots + n.num_edges):
+            RT_XDEC(given[i])
+        free(given)
+    return result[0] if len(result) == 1 else result
 
 
 cdef PyObject *fit_root(PyObject *root, uint32_t nr, PyObject *grad) except NULL:
@@ -990,6 +1078,8 @@ def _run_backward(roots, grads, bint keep_graph, bint create_graph, inputs=(), b
         wanted = []
         for i, one in enumerate(inputs):
             if rt_is_tensor(<PyObject *>one):
+                if accumulate_grad:
+                    _tensor_retain_grad(one)
                 if not needs_grad(RT_TENSOR(<void *>one)):
                     raise RuntimeError("One of the differentiated Tensors does not require grad")
                 if RT_TENSOR(<void *>one).autograd == NULL and not has_accumulator(<PyObject *>one):
@@ -1049,7 +1139,7 @@ def _will_engine_execute_node(node not None):
     cdef Py_ssize_t place
     task = task_of_thread()
     if task is None:
-        raise RuntimeError("_get_graph_task_exec_info should only be called during the backward pass")
+        raise RuntimeError("_get_should_execute_nodes should only be called during the backward pass")
     place = task.find(<PyObject *>(<Node?>node))
     return place >= 0 and task.entries[place].needed != 0
 

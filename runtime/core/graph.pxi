@@ -51,9 +51,11 @@ cdef extern from "runtime/core/node.h":
         PyObject *post_hooks
         PyObject *tangent
         PyObject *replay
+        int64_t view_version
         uint32_t output_nr
         uint8_t retains_grad
         uint8_t is_primal
+        uint8_t knows_version
     enum:
         RT_NODE_OPERATOR, RT_NODE_ACCUMULATE, RT_NODE_COPY_SLICES, RT_NODE_PYTHON, RT_NODE_ERROR
     RtNode *RT_NODE(void *o) noexcept
@@ -87,7 +89,11 @@ cdef class Node:
     cdef object gc_marker  # never used: makes Cython give the type a place in garbage collection
 
     def __init__(self):
-        raise TypeError("nodes are made by recorded calls")
+        raise TypeError(f"cannot create '{type(self).__name__}' instances")
+
+    def __call__(self, *grads):
+        """Gradients of the call's inputs from gradients of its outputs: the formula alone, without hooks."""
+        return call_node(self, grads)
 
     def name(self):
         """The name of the node: that of its class."""
@@ -188,10 +194,10 @@ cdef class NotImplementedNode(Node):
 
     def name(self):
         """The name of the node."""
-        return "NotImplemented"
+        return "torch::autograd::NotImplemented"
 
 
-rt_name_type(<PyTypeObject *>NotImplementedNode, "runtime.autograd.graph.NotImplemented")
+rt_name_type(<PyTypeObject *>NotImplementedNode, "NotImplemented")
 rt_setup_operator_node_type(<PyTypeObject *>NotImplementedNode)
 
 
@@ -272,11 +278,17 @@ cdef int find_history(PyObject *tensor, PyObject **node) except -1:
         return 0
     if not RT_TENSOR(t.view).flags & RT_T_REQUIRES_GRAD or t.autograd == NULL and t.flags & RT_T_REQUIRES_GRAD:
         return 0
-    if t.autograd == NULL and RT_TENSOR(t.view).autograd == NULL:
-        return 0   # a view of a leaf, made without recording
+    if t.autograd == NULL and (RT_TENSOR(t.view).autograd == NULL or made_without_history(t)):
+        return 0
     renew_history(tensor)
     node[0] = t.autograd
     return 0
+
+
+cdef bint made_without_history(RtTensor *view) noexcept:
+    """Whether a view was made without recording, and nothing was written since."""
+    cdef rt_grad_ext *ext = rt_grad_ext_or_null(view)
+    return ext != NULL and ext.knows_version and ext.view_version == version_of(view)
 
 
 cdef int find_edge(PyObject *tensor, rt_edge *edge) except -1:
@@ -354,6 +366,8 @@ cdef int set_history(PyObject *tensor, RtNode *node, uint32_t nr) except -1:
         ext.output_nr = nr
         if unlikely(ext.retains_grad):
             move_retained(tensor, old, node, nr)
+        if unlikely(ext.hooks != NULL and old != <PyObject *>node):
+            forget_hooks(ext)
     if t.view != NULL:
         node.is_view = 1
         node.view_version = version_of(t)
@@ -362,6 +376,13 @@ cdef int set_history(PyObject *tensor, RtNode *node, uint32_t nr) except -1:
     if unlikely(old != NULL):
         RT_DEC(old)
     return 0
+
+
+cdef void forget_hooks(rt_grad_ext *ext) noexcept:
+    """The hooks of a tensor that was written in place stay with the node that made what was there before."""
+    cdef PyObject *hooks = ext.hooks
+    ext.hooks = NULL
+    RT_XDEC(hooks)
 
 
 cdef int move_retained(PyObject *tensor, PyObject *old, RtNode *node, uint32_t nr) except -1:
@@ -408,6 +429,18 @@ cdef object tensor_grad(object self):
     return None if ext == NULL or ext.grad == NULL else <object>ext.grad
 
 
+cdef dict element_type_names = {"Float": "float", "Double": "double", "Half": "c10::Half", "BFloat16": "c10::BFloat16", "Long": "long",
+                                "Int": "int", "Short": "short int", "Char": "signed char", "Byte": "unsigned char", "Bool": "bool",
+                                "ComplexFloat": "c10::complex<float>", "ComplexDouble": "c10::complex<double>",
+                                "ComplexHalf": "c10::complex<c10::Half>"}
+
+
+cdef str element_type_name(int code):
+    """What C++ calls the elements of a dtype."""
+    name = scalar_type_name(code)
+    return element_type_names.get(name, name)
+
+
 cdef int set_tensor_grad(object self, object value) except -1:
     cdef RtTensor *t = RT_TENSOR(<void *>self)
     cdef RtTensor *g
@@ -426,7 +459,7 @@ cdef int set_tensor_grad(object self, object value) except -1:
         raise RuntimeError("can't assign Variable as its own grad")
     g = RT_TENSOR(<void *>value)
     if g.dtype != t.dtype:
-        raise RuntimeError(f"attempting to assign a gradient with dtype '{scalar_type_name(g.dtype)}' to a tensor with grad_dtype "
+        raise RuntimeError(f"attempting to assign a gradient with dtype '{element_type_name(g.dtype)}' to a tensor with grad_dtype "
                            f"'{scalar_type_name(t.dtype)}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's dtype). "
                            f"You can set the tensor's grad_dtype attribute with a specific dtype, or None to allow any dtype. Set grad_dtype "
                            f"with caution. Diverging the dtypes of a tensor and its gradient may break downstream systems that assume they "

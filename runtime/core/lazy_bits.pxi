@@ -167,8 +167,8 @@ cdef PyObject *written_back(PyObject *tensor, PyObject *copy, PyObject *result) 
     cdef PyObject *args[3]
     cdef PyObject *done
     try:
-        if <object>RT_TENSOR(tensor).ndim != RT_TENSOR(copy).ndim or (<object>tensor).shape != (<object>copy).shape:
-            steal(rt_resized(tensor, copy))
+        if not same_sizes(RT_TENSOR(tensor), RT_TENSOR(copy)):
+            steal(resized(tensor, copy))
         args[0] = tensor
         args[1] = copy
         args[2] = c_False
@@ -189,7 +189,11 @@ cdef PyObject *written_back(PyObject *tensor, PyObject *copy, PyObject *result) 
         return NULL
 
 
-cdef PyObject *rt_resized(PyObject *tensor, PyObject *like) noexcept:
+cdef bint same_sizes(RtTensor *a, RtTensor *b) noexcept:
+    return a.ndim == b.ndim and memcmp(a.sizes, b.sizes, a.ndim * sizeof(int64_t)) == 0
+
+
+cdef PyObject *resized(PyObject *tensor, PyObject *like) noexcept:
     cdef PyObject *args[3]
     try:
         shape = tuple((<object>like).shape)

@@ -66,9 +66,17 @@ static void drop_one_saved(rt_saved *s)
 
 void rt_node_release_saved(RtNode *n)
 {
+    /* Only tensors go: sizes and numbers cost nothing, and a node that has saved nothing else can run again. */
     n->released = 1;
-    for (uint32_t i = 0; i < n->num_saved; i++)
-        drop_one_saved(&n->saved[i]);
+    for (uint32_t i = 0; i < n->num_saved; i++) {
+        rt_saved *s = &n->saved[i];
+        if (s->is_list) {
+            s->is_list = 0;
+            s->is_tensor = 1;
+        }
+        if (s->is_tensor)
+            drop_one_saved(s);
+    }
 }
 
 static void drop_saved(RtNode *n)

@@ -90,9 +90,11 @@ typedef struct rt_grad_ext {
     PyObject *post_hooks;  /* dict of hooks that run when its gradient has been accumulated, or NULL */
     PyObject *tangent;     /* of forward mode, or NULL */
     PyObject *replay;      /* how to make a view of its base anew where `as_strided` cannot, or NULL */
+    int64_t view_version;  /* with `knows_version`: the version of a view when it was made without history */
     uint32_t output_nr;    /* which output of its grad_fn it is */
     uint8_t retains_grad;
     uint8_t is_primal;     /* a view that has no tangent whatever it looks at has */
+    uint8_t knows_version;
 } rt_grad_ext;
 
 int rt_setup_node_type(PyTypeObject *type);

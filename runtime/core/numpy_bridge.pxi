@@ -194,7 +194,7 @@ cdef object tensor_to_numpy(object self, bint force):
     if t.device_type != DEVICE_CPU:
         raise TypeError(f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory "
                         "first.")
-    if t.flags & RT_T_REQUIRES_GRAD or self.requires_grad:
+    if not rt_tls_state.no_grad and (t.flags & RT_T_REQUIRES_GRAD or self.requires_grad):
         raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
     if has_key(t, RT_KEY_Conjugate):
         raise RuntimeError("Can't call numpy() on Tensor that has conjugate bit set. Use tensor.resolve_conj().numpy() instead.")

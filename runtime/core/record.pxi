@@ -57,6 +57,8 @@ cdef PyObject *record_call(rt_operator *op, rt_keyset ks, PyObject *const *args,
             resolve_derivative(op)
         d = <Derivative>op.derivative
         if unlikely(d.unknown):
+            if d.place_by_place:
+                return rt_redispatch(op, ks & RT_FULL_AFTER(K_AutogradOther), args, n)
             return record_unknown(op, ks, args, n)
         edges = d.n_inputs
         for i in range(d.n_inputs):
@@ -422,6 +424,10 @@ cdef class CopySlicesState:
 cdef class CopySlices(Node):
     """A write to a view, as a call that the base's history has: the gradient of what was written takes the call's way."""
 
+    def name(self):
+        """The name of the node."""
+        return "torch::autograd::CopySlices"
+
     @property
     def _saved_fn(self):
         """The node of the call that wrote."""
@@ -429,7 +435,7 @@ cdef class CopySlices(Node):
         return None if state == NULL else (<CopySlicesState>state).node
 
 
-rt_name_type(<PyTypeObject *>CopySlices, "runtime.autograd.graph.CopySlices")
+rt_name_type(<PyTypeObject *>CopySlices, "CopySlices")
 rt_setup_operator_node_type(<PyTypeObject *>CopySlices)
 
 
@@ -518,6 +524,8 @@ cdef int set_history_of_view(PyObject *tensor, RtNode *node) except -1:
         (<rt_grad_ext *>t.ext).output_nr = 0
         if (<rt_grad_ext *>t.ext).retains_grad:
             move_retained(tensor, old, node, 0)
+        if (<rt_grad_ext *>t.ext).hooks != NULL and old != <PyObject *>node:
+            forget_hooks(<rt_grad_ext *>t.ext)
     node.is_view = 1
     node.view_version = version_of(t)
     RT_XDEC(old)

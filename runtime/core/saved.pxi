@@ -151,7 +151,7 @@ cdef object unpack_saved(RtNode *node, rt_saved *s, bint with_history):
     cdef RtTensor *t
     cdef RtTensor *r
     if s.value == NULL:
-        if node.released:
+        if node.released and s.is_tensor:
             raise released_error()
         return None
     if not s.is_tensor:

@@ -33,17 +33,12 @@ cdef inline bint has_key(RtTensor *t, int functionality) noexcept:
     return (t.keys & RT_FUNCTIONALITY_BIT(functionality)) != 0
 
 
-cdef char one_zero[16]   # the element of a zero tensor that has one
-
-
 cdef char *readable_data(RtTensor *t) except? NULL:
     """The first element of a tensor whose memory the CPU can read, checked to lie inside its storage."""
     cdef int64_t nbytes
     if t.device_type == DEVICE_META:
         raise RuntimeError("Tensor.item() cannot be called on meta tensors")
-    if unlikely(t.storage == NULL or t.device_type != DEVICE_CPU or (t.storage.data == NULL and t.numel > 0)):
-        if has_key(t, K_ZeroTensor) and t.numel == 1 and t.device_type == DEVICE_CPU:
-            return one_zero
+    if t.storage == NULL or t.device_type != DEVICE_CPU or (t.storage.data == NULL and t.numel > 0):
         raise RuntimeError("Cannot access data pointer of Tensor that doesn't have storage")
     nbytes = rt_storage_bytes(t.ndim, t.sizes, t.strides, t.offset, rt_itemsize[t.dtype])
     if nbytes > t.storage.nbytes:
@@ -61,6 +56,12 @@ cdef object resolve(RtTensor *t, object number):
 
 
 cdef object only_element(RtTensor *t):
+    cdef char zero[16]
+    if likely(not t.keys & unusual_bits):
+        return steal(rt_load_element(readable_data(t), t.dtype))
+    if has_key(t, K_ZeroTensor) and t.device_type == DEVICE_CPU:
+        memset(zero, 0, sizeof(zero))
+        return resolve(t, steal(rt_load_element(zero, t.dtype)))
     return resolve(t, steal(rt_load_element(readable_data(t), t.dtype)))
 
 
@@ -462,6 +463,8 @@ cdef class Tensor(TensorBase):
         cdef RtTensor *t = RT_TENSOR(<void *>self)
         if not rt_is_tensor(<PyObject *>value):
             raise TypeError(f"Variable data has to be a tensor, but got {class_name(value)}")
+        if needs_grad(t) and not has_derivative_dtype(RT_TENSOR(<void *>value)):
+            raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
         if t.device_type != RT_TENSOR(<void *>value).device_type or t.storage == NULL or RT_TENSOR(<void *>value).storage == NULL:
             raise RuntimeError("Attempted to call `variable.set_data(tensor)`, but `variable` and `tensor` have incompatible tensor type.")
         rt_wait_for_loops()
@@ -481,7 +484,13 @@ cdef class Tensor(TensorBase):
     def requires_grad(self, value):
         if value is not True and value is not False:
             raise RuntimeError("requires_grad must be a bool")
+        if value and not has_derivative_dtype(RT_TENSOR(<void *>self)):
+            raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
         change_requires_grad(self, value)
+
+    @requires_grad.deleter
+    def requires_grad(self):
+        raise RuntimeError("requires_grad must be a bool")
 
     def requires_grad_(self, requires_grad=True):
         """Set `requires_grad` of a leaf; returns the tensor."""

@@ -4,9 +4,11 @@ import math
 
 from runtime import cat, sigmoid, where
 from runtime import ops as _ops
+from runtime._core import is_grad_enabled
 
 _sigmoid_backward = _ops.aten.sigmoid_backward.default
 _elu_backward = _ops.aten.elu_backward.default
+_silu_backward = _ops.aten.silu_backward.default
 
 
 def gelu_curvature(product, x, approximate):
@@ -19,6 +21,14 @@ def gelu_curvature(product, x, approximate):
     # The derivatives of the argument of tanh, which occurs in x * (1 + t) / 2.
     slope, bend = k * (1 + 3 * cubic * squared), 6 * k * cubic * x
     return product * (1 - t * t) * (slope + x * (bend / 2 - t * slope * slope))
+
+
+def silu_gradient(grad, x):
+    """The gradient of silu; the operator for it cannot be differentiated."""
+    if not is_grad_enabled():
+        return _silu_backward(grad, x)
+    s = sigmoid(x)
+    return grad * (s * (1 + x * (1 - s)))
 
 
 def softplus_curvature(product, x, beta, threshold):

@@ -16,7 +16,8 @@ def conj(x):
 
 def adjoint(x):
     """The conjugate transpose of matrices."""
-    return x.mH if x.is_complex() else x.mT
+    x = x.transpose(-2, -1)
+    return x.conj() if x.is_complex() else x
 
 
 def expanded(grad, shape, dim, keepdim):

@@ -1,5 +1,6 @@
 """Gradients of operators that read and write elements at indices."""
 
+import runtime
 from runtime import ops
 
 aten = ops.aten
@@ -8,6 +9,11 @@ aten = ops.aten
 def index_backward(grad, shape, indices):
     """The gradient of ``index``: summed where an element was read several times."""
     return aten.index_put.default(grad.new_zeros(shape), indices, grad, True)
+
+
+def indexed(grad, indices):
+    """The gradient of the values that ``index_put`` writes."""
+    return aten.index.Tensor(grad, indices)
 
 
 def unsafe_index_backward(grad, shape, indices):
@@ -40,6 +46,12 @@ def selected(grad, dim, index, shape):
     if not shape:
         return grad.index_select(dim, index.squeeze(0) if index.ndim else index).squeeze(dim) if grad.ndim else grad
     return grad.index_select(dim, index).expand(shape)
+
+
+def index_filled(grad, dim, index):
+    """The gradient of the value that ``index_fill`` writes; an index that stands twice counts once."""
+    others = aten.ones_like.default(grad, dtype=runtime.bool)
+    return grad.masked_fill(aten.index_fill.int_Scalar(others, dim, index, 0), 0).sum()
 
 
 def take_backward(grad, shape, index):

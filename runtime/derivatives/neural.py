@@ -5,13 +5,6 @@ from runtime import ops
 aten = ops.aten
 
 
-def not_implemented(name):
-    """The gradient of what has none: raises."""
-    raise NotImplementedError(
-        f"the derivative for '{name}' is not implemented. To request support, please file an issue with a short program that needs it."
-    )
-
-
 def convolution_tangent(input, input_t, weight, weight_t, bias_t, *place):
     """The tangent of a convolution, which is linear in the input and in the weight."""
     return aten.convolution.default(input_t, weight, None, *place) + aten.convolution.default(input, weight_t, bias_t, *place)

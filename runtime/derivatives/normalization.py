@@ -8,9 +8,11 @@ symmetric. The normalization's derivative is rstd * P, so that a gradient g flow
 whose gradients by g, y and rstd follow; rstd itself has the derivative -rstd**2 * y / n.
 """
 
+import math
+
 import runtime
-from runtime._core import is_grad_enabled
 from runtime import ops
+from runtime._core import is_grad_enabled
 
 aten = ops.aten
 
@@ -108,9 +110,7 @@ def _affine_tangent(normal, tangent, weight, weight_t, bias_t):
 def _grouped(input, mean, rstd, group):
     """The input as [N, groups, channels of a group, space], normalized."""
     n, c = input.shape[:2]
-    if not input.numel():
-        return input.reshape(n, group, c // group, 0), None
-    x = input.reshape(n, group, c // group, -1)
+    x = input.reshape(n, group, c // group, math.prod(input.shape[2:]))
     return x, _Normal(x, mean.view(n, group, 1, 1), rstd.view(n, group, 1, 1), (2, 3))
 
 
@@ -121,15 +121,12 @@ def _of_channels(t, group):
 def group_norm_gradients(grads, input, mean, rstd, weight, N, C, HxW, group, mask):
     """Gradients by (input, weight, bias) of group norm's results: the values, means and deviations, which all have gradients."""
     grad, of_mean, of_rstd = grads
-    simple = of_mean is None and of_rstd is None
-    if simple and not is_grad_enabled() or not input.numel():
-        if grad is None:
-            return None, None, None
+    if grad is not None and of_mean is None and of_rstd is None and not is_grad_enabled():
         return aten.native_group_norm_backward.default(grad.contiguous(), input.contiguous(), mean, rstd, weight, N, C, HxW, group, mask)
     _, normal = _grouped(input, mean, rstd, group)
     by_x = by_weight = by_bias = None
     if grad is not None:
-        g = grad.reshape(N, group, C // group, -1)
+        g = grad.reshape(N, group, C // group, HxW)
         if mask[0]:
             by_x = normal.rstd * normal.project(_times(g, _of_channels(weight, group)))
         if mask[1]:
@@ -174,12 +171,8 @@ def _over_batch(input, running_mean, running_var, save_mean, save_invstd, traini
 def updating_batch_norm_backward(grad, input, weight, running_mean, running_var, save_mean, save_invstd, training, eps, mask, reserve):
     """Gradients of a batch norm with a reserve. The operator for them wants a weight."""
     if weight is None:
-        return aten.native_batch_norm_backward.default(
-            grad, input, weight, running_mean, running_var, save_mean, save_invstd, training, eps, mask
-        )
-    return aten.batch_norm_backward.default(
-        grad, input, weight, running_mean, running_var, save_mean, save_invstd, training, eps, mask, reserve
-    )
+        return aten.native_batch_norm_backward.default(grad, input, weight, running_mean, running_var, save_mean, save_invstd, training, eps, mask)
+    return aten.batch_norm_backward.default(grad, input, weight, running_mean, running_var, save_mean, save_invstd, training, eps, mask, reserve)
 
 
 def batch_norm_double_backward(grads, grad_out, input, weight, running_mean, running_var, save_mean, save_invstd, training, eps, mask):
@@ -205,9 +198,7 @@ def batch_norm_double_backward(grads, grad_out, input, weight, running_mean, run
     return _filled(by_grad, grad_out), by_x, None if by_weight is None else by_weight.view(-1)
 
 
-def batch_norm_tangent(
-    input, input_t, weight, weight_t, bias_t, running_mean, running_var, save_mean, save_invstd, training, eps
-):
+def batch_norm_tangent(input, input_t, weight, weight_t, bias_t, running_mean, running_var, save_mean, save_invstd, training, eps):
     """The tangent of batch norm."""
     if not input.numel():
         return input_t

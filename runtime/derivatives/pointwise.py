@@ -41,7 +41,7 @@ def base_gradient(grad, base, exponent):
 
 
 def _not_negative(exponent):
-    return exponent.real >= 0 if exponent.is_complex() else exponent >= 0
+    return (exponent.real >= 0) & (exponent.imag == 0) if exponent.is_complex() else exponent >= 0
 
 
 def exponent_gradient(grad, base, exponent, power):
@@ -58,9 +58,20 @@ def scalar_base_gradient(grad, base, exponent, power):
     return grad * conj(power * math.log(base))
 
 
+def inverse_square(x, y):
+    """One over the square of the distance from the origin; 0 there, as if the angle did not change."""
+    square = x * x + y * y
+    return square.reciprocal().masked_fill(square == 0, 0)
+
+
 def copied_sign_gradient(grad, magnitude, result):
     """The gradient of a magnitude that got another's sign: whether it had it already, and 0 at 0."""
     return grad * (result / magnitude).masked_fill(magnitude == 0, 0)
+
+
+def dropout_scale(p, train):
+    """What the elements that dropout keeps are multiplied by."""
+    return 0.0 if train and p == 1 else 1 / (1 - p) if train else 1.0
 
 
 # ------------------------------------------------------------------------------------------------------------- clamping

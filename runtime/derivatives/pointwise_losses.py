@@ -43,8 +43,8 @@ def _weighted(grad, weight, reduction):
 
 
 def cross_entropy_target_gradient(grad, x, weight, reduction):
-    """The gradient of the target of binary cross entropy, whose logarithms end at -100."""
-    return _weighted(grad * ((1 - x).log().clamp(min=-100) - x.log().clamp(min=-100)), weight, reduction)
+    """The gradient of the target of binary cross entropy."""
+    return _weighted(grad * ((1 - x).log() - x.log()), weight, reduction)
 
 
 def cross_entropy_curvature(product, x, target, weight, reduction):

@@ -1,9 +1,14 @@
 """Gradients of matrix products and of what contracts dimensions."""
 
 from runtime._core import ops
-from runtime.derivatives.common import conj
+from runtime.derivatives.common import adjoint, conj
 
 aten = ops.aten
+
+
+def turned(matrix):
+    """The conjugate transpose of one matrix."""
+    return matrix.t().conj() if matrix.is_complex() else matrix.t()
 
 
 def outer_scaled(grad, vector, factor):
@@ -20,8 +25,8 @@ def summed_product_gradients(grad, batch1, batch2, alpha, output_mask):
     """The gradients of two batches of matrices whose products are summed: each product has all of `grad`."""
     grads = times_conj(grad, alpha).unsqueeze(0).expand(batch1.shape[0], batch1.shape[1], batch2.shape[2])
     return (
-        grads.bmm(batch2.transpose(1, 2).conj()) if output_mask[0] else None,
-        batch1.transpose(1, 2).conj().bmm(grads) if output_mask[1] else None,
+        grads.bmm(adjoint(batch2)) if output_mask[0] else None,
+        adjoint(batch1).bmm(grads) if output_mask[1] else None,
     )
 
 

@@ -278,7 +278,7 @@ def combinations(self, r=2, with_replacement=False):
         raise RuntimeError(f"combinations: rows of {r} elements are more than memory can hold")
     n = self.numel()
     if r > n and not (with_replacement and n):
-        return aten.new_empty.default(self, (0, r))
+        return aten.view.default(aten.index_select.default(self, 0, new(np.zeros(0, np.int64))), (0, r))
     places = np.arange(n).reshape(n, 1)
     for _ in range(r - 1):  # each row again, with every later place
         last = places[:, -1] + (not with_replacement)

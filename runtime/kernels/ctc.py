@@ -144,7 +144,7 @@ def _ctc_loss_backward(grad, log_probs, targets, input_lengths, target_lengths, 
     alphas, nll, gradient = read(log_alpha), read(neg_log_likelihood), read(grad)
     result = np.zeros_like(states.log_probs)
     rows = np.arange(states.batch)
-    with np.errstate(invalid="ignore", over="ignore"):
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         # beta runs backwards: a state is left to where it could be entered from.
         beta = np.full(states.labels.shape, -np.inf, states.log_probs.dtype)
         skips = np.zeros_like(states.skips)

@@ -6,6 +6,7 @@ from runtime._core import dtype_names, ops
 from runtime.kernels._common import scalar_name, wrap_dim
 
 aten = ops.aten
+_float32 = dtype_names["float32"]
 
 
 def _stack(tensors, dim=0):
@@ -147,6 +148,13 @@ def _amp_foreach_non_finite_check_and_unscale_(self, found_inf, inv_scale):
         raise RuntimeError("inv_scale must be a 1-element tensor.")
     if found_inf.numel() != 1:
         raise RuntimeError("found_inf must be a 1-element tensor.")
+    for name, tensor in (("inv_scale", inv_scale), ("found_inf", found_inf)):
+        if tensor.dtype != _float32:
+            raise RuntimeError(f"{name} must be a float tensor.")
+    for gradient in self:
+        if not gradient.dtype.is_floating_point:
+            kernel = "_amp_foreach_non_finite_check_and_unscale_cpu"
+            raise NotImplementedError(f"\"{kernel}\" not implemented for '{scalar_name(gradient.dtype)}'")
     factor = inv_scale.item()
     for gradient in self:
         if not aten.all.default(aten.isfinite.default(gradient)).item():

@@ -12,6 +12,9 @@ aten = ops.aten
 
 
 def unfold_backward(grad_in, input_sizes, dim, size, step):
+    if not input_sizes and tuple(grad_in.shape) == (1,):
+        # A number is unfolded to its only window.
+        return aten.reshape.default(grad_in, ())
     dim = wrap_dim(dim, len(input_sizes))
     fits = grad_in.dim() == len(input_sizes) + 1 >= 2 and step > 0 and grad_in.shape[-1] == size
     frames = grad_in.shape[dim] if fits else 0

@@ -14,7 +14,8 @@ Gradients of broadcast arguments are summed and those of real arguments made rea
 
 ``tangent`` is the formula of forward mode: tangents of the arguments are ``NAME_t``, and ``linear`` stands for the operator itself on
 tangents, ``elementwise`` for the gradient's formula on the tangent. ``outputs`` says which results have gradients (a list of bool, or
-``none``), ``NAME: not_differentiable`` lets an argument that needs a gradient go without, ``node`` names the node's class where the rule gives another name. An entry serves the operator and its in-place variant.
+``none``), ``NAME: not_differentiable`` lets an argument that needs a gradient go without, ``node`` names the node's class where the rule
+gives another name. An entry serves the operator and its in-place variant.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class _Entry:
 
     @property
     def function(self) -> str:
-        # No operator's name: formulas of other entries may call the operator.
+        # A name that no operator and no helper has: formulas of other entries may call those.
         return f"gradient_of_{self.operator.native.func.name.unambiguous_name()}"
 
     def fail(self, path: Path, rule: str):

@@ -473,7 +473,9 @@ def _generic(o: Operator) -> Iterable[Kernel]:
     """Registrations of the core's own kernels. Implicit composites have none at ADInplaceOrView: what they call has."""
     if o.is_backend_selected and not any(k.key == "CompositeImplicitAutograd" for k in o.kernels):
         yield Kernel("BackendSelect", "c", "backend_select_factory")
-    if not any(k.key == "CompositeImplicitAutograd" for k in o.kernels):
+    if o.name == "detach_":
+        yield Kernel("Autograd", "generic", "rt_detach_in_place_kernel")
+    elif not any(k.key == "CompositeImplicitAutograd" for k in o.kernels):
         yield Kernel("Autograd", "generic", "rt_autograd_kernel")
     if o.name in _UNRECORDED or any(k.key == "CompositeImplicitAutograd" for k in o.kernels):
         return
