@@ -91,7 +91,9 @@ def test_calls_of_backward_name_the_call_that_they_belong_to():
 
     first, second, *_ = messages(run)
     assert first.startswith("Error detected in FailsBackward. Traceback of forward call")
-    assert second.startswith("\n\nPrevious calculation was induced by OuterBackward. Traceback of forward call that induced the previous calculation:\n")
+    assert second.startswith(
+        "\n\nPrevious calculation was induced by OuterBackward. Traceback of forward call that induced the previous calculation:\n"
+    )
 
 
 def test_the_mode_is_as_before_after_a_block(quiet):

@@ -26,7 +26,7 @@ def compare(name, func, inputs, v=None, **options):
     import torch.autograd.functional as theirs
 
     def lists(value):
-        return [lists(one) for one in value] if isinstance(value, tuple) else value.tolist()
+        return [lists(one) for one in value] if isinstance(value, (tuple, list)) else value.tolist()
 
     def run(module, owner):
         values = tuple(module.tensor(one, dtype=module.float64) for one in inputs)

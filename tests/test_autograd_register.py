@@ -72,7 +72,7 @@ def test_nothing_is_recorded_where_no_argument_needs_a_gradient():
 
 def test_without_a_formula_backward_raises():
     result = product(name())(leaf(1.0), leaf(2.0))
-    with pytest.raises(RuntimeError, match="Trying to backward through registered.*default but no autograd formula was registered. Please use register"):
+    with pytest.raises(RuntimeError, match="Trying to backward through registered.*default but no autograd formula was registered"):
         result.backward()
 
 
