@@ -10,10 +10,10 @@ from contextlib import contextmanager
 
 from runtime import operator_rules
 from runtime._core import (
-    _custom_autograd,
     DispatchKey,
     Library,
     OpOverload,
+    _custom_autograd,
     _defs,
     _del_library,
     _dispatch_get_computed_kernel_for_dispatch_key,

@@ -240,9 +240,7 @@ def propagate_through_function(cls, ctx, args, wrapped, set_tangent):
     versions = {id(tangent): tangent._version for tangent in given if tangent is not None}
     with _set_fwd_grad_enabled(False):
         shown = [
-            one.new_zeros(one.shape)
-            if tangent is None and isinstance(one, Tensor) and ctx.materialize_grads and _has_derivative(one)
-            else tangent
+            one.new_zeros(one.shape) if tangent is None and isinstance(one, Tensor) and ctx.materialize_grads and _has_derivative(one) else tangent
             for one, tangent in zip(args, given)
         ]
         made = ctx.apply_jvp(*shown)

@@ -96,6 +96,7 @@ cdef int save_tensor(rt_saved *s, PyObject *tensor, RtNode *output_of, uint32_t 
         return pack_tensor(s, <object>tensor, pack, unpack)
     if unlikely(s.is_output):
         value = without_history(<object>tensor)
+        pass_tangent(tensor, value)
         tensor = <PyObject *>value
     RT_INC(tensor)
     s.value = tensor
@@ -171,6 +172,7 @@ cdef object unpack_saved(RtNode *node, rt_saved *s, bint with_history):
         result = without_history(<object>s.value)
     r = RT_TENSOR(<void *>result)
     give_history(result, <PyObject *>node, s.nr)
+    pass_tangent(s.value, result)
     return result
 
 
