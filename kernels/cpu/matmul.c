@@ -476,8 +476,8 @@ static PyObject *dot_product(RtTensor *a, RtTensor *b, const char *name, int con
         rt_dot(a->dtype, a->numel, rt_data(a), a->strides[0], rt_data(b), b->strides[0], conjugate, rt_data(out));
         RT_END_LOOP_WITHOUT_GIL
     }
-    if (first && second && rt_apply_lazy_bits(out, RT_FUNCTIONALITY_BIT(RT_KEY_Conjugate)) < 0)
-        Py_CLEAR(out);
+    if (first && second) /* the conjugate of what was computed */
+        out->keys |= RT_FUNCTIONALITY_BIT(RT_KEY_Conjugate);
     return (PyObject *)out;
 }
 
