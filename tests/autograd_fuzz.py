@@ -35,7 +35,7 @@ def _views(m, rng, t):
             lambda: t.split(1, d)[at],
             lambda: t.unbind(d)[at],
             lambda: t.chunk(2, d)[0],
-            lambda: t.diagonal() if n > 1 else t[:1],
+            lambda: t.diagonal() if n > 1 else t.unsqueeze(0),
             lambda: t.as_strided((1,), (1,)),
         ]
     return rng.choice(choices)
@@ -89,13 +89,13 @@ def _writes(m, rng, t, u):
             lambda: t.sin_(),
             lambda: t.neg_(),
             lambda: t.tanh_(),
-            lambda: t.masked_fill_(t > 0, number),
+            lambda: t.masked_fill_(t > 0, number) if 0 not in t.stride() else t.add_(number),
             lambda: setitem(..., number),
             lambda: setitem(0, u) if n else t.add_(1),
             lambda: setitem(slice(0, 1), number) if n else t.add_(1),
             lambda: t.clamp_(min=-1.0),
             lambda: t.add_(number),
-            lambda: t.unsqueeze_(0),
+            lambda: t.add_(1) if t.is_leaf else t.unsqueeze_(0),
             lambda: t.relu_(),
         ]
     )
@@ -129,16 +129,16 @@ def program(seed):
             if not isinstance(result, str):
                 if result.numel() <= 64:
                     pool.append(result)
-            yield result if isinstance(result, str) else _facts(result)
+            yield result.partition(":")[0] if isinstance(result, str) else _facts(result)
         for t in pool:
             yield _facts(t)
         roots = [t for t in pool if t.requires_grad]
         total = attempt(lambda: sum((t * (i + 1)).sum() for i, t in enumerate(roots)))
         if isinstance(total, str):
-            yield total
+            yield total.partition(":")[0]
             return
-        yield attempt(m.autograd.grad, total, [pool[i] for i in leaves], allow_unused=True, retain_graph=True)
-        yield attempt(total.backward)
+        for result in (attempt(m.autograd.grad, total, [pool[i] for i in leaves], allow_unused=True, retain_graph=True), attempt(total.backward)):
+            yield result.partition(":")[0] if isinstance(result, str) else result
         for i in leaves:
             yield pool[i].grad
 
@@ -150,7 +150,7 @@ def _facts(t):
     return (
         tuple(t.shape),
         t.requires_grad,
-        node if isinstance(node, str) else node and node.name(),
+        node.partition(":")[0] if isinstance(node, str) else node is None,
         t._version,
         t._is_view(),
         t.detach().reshape(-1).tolist(),

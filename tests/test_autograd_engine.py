@@ -54,7 +54,7 @@ def gradient_of_wrong_shape(m):
     y = x * 2
     yield attempt(y.backward, m.ones(3))
     yield attempt(m.autograd.grad, y, x, m.ones(1, 2))
-    yield attempt(m.autograd.backward, [y, y], [m.ones(2), m.ones(3)])
+    yield attempt(m.autograd.backward, [y, y], [m.ones(2), m.ones(1, 2)]).partition("output[")[0].partition("]")[2]
 
 
 @programs
@@ -99,7 +99,7 @@ def freed_nodes_refuse_saved_attributes(m):
     yield y.grad_fn._saved_result
     y.sum().backward()
     yield attempt(lambda: y.grad_fn._saved_result)
-    yield attempt(lambda: y.grad_fn._raw_saved_result)
+    yield type(y.grad_fn._raw_saved_result).__name__
 
 
 @programs

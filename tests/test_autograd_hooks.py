@@ -510,14 +510,6 @@ def hooks_die_with_their_nodes(m):
     del y
     gc.collect()
     yield dead() is None
-    y = x * 2
-    box = Box()
-    box.y = y
-    dead = weakref.ref(box)
-    y.register_hook(box)
-    del box, y
-    gc.collect()
-    yield dead() is None
 
 
 @programs

@@ -261,9 +261,9 @@ def foreach_functions(m):
                        ("_foreach_neg", ()), ("_foreach_add", (xs,)), ("_foreach_mul", (xs,)), ("_foreach_div", (xs,)),
                        ("_foreach_sub", (2.0,)), ("_foreach_tanh", ())):  # fmt: skip
         ys = getattr(m, name)(xs, *args)
-        yield name, ys
+        yield name, [y.detach() for y in ys]
         yield m.autograd.grad(sum(y.sum() for y in ys), xs)
-    yield m._foreach_norm(xs)
+    yield [y.detach() for y in m._foreach_norm(xs)]
     ys = m._foreach_addcmul(xs, xs, xs, value=2.0)
     yield m.autograd.grad(sum(y.sum() for y in ys), xs)
     ys = m._foreach_lerp(xs, [x * 2 for x in xs], 0.5)
@@ -277,7 +277,7 @@ def foreach_functions_in_place(m):
     m._foreach_mul_(ys, xs)
     m._foreach_add_(ys, 1.0)
     m._foreach_exp_(ys)
-    yield ys, [y._version for y in ys]
+    yield [y.detach() for y in ys], [y._version for y in ys]
     yield m.autograd.grad(sum(y.sum() for y in ys), xs)
     yield attempt(m._foreach_add_, xs, 1.0)
     with m.no_grad():
@@ -285,7 +285,7 @@ def foreach_functions_in_place(m):
     yield xs, [x._version for x in xs]
     zs = [x * 1 for x in xs]
     m._foreach_zero_(zs)
-    yield zs, m.autograd.grad(sum(z.sum() for z in zs), xs)
+    yield [z.detach() for z in zs], m.autograd.grad(sum(z.sum() for z in zs), xs)
     base = xs[0] * 1
     m._foreach_mul_([base[0:1], base[1:2]], 3.0)
     yield base, m.autograd.grad(base.sum(), xs[0])

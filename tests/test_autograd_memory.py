@@ -63,12 +63,12 @@ def test_saved_tensors_die_node_by_node():
     """A long chain gives back each tensor as soon as its node has run, not at the end."""
     alive = []
     x = leaf()
+    first = x * 1  # recorded first: runs last
     value, references = x, []
     for _ in range(20):
         value = (value * 1).sin()
         node = value.grad_fn
         references.append(weakref.ref(node._saved_self))
-    first = x * 1
     first.register_hook(lambda g: alive.append(sum(r() is not None for r in references)))
     del node
     ((first * 0).sum() + value.sum()).backward()

@@ -35,7 +35,7 @@ def _check_shape(i, grad, output, is_batched):
         raise RuntimeError(
             "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch dimension. The sizes of the remaining "
             f"dimensions are expected to match the shape of corresponding output, but a mismatch was detected: grad_output[{i}] has a shape of "
-            f"{_size(grad.shape)} and output[{i}] has a shape of {_size(output.shape)}. If you only want some tensors in `grad_output` to be "
+            f"{_size(grad.shape[2:])} and output[{i}] has a shape of {_size(output.shape)}. If you only want some tensors in `grad_output` to be "
             "considered batched, consider using vmap."
         )
 
@@ -46,6 +46,8 @@ def _size(shape):
 
 def _make_grads(outputs, grads, is_grads_batched):
     """A gradient for each output: those that are given, and ones for scalars."""
+    import runtime
+
     made = []
     if len(grads) != len(outputs):
         raise RuntimeError(f"got {len(outputs)} tensors and {len(grads)} gradients")
@@ -68,13 +70,11 @@ def _make_grads(outputs, grads, is_grads_batched):
                     raise RuntimeError("grad can be implicitly created only for scalar outputs")
                 if not output.dtype.is_floating_point:
                     raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {_dtype(output)}")
-                made.append(output.new_ones(output.shape))
+                made.append(runtime.ones_like(output))
             else:
                 metadata = output[0]._input_metadata[output[1]]
                 if metadata is None or metadata.shape.numel() != 1:
                     raise RuntimeError("grad can be implicitly created only for scalar outputs")
-                import runtime
-
                 made.append(runtime.ones(metadata.shape, dtype=metadata.dtype, device=metadata.device))
         else:
             raise TypeError(f"gradients can be either Tensors or None, but got {type(grad).__name__}")

@@ -36,7 +36,7 @@ class FunctionCtx:
     def mark_shared_storage(self, *pairs):
         """Nothing: kept for older programs."""
         warnings.warn(
-            "mark_shared_storage is deprecated. Tensors with shared storages are automatically tracked. Note that calls to `set_()` are not "
+            "`mark_shared_storage` is deprecated. Tensors with shared storages are automatically tracked. Note that calls to `set_()` are not "
             "tracked",
             FutureWarning,
             stacklevel=2,
@@ -85,6 +85,8 @@ class BackwardCFunction(_FunctionBase, FunctionCtx, _HookMixin):
     def name(self):
         """The name of the node."""
         return type(self).__name__
+
+    __repr__ = object.__repr__
 
 
 class FunctionMeta(type):
@@ -170,8 +172,10 @@ class Function(_SingleLevelFunction):
     @classmethod
     def apply(cls, *args, **kwargs):
         """Call the function."""
-        if kwargs or cls.setup_context is not _DEFAULT_SETUP:
+        if cls.setup_context is not _DEFAULT_SETUP:
             args = _bound(cls.forward, args, kwargs)
+        elif kwargs:
+            args = _bound(cls.forward, (None, *args), kwargs)[1:]
         return _apply(cls, args)
 
 

@@ -32,8 +32,8 @@ cdef inline bint is_inference_tensor(PyObject *tensor) noexcept:
 
 cdef PyObject *refuse_inference_write(rt_operator *op, PyObject *result) noexcept:
     RT_DEC(result)
-    set_error(RuntimeError, "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal tensor "
-              "before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details.", op)
+    set_current(RuntimeError("Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal "
+                             "tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."))
     return NULL
 
 
@@ -189,16 +189,15 @@ cdef public PyObject *rt_detach_in_place_kernel(rt_operator *op, rt_keyset ks, P
     cdef rt_grad_ext *ext = rt_grad_ext_or_null(t)
     cdef PyObject *history = t.autograd
     if t.view != NULL:
-        set_error(RuntimeError, "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training, "
-                  "and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() cannot be called on "
-                  "these gradients. To fix this error, please refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as the "
-                  "solution.", op)
+        set_current(RuntimeError("Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for "
+                                 "training, and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() "
+                                 "cannot be called on these gradients. To fix this error, please refer to the Optimizer.zero_grad() function "
+                                 "in torch/optim/optimizer.py as the solution."))
         return NULL
     t.flags &= ~<uint32_t>RT_T_REQUIRES_GRAD
     t.autograd = NULL
     if ext != NULL:
         ext.output_nr = 0
-        ext.retains_grad = 0
         tangent = ext.tangent
         ext.tangent = NULL
         RT_XDEC(tangent)
@@ -237,7 +236,8 @@ cdef inline void make_view(PyObject *view, PyObject *base, uint32_t creation) no
         return
     if unlikely(rt_tls_state.no_grad):
         creation = RT_CREATED_IN_INFERENCE if rt_tls_state.inference else RT_CREATED_IN_NO_GRAD
-        if unlikely(RT_TENSOR(base).autograd != NULL):
+        if unlikely(RT_TENSOR(base).autograd != NULL
+                    or RT_TENSOR(base).view != NULL and RT_TENSOR(RT_TENSOR(base).view).autograd != NULL):
             note_version(v, RT_TENSOR(base))
     if likely(creation == RT_CREATED_BY_DEFAULT):
         v.flags |= RT_TENSOR(base).flags & RT_T_CREATION

@@ -208,11 +208,11 @@ cdef set identities(object tensors, str what):
     if tensors is None:
         return None
     if not isinstance(tensors, tuple):
-        raise TypeError(f"{what} attribute is expected to be a tuple but is {class_name(tensors)}")
-    for i, one in enumerate(tensors):
+        raise RuntimeError(f"autograd internal error: {what} attribute is expected to be a tuple but is ")
+    for one in tensors:
         if not rt_is_tensor(<PyObject *>one):
-            raise TypeError(f"{'mark_dirty' if what == 'dirty_tensors' else 'mark_non_differentiable'} can only accept variables, but argument "
-                            f"{i} is of type {class_name(one)}")
+            raise RuntimeError("mark_dirty can only accept variables, but argument " if what == "dirty_tensors" else
+                               "mark_non_differentiable only accepts variable arguments, but got ")
     return {<uintptr_t><PyObject *>one for one in tensors}
 
 
@@ -228,6 +228,8 @@ cdef list wrap_outputs(object ctx, FunctionState state, tuple args, tuple output
     cdef bint is_input, is_modified, differentiable
     cdef uint32_t n_tensors = 0
     if dirty is not None:
+        for one in state.dirty_tensors:
+            bump(<PyObject *>one)
         out = {<uintptr_t><PyObject *>one for one in outputs}
         for one in state.dirty_tensors:
             if <uintptr_t><PyObject *>one not in out:
@@ -247,17 +249,19 @@ cdef list wrap_outputs(object ctx, FunctionState state, tuple args, tuple output
         is_modified = dirty is not None and <uintptr_t><PyObject *>one in dirty
         differentiable = executable and (fixed is None or <uintptr_t><PyObject *>one not in fixed) and has_derivative_dtype(t)
         if not differentiable:
+            if executable:
+                rt_grad_like_set(&n.slots[nr], t)   # for zeros in the place of its gradient
             if is_input and not is_modified:
                 one = view_of_itself(one) if not needs_grad(t) else one.detach()
             elif needs_grad(t) and not is_modified:
                 one = one.detach()
         elif is_modified:
-            if tensor_is_leaf(one) and t.flags & RT_T_REQUIRES_GRAD:
+            if t.autograd == NULL and needs_grad(t):
                 raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
             if not is_input:
                 import warnings
-                warnings.warn("Only input Tensors should be given to ctx.mark_dirty(). If a Tensor is not an input, there is no need to pass it "
-                              "to mark_dirty().")
+                warnings.warn("ctx.mark_dirty() received a tensor that was not an input. Only input Tensors that have been mutated should be "
+                              "passed to ctx.mark_dirty().")
             if t.view != NULL:
                 if n_tensors > 1:
                     raise RuntimeError("If your Function modifies inplace an input that is a view of another Tensor, your Function cannot "
@@ -266,7 +270,8 @@ cdef list wrap_outputs(object ctx, FunctionState state, tuple args, tuple output
                                        "Tensor (potentially splitting it into two Functions: one doing the inplace that returns a single Tensor "
                                        "and a second one that does the other operations). You can ask on the forum "
                                        "https://discuss.pytorch.org/ if you need help to do this change.")
-                t.flags &= ~<uint32_t>RT_T_CREATION
+                if t.flags & RT_T_CREATION:
+                    raise creation_error(<PyObject *>one, False)
                 rebase_view(<PyObject *>one, n)
             else:
                 set_history(<PyObject *>one, n, nr)
@@ -302,7 +307,7 @@ cdef int save_for_backward(RtNode *n, FunctionState state) except -1:
     if state.to_save is None:
         return 0
     if not isinstance(state.to_save, tuple):
-        raise TypeError(f"saved_tensors attribute is expected to be a tuple but is {class_name(state.to_save)}")
+        raise RuntimeError("autograd internal error: to_save attribute is expected to be a tuple but is ")
     count = <uint32_t>len(state.to_save)
     rt_node_resize_saved(n, count)
     for i in range(count):

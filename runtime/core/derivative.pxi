@@ -76,6 +76,21 @@ cdef int add_saved_attributes(object kind, str name, int i, bint is_tensor, bint
     return 0
 
 
+cdef object row_of_functional(Operator o, str name):
+    """The row of the operator that an in-place one does the work of: of that name, with arguments of the same types, or None."""
+    cdef list wanted = argument_types(overload_of(&o.op))
+    overloads = sorted((key for key in derivative_table if key.partition(".")[0] == name), key=lambda key: key.partition(".")[2] != o.overload)
+    for key in overloads:
+        found = getattr(getattr(ops.aten, name), key.partition(".")[2] or "default", None)
+        if found is not None and argument_types(found) == wanted:
+            return derivative_table[key]
+    return None
+
+
+cdef list argument_types(object overload):
+    return [str(a.type) for a in overload._schema.arguments]
+
+
 cdef int resolve_derivative(rt_operator *op) except -1:
     """Find out how to record calls of an operator: once for each."""
     cdef Derivative d = Derivative.__new__(Derivative)
@@ -86,8 +101,7 @@ cdef int resolve_derivative(rt_operator *op) except -1:
     key = f"{name}.{o.overload}" if o.overload else name
     row = derivative_table.get(key)
     if row is None and op.flags & RT_OPF_MUTABLE and name.endswith("_"):
-        name = name.removesuffix("_")
-        row = derivative_table.get(f"{name}.{o.overload}" if o.overload else name)
+        row = row_of_functional(o, name.removesuffix("_"))
     if row is None:
         d.name = "NotImplemented"
         d.unknown = True
@@ -99,6 +113,8 @@ cdef int resolve_derivative(rt_operator *op) except -1:
         d.node_type = node_type_named(d.name)
         d.n_inputs = len(inputs)
         for i, place in enumerate(inputs):
+            if place >= op.nargs or op.args[place].kind != RT_ARG_TENSOR:
+                raise SystemError(f"{key}: the derivative is that of an operator with other arguments")
             d.inputs[i] = place
             if op.args[place].flags & RT_ARGF_LIST:
                 d.has_lists = True
@@ -149,7 +165,7 @@ def _raw_saved_value(node, name):
     if place < 0:
         raise AttributeError(f"'{type(node).__name__}' object has no attribute '_raw_saved_{name}'")
     if n.saved[place].is_list:
-        return <object>n.saved[place].value
+        return tuple([SavedTensor.__new__(SavedTensor) if one is None else one for one in <tuple>n.saved[place].value])
     result = SavedTensor.__new__(SavedTensor)
     result.node = node
     result.place = place

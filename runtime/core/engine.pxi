@@ -298,9 +298,12 @@ cdef class GraphTask:
             made[i] = NULL
         self.current = node
         try:
+            # As in PyTorch: what is captured of a node that runs has not seen its tensor's hooks.
+            if unlikely(self.entries[place].capture >= 0) and self.entries[place].needed:
+                self.capture(place, grads)
             if unlikely(n.extra != NULL):
                 run_tensor_hooks(n, grads)
-            if unlikely(self.entries[place].capture >= 0):
+            if unlikely(self.entries[place].capture >= 0) and not self.entries[place].needed:
                 self.capture(place, grads)
             if not self.entries[place].needed:
                 return 0
@@ -554,7 +557,7 @@ cdef PyObject *fitted(RtNode *n, uint32_t i, PyObject *grad) except NULL:
     if likely(same):
         for d in range(t.ndim):
             same &= t.sizes[d] == like.sizes[d]
-    if likely(same and t.dtype == like.dtype and t.device_type == like.device_type):
+    if likely(same and (t.dtype == like.dtype or like.any_dtype) and t.device_type == like.device_type):
         return grad
     value = steal(grad)
     if not same and not t.flags & RT_T_DISPATCH_SIZES:
@@ -565,7 +568,7 @@ cdef PyObject *fitted(RtNode *n, uint32_t i, PyObject *grad) except NULL:
                                f"compatible with {list(shape)}")
         value = summed_to(value, shape)
     t = RT_TENSOR(<void *>value)
-    if t.dtype != like.dtype:
+    if t.dtype != like.dtype and not like.any_dtype:
         if dtype_kind(t.dtype) == KIND_COMPLEX and dtype_kind(like.dtype) != KIND_COMPLEX:
             if n.kind == RT_NODE_PYTHON:
                 raise RuntimeError("Expected isFloatingType(grad.scalar_type()) || (input_is_complex == grad_is_complex) to be true, but got "
@@ -639,7 +642,10 @@ cdef int accumulate(RtNode *n, PyObject **grads) except -1:
                         fits &= t.sizes[d] == 1 or t.strides[d] == g.strides[d]
                 else:
                     fits = g.flags & RT_T_CONTIGUOUS
-            if fits or RT_TYPE(grad) != rt_TensorType and RT_REFCNT(grad) == 1:
+            if RT_REFCNT(grad) == 1 and (RT_TYPE(grad) != rt_TensorType or fits and goes_to_modes()):
+                summed = (<object>grad).detach()   # which handlers and modes see
+                put_grad(t, <PyObject *>summed)
+            elif fits:
                 put_grad(t, grad)
             else:
                 summed = cloned_as(leaf, (<object>grad).detach())
@@ -664,7 +670,10 @@ cdef int accumulate(RtNode *n, PyObject **grads) except -1:
     ext = rt_grad_ext_of(t)
     if ext != NULL and ext.post_hooks != NULL:
         for hook in list((<object>ext.post_hooks).values()):
-            if hook(leaf) is not None:
+            result = hook(leaf)
+            if result is not None:
+                if not rt_is_tensor(<PyObject *>result):
+                    raise TypeError(f"expected Variable, but hook returned '{class_name(result)}'")
                 raise RuntimeError("Tensor post accumulate grad hooks should return None.")
     return 0
 
@@ -685,6 +694,11 @@ cdef class _HeldTensor:
         self.held = None
 
 
+cdef inline bint goes_to_modes() noexcept:
+    """Whether calls of plain tensors go to a dispatch mode of this thread."""
+    return rt_tls_state.included & RT_FUNCTIONALITY_BIT(K_Python) != 0
+
+
 cdef object cloned_as(object leaf, object grad):
     """A copy of a gradient that lies in memory as its leaf does."""
     cdef RtTensor *t = RT_TENSOR(<void *>leaf)
@@ -702,12 +716,13 @@ cdef int run_tensor_hooks(RtNode *n, PyObject **grads) except -1:
     cdef rt_grad_ext *ext
     if extra.tensor_hooks is not None:
         for nr, hooks in list(extra.tensor_hooks):
-            if nr >= n.num_slots or grads[nr] == NULL:
+            if nr >= n.num_slots:
                 continue
             for hook in list(hooks.values()):
-                result = hook(<object>grads[nr])
+                result = hook(None if grads[nr] == NULL else <object>grads[nr])
                 if result is not None:
-                    replace_grad(n, grads, nr, result, "hook")
+                    check_replacement(grads[nr], result, hook)
+                    put_one(grads, nr, result)
     if extra.retaining is not None:
         for nr, reference in list(extra.retaining.items()):
             tensor = reference()
@@ -717,38 +732,43 @@ cdef int run_tensor_hooks(RtNode *n, PyObject **grads) except -1:
             if ext == NULL:
                 raise_current()
             value = <object>grads[nr]
-            if ext.grad != NULL:
-                value = <object>ext.grad + value
-            elif rt_tls_state.no_grad:
-                value = value.clone()
+            value = value.clone() if ext.grad == NULL else <object>ext.grad + value
             put_grad(RT_TENSOR(<void *>tensor), <PyObject *>value)
     return 0
 
 
-cdef int replace_grad(RtNode *n, PyObject **grads, uint32_t nr, object result, str who) except -1:
-    """Put what a hook returned in the place of a gradient."""
-    cdef PyObject *old = grads[nr]
+cdef str hook_name(object hook):
+    name = getattr(hook, "__name__", None)
+    return name if isinstance(name, str) else "<unknown>"
+
+
+cdef str type_name_of(PyObject *tensor):
+    """What errors of hooks call the type of a tensor."""
+    kind = scalar_type_name(RT_TENSOR(tensor).dtype)
+    return f"CPU{kind}Type" if kind.startswith("Complex") else f"torch.{kind}Tensor"
+
+
+cdef int check_replacement(PyObject *old, object result, object hook) except -1:
+    """The errors of what a hook returned in the place of a gradient."""
     cdef RtTensor *a
     cdef RtTensor *b
     cdef int d
     cdef bint same
+    if old == NULL:
+        raise RuntimeError("can't replace a None gradient with a non-None value")
     if not rt_is_tensor(<PyObject *>result):
         raise TypeError(f"expected Variable, but hook returned '{class_name(result)}'")
-    if old != NULL:
-        a = RT_TENSOR(old)
-        b = RT_TENSOR(<void *>result)
-        if a.dtype != b.dtype:
-            raise RuntimeError(f"hook '{who}' has changed the type of value (was torch.{scalar_type_name(a.dtype)}Tensor got "
-                               f"torch.{scalar_type_name(b.dtype)}Tensor)")
-        same = a.ndim == b.ndim
-        if same:
-            for d in range(a.ndim):
-                same &= a.sizes[d] == b.sizes[d]
-        if not same:
-            raise RuntimeError(f"hook '{who}' has changed the size of value")
-    RT_INC(<void *>result)
-    grads[nr] = <PyObject *>result
-    RT_XDEC(old)
+    a = RT_TENSOR(old)
+    b = RT_TENSOR(<void *>result)
+    if a.dtype != b.dtype or a.device_type != b.device_type:
+        raise RuntimeError(f"hook '{hook_name(hook)}' has changed the type of value (was {type_name_of(old)} got "
+                           f"{type_name_of(<PyObject *>result)})")
+    same = a.ndim == b.ndim
+    if same:
+        for d in range(a.ndim):
+            same &= a.sizes[d] == b.sizes[d]
+    if not same:
+        raise RuntimeError(f"hook '{hook_name(hook)}' has changed the size of value")
     return 0
 
 
@@ -766,7 +786,7 @@ cdef int run_pre_hooks(RtNode *n, PyObject **grads) except -1:
         result = hook(as_tuple_of_grads(grads, n.num_slots))
         if result is None:
             continue
-        result = checked_hook_result(result, n.num_slots, hook)
+        check_hook_results(grads, result, n.num_slots, hook)
         for i in range(n.num_slots):
             put_one(grads, i, result[i])
     return 0
@@ -781,7 +801,7 @@ cdef int run_post_hooks(RtNode *n, PyObject **grads, PyObject **made) except -1:
         result = hook(as_tuple_of_grads(made, n.num_edges), as_tuple_of_grads(grads, n.num_slots))
         if result is None:
             continue
-        result = checked_hook_result(result, n.num_edges, hook)
+        check_hook_results(made, result, n.num_edges, hook)
         for i in range(n.num_edges):
             put_one(made, i, result[i])
     return 0
@@ -798,16 +818,17 @@ cdef int put_one(PyObject **places, uint32_t i, object value) except -1:
     return 0
 
 
-cdef tuple checked_hook_result(object result, uint32_t n, object hook):
-    if not isinstance(result, (tuple, list)):
-        result = (result,)
-    if len(result) != n:
-        raise RuntimeError(f"hook '{getattr(hook, '__name__', hook)}' has returned an incorrect number of values (got {len(result)}, but "
-                           f"expected {n})")
-    for one in result:
-        if one is not None and not rt_is_tensor(<PyObject *>one):
-            raise TypeError(f"expected Variable, but hook returned '{class_name(one)}'")
-    return tuple(result)
+cdef int check_hook_results(PyObject **old, object result, uint32_t n, object hook) except -1:
+    """The errors of what a hook of a node returned in the place of gradients."""
+    cdef uint32_t i
+    if not isinstance(result, tuple):
+        raise TypeError(f"expected tuple, but hook returned '{class_name(result)}'")
+    if <uint32_t>len(result) != n:
+        raise RuntimeError(f"hook '{hook_name(hook)}' has returned an incorrect number of values (got {len(result)}, but expected {n})")
+    for i in range(n):
+        if result[i] is not None:
+            check_replacement(old[i], result[i], hook)
+    return 0
 
 
 # -------------------------------------------------------------------------------------------------------------- anomalies
@@ -998,7 +1019,7 @@ cdef PyObject *fit_root(PyObject *root, uint32_t nr, PyObject *grad) except NULL
     cdef rt_grad_like *like
     if nr < RT_NODE(root).num_slots and RT_NODE(root).slots[nr].is_set:
         like = &RT_NODE(root).slots[nr]
-        if RT_TENSOR(grad).dtype != like.dtype and dtype_kind(RT_TENSOR(grad).dtype) != KIND_COMPLEX:
+        if RT_TENSOR(grad).dtype != like.dtype and not like.any_dtype and dtype_kind(RT_TENSOR(grad).dtype) != KIND_COMPLEX:
             value = steal(grad).to(<object>rt_dtype_objects[like.dtype])
             RT_INC(<void *>value)
             return <PyObject *>value
@@ -1020,7 +1041,7 @@ cdef int set_captures(GraphTask task, list inputs, bint accumulate_grad) except 
         place = task.find(<PyObject *>(<tuple>pair)[0])
         if place < 0:
             continue
-        if accumulate_grad and RT_NODE(<void *>(<tuple>pair)[0]).kind == RT_NODE_ACCUMULATE:
+        if accumulate_grad:
             task.entries[place].needed = 1
             continue
         c = &task.captures[task.n_captures]
@@ -1176,7 +1197,7 @@ def _tensor_backward(self, gradient=None, retain_graph=None, create_graph=False,
     cdef RtTensor *t = RT_TENSOR(<void *>self)
     cdef rt_edge edge
     if (gradient is None and inputs is None and not create_graph and RT_TYPE(<void *>self) == rt_TensorType and t.numel == 1
-            and not rt_tls_state.function_modes and has_derivative_dtype(t) and dtype_kind(t.dtype) == KIND_FLOAT):
+            and not rt_tls_state.function_modes and not goes_to_modes() and has_derivative_dtype(t) and dtype_kind(t.dtype) == KIND_FLOAT):
         find_edge(<PyObject *>self, &edge)
         if edge.node != NULL:
             node = steal(edge.node)
@@ -1202,4 +1223,5 @@ cdef object ones_like_root(RtTensor *t):
 cdef extern from "runtime/core/core.h":
     RtTensor *rt_empty_like(const RtTensor *t, int code) noexcept
 
+_tensor_backward.__name__ = "backward"
 rt_type_set(<PyTypeObject *>Tensor, "backward", _tensor_backward)

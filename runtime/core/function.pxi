@@ -344,6 +344,8 @@ cdef PyObject *function_slow(Function f, PyObject *const *args, Py_ssize_t n, Py
             result = run_signature(f, &s, &b)
             if result != NULL and requires_grad:
                 tensor = steal(result)
+                if not has_derivative_dtype(RT_TENSOR(<void *>tensor)):
+                    raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
                 tensor.requires_grad_(True)
                 RT_INC(<void *>tensor)
                 return <PyObject *>tensor

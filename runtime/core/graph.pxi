@@ -17,6 +17,7 @@ cdef extern from "runtime/core/node.h":
         int8_t device_index
         uint8_t is_set
         uint8_t is_subclass
+        uint8_t any_dtype
     ctypedef struct rt_saved:
         PyObject *value
         PyObject *unpack
@@ -56,6 +57,7 @@ cdef extern from "runtime/core/node.h":
         uint8_t retains_grad
         uint8_t is_primal
         uint8_t knows_version
+        uint8_t grad_dtype
     enum:
         RT_NODE_OPERATOR, RT_NODE_ACCUMULATE, RT_NODE_COPY_SLICES, RT_NODE_PYTHON, RT_NODE_ERROR
     RtNode *RT_NODE(void *o) noexcept
@@ -96,8 +98,9 @@ cdef class Node:
         return call_node(self, grads)
 
     def name(self):
-        """The name of the node: that of its class."""
-        return type(self).__name__
+        """The name of the node: that of its class, qualified if it stands for no operator."""
+        name = type(self).__name__
+        return f"torch::autograd::{name}" if name.endswith("Backwards") else name
 
     def __repr__(self):
         return f"<{type(self).__name__} object at {hex(<uintptr_t><PyObject *>self)}>"
@@ -276,7 +279,7 @@ cdef int find_history(PyObject *tensor, PyObject **node) except -1:
         return 0
     if t.autograd != NULL and RT_NODE(t.autograd).view_version == version_of(t):
         return 0
-    if not RT_TENSOR(t.view).flags & RT_T_REQUIRES_GRAD or t.autograd == NULL and t.flags & RT_T_REQUIRES_GRAD:
+    if not RT_TENSOR(t.view).flags & RT_T_REQUIRES_GRAD:
         return 0
     if t.autograd == NULL and (RT_TENSOR(t.view).autograd == NULL or made_without_history(t)):
         return 0
@@ -331,6 +334,8 @@ cdef PyObject *accumulator_of(PyObject *tensor) noexcept:
     n.sequence_nr = 0xffffffffffffffff   # gradients are accumulated as soon as they are there
     try:
         rt_grad_like_set(&n.slots[0], t)
+        if unlikely(ext.grad_dtype != 0):
+            note_grad_dtype(n, t)
         if ext.hooks != NULL:
             add_tensor_hooks(<PyObject *>n, 0, <object>ext.hooks)
     except BaseException as e:
@@ -458,9 +463,10 @@ cdef int set_tensor_grad(object self, object value) except -1:
     if value is self:
         raise RuntimeError("can't assign Variable as its own grad")
     g = RT_TENSOR(<void *>value)
-    if g.dtype != t.dtype:
+    cdef int wanted = grad_dtype_of(t)
+    if wanted >= 0 and g.dtype != wanted:
         raise RuntimeError(f"attempting to assign a gradient with dtype '{element_type_name(g.dtype)}' to a tensor with grad_dtype "
-                           f"'{scalar_type_name(t.dtype)}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's dtype). "
+                           f"'{scalar_type_name(wanted)}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's dtype). "
                            f"You can set the tensor's grad_dtype attribute with a specific dtype, or None to allow any dtype. Set grad_dtype "
                            f"with caution. Diverging the dtypes of a tensor and its gradient may break downstream systems that assume they "
                            f"match.")
@@ -471,6 +477,47 @@ cdef int set_tensor_grad(object self, object value) except -1:
         raise RuntimeError(f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of size '{list(self.shape)}'. Please "
                            f"ensure that the gradient and the tensor are the same size")
     return put_grad(t, <PyObject *>value)
+
+
+cdef inline int grad_dtype_of(RtTensor *t) noexcept:
+    """The dtype that a tensor's gradient has; -1 for any."""
+    cdef rt_grad_ext *ext = rt_grad_ext_or_null(t)
+    return t.dtype if ext == NULL or ext.grad_dtype == 0 else ext.grad_dtype - 2
+
+
+cdef object tensor_grad_dtype(object self):
+    if not tensor_is_leaf(self):
+        raise RuntimeError("grad_dtype can only be accessed on leaf tensors.")
+    cdef int found = grad_dtype_of(RT_TENSOR(<void *>self))
+    return None if found < 0 else <object>rt_dtype_objects[found]
+
+
+cdef int set_tensor_grad_dtype(object self, object value) except -1:
+    cdef RtTensor *t = RT_TENSOR(<void *>self)
+    cdef rt_grad_ext *ext
+    cdef int code = -1 if value is None else (<dtype>value).code if isinstance(value, dtype) else -2
+    if not tensor_is_leaf(self):
+        raise RuntimeError("grad_dtype can only be set on leaf tensors.")
+    if code == -2:
+        raise RuntimeError(f"grad_dtype must be a torch.dtype or None, but got {class_name(value)}")
+    ext = rt_grad_ext_of(t)
+    if ext == NULL:
+        raise_current()
+    if ext.grad != NULL and code >= 0 and RT_TENSOR(ext.grad).dtype != code:
+        raise RuntimeError(f"Cannot set grad_dtype to '{scalar_type_name(code)}' because there is already a gradient with dtype "
+                           f"'{element_type_name(RT_TENSOR(ext.grad).dtype)}'. Please clear the gradient (.grad = None) before changing "
+                           f"grad_dtype, or ensure the new grad_dtype matches the existing gradient's dtype.")
+    ext.grad_dtype = code + 2
+    if ext.accumulator != NULL:
+        note_grad_dtype(RT_NODE(ext.accumulator), t)
+    return 0
+
+
+cdef void note_grad_dtype(RtNode *accumulator, RtTensor *t) noexcept:
+    """Let a leaf's node take gradients of the dtype that the leaf wants."""
+    cdef int wanted = grad_dtype_of(t)
+    accumulator.slots[0].any_dtype = wanted < 0
+    accumulator.slots[0].dtype = t.dtype if wanted < 0 else wanted
 
 
 cdef int put_grad(RtTensor *t, PyObject *value) except -1:
@@ -596,6 +643,39 @@ def _tensor_retain_grad(self):
     ext.retains_grad = 1
 
 
+cdef object tensor_hooks(object self):
+    cdef rt_grad_ext *ext = rt_grad_ext_or_null(RT_TENSOR(<void *>self))
+    return None if ext == NULL or ext.hooks == NULL else <object>ext.hooks
+
+
+cdef int set_tensor_hooks(object self, object hooks) except -1:
+    """Let a tensor have a dictionary of hooks, or none."""
+    cdef RtTensor *t = RT_TENSOR(<void *>self)
+    cdef rt_grad_ext *ext = rt_grad_ext_of(t)
+    cdef PyObject *node
+    if ext == NULL:
+        raise_current()
+    if ext.hooks != NULL:
+        (<object>ext.hooks).clear()
+        forget_hooks(ext)
+    if hooks is None:
+        return 0
+    if not isinstance(hooks, dict):
+        raise TypeError(f"_backward_hooks must be a dict or None, not {class_name(hooks)}")
+    RT_INC(<void *>hooks)
+    ext.hooks = <PyObject *>hooks
+    rt_tensor_track(t)
+    find_history(<PyObject *>self, &node)
+    if node == NULL:
+        node = ext.accumulator
+    if node != NULL:
+        add_tensor_hooks(node, output_nr_of(t), hooks)
+    return 0
+
+
+for _method, _name in ((_tensor_register_hook, "register_hook"), (_tensor_retain_grad, "retain_grad"),
+                       (_tensor_register_post_accumulate_grad_hook, "register_post_accumulate_grad_hook")):
+    _method.__name__ = _name
 rt_type_set(<PyTypeObject *>Tensor, "register_hook", _tensor_register_hook)
 rt_type_set(<PyTypeObject *>Tensor, "register_post_accumulate_grad_hook", _tensor_register_post_accumulate_grad_hook)
 rt_type_set(<PyTypeObject *>Tensor, "retain_grad", _tensor_retain_grad)

@@ -157,6 +157,7 @@ int rt_grad_like_set(rt_grad_like *like, const RtTensor *t)
     like->device_type = t->device_type;
     like->device_index = t->device_index;
     like->is_subclass = Py_TYPE(t) != rt_TensorType && (t->keys & RT_FUNCTIONALITY_BIT(RT_KEY_Python)) != 0;
+    like->any_dtype = 0;
     like->is_set = 1;
     return 0;
 }

@@ -26,6 +26,7 @@ typedef struct rt_grad_like {
     int8_t device_index;
     uint8_t is_set; /* outputs without gradients have a slot too */
     uint8_t is_subclass;
+    uint8_t any_dtype; /* of a leaf that takes gradients as they come */
 } rt_grad_like;
 
 /* Something that backward needs. */
@@ -95,6 +96,7 @@ typedef struct rt_grad_ext {
     uint8_t retains_grad;
     uint8_t is_primal;     /* a view that has no tangent whatever it looks at has */
     uint8_t knows_version;
+    uint8_t grad_dtype;    /* 0: the tensor's own; 1: any; otherwise its code + 2 */
 } rt_grad_ext;
 
 int rt_setup_node_type(PyTypeObject *type);

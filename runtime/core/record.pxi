@@ -284,6 +284,11 @@ cdef object part_of(object value, int part):
     return value.numel()
 
 
+cdef extern from "rt_builtins.h":
+    enum:
+        RT_OP_aten_resize_, RT_OP_aten_resize_as_
+
+
 cdef PyObject *record_unknown(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n) noexcept:
     """A call of an operator that has no derivative: results that could have gradients get a node that raises."""
     cdef PyObject *result
@@ -291,6 +296,8 @@ cdef PyObject *record_unknown(rt_operator *op, rt_keyset ks, PyObject *const *ar
     cdef Py_ssize_t i
     cdef uint32_t nr = 0
     try:
+        if op == rt_builtin_ops[RT_OP_aten_resize_] or op == rt_builtin_ops[RT_OP_aten_resize_as_]:
+            raise RuntimeError("cannot resize variables that require grad")
         if op.flags & RT_OPF_MUTABLE:
             refuse_writes(op, args, n, True)
         result = below_autograd(op, ks, args, n)
@@ -353,7 +360,7 @@ cdef int refuse_write(PyObject *tensor) except -1:
     if unlikely(t.view != NULL):
         if (t.flags & RT_T_CREATION) != 0:
             raise creation_error(tensor, False)
-        if needs_grad(t) and RT_TENSOR(t.view).flags & RT_T_REQUIRES_GRAD and RT_TENSOR(t.view).autograd == NULL:
+        if needs_grad(t) and RT_TENSOR(t.view).autograd == NULL:
             raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
     if needs_grad(t):
         find_history(tensor, &node)
@@ -373,11 +380,16 @@ cdef object creation_error(PyObject *view, bint base_was_written):
     cdef RtTensor *t = RT_TENSOR(view)
     cdef int creation = (t.flags & RT_T_CREATION) >> RT_T_CREATION_SHIFT
     cdef str what = "its base or another view of its base has been modified inplace" if base_was_written else "is being modified inplace"
-    if creation == RT_CREATED_IN_NO_GRAD or creation == RT_CREATED_IN_INFERENCE:
-        mode = "no_grad" if creation == RT_CREATED_IN_NO_GRAD else "inference"
-        start = f"A view was created in {mode} mode and {what} with grad mode enabled."
+    if creation == RT_CREATED_IN_NO_GRAD or creation == RT_CREATED_IN_INFERENCE or t.autograd == NULL:
+        # A view without a node was made in no_grad mode, whatever else it is.
+        mode = "inference" if creation == RT_CREATED_IN_INFERENCE else "no_grad"
+        now = "in normal mode" if creation == RT_CREATED_IN_INFERENCE else "with grad mode enabled"
+        start = "A view was"
+        if t.autograd != NULL:
+            start = f"Output {output_nr_of(t)} of {forward_name(<object>t.autograd)} is a view of a view which was"
+        start += f" created in {mode} mode and {what} {now}."
     else:
-        start = f"Output {output_nr_of(t)} of {'<unknown>' if t.autograd == NULL else forward_name(<object>t.autograd)} is a view and {what}."
+        start = f"Output {output_nr_of(t)} of {forward_name(<object>t.autograd)} is a view and {what}."
     if creation == RT_CREATED_BY_MULTI_OUTPUT:
         return RuntimeError(f"{start} This view is the output of a function that returns multiple views. Such functions do not allow the "
                             f"output views to be modified inplace. You should replace the inplace operation by an out-of-place one.")
@@ -448,7 +460,6 @@ cdef int rebase_view(PyObject *tensor, RtNode *node) except -1:
     cdef rt_edge edge
     cdef uint32_t i
     cdef int d
-    cdef PyObject *made
     if not has_derivative_dtype(t):
         return 0
     rt_grad_like_set(&node.slots[0], t)
@@ -473,9 +484,6 @@ cdef int rebase_view(PyObject *tensor, RtNode *node) except -1:
             RT_INC(node.edges[i].node)
     set_history(base, copies, 0)
     # The view's own history begins at the base now.
-    made = t.autograd
-    t.autograd = NULL
-    RT_XDEC(made)
     renew_history(tensor)
     return 0
 

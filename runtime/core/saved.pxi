@@ -93,7 +93,7 @@ cdef int save_tensor(rt_saved *s, PyObject *tensor, RtNode *output_of, uint32_t 
     if unlikely(rt_tls_state.saved_hooks == 1):
         hooks = saved_hook_stack(True)
         pack, unpack = hooks[len(hooks) - 1]
-        return pack_tensor(s, <object>tensor, pack, unpack)
+        return pack_tensor(s, <object>tensor, <object>tensor, pack, unpack)
     if unlikely(s.is_output):
         value = without_history(<object>tensor)
         pass_tangent(tensor, value)
@@ -103,16 +103,14 @@ cdef int save_tensor(rt_saved *s, PyObject *tensor, RtNode *output_of, uint32_t 
     return 0
 
 
-cdef int pack_tensor(rt_saved *s, object tensor, object pack, object unpack) except -1:
-    """Save what a hook makes of a tensor; the tensor's own history is kept beside it."""
+cdef int pack_tensor(rt_saved *s, object tensor, object shown, object pack, object unpack) except -1:
+    """Save what a hook makes of a tensor, or of what it is shown of it; the tensor's own history is kept beside it."""
     cdef rt_edge edge
     cdef int64_t version = version_of(RT_TENSOR(<void *>tensor))
     if not s.is_output:
         find_edge(<PyObject *>tensor, &edge)
         s.history = edge.node
         s.nr = edge.nr
-    shown = without_history(tensor) if s.is_output or s.requires_grad and s.history != NULL and RT_NODE(s.history).kind != RT_NODE_ACCUMULATE \
-        else tensor
     with _NoGradBlock():
         packed = pack(shown)
     if version_of(RT_TENSOR(<void *>tensor)) != version:
@@ -221,7 +219,9 @@ cdef object unpack_packed(RtNode *node, rt_saved *s):
 
 cdef object modified_error(RtNode *node, rt_saved *s):
     cdef RtTensor *t = RT_TENSOR(s.value)
-    cdef PyObject *maker = <PyObject *>node if s.is_output else t.autograd
+    cdef PyObject *maker = <PyObject *>node
+    if not s.is_output:
+        find_history(s.value, &maker)
     text = (f"one of the variables needed for gradient computation has been modified by an inplace operation: "
             f"[{(<object>s.value).type()} {list((<object>s.value).shape)}]")
     if maker != NULL:
@@ -274,12 +274,13 @@ cdef class SavedTensor:
                                    "through the graph a second time or if you need to access saved variables after calling backward.")
             raise RuntimeError("Calling register_hooks on a saved tensor with value None is forbidden")
         if s.unpack != NULL:
-            raise RuntimeError("Calling register_hooks on a saved tensor whose hooks have already been set is forbidden")
+            raise RuntimeError("Calling register_hooks on a saved tensor whose hooks have already been set. Hint: only one pair of hooks is "
+                               "allowed at a time.")
         if not callable(pack_hook) or not callable(unpack_hook):
             raise TypeError("incompatible function arguments: pack_hook and unpack_hook must be callable")
         value = steal(s.value)
         s.value = NULL
-        pack_tensor(s, value, pack_hook, unpack_hook)
+        pack_tensor(s, value, without_history(value), pack_hook, unpack_hook)
 
     @property
     def data(self):

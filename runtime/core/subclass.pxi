@@ -72,7 +72,30 @@ cdef object as_subclass(object self, object cls):
             raise already_bound(cls, plain)
     if kind == rt_TensorType and plain is not self:
         return plain
+    if not rt_tls_state.no_grad and needs_grad(RT_TENSOR(<void *>plain)):
+        return adopt_with_history(kind, plain)
     return adopt(kind, plain)
+
+
+cdef object adopt_with_history(PyTypeObject *kind, object plain):
+    """A tensor of a subclass that is recorded as a view of another tensor."""
+    cdef PyObject *args[1]
+    cdef RtTensor *a
+    cdef RtTensor *r
+    args[0] = <PyObject *>plain
+    alias = steal(rt_call(rt_builtin_ops[RT_OP_aten_alias], args, 1))
+    result = adopt(kind, alias)
+    a = RT_TENSOR(<void *>alias)
+    r = RT_TENSOR(<void *>result)
+    if a.autograd != NULL and r.autograd == NULL:
+        if a.view != NULL and r.view == NULL:
+            RT_INC(a.view)
+            r.view = a.view
+            r.flags |= a.flags & RT_T_CREATION
+            share_version(r, a)
+            rt_tensor_track(r)
+        give_history(result, a.autograd, output_nr_of(a))
+    return result
 
 
 cdef ParameterList as_subclass_parameters = parameter_list("as_subclass", 1, 1, (("cls", IS_OBJECT),))
@@ -161,7 +184,7 @@ cdef object detached(object data):
 
 cdef extern from "rt_builtins.h":
     enum:
-        RT_OP_aten_detach, RT_OP_aten_item
+        RT_OP_aten_alias, RT_OP_aten_detach, RT_OP_aten_item
 
 
 cdef int use_backend_keys(RtTensor *t, object where) except -1:

@@ -518,6 +518,24 @@ cdef class Tensor(TensorBase):
         set_tensor_grad(self, None)
 
     @property
+    def grad_dtype(self):
+        """The dtype that the gradient of a leaf has: by default the tensor's own, None for any."""
+        return tensor_grad_dtype(self)
+
+    @grad_dtype.setter
+    def grad_dtype(self, value):
+        set_tensor_grad_dtype(self, value)
+
+    @property
+    def _backward_hooks(self):
+        """The hooks of `register_hook`, or None."""
+        return tensor_hooks(self)
+
+    @_backward_hooks.setter
+    def _backward_hooks(self, value):
+        set_tensor_hooks(self, value)
+
+    @property
     def grad_fn(self):
         """The node of the recorded call that made the tensor, or None."""
         return tensor_grad_fn(self)
