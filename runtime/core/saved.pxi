@@ -210,7 +210,9 @@ cdef object unpack_packed(RtNode *node, rt_saved *s):
             r.flags |= RT_T_REQUIRES_GRAD
             if rt_grad_ext_of(r) == NULL:
                 raise_current()
-            (<rt_grad_ext *>r.ext).accumulator = s.history   # borrowed: it lives as long as what was saved
+            RT_INC(s.history)
+            (<rt_grad_ext *>r.ext).kept = s.history
+            (<rt_grad_ext *>r.ext).accumulator = s.history
             return result
         result = without_history(result)
         give_history(result, s.history, s.nr)
