@@ -124,7 +124,9 @@ def _spread_grads(grads, counts):
 
 
 def _shown(counts):
-    return f"({', '.join('*' if count is None else f'[{", ".join("*" * count)}]' for count in counts)})"
+    """The structure of arguments: stars for single ones, lists of stars for lists."""
+    parts = ["*" if count is None else f"[{', '.join('*' * count)}]" for count in counts]
+    return f"({', '.join(parts)})"
 
 
 def record(keyset, op, *args, **kwargs):

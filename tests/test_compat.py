@@ -33,7 +33,8 @@ def test_every_module_of_the_table_lists_attributes_that_resolve(name):
 
 
 def test_no_name_stands_twice_in_the_table():
-    groups = [set(NAMES), set(MODULES), PENDING_MODULES, PENDING_CLASSES, PENDING_FUNCTIONS]
+    both = {"torch.autograd.gradcheck"}  # a module that has a function of its own name, which the package shows
+    groups = [set(NAMES), set(MODULES) - both, PENDING_MODULES, PENDING_CLASSES, PENDING_FUNCTIONS]
     assert sum(map(len, groups)) == len(set().union(*groups))
 
 
@@ -91,7 +92,7 @@ def test_a_pending_value_is_neither_true_nor_a_context():
 
 
 def test_a_pending_name_can_be_looked_at():
-    for name in ("torch.compile", "torch.autograd.Function"):
+    for name in ("torch.compile", "torch.utils.data.DataLoader"):
         value = compat.resolve(name)
         assert repr(value) == f"<pending {name}>" and value.__name__ == name.rpartition(".")[2]
         assert value == value and hash(value) == hash(value) and not hasattr(value, "__wrapped__")

@@ -23,6 +23,11 @@ def test_the_examples_of_a_document_run(document):
 @pytest.mark.parametrize(
     "module",
     [
+        "runtime.autograd.forward_ad",
+        "runtime.autograd.function",
+        "runtime.autograd.functional",
+        "runtime.autograd.gradchecks",
+        "runtime.autograd.graph",
         "runtime.explanation",
         "runtime.compat.names",
         "runtime.custom_ops",

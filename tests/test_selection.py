@@ -73,11 +73,11 @@ def test_a_line_that_names_no_operator_is_an_error_with_its_place(tmp_path, oper
 @pytest.mark.parametrize(
     ("operator", "parts", "others"),
     [
-        ("add.Scalar", {"add.Tensor", "add.out"}, {"mul.Tensor", "sub.out"}),
+        ("add.Scalar", {"add.Tensor", "add.out"}, {"div.Tensor", "sub.out"}),
         ("reshape", {"view", "_unsafe_view", "clone"}, {"mm", "matmul"}),
         ("matmul", {"mm", "bmm", "mv", "dot", "expand"}, {"add.Tensor", "cat"}),
         ("where", {"unbind.int", "nonzero"}, {"where.self"}),
-        ("add.Scalar_out", {"add.Scalar", "copy_"}, {"mul.Tensor"}),
+        ("add.Scalar_out", {"add.Scalar", "copy_"}, {"div.Tensor"}),
         ("permute_copy", {"permute", "clone"}, {"view"}),
         ("relu", set(), {"neg", "add.Tensor"}),
         ("view", set(), {"clone", "reshape"}),

@@ -590,6 +590,11 @@ def test_made_tensors_can_do_without_zeros(dtype):
     assert not bool((made == 0).any())
 
 
+def test_made_tensors_can_need_a_gradient():
+    made = make_tensor(2, 3, dtype=runtime.float64, device="cpu", noncontiguous=True, requires_grad=True)
+    assert made.requires_grad and made.is_leaf and not made.is_contiguous()
+
+
 def test_made_tensors_can_be_on_the_meta_device():
     assert make_tensor(2, 3, dtype=runtime.float32, device="meta").is_meta
 
@@ -601,7 +606,6 @@ def test_made_tensors_can_be_on_the_meta_device():
         ({"low": float("nan")}, ValueError),
         ({"low": 1e39, "high": 1e40}, ValueError),
         ({"noncontiguous": True, "memory_format": runtime.contiguous_format}, ValueError),
-        ({"requires_grad": True}, NotImplementedError),
     ],
 )
 def test_tensors_that_cannot_be_made_are_refused(options, error):

@@ -1,6 +1,7 @@
 /* mm, bmm, addmm, addmv, baddbmm, mv, dot and vdot: rules, and CPU kernels over rt_gemm.
  */
 #include "kernels/cpu/blas.h"
+#include "kernels/cpu/element.h"
 #include "kernels/shared/geometry.h"
 #include "kernels/shared/gil.h"
 #include "kernels/shared/lazy_bits.h"
@@ -169,6 +170,26 @@ static int mm_plain(rt_call_frame *c)
     return ready("addmm_impl_cpu_", a, b, c->outs[0]) < 0 ? -1 : product(a, b, c->outs[0], 1, ONE, ZERO);
 }
 
+enum { FAST = 16 };
+
+/* A small matrix copied row by row, of float32 where it is bfloat16: backward multiplies by transposed matrices, autocast has bfloat16. */
+static rt_matrix in_rows(rt_matrix m, int dtype, char *to)
+{
+    rt_matrix copy = {to, m.rows, m.cols, m.cols, 1};
+    for (int64_t i = 0; i < m.rows; i++) {
+        for (int64_t j = 0; j < m.cols; j++) {
+            const char *from = m.data + (i * m.row_step + j * m.col_step) * rt_itemsize[dtype];
+            if (dtype == RT_FLOAT32)
+                ((float *)to)[i * m.cols + j] = *(const float *)from;
+            else if (dtype == RT_FLOAT64)
+                ((double *)to)[i * m.cols + j] = *(const double *)from;
+            else
+                ((float *)to)[i * m.cols + j] = rt_bf16_to_float(*(const uint16_t *)from);
+        }
+    }
+    return copy;
+}
+
 /* Small matrices of one floating type, without rule and frame. */
 static PyObject *mm_fast(PyObject *const *args, Py_ssize_t nargs, RtTensor *given)
 {
@@ -176,20 +197,34 @@ static PyObject *mm_fast(PyObject *const *args, Py_ssize_t nargs, RtTensor *give
         return NULL; /* it may overlap an operand */
     RtTensor *a = RT_TENSOR(args[0]), *b = RT_TENSOR(args[1]);
     if (a->ndim != 2 || b->ndim != 2 || a->sizes[1] != b->sizes[0] || a->dtype != b->dtype ||
-        (a->dtype != RT_FLOAT32 && a->dtype != RT_FLOAT64) || a->sizes[0] > 16 || b->sizes[1] > 16 || a->sizes[1] > 16 ||
-        a->device_type != RT_DEVICE_CPU || b->device_type != RT_DEVICE_CPU || a->storage->data == NULL || b->storage->data == NULL ||
-        b->strides[1] != 1 || (a->keys | b->keys) & RT_LAZY_BITS)
+        (a->dtype != RT_FLOAT32 && a->dtype != RT_FLOAT64 && a->dtype != RT_BFLOAT16) || a->sizes[0] > FAST || b->sizes[1] > FAST ||
+        a->sizes[1] > FAST || a->device_type != RT_DEVICE_CPU || b->device_type != RT_DEVICE_CPU || a->storage->data == NULL ||
+        b->storage->data == NULL || (a->keys | b->keys) & RT_LAZY_BITS)
         return NULL;
+    double left_rows[FAST * FAST], right_rows[FAST * FAST];
+    float wide[FAST * FAST];
+    int half = a->dtype == RT_BFLOAT16, dtype = half ? RT_FLOAT32 : a->dtype;
+    rt_matrix left = matrix_of(a, 0), right = matrix_of(b, 0);
+    if (half)
+        left = in_rows(left, RT_BFLOAT16, (char *)left_rows);
+    if (half || right.col_step != 1)
+        right = in_rows(right, a->dtype, (char *)right_rows);
     int64_t sizes[2] = {a->sizes[0], b->sizes[1]};
     RtTensor *out = sizes[1] == a->sizes[1] ? rt_empty_like(a, a->dtype) : rt_empty(2, sizes, a->dtype, RT_DEVICE_CPU, a->device_index);
     if (out == NULL) {
         PyErr_Clear();
         return NULL;
     }
+    rt_matrix to = matrix_of(out, 0);
+    if (half)
+        to = (rt_matrix){(char *)wide, sizes[0], sizes[1], sizes[1], 1};
     if (sizes[0] % 8 == 0 && sizes[1] == 16)
-        rt_block_gemm(a->dtype, matrix_of(a, 0), matrix_of(b, 0), matrix_of(out, 0), 1, (const int64_t[3]){0, 0, 0});
+        rt_block_gemm(dtype, left, right, to, 1, (const int64_t[3]){0, 0, 0});
     else
-        rt_gemm(a->dtype, matrix_of(a, 0), matrix_of(b, 0), matrix_of(out, 0), ONE, ZERO);
+        rt_gemm(dtype, left, right, to, ONE, ZERO);
+    if (half)
+        for (int64_t i = 0; i < sizes[0] * sizes[1]; i++)
+            ((uint16_t *)rt_data(out))[i] = rt_float_to_bf16(wide[i]);
     return (PyObject *)out;
 }
 
@@ -476,8 +511,8 @@ static PyObject *dot_product(RtTensor *a, RtTensor *b, const char *name, int con
         rt_dot(a->dtype, a->numel, rt_data(a), a->strides[0], rt_data(b), b->strides[0], conjugate, rt_data(out));
         RT_END_LOOP_WITHOUT_GIL
     }
-    if (first && second && rt_apply_lazy_bits(out, RT_FUNCTIONALITY_BIT(RT_KEY_Conjugate)) < 0)
-        Py_CLEAR(out);
+    if (first && second) /* the conjugate of what was computed */
+        out->keys |= RT_FUNCTIONALITY_BIT(RT_KEY_Conjugate);
     return (PyObject *)out;
 }
 

@@ -89,7 +89,5 @@ def print_trace(node):
         if stack is None:
             warnings.warn(f"{start}No forward pass information available.", stacklevel=2)
         else:
-            warnings.warn(
-                f"{start}Traceback of forward call that induced the previous calculation:\n{''.join(stack)}", stacklevel=2
-            )
+            warnings.warn(f"{start}Traceback of forward call that induced the previous calculation:\n{''.join(stack)}", stacklevel=2)
         parent = parent.metadata.get("parent_")

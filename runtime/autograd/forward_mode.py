@@ -52,8 +52,7 @@ def propagate(func, names, arguments, inputs, tangent, outputs, made, primal, se
         else:
             function, wanted = tangent
             new = function(*[_value(name, func, names, arguments, results, written, primal) for name in wanted])
-        if len(results) == 1:
-            new = (new,)
+        new = (new,) if len(results) == 1 else _for_each(new, differentiable)
         for one, its, wanted in zip(results, new, differentiable):
             if not wanted or its is None:
                 continue
@@ -63,6 +62,15 @@ def propagate(func, names, arguments, inputs, tangent, outputs, made, primal, se
                         _give(tensor, part, written, set_tangent)
             else:
                 _give(one, its, written, set_tangent)
+
+
+def _for_each(new, differentiable):
+    """The tangents of a formula, one for each result: it may give those of the differentiable ones only, and the only one as it is."""
+    new = new if isinstance(new, (list, tuple)) else (new,)
+    if len(new) == len(differentiable):
+        return new
+    given = iter(new)
+    return [next(given) if wanted else None for wanted in differentiable]
 
 
 def refuse_unknown(func, made, is_out):
@@ -116,6 +124,8 @@ def _tangent_or_zeros(value):
     """The tangent of an argument, zeros where it has none; those of all tensors of a list."""
     if value is None:
         return None
+    if isinstance(value, (int, float, complex)):  # a number in a tensor's place
+        return 0
     if not isinstance(value, Tensor):
         return [_tangent_or_zeros(one) for one in value]
     found = _core._get_tangent(value)
@@ -230,9 +240,7 @@ def propagate_through_function(cls, ctx, args, wrapped, set_tangent):
     versions = {id(tangent): tangent._version for tangent in given if tangent is not None}
     with _set_fwd_grad_enabled(False):
         shown = [
-            one.new_zeros(one.shape)
-            if tangent is None and isinstance(one, Tensor) and ctx.materialize_grads and _has_derivative(one)
-            else tangent
+            one.new_zeros(one.shape) if tangent is None and isinstance(one, Tensor) and ctx.materialize_grads and _has_derivative(one) else tangent
             for one, tangent in zip(args, given)
         ]
         made = ctx.apply_jvp(*shown)

@@ -57,9 +57,7 @@ def _vector(v, of, several, function, create_graph):
     for i, (one, other) in enumerate(zip(v, of)):
         if one.shape != other.shape:
             where = f"Entry {i} in " if several else ""
-            raise RuntimeError(
-                f"{where}v has invalid size: should be torch.Size({list(other.shape)}) but got torch.Size({list(one.shape)})."
-            )
+            raise RuntimeError(f"{where}v has invalid size: should be torch.Size({list(other.shape)}) but got torch.Size({list(one.shape)}).")
     return v
 
 
@@ -114,8 +112,7 @@ def _filled(grads, like, strict, create_graph, run):
         elif strict and create_graph and not grad.requires_grad:
             what = "hessian" if "double" in run else "jacobian"
             raise RuntimeError(
-                f"The {what} of the user-provided function is independent of input {i}. This is not allowed in strict mode when "
-                f"create_graph=True."
+                f"The {what} of the user-provided function is independent of input {i}. This is not allowed in strict mode when create_graph=True."
             )
         found.append(grad)
     return tuple(found)
@@ -123,11 +120,7 @@ def _filled(grads, like, strict, create_graph, run):
 
 def _grad(outputs, inputs, grad_outputs=None, create_graph=False, retain_graph=None):
     """Gradients of those outputs that have any; None where there is none."""
-    pairs = [
-        (output, grad)
-        for output, grad in zip(outputs, grad_outputs or (None,) * len(outputs))
-        if output is not None and output.requires_grad
-    ]
+    pairs = [(output, grad) for output, grad in zip(outputs, grad_outputs or (None,) * len(outputs)) if output is not None and output.requires_grad]
     if not pairs:
         return (None,) * len(inputs)
     outputs, grads = zip(*pairs)
@@ -208,9 +201,7 @@ def jvp(func, inputs, v=None, create_graph=False, strict=False):
         if v is not None:
             v = _vector(v, inputs, several, "jvp", create_graph)
         elif not _needs_no_vector(inputs):
-            raise RuntimeError(
-                "The vector v can only be None if the input to the user-provided function is a single Tensor with a single element."
-            )
+            raise RuntimeError("The vector v can only be None if the input to the user-provided function is a single Tensor with a single element.")
         several_outputs, outputs = _as_tuple(func(*inputs), "outputs of the user-provided function", "jvp")
         _check_dependent(outputs, "outputs", strict)
         # Backward is linear: any finite gradients give the same graph.
@@ -234,9 +225,7 @@ def _gradient(func, inputs, v, create_graph, strict, name):
     if v is not None:
         v = _vector(v, inputs, several, name, create_graph)
     elif not _needs_no_vector(inputs):
-        raise RuntimeError(
-            "The vector v can only be None if the input to the user-provided function is a single Tensor with a single element."
-        )
+        raise RuntimeError("The vector v can only be None if the input to the user-provided function is a single Tensor with a single element.")
     several_outputs, outputs = _as_tuple(func(*inputs), "outputs of the user-provided function", name)
     _check_dependent(outputs, "outputs", strict)
     if several_outputs:
@@ -383,8 +372,7 @@ def _rows(number, output, inputs, create_graph, strict):
                 )
             found[i].append(grad)
     return tuple(
-        (runtime.stack(rows) if rows else one.new_zeros((0, *one.shape))).view((*output.shape, *one.shape))
-        for rows, one in zip(found, inputs)
+        (runtime.stack(rows) if rows else one.new_zeros((0, *one.shape))).view((*output.shape, *one.shape)) for rows, one in zip(found, inputs)
     )
 
 
@@ -401,9 +389,7 @@ def _by_columns(func, inputs, create_graph, strict, vectorize):
             'set `strict=False` or `strategy="reverse-mode"`.'
         )
     if not vectorize:
-        raise NotImplementedError(
-            "Computing Jacobian using forward-AD or forward-over-reverse Hessian isonly implemented for `vectorize=True`."
-        )
+        raise NotImplementedError("Computing Jacobian using forward-AD or forward-over-reverse Hessian isonly implemented for `vectorize=True`.")
     several, inputs = _as_tuple(inputs, "inputs", "jacobian")
     blocks, several_outputs = None, False
     for place, one in enumerate(inputs):

@@ -171,6 +171,7 @@ def get_numerical_jacobian_wrt_specific_input(fn, input_idx, inputs, outputs, ep
     found = [outputs[i].new_zeros((input.numel(), outputs[i].numel()), dtype=dtype) for i in wanted]
     data = input.data  # writing to it is no change that backward would see
     for row, at in enumerate(_ones_at(input.shape)):
+
         def difference(step, at=at):
             return _difference(lambda: _cloned_outputs(fn, inputs), data[at], step, eps, functools.partial(_same_kind, eps=eps, at=at))
 
@@ -185,9 +186,7 @@ def _numerical_jacobians(fn, inputs, outputs=None, target=None, eps=1e-3, is_for
     if outputs is None:
         outputs = _as_tuple(fn(*_as_tuple(inputs)))
     if not is_forward_ad and any(one.is_complex() for one in outputs):
-        raise ValueError(
-            "Expected output to be non-complex. get_numerical_jacobian no longer supports functions that return complex outputs."
-        )
+        raise ValueError("Expected output to be non-complex. get_numerical_jacobian no longer supports functions that return complex outputs.")
     target = inputs if target is None else target
     places = [i for i, one in enumerate(_as_tuple(target)) if _needs_grad(one)]
     return [
@@ -331,9 +330,7 @@ def get_analytical_jacobian(inputs, output, nondet_tol=0.0, grad_out=1.0):
     if grad_out != 1.0:
         raise ValueError("Expected grad_out to be 1.0. get_analytical_jacobian no longer supports values of grad_out != 1.0.")
     if output.is_complex():
-        raise ValueError(
-            "Expected output to be non-complex. get_analytical_jacobian no longer supports functions that return complex outputs."
-        )
+        raise ValueError("Expected output to be non-complex. get_analytical_jacobian no longer supports functions that return complex outputs.")
     backward = _backward_of(output, _leaves(inputs))
     found, sizes_ok, dtypes_ok = _stacked(_rows(backward, output), inputs, output.numel())
     again = _stacked(_rows(backward, output), inputs, output.numel())[0]
@@ -377,9 +374,7 @@ def _forward_jacobians(fn, inputs, outputs, check, us=None):
 
 def _duals(inputs):
     """The inputs with tangents of zeros where they need gradients, and these tangents."""
-    duals = [
-        forward_ad.make_dual(one.detach(), runtime.zeros_like(one, requires_grad=False)) if _needs_grad(one) else one for one in inputs
-    ]
+    duals = [forward_ad.make_dual(one.detach(), runtime.zeros_like(one, requires_grad=False)) if _needs_grad(one) else one for one in inputs]
     return duals, [forward_ad.unpack_dual(dual).tangent for dual, one in zip(duals, inputs) if _needs_grad(one)]
 
 
@@ -392,10 +387,7 @@ def _mismatch(analytical, numerical, output, input, check):
     if place in check.complex_places:
         prefix = f"While considering the {'imaginary' if check.imaginary else 'real'} part of complex {element} only, "
     mode = "computed with forward mode " if check.forward else ""
-    return (
-        f"{prefix}Jacobian {mode}mismatch for output {output:d} with respect to input {input:d},\n"
-        f"numerical:{numerical}\nanalytical:{analytical}\n"
-    )
+    return f"{prefix}Jacobian {mode}mismatch for output {output:d} with respect to input {input:d},\nnumerical:{numerical}\nanalytical:{analytical}\n"
 
 
 def _check_slow(func, func_out, inputs, outputs, check):
@@ -455,9 +447,7 @@ def _check_fast(func, func_out, inputs, outputs, check):
     if check.forward:
         analytical = _forward_jacobians(func, inputs, _as_tuple(func_out), check, us)
     else:
-        by_output = [
-            [_product_with(u, vj.squeeze(1)) for vj, u in zip(_analytical(inputs, output, check, v), us)] for output, v in zip(outputs, vs)
-        ]
+        by_output = [[_product_with(u, vj.squeeze(1)) for vj, u in zip(_analytical(inputs, output, check, v), us)] for output, v in zip(outputs, vs)]
         analytical = list(zip(*by_output))
     for i, row in enumerate(numerical):
         for j, n in enumerate(row):
@@ -574,6 +564,14 @@ class _NoGradient(Function):
         return None
 
 
+class UndefinedGrad:
+    """``UndefinedGrad()(tensor)`` is the tensor, with a node whose backward gives no gradient."""
+
+    def __call__(self, *tensors):
+        made = tuple(map(_NoGradient.apply, tensors))
+        return made if len(made) > 1 else made[0]
+
+
 _MISSING_HINT = 'Please look at "Notes about undefined output gradients" in "tools/autograd/derivatives.yaml"'
 
 
@@ -598,9 +596,7 @@ def _check_missing_gradients(func, inputs):
             raise GradcheckError(f"Expected backward function to handle undefined output grads. {_MISSING_HINT}") from e
         if any(one is not None and not bool((one == 0).all()) for one in grads):
             _warn_of_missing()
-            raise GradcheckError(
-                "Expected all input grads to be undefined or zero when all output grads are undefined or zero. " + _MISSING_HINT
-            )
+            raise GradcheckError("Expected all input grads to be undefined or zero when all output grads are undefined or zero. " + _MISSING_HINT)
 
 
 def _warn_of_missing():

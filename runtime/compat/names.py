@@ -132,6 +132,12 @@ class AliasModule(ModuleType):
             raise AttributeError(f"module '{self.__name__}' has no attribute '{attribute}' (runtime.compat knows no such name)")
         return value
 
+    def __setattr__(self, attribute, value):
+        # Importing a module binds it in its package; a function of the same name stays the attribute, as in PyTorch.
+        if isinstance(value, AliasModule) and f"{self.__name__}.{attribute}" in NAMES:
+            return
+        super().__setattr__(attribute, value)
+
     def __dir__(self):
         prefix = self.__name__ + "."
         names = {n[len(prefix) :].partition(".")[0] for n in _all_names() if n.startswith(prefix)}

@@ -249,7 +249,8 @@ cdef PyObject *custom_autograd_kernel(rt_operator *op, rt_keyset ks, PyObject *c
     cdef PyObject *result
     if is_at_the_end(op, ks, rest):
         return NULL
-    if unlikely(not rt_tls_state.no_grad) and any_needs_grad(op, args, n):
+    if (not rt_tls_state.no_grad and any_needs_grad(op, args, n)
+            or unlikely(forward_level >= 0) and not rt_tls_state.no_forward_grad and any_has_tangent(op, args, n)):
         if formula_recorder is None and load_custom_autograd() < 0:
             return NULL
         return call_python(op, ks, args, n, <PyObject *>formula_recorder, PASS_KEYSET | PASS_OPERATOR)

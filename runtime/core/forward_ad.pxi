@@ -96,6 +96,13 @@ cdef int set_tangent(object tensor, object tangent) except -1:
     return 0
 
 
+cdef inline int pass_tangent(PyObject *source, object alias) except -1:
+    """Let a tensor on the memory of another one have its tangent."""
+    if unlikely(forward_level >= 0) and tangent_of(source) != NULL:
+        set_tangent(alias, <object>tangent_of(source))
+    return 0
+
+
 def _set_tangent(tensor not None, tangent not None):
     """Let a tensor have a tangent, at the level that is open."""
     if forward_level < 0:
@@ -158,7 +165,9 @@ cdef int propagate_tangents(rt_operator *op, PyObject *const *args, Py_ssize_t n
     cdef Derivative d = <Derivative>op.derivative
     cdef int i
     from runtime.autograd.forward_mode import propagate, refuse_unknown
-    arguments = [python_value(&op.args[i], args[i]) for i in range(n)]
+    # Numbers that stand for tensors stay tensors: formulas call their methods.
+    arguments = [<object>args[i] if op.args[i].kind == RT_ARG_TENSOR and not op.args[i].flags & RT_ARGF_LIST
+                 else python_value(&op.args[i], args[i]) for i in range(n)]
     names = [<object>op.args[i].name for i in range(n)]
     for i in range(n):
         if op.args[i].flags & RT_ARGF_OUT:

@@ -52,6 +52,7 @@ cdef extern from "runtime/core/node.h":
         PyObject *post_hooks
         PyObject *tangent
         PyObject *replay
+        PyObject *kept
         int64_t view_version
         uint32_t output_nr
         uint8_t retains_grad

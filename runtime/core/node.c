@@ -224,7 +224,6 @@ static void forget_accumulator(RtNode *n)
 
 static void drop_contents(RtNode *n)
 {
-    forget_accumulator(n);
     drop_slots(n);
     drop_saved(n);
     Py_CLEAR(n->payload);
@@ -269,6 +268,7 @@ static void operator_node_dealloc(PyObject *o)
     RtNode *n = RT_NODE(o);
     if (n->tracked)
         PyObject_GC_UnTrack(o);
+    forget_accumulator(n); /* at once: until its turn comes nobody may find it */
     if (RT_UNLIKELY(n->weakrefs != NULL))
         PyObject_ClearWeakRefs(o);
     bury(n);
@@ -391,6 +391,7 @@ static int ext_traverse(rt_ext *e, visitproc visit, void *arg)
     Py_VISIT(ext->post_hooks);
     Py_VISIT(ext->tangent);
     Py_VISIT(ext->replay);
+    Py_VISIT(ext->kept);
     return 0;
 }
 
@@ -402,6 +403,7 @@ static void ext_dealloc(rt_ext *e)
     Py_XDECREF(ext->post_hooks);
     Py_XDECREF(ext->tangent);
     Py_XDECREF(ext->replay);
+    Py_XDECREF(ext->kept);
     PyMem_Free(ext);
 }
 

@@ -117,11 +117,11 @@ cdef PyObject *record_call(rt_operator *op, rt_keyset ks, PyObject *const *args,
             result = record_result(op, d, node, args, n, result)
         else:
             record_results(op, d, node, args, result)
+        if unlikely(involved):
+            propagate_tangents(op, args, n, primal, <object>result)   # formulas find the results with their history, nodes save them with tangents
         for i in range(d.n_saves):
             if d.saves[i].place < 0 and d.saves[i].wanted_for & wanted:
                 save_result(op, d, node, &node.saved[i], result, d.saves[i])
-        if unlikely(involved):
-            propagate_tangents(op, args, n, primal, <object>result)   # formulas find the results with their history
         RT_DEC(node)
         return result
     except BaseException as e:

@@ -96,6 +96,7 @@ cdef int save_tensor(rt_saved *s, PyObject *tensor, RtNode *output_of, uint32_t 
         return pack_tensor(s, <object>tensor, <object>tensor, pack, unpack)
     if unlikely(s.is_output):
         value = without_history(<object>tensor)
+        pass_tangent(tensor, value)
         tensor = <PyObject *>value
     RT_INC(tensor)
     s.value = tensor
@@ -169,6 +170,7 @@ cdef object unpack_saved(RtNode *node, rt_saved *s, bint with_history):
         result = without_history(<object>s.value)
     r = RT_TENSOR(<void *>result)
     give_history(result, <PyObject *>node, s.nr)
+    pass_tangent(s.value, result)
     return result
 
 
@@ -208,7 +210,9 @@ cdef object unpack_packed(RtNode *node, rt_saved *s):
             r.flags |= RT_T_REQUIRES_GRAD
             if rt_grad_ext_of(r) == NULL:
                 raise_current()
-            (<rt_grad_ext *>r.ext).accumulator = s.history   # borrowed: it lives as long as what was saved
+            RT_INC(s.history)
+            (<rt_grad_ext *>r.ext).kept = s.history
+            (<rt_grad_ext *>r.ext).accumulator = s.history
             return result
         result = without_history(result)
         give_history(result, s.history, s.nr)

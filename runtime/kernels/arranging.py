@@ -42,6 +42,10 @@ def repeat_interleave_Tensor(repeats, *, output_size=None):
 
 
 def repeat_interleave_self_Tensor(self, repeats, dim=None, *, output_size=None):
+    # Lazy bits go through: what is in memory is repeated.
+    for is_set, toggle in ((self.is_conj(), aten._conj.default), (self.is_neg(), aten._neg_view.default)):
+        if is_set:
+            return toggle(aten.repeat_interleave.self_Tensor(toggle(self), repeats, dim, output_size=output_size))
     if dim is None:
         self, dim = aten.flatten.using_ints(self), 0
     length = self.size(dim)

@@ -81,7 +81,7 @@ class _Tables:
     """The text of operators.c while it grows; arrays that several operators need are written once."""
 
     def __init__(self, sources: Sources, operators: list[Operator]):
-        self.path, self.lists, self.keys, self.tags = sources.operators, sources.lists, sources.keys, sources.tags
+        self.path, self.keys, self.tags = sources.operators, sources.keys, sources.tags
         self.numbers = {f.name: i for i, f in enumerate(operators)}
         self.shared: dict[tuple[str, str], str] = {}
         self.definitions: list[str] = []
@@ -150,7 +150,7 @@ class _Tables:
         self.symbols.setdefault(name, declaration)
 
     def kernels(self, f: Operator) -> str:
-        debug, listed = _c_string(f"{self.path.name}:{f.line}"), _c_string(self.lists.name)
+        debug, listed = _c_string(f"{self.path.name}:{f.line}"), _c_string("keys.yaml")
         rows = []
         for key, how, name in f.kernels:
             number = self.keys[key]

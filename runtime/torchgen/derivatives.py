@@ -161,6 +161,8 @@ def _entries(path: Path, operators: list[Operator]) -> list[_Entry]:
                     if i not in arguments or arguments[i].real_type.info.kind != "Tensor":
                         fail(f"{i!r} is no tensor argument")
                 formulas.append((inputs, _parse(text, fail)))
+            places = list(arguments)
+            formulas.sort(key=lambda pair: places.index(pair[0][0]))  # noqa: B023
             outputs = raw.get("outputs")
             if outputs == "none":
                 outputs = [False] * len(operator.schema.returns)
@@ -206,8 +208,7 @@ def _gradient(entry: _Entry, path: Path, others: set[str]) -> tuple[str, str]:
     """The text of the function of an entry's gradients, and its row of the table."""
     saves = _Saves(entry)
     inputs: list[str] = []
-    values: list[str] = []
-    starred = []
+    values: list[tuple[tuple[str, ...], str, int]] = []
     for names, formula in entry.formulas:
         bits = [1 << (len(inputs) + i) for i in range(len(names))]
         saves.bits = sum(bits)
@@ -217,11 +218,7 @@ def _gradient(entry: _Entry, path: Path, others: set[str]) -> tuple[str, str]:
             flags = ", ".join(f"_mask & {b} != 0" for b in bits)
             text = ast.unparse(_replace_mask(formula, name, f"({flags}{',' if len(bits) == 1 else ''})"))
             saves.others.discard(name)
-        if len(names) == 1:
-            values.append((text, bits[0]))
-        else:
-            starred.append(len(values))
-            values.append((text, sum(bits)))
+        values.append((names, text, sum(bits)))
         inputs += names
     single = len(entry.formulas) == 1
     grads = "grads" in saves.others
@@ -232,15 +229,13 @@ def _gradient(entry: _Entry, path: Path, others: set[str]) -> tuple[str, str]:
     if grads:
         lines.append("    grad = grads[0]")
     if single:
-        lines.append(f"    return {values[0][0]}")
+        lines.append(f"    return {values[0][1]}")
     else:
-        parts = []
-        for i, (text, bit) in enumerate(values):
-            n = bin(bit).count("1")
-            if i in starred:
-                parts.append(f"*({text} if _mask & {bit} else ({'None, ' * n}))")
-            else:
-                parts.append(f"{text} if _mask & {bit} else None")
+        # In the order of PyTorch, which goes by names: modes see the calls.
+        for names, text, bits in sorted(values, key=lambda value: ", ".join(value[0])):
+            nothing = "None" if len(names) == 1 else f"({'None, ' * len(names)})"
+            lines.append(f"    {'_and_'.join(names)}_grad_ = {text} if _mask & {bits} else {nothing}")
+        parts = [f"{'*' * (len(names) > 1)}{'_and_'.join(names)}_grad_" for names, _, _ in values]
         lines.append(f"    return ({', '.join(parts)})")
     places = {name: i for i, name in enumerate(entry.arguments)}
     rows = []

@@ -39,7 +39,7 @@ _SHARING = frozenset(["detach", "view.dtype"])
 #: Base names of the operators that take a Python number where a Tensor is declared, in-place forms included. PyTorch
 #: keeps this list in the binder of `torch.ops`; nothing in a schema tells.
 NUMBERS_AS_TENSORS = frozenset(
-    ["_to_copy", "add", "copy", "div", "divide", "floor_divide", "mul", "multiply", "sub", "subtract", "to", "true_divide"]
+    ["_conj", "_to_copy", "add", "copy", "div", "divide", "floor_divide", "mul", "multiply", "sub", "subtract", "to", "true_divide"]
 )
 
 
@@ -76,7 +76,8 @@ class Kernel(NamedTuple):
 class Sources(NamedTuple):
     """The files that declare operators, and what entries may refer to.
 
-    `lists` is kernels/keys.yaml, or None for none of what it lists; `keys` are from `dispatch_keys`, `tags` from `read_tags`, `python` from `python_kernels`, `c` from `c_names`.
+    `lists` is kernels/keys.yaml, or None where there is none;
+    `keys` are from `dispatch_keys`, `tags` from `read_tags`, `python` from `python_kernels`, `c` from `c_names`.
     """
 
     operators: Path
@@ -94,7 +95,7 @@ class Sources(NamedTuple):
         return Sources(
             root / "kernels" / "native_functions.yaml",
             tags,
-            root / "kernels" / "keys.yaml",
+            lists if (lists := root / "kernels" / "keys.yaml").is_file() else None,
             dispatch_keys(root / "include" / "runtime" / "keys.h"),
             read_tags(tags),
             python_kernels(root / "runtime" / "kernels"),
