@@ -321,8 +321,8 @@ def non_differentiable_outputs(m):
     yield c is x, c.requires_grad, c.grad_fn
     H = function(m, lambda ctx, x: (ctx.mark_non_differentiable(3), x * 2)[1], lambda ctx, g: g)
     yield attempt(H.apply, x)
-    I = function(m, lambda ctx, x: (ctx.mark_non_differentiable(x * 5), x * 2)[1], lambda ctx, g: g)
-    yield attempt(I.apply, x)
+    J = function(m, lambda ctx, x: (ctx.mark_non_differentiable(x * 5), x * 2)[1], lambda ctx, g: g)
+    yield attempt(J.apply, x)
 
 
 @programs

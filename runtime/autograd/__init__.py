@@ -30,6 +30,7 @@ __all__ = [
 # Name -> the module that has it; None for modules themselves.
 _LATER = {
     "GradcheckError": "gradchecks",
+    "_unsafe_preserve_version_counter": "scopes",
     "Variable": "variable",
     "gradcheck": "gradchecks",
     "gradgradcheck": "gradchecks",

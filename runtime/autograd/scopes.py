@@ -1,9 +1,12 @@
 """Decorating with scopes: each call of the function, and each step of a generator, runs inside a scope of its own."""
 
+import contextlib
 import functools
 import inspect
 import sys
 import warnings
+
+from runtime import _core
 
 
 def scoped(make, func):
@@ -59,3 +62,14 @@ def _scoped_generator(make, func):
             return e.value
 
     return inside
+
+
+@contextlib.contextmanager
+def _unsafe_preserve_version_counter(tensors):
+    """For a ``with`` block: writes to a tensor, or to each of a tuple, leave its version as it was."""
+    tensors = tensors if isinstance(tensors, tuple) else (tensors,)
+    versions = [t._version for t in tensors]
+    try:
+        yield
+    finally:
+        _core._unsafe_set_version_counter(tensors, versions)

@@ -825,6 +825,20 @@ cdef class Tensor(TensorBase):
         unary(RT_OP_aten_imag, self).copy_(value)
 
 
+def _unsafe_set_version_counter(tensors, versions):
+    """Let tensors have other versions: writes that autograd need not know of are forgotten so."""
+    cdef RtTensor *t
+    for tensor, version in zip(tensors, versions, strict=True):
+        if not rt_is_tensor(<PyObject *>tensor):
+            raise TypeError(f"expected a Tensor, but got {class_name(tensor)}")
+        t = RT_TENSOR(<void *>tensor)
+        if version < 0:
+            raise RuntimeError("Cannot set a version_counter to a value less than 0: " + str(version))
+        if rt_version_of(t) == NULL:
+            raise_current()
+        t.version.value = version
+
+
 cdef enum:
     KIND_BOOL, KIND_INT, KIND_FLOAT, KIND_COMPLEX
 
