@@ -92,6 +92,7 @@ typedef struct rt_grad_ext {
     PyObject *tangent;     /* of forward mode, or NULL */
     PyObject *replay;      /* how to make a view of its base anew where `as_strided` cannot, or NULL */
     int64_t view_version;  /* with `knows_version`: the version of a view when it was made without history */
+    PyObject *kept;        /* keeps `accumulator` alive where it is another tensor's node, or NULL */
     uint32_t output_nr;    /* which output of its grad_fn it is */
     uint8_t retains_grad;
     uint8_t is_primal;     /* a view that has no tangent whatever it looks at has */
