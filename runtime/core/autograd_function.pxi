@@ -216,12 +216,19 @@ cdef set identities(object tensors, str what):
     return {<uintptr_t><PyObject *>one for one in tensors}
 
 
+cdef inline bint is_among(tuple args, PyObject *one) noexcept:
+    cdef Py_ssize_t i
+    for i in range(RT_SIZE(<PyObject *>args)):
+        if RT_TUPLE_ITEMS(<PyObject *>args)[i] == one:
+            return True
+    return False
+
+
 cdef list wrap_outputs(object ctx, FunctionState state, tuple args, tuple outputs, bint executable):
     """Give what `forward` returned its history."""
     cdef RtNode *n = RT_NODE(<void *>ctx)
     cdef set dirty = identities(state.dirty_tensors, "dirty_tensors")
     cdef set fixed = identities(state.non_differentiable, "non_differentiable")
-    cdef set inputs = {<uintptr_t><PyObject *>one for one in args if rt_is_tensor(<PyObject *>one)}
     cdef list wrapped = []
     cdef RtTensor *t
     cdef uint32_t nr = 0
@@ -245,7 +252,7 @@ cdef list wrap_outputs(object ctx, FunctionState state, tuple args, tuple output
             nr += 1
             continue
         t = RT_TENSOR(<void *>one)
-        is_input = <uintptr_t><PyObject *>one in inputs
+        is_input = is_among(args, <PyObject *>one)
         is_modified = dirty is not None and <uintptr_t><PyObject *>one in dirty
         differentiable = executable and (fixed is None or <uintptr_t><PyObject *>one not in fixed) and has_derivative_dtype(t)
         if not differentiable:
