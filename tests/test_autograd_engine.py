@@ -1,10 +1,12 @@
 """The engine: what runs, in which order, what is accumulated and returned, and which errors it raises."""
 
+import gc
 import threading
 import warnings  # noqa: F401
 
 import pytest
 
+import runtime as rt
 from tests.programs import Programs, attempt, warned
 
 programs = Programs()
@@ -1305,3 +1307,16 @@ def allow_mutation_not_needed(m):
 def test_as_pytorch(name):
     pytest.importorskip("torch")
     programs.compare(name)
+
+
+def test_a_node_that_python_makes_is_no_recorded_call_and_dies_well():
+    with pytest.raises(TypeError, match="cannot create"):
+        rt._core.AccumulateGrad()
+    kind = type((rt.ones(2, requires_grad=True) * 2).grad_fn)
+    for one in (rt._core.Node, rt._core.AccumulateGrad, rt._core.CopySlices, kind):
+        made = one.__new__(one)
+        with pytest.raises(RuntimeError, match="no recorded call"):
+            rt.autograd.backward([(made, 0)], [rt.ones(2)])
+        del made
+        gc.collect()
+        assert [(rt.ones(2, requires_grad=True) * i).sum().item() for i in range(3)] == [0, 2, 4]

@@ -415,7 +415,7 @@ cdef int apply_node(RtNode *n, PyObject **grads, PyObject **made) except -1:
     elif n.kind == RT_NODE_PYTHON:
         apply_custom(n, grads, made)
     else:
-        raise RuntimeError(<object>n.payload)
+        raise RuntimeError("no recorded call made this node" if n.payload == NULL else <object>n.payload)
     return 0
 
 

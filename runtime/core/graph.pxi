@@ -91,6 +91,11 @@ cdef class Node:
     cdef rt_node_body body
     cdef object gc_marker  # never used: makes Cython give the type a place in garbage collection
 
+    def __cinit__(self, *args, **kwargs):
+        # Whatever Python code makes is a node without a call, and the garbage collector's from the beginning.
+        rt_node_emplace(RT_NODE(<void *>self), RT_NODE_ERROR)
+        RT_NODE(<void *>self).tracked = 1
+
     def __init__(self):
         raise TypeError(f"cannot create '{type(self).__name__}' instances")
 
