@@ -679,9 +679,9 @@ cdef int set_tensor_hooks(object self, object hooks) except -1:
     return 0
 
 
-for _method, _name in ((_tensor_register_hook, "register_hook"), (_tensor_retain_grad, "retain_grad"),
-                       (_tensor_register_post_accumulate_grad_hook, "register_post_accumulate_grad_hook")):
-    _method.__name__ = _name
+_tensor_register_hook.__name__ = "register_hook"
+_tensor_retain_grad.__name__ = "retain_grad"
+_tensor_register_post_accumulate_grad_hook.__name__ = "register_post_accumulate_grad_hook"
 rt_type_set(<PyTypeObject *>Tensor, "register_hook", _tensor_register_hook)
 rt_type_set(<PyTypeObject *>Tensor, "register_post_accumulate_grad_hook", _tensor_register_post_accumulate_grad_hook)
 rt_type_set(<PyTypeObject *>Tensor, "retain_grad", _tensor_retain_grad)
