@@ -70,7 +70,7 @@ ROWS = [
     Row("autograd", "forward + backward of `(x @ W).relu().sum()`, 16x16", (Faster("torch", 8),), recorded,
         beside("(xr @ w).relu().sum().backward()")),
     Row("autograd", "`autograd.Function` forward", (Faster("torch", 10),), recorded, beside("F.apply(ar)")),
-    Row("autograd", "`no_grad()` enter + exit", (Faster("torch", 10),), recorded, beside("with no_grad(): pass")),
+    Row("autograd", "`no_grad()` enter + exit", (Faster("torch", 10),), recorded, beside("with no_grad():\n    pass")),
     Row("autograd", "backward over a chain of 1,000,000 nodes", (Faster("torch", 3),), chain, beside("end.backward(one, retain_graph=True)"),
         quick=False),
     Row("autograd", "training step of a 3-layer MLP (64-256-256-10, batch 64)", (Faster("torch", 2),), training, beside("step()")),

@@ -192,7 +192,7 @@ def body(data, ndim, indent, number):
 
 def elements(tensor):
     """The elements as a NumPy array of a dtype that NumPy itself knows, lazy conjugation and negation applied."""
-    if tensor._is_zerotensor():
+    if _core._dispatch_keys(tensor).has(_core.DispatchKey.ZeroTensor):
         tensor = tensor.clone()
     array = _core._numpy_view(tensor.cfloat() if tensor.dtype == _core.dtype_names["complex32"] else tensor)
     if array.dtype.kind == "V" or array.dtype.char not in "?bBhHiIlLqQefdFD":

@@ -166,7 +166,7 @@ def run(op, dtypes=DTYPES, limit=None, report=None, double=False, forward=False)
     return Row(name_of(op), samples, matched, why)
 
 
-def write(rows, double, forward):
+def write(rows, double, forward, limit):
     """Make docs/gradient-oracle.md."""
     full = [r for r in rows if r.samples and r.matched == r.samples]
     counted = [r for r in rows if r.samples]
@@ -175,7 +175,8 @@ def write(rows, double, forward):
         "# Gradients compared with PyTorch",
         "",
         f"`python -m tests.grad_oracle --write`: {kinds} of every differentiable entry of PyTorch 2.13's operator database on its own sample "
-        f"inputs, in float64 and complex128. {len(full)} of {len(counted)} entries match in every sample.",
+        f"inputs, in float64 and complex128{'' if limit is None else f' (the first {limit} of each)'}.",
+        f"{len(full)} of {len(counted)} entries match in every sample. Deviations that are meant are in [deviations.md](deviations.md).",
         "",
         "| entry | samples | matched | what differs first |",
         "|---|---:|---:|---|",
@@ -209,7 +210,7 @@ def main(argv=None):
             print(f"{row.name:45} {row.matched:5} of {row.samples:5}  {row.why or ''}"[:220], flush=True)
     print(f"{sum(r.matched == r.samples for r in rows)} of {len(rows)} entries match in every sample")
     if options.write:
-        write(rows, options.double, options.forward)
+        write(rows, options.double, options.forward, options.limit)
     return 0
 
 

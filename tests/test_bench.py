@@ -50,7 +50,7 @@ def as_arrays(value):
     if isinstance(value, (tuple, list)):
         return [as_arrays(v) for v in value]
     value = getattr(value, "elem", value)  # of a wrapper subclass
-    return value.numpy() if hasattr(value, "numpy") else value
+    return value.detach().numpy() if hasattr(value, "detach") else value
 
 
 def agree(a, b):

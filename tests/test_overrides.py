@@ -20,7 +20,6 @@ DIFFERENT = {
     "mode: [r for r in x]": "iteration asks for unbind alone",
     "s._base": AUTOGRAD,
     "type(s.grad), type(s._base)": AUTOGRAD,
-    "mode: torch.is_grad_enabled()": AUTOGRAD,
     "mode: torch.set_grad_enabled(True) is not None": AUTOGRAD,
     "mode: torch.no_grad().__enter__()": AUTOGRAD,
     "torch.full((2,), s[0,0])": "a tensor as a number is asked for its item",

@@ -112,7 +112,7 @@ def test_the_copying_variant_of_a_view_is_made_of_it(tmp_path):
         "- func: v_copy(Tensor self) -> Tensor\n  dispatch:\n    CompositeExplicitAutogradNonFunctional: v_copy\n"
         "  autogen: v_copy.out\n  tags: view_copy\n",
     )
-    assert kernels(ops["v_copy"]) == {"CompositeExplicitAutogradNonFunctional": ("made", "v")}
+    assert kernels(ops["v_copy"]) == {"CompositeExplicitAutogradNonFunctional": ("made", "v"), "Autograd": ("generic", "rt_autograd_kernel")}
     assert kernels(ops["v_copy.out"])["CompositeExplicitAutograd"] == ("made", "v_copy")
 
 
@@ -141,7 +141,7 @@ def test_announced_variants_are_made_and_offered_to_nobody(tmp_path):
     ops = read(tmp_path, text)
     assert str(ops["w"].schema) == "aten::w(Tensor self, int n, *, bool b=False) -> Tensor"
     assert str(ops["w.out"].schema) == "aten::w.out(Tensor self, int n, *, bool b=False, Tensor(a!) out) -> Tensor(a!)"
-    assert kernels(ops["w"]) == {"CompositeExplicitAutograd": ("made", "w_")}
+    assert kernels(ops["w"]) == {"CompositeExplicitAutograd": ("made", "w_"), "Autograd": ("generic", "rt_autograd_kernel")}
     assert kernels(ops["w.out"])["CompositeExplicitAutograd"] == ("made", "w")
     assert [p.name for p in public_functions(list(ops.values()))] == ["w_"]
     assert "generated" in ops["w"].tags
@@ -220,10 +220,11 @@ def test_tags_fit_a_tag_set(tmp_path):
 
 
 def copy_sources(tmp_path):
-    for name in ("kernels/native_functions.yaml", "kernels/tags.yaml", "include/runtime/keys.h", *TEMPLATES):
+    for name in ("kernels/native_functions.yaml", "kernels/tags.yaml", "kernels/derivatives.yaml", "include/runtime/keys.h", *TEMPLATES):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    shutil.copytree(ROOT / "runtime" / "kernels", tmp_path / "runtime" / "kernels")
+    for package in ("kernels", "derivatives"):
+        shutil.copytree(ROOT / "runtime" / package, tmp_path / "runtime" / package)
     kernels = " ".join(sorted(SOURCES.c))
     (tmp_path / "kernels" / "all.c").write_text(f"{kernels} quite_new second")
     out = tmp_path / "out"
@@ -234,7 +235,7 @@ def copy_sources(tmp_path):
 def test_the_same_list_gives_the_same_bytes(tables, tmp_path):
     paths = generate(ROOT, tmp_path)
     assert sorted(p.name for p in paths) == [
-        "__init__.pyi", "_core.pyi", "fft.pyi", "linalg.pyi", "operators.c", "operators.md", "rt_builtins.h", "special.pyi",
+        "__init__.pyi", "_core.pyi", "derivatives.py", "fft.pyi", "linalg.pyi", "operators.c", "operators.md", "rt_builtins.h", "special.pyi",
     ]  # fmt: skip
     for path in paths:
         assert path.read_bytes() == (tables / path.name).read_bytes()
