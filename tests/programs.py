@@ -37,6 +37,7 @@ class Programs(dict):
         """Run a program on both sides and compare what it shows."""
         import torch
 
+        gc.freeze()  # what there is before is no business of a program's collections
         want = outcomes(torch, self[name])
         got = outcomes(ours, self[name])
         for i, (one, other) in enumerate(zip(got, want)):
