@@ -343,4 +343,3 @@ def is_autocast_cache_enabled():
 def set_autocast_cache_enabled(bint enabled):
     """Let casts of weights be kept in this thread, or not."""
     rt_autocast.keeps_no_casts = not enabled
-

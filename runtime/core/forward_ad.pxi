@@ -179,5 +179,3 @@ cdef int propagate_tangents(rt_operator *op, PyObject *const *args, Py_ssize_t n
     inputs = [d.inputs[i] for i in range(d.n_inputs)]
     propagate(overload_of(op), names, arguments, inputs, d.tangent, d.outputs, made, primal, _set_tangent)
     return 0
-
-

@@ -551,7 +551,8 @@ cdef int install_default_fallbacks() except -1:
         fallbacks[key_values[name]] = fallthrough_kernel_object(where)
     for name in ("Other", "CPU", "CUDA", "XLA", "MPS", "XPU", "HPU", "Lazy", "MTIA", "MAIA", "PrivateUse1", "Meta"):
         fallbacks[key_values["Autograd" + name]] = new_kernel(unregistered_autograd, NULL, None, where, 0)
-    fallbacks[key_values["Conjugate"]] = new_kernel(lazy_fallback, <void *><uintptr_t>K_Conjugate, None, "registered at runtime/core/lazy_bits.pxi", 0)
+    fallbacks[key_values["Conjugate"]] = new_kernel(lazy_fallback, <void *><uintptr_t>K_Conjugate, None,
+                                                    "registered at runtime/core/lazy_bits.pxi", 0)
     fallbacks[key_values["Negative"]] = new_kernel(lazy_fallback, <void *><uintptr_t>K_Negative, None, "registered at runtime/core/lazy_bits.pxi", 0)
     fallbacks[key_values["ZeroTensor"]] = new_kernel(zero_fallback, NULL, None, "registered at runtime/core/zero_tensor.pxi", 0)
     fallbacks[key_values["Meta"]] = new_kernel(meta_fallback, NULL, None, where, 0)

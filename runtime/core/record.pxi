@@ -50,7 +50,7 @@ cdef PyObject *record_call(rt_operator *op, rt_keyset ks, PyObject *const *args,
     cdef uint32_t edges, k
     cdef Py_ssize_t j
     cdef int64_t wanted = 0    # bits of the inputs that need a gradient
-    cdef bint involved = False # an argument has a tangent
+    cdef bint involved = False  # an argument has a tangent
     primal = None
     try:
         if unlikely(op.derivative == NULL):
