@@ -1320,3 +1320,23 @@ def test_a_node_that_python_makes_is_no_recorded_call_and_dies_well():
         del made
         gc.collect()
         assert [(rt.ones(2, requires_grad=True) * i).sum().item() for i in range(3)] == [0, 2, 4]
+
+
+def test_an_edge_for_an_output_that_a_node_has_not_is_an_error():
+    x = rt.ones(3, requires_grad=True)
+    first, second, _ = (x * 2).unbind()
+    node = first.grad_fn
+    for number in (3, 1_000_000):
+        with pytest.raises(IndexError, match="UnbindBackward0 has 3 outputs"):
+            rt.autograd.backward([(node, number)], [rt.ones(())])
+        with pytest.raises(IndexError, match="UnbindBackward0 has 3 outputs"):
+            rt.autograd.grad([first.sum() + second], [(node, number)], allow_unused=True)
+    with pytest.raises(OverflowError):
+        rt.autograd.grad([(node, -1)], [x], [rt.ones(())])
+    assert rt.autograd.grad([(node, 2)], [x], [rt.ones(())])[0].tolist() == [0, 0, 2]
+
+
+def test_objects_that_were_never_initialised_are_empty():
+    assert rt._core.SavedTensor.__new__(rt._core.SavedTensor).data is None
+    with pytest.raises(TypeError, match="no run of the engine"):
+        rt._core._Relay.__new__(rt._core._Relay)()

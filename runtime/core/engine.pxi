@@ -250,8 +250,8 @@ cdef class GraphTask:
         while self.n_ready > 0:
             place = self.next_ready()
             node = self.entries[place].node
-            n = RT_NODE(node).num_slots
-            if n <= 1:
+            n = max(RT_NODE(node).num_slots, 1)   # a node without outputs can be a root too
+            if n == 1:
                 one[0] = self.entries[place].one_grad
                 self.entries[place].one_grad = NULL
                 grads = one
@@ -950,6 +950,8 @@ cdef class _Relay:
     cdef object error
 
     def __call__(self):
+        if self.task is None:
+            raise TypeError("no run of the engine waits for this")
         cdef rt_tls *here = &rt_tls_state
         cdef rt_tls before = here[0]
         here[0] = self.state
@@ -1053,6 +1055,16 @@ cdef int set_captures(GraphTask task, list inputs, bint accumulate_grad) except 
     return 0
 
 
+cdef tuple checked_edge(object pair):
+    """(node, output) as Python code gives it; the output must be one of the node's."""
+    cdef uint32_t nr
+    node, nr = pair
+    cdef uint32_t outputs = RT_NODE(<void *>(<Node?>node)).num_slots
+    if nr >= max(outputs, 1):
+        raise IndexError(f"{node.name()} has {outputs} outputs, so an edge cannot be for output {nr}")
+    return node, nr
+
+
 def _run_backward(roots, grads, bint keep_graph, bint create_graph, inputs=(), bint allow_unreachable=False, bint accumulate_grad=False):
     """Run the graph backward from some tensors.
 
@@ -1086,8 +1098,7 @@ def _run_backward(roots, grads, bint keep_graph, bint create_graph, inputs=(), b
             node = steal(edge.node)
             edges.append((node, edge.nr))
         else:
-            node, nr = root
-            edges.append((<Node?>node, nr))
+            edges.append(checked_edge(root))
         grad = grads[i]
         if grad is None:
             if rt_is_tensor(<PyObject *>root) and RT_TENSOR(<void *>root).flags & RT_T_REQUIRES_GRAD:
@@ -1110,8 +1121,7 @@ def _run_backward(roots, grads, bint keep_graph, bint create_graph, inputs=(), b
                 node = steal(edge.node)
                 wanted.append((node, edge.nr))
             else:
-                node, nr = one
-                wanted.append((<Node?>node, nr))
+                wanted.append(checked_edge(one))
     found = run_backward(edges, starts, keep_graph, create_graph, wanted, accumulate_grad, allow_unreachable)
     if accumulate_grad or wanted is None:
         return None

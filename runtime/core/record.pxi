@@ -2,21 +2,24 @@
 # differs between operators stands in their Derivatives.
 
 
+cdef inline bint argument_needs_grad(rt_arg *spec, PyObject *value) noexcept:
+    """Whether a tensor argument needs a gradient, or one of a list of them."""
+    cdef Py_ssize_t j
+    if value == c_None:
+        return False
+    if likely(not spec.flags & RT_ARGF_LIST):
+        return needs_grad(RT_TENSOR(value))
+    for j in range(RT_SIZE(value)):
+        if RT_TUPLE_ITEMS(value)[j] != c_None and needs_grad(RT_TENSOR(RT_TUPLE_ITEMS(value)[j])):
+            return True
+    return False
+
+
 cdef inline bint any_needs_grad(rt_operator *op, PyObject *const *args, Py_ssize_t n) noexcept:
-    cdef Py_ssize_t i, j
-    cdef PyObject *value
+    cdef Py_ssize_t i
     for i in range(n):
-        if op.args[i].kind == RT_ARG_TENSOR:
-            value = args[i]
-            if value == c_None:
-                continue
-            if likely(not op.args[i].flags & RT_ARGF_LIST):
-                if needs_grad(RT_TENSOR(value)):
-                    return True
-            else:
-                for j in range(RT_SIZE(value)):
-                    if RT_TUPLE_ITEMS(value)[j] != c_None and needs_grad(RT_TENSOR(RT_TUPLE_ITEMS(value)[j])):
-                        return True
+        if op.args[i].kind == RT_ARG_TENSOR and argument_needs_grad(&op.args[i], args[i]):
+            return True
     return False
 
 
@@ -46,7 +49,7 @@ cdef PyObject *record_call(rt_operator *op, rt_keyset ks, PyObject *const *args,
     cdef RtNode *node = NULL
     cdef PyObject *result = NULL
     cdef PyObject *value
-    cdef int i, written
+    cdef int i
     cdef uint32_t edges, k
     cdef Py_ssize_t j
     cdef int64_t wanted = 0    # bits of the inputs that need a gradient
@@ -63,16 +66,10 @@ cdef PyObject *record_call(rt_operator *op, rt_keyset ks, PyObject *const *args,
         edges = d.n_inputs
         for i in range(d.n_inputs):
             value = args[d.inputs[i]]
-            if value == c_None:
-                continue
-            if likely(not op.args[d.inputs[i]].flags & RT_ARGF_LIST):
-                if needs_grad(RT_TENSOR(value)):
-                    wanted |= <int64_t>1 << i
-            else:
+            if unlikely(op.args[d.inputs[i]].flags & RT_ARGF_LIST) and value != c_None:
                 edges += <uint32_t>RT_SIZE(value) - 1
-                for j in range(RT_SIZE(value)):
-                    if RT_TUPLE_ITEMS(value)[j] != c_None and needs_grad(RT_TENSOR(RT_TUPLE_ITEMS(value)[j])):
-                        wanted |= <int64_t>1 << i
+            if argument_needs_grad(&op.args[d.inputs[i]], value):
+                wanted |= <int64_t>1 << i
         if unlikely(d.n_refused > 0):
             refuse_gradients(op, d, args)
         if not wanted:
@@ -134,16 +131,8 @@ cdef PyObject *record_call(rt_operator *op, rt_keyset ks, PyObject *const *args,
 cdef int refuse_gradients(rt_operator *op, Derivative d, PyObject *const *args) except -1:
     """The error of an argument that needs a gradient and cannot have one."""
     cdef int i
-    cdef Py_ssize_t j
-    cdef PyObject *value
     for i in range(d.n_refused):
-        value = args[d.refused[i]]
-        if value == c_None:
-            continue
-        if rt_is_tensor(value):
-            if not needs_grad(RT_TENSOR(value)):
-                continue
-        elif not any([one is not None and needs_grad(RT_TENSOR(<void *>one)) for one in <tuple>value]):
+        if not argument_needs_grad(&op.args[d.refused[i]], args[d.refused[i]]):
             continue
         name = operator_of(op).name.partition("::")[2]
         raise RuntimeError(f"The function '{name}' is not "
@@ -174,8 +163,7 @@ cdef inline PyObject *record_result(rt_operator *op, Derivative d, RtNode *node,
 
 cdef int record_results(rt_operator *op, Derivative d, RtNode *node, PyObject *const *args, PyObject *result) except -1:
     """Give several results, or a list of them, their history."""
-    cdef Py_ssize_t i, j
-    cdef uint32_t nr = 0, count = 0
+    cdef uint32_t nr = 0
     cdef PyObject *value
     cdef list found = []
     if op.nrets == 1 or RT_TYPE(result) != &c_tuple:
@@ -204,8 +192,6 @@ cdef int record_results(rt_operator *op, Derivative d, RtNode *node, PyObject *c
 
 cdef int save_argument(rt_operator *op, RtNode *node, rt_saved *s, PyObject *const *args, Save save) except -1:
     cdef PyObject *value = args[save.place]
-    cdef SavedTensor item
-    cdef Py_ssize_t j
     if value == c_None:
         return 0
     if save.part != PART_VALUE:
@@ -215,17 +201,7 @@ cdef int save_argument(rt_operator *op, RtNode *node, rt_saved *s, PyObject *con
         s.value = value
         return 0
     if unlikely(op.args[save.place].flags & RT_ARGF_LIST):
-        items = []
-        for j in range(RT_SIZE(value)):
-            if RT_TUPLE_ITEMS(value)[j] == c_None:
-                items.append(None)
-                continue
-            item = SavedTensor.__new__(SavedTensor)
-            item.place = -1
-            save_tensor(&item.s, RT_TUPLE_ITEMS(value)[j], NULL, 0)
-            items.append(item)
-        s.is_list = 1
-        return save_object(s, tuple(items))
+        return save_list(s, <tuple>value, NULL)
     if unlikely(op.args[save.place].flags & RT_ARGF_WRITE):
         # The formula wants what was there before.
         before = (<object>value).clone()
@@ -235,7 +211,6 @@ cdef int save_argument(rt_operator *op, RtNode *node, rt_saved *s, PyObject *con
 
 cdef int save_result(rt_operator *op, Derivative d, RtNode *node, rt_saved *s, PyObject *result, Save save) except -1:
     cdef int place = -1 - save.place
-    cdef SavedTensor item
     cdef PyObject *value = result
     if op.nrets > 1:
         value = RT_TUPLE_ITEMS(result)[place]
@@ -246,15 +221,22 @@ cdef int save_result(rt_operator *op, Derivative d, RtNode *node, rt_saved *s, P
     if rt_is_tensor(value):
         return save_tensor(s, value, node, output_nr_of(RT_TENSOR(value)))
     if RT_TYPE(value) == &c_tuple:
-        items = []
-        for one in <tuple>value:
-            item = SavedTensor.__new__(SavedTensor)
-            item.place = -1
-            save_tensor(&item.s, <PyObject *>one, node, output_nr_of(RT_TENSOR(<void *>one)))
-            items.append(item)
-        s.is_list = 1
-        return save_object(s, tuple(items))
+        return save_list(s, <tuple>value, node)
     return save_object(s, <object>value)
+
+
+cdef int save_list(rt_saved *s, tuple tensors, RtNode *output_of) except -1:
+    """Save a list of tensors; `output_of` as of `save_tensor`."""
+    cdef SavedTensor item
+    items = []
+    for one in tensors:
+        item = None
+        if one is not None:
+            item = SavedTensor.__new__(SavedTensor)
+            save_tensor(&item.s, <PyObject *>one, output_of, output_nr_of(RT_TENSOR(<void *>one)))
+        items.append(item)
+    s.is_list = 1
+    return save_object(s, tuple(items))
 
 
 cdef int save_object(rt_saved *s, object value) except -1:

@@ -252,8 +252,10 @@ cdef class SavedTensor:
     cdef object node      # the node whose value it is, or None
     cdef int place        # which of the node's values; -1 for one of its own
 
-    def __init__(self, tensor, is_output=False):
+    def __cinit__(self, *args, **kwargs):
         self.place = -1
+
+    def __init__(self, tensor, is_output=False):
         if not rt_is_tensor(<PyObject *>tensor):
             raise TypeError(f"SavedTensor(): argument 'tensor' must be Tensor, not {class_name(tensor)}")
         save_tensor(&self.s, <PyObject *>tensor, NULL, 0)
