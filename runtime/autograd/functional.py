@@ -46,8 +46,12 @@ def _finished(tensors, create_graph):
     return tuple(t.detach() if isinstance(t, Tensor) else _finished(t, create_graph) for t in tensors)
 
 
-def _vector(v, of, several, function, create_graph):
-    """The vector of a product, which has the shapes of `of`."""
+def _vector(v, of, several, function, create_graph, whose):
+    """The vector of a product, which has the shapes of `of`; None stands for 1 where these are a single number."""
+    if v is None:
+        if len(of) == 1 and of[0].numel() == 1:
+            return None
+        raise RuntimeError(f"The vector v can only be None if {whose} a single Tensor with a single element.")
     _, v = _as_tuple(v, "v", function)
     v = _prepared(v, create_graph, False)
     if len(v) != len(of):
@@ -61,8 +65,7 @@ def _vector(v, of, several, function, create_graph):
     return v
 
 
-def _needs_no_vector(tensors):
-    return len(tensors) == 1 and tensors[0].numel() == 1
+_RETURNED, _GIVEN = "the user-provided function returns", "the input to the user-provided function is"
 
 
 # What strict mode refuses, by what was found to need no gradient.
@@ -166,10 +169,7 @@ def vjp(func, inputs, v=None, create_graph=False, strict=False):
         inputs = _prepared(inputs, create_graph, True)
         several_outputs, outputs = _as_tuple(func(*inputs), "outputs of the user-provided function", "vjp")
         _check_dependent(outputs, "outputs", strict)
-        if v is not None:
-            v = _vector(v, outputs, several_outputs, "vjp", create_graph)
-        elif not _needs_no_vector(outputs):
-            raise RuntimeError("The vector v can only be None if the user-provided function returns a single Tensor with a single element.")
+        v = _vector(v, outputs, several_outputs, "vjp", create_graph, _RETURNED)
     with _recording(create_graph):
         product = _filled(_grad(outputs, inputs, v, create_graph), inputs, strict, create_graph, "back")
     return _one_or_all(_finished(outputs, create_graph), several_outputs), _one_or_all(_finished(product, create_graph), several)
@@ -198,10 +198,7 @@ def jvp(func, inputs, v=None, create_graph=False, strict=False):
     with enable_grad():
         several, inputs = _as_tuple(inputs, "inputs", "jvp")
         inputs = _prepared(inputs, create_graph, True)
-        if v is not None:
-            v = _vector(v, inputs, several, "jvp", create_graph)
-        elif not _needs_no_vector(inputs):
-            raise RuntimeError("The vector v can only be None if the input to the user-provided function is a single Tensor with a single element.")
+        v = _vector(v, inputs, several, "jvp", create_graph, _GIVEN)
         several_outputs, outputs = _as_tuple(func(*inputs), "outputs of the user-provided function", "jvp")
         _check_dependent(outputs, "outputs", strict)
         # Backward is linear: any finite gradients give the same graph.
@@ -222,10 +219,7 @@ def _gradient(func, inputs, v, create_graph, strict, name):
     """
     several, inputs = _as_tuple(inputs, "inputs", name)
     inputs = _prepared(inputs, create_graph, True)
-    if v is not None:
-        v = _vector(v, inputs, several, name, create_graph)
-    elif not _needs_no_vector(inputs):
-        raise RuntimeError("The vector v can only be None if the input to the user-provided function is a single Tensor with a single element.")
+    v = _vector(v, inputs, several, name, create_graph, _GIVEN)
     several_outputs, outputs = _as_tuple(func(*inputs), "outputs of the user-provided function", name)
     _check_dependent(outputs, "outputs", strict)
     if several_outputs:

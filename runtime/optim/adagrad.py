@@ -48,8 +48,7 @@ class Adagrad(Update):
     ):  # fmt: skip
         check_lr(lr)
         check_not_negative(lr_decay=lr_decay, weight_decay=weight_decay, initial_accumulator_value=initial_accumulator_value)
-        if not eps >= 0.0:
-            raise ValueError(f"Invalid epsilon value: {eps}")
+        check_not_negative(epsilon=eps)
         defaults = {
             "lr": lr, "lr_decay": lr_decay, "eps": eps, "weight_decay": weight_decay, "initial_accumulator_value": initial_accumulator_value,
             "foreach": foreach, "maximize": maximize, "differentiable": differentiable, "fused": fused,

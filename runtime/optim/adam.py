@@ -54,8 +54,7 @@ class Adam(Update):
         if isinstance(lr, Tensor) and foreach and not capturable:
             raise ValueError("lr as a Tensor is not supported for capturable=False and foreach=True")
         check_lr(lr)
-        if not eps >= 0.0:
-            raise ValueError(f"Invalid epsilon value: {eps}")
+        check_not_negative(epsilon=eps)
         check_betas(betas)
         check_not_negative(weight_decay=weight_decay)
         kinds = [type(beta) if isinstance(beta, float) else Tensor if isinstance(beta, Tensor) else None for beta in betas]

@@ -47,8 +47,7 @@ class RAdam(Update):
         capturable=False, differentiable=False,
     ):  # fmt: skip
         check_lr(lr)
-        if not eps >= 0.0:
-            raise ValueError(f"Invalid epsilon value: {eps}")
+        check_not_negative(epsilon=eps)
         check_betas(betas)
         check_not_negative(weight_decay=weight_decay)
         defaults = {
