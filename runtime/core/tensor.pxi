@@ -778,6 +778,30 @@ cdef class Tensor(TensorBase):
             raise ValueError(f"Unknown device type {self.device.type} for Dlpack")
         return 1, 0
 
+    def __array_namespace__(self, *, api_version=None):
+        """The namespace of functions of the array API standard, `runtime.array_api`.
+
+        Parameters
+        ----------
+        api_version : str, optional
+            A version of the standard; ValueError if it is not known.
+        """
+        from runtime.array_api import _array
+        return _array.namespace(api_version)
+
+    def to_device(self, device, /, *, stream=None):
+        """The tensor on a device, as the array API standard writes `to`.
+
+        Parameters
+        ----------
+        device : device or str
+        stream : None
+            No device here has streams.
+        """
+        if stream is not None:
+            raise ValueError(f"to_device: stream is {stream!r}; no device here has streams, leave it out")
+        return self.to(device=device)
+
     def __reduce_ex__(self, protocol):
         return reduce_tensor(self)
 

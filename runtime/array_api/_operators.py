@@ -1,0 +1,84 @@
+"""The operators of `Array`: the standard's functions under the names that Python calls.
+
+Importing this module gives `Array` its operators. Operands that are no arrays and no numbers are left to their own reflected operators.
+Operators in place keep the dtype of the array: an operand that would be promoted beyond it raises.
+"""
+
+from runtime.array_api import _elementwise as functions
+from runtime.array_api._array import Array, Tensor
+from runtime.array_api._dtypes import result_type
+from runtime.array_api._elementwise import SCALARS
+from runtime.array_api._matrices import matmul
+
+OPERANDS = (Tensor, *SCALARS)
+
+
+def _forward(function):
+    def operator(self, other, /):
+        if isinstance(other, OPERANDS):
+            return function(self, other)
+        return NotImplemented
+
+    return operator
+
+
+def _reflected(function):
+    def operator(self, other, /):
+        if isinstance(other, OPERANDS):
+            return function(other, self)
+        return NotImplemented
+
+    return operator
+
+
+def _in_place(name, function):
+    def operator(self, other, /):
+        if not isinstance(other, OPERANDS):
+            return NotImplemented
+        if result_type(self, other) is not self.dtype:
+            raise TypeError(f"{name}: the result would have dtype {result_type(self, other)}, and the array keeps {self.dtype}; "
+                            "convert the operand with astype")  # fmt: skip
+        result = function(self, other)
+        if result.shape != self.shape:
+            raise ValueError(f"{name}: the result would have shape {tuple(result.shape)}, and the array keeps {tuple(self.shape)}")
+        if result.dtype is not self.dtype:
+            raise TypeError(f"{name}: the result has dtype {result.dtype}, and the array keeps {self.dtype}")
+        Tensor.copy_(self, result)
+        return self
+
+    return operator
+
+
+def _alone(function):
+    def operator(self, /):
+        return function(self)
+
+    return operator
+
+
+def _install(name, operator):
+    operator.__name__ = name
+    operator.__qualname__ = f"Array.{name}"
+    setattr(Array, name, operator)
+
+
+_ARITHMETIC = {
+    "add": functions.add, "sub": functions.subtract, "mul": functions.multiply, "truediv": functions.divide,
+    "floordiv": functions.floor_divide, "mod": functions.remainder, "pow": functions.pow, "matmul": matmul, "and": functions.bitwise_and,
+    "or": functions.bitwise_or, "xor": functions.bitwise_xor, "lshift": functions.bitwise_left_shift,
+    "rshift": functions.bitwise_right_shift,
+}  # fmt: skip
+_COMPARISONS = {
+    "eq": functions.equal, "ne": functions.not_equal, "lt": functions.less, "le": functions.less_equal, "gt": functions.greater,
+    "ge": functions.greater_equal,
+}  # fmt: skip
+_UNARY = {"abs": functions.abs, "invert": functions.bitwise_invert, "neg": functions.negative, "pos": functions.positive}
+
+for _name, _function in _ARITHMETIC.items():
+    _install(f"__{_name}__", _forward(_function))
+    _install(f"__r{_name}__", _reflected(_function))
+    _install(f"__i{_name}__", _in_place(f"__i{_name}__", _function))
+for _name, _function in _COMPARISONS.items():
+    _install(f"__{_name}__", _forward(_function))
+for _name, _function in _UNARY.items():
+    _install(f"__{_name}__", _alone(_function))
