@@ -101,6 +101,8 @@ class Array(Tensor):
         return Tensor.__index__(self)
 
     def __iter__(self, /):
+        if not self.ndim:
+            raise TypeError("an array without dimensions cannot be iterated over")
         return iter([part.as_subclass(Array) for part in Tensor.unbind(self)])
 
     def new_empty(self, *args, **kwargs):

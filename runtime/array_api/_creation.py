@@ -347,8 +347,9 @@ def meshgrid(*arrays, indexing="xy"):
     for position, x in enumerate(arrays, 1):
         if x.ndim > 1:
             raise ValueError(f"meshgrid: argument {position} has {x.ndim} dimensions; coordinates have one")
+    grids = _functions["meshgrid"](list(arrays), indexing=indexing)
     # A view of a grid has one element in many places, so it is copied.
-    return tuple(grid.clone(memory_format=_CONTIGUOUS).as_subclass(Array) for grid in _functions["meshgrid"](*arrays, indexing=indexing))
+    return tuple(grid.clone(memory_format=_CONTIGUOUS).as_subclass(Array) for grid in grids)
 
 
 __all__ = [

@@ -139,7 +139,10 @@ _clone = _core_functions["clone"]
 _sign = _core_functions["sign"]
 _where = _core_functions["where"]
 _isnan = _core_functions["isnan"]
+_isfinite = _core_functions["isfinite"]
+_and = _core_functions["logical_and"]
 _abs = _core_functions["abs"]
+_floor_divide = _core_functions["floor_divide"]
 _divide = _core_functions["true_divide"]
 _multiply = _core_functions["mul"]
 _remainder = _core_functions["remainder"]
@@ -152,6 +155,12 @@ def _sign_of_real(x):
 
 def _sign_of_complex(x):
     return _where(x == 0, x, _divide(x, _abs(x)))
+
+
+def _floor_divide_of_real(x1, x2):
+    # Infinite operands: the quotient itself, where rounding down would give NaN or -1.
+    finite = _and(_isfinite(x1), _isfinite(x2))
+    return _where(finite, _floor_divide(x1, x2), _divide(x1, x2))
 
 
 def _remainder_of_real(x1, x2):
@@ -232,7 +241,13 @@ bitwise_xor = _binary("bitwise_xor", "Bits that are set in exactly one operand."
 copysign = _binary("copysign", "Magnitudes of the first operand with signs of the second.", _core_functions["copysign"])
 divide = _binary("divide", "Quotients of elements.", _core_functions["true_divide"], scalars=True)
 equal = _binary("equal", "Whether elements are equal.", _core_functions["eq"], scalars=True)
-floor_divide = _binary("floor_divide", "Quotients rounded down.", _core_functions["floor_divide"], _wide(np.floor_divide), scalars=True)
+floor_divide = _binary(
+    "floor_divide",
+    "Quotients rounded down.",
+    _floor_divide,
+    _wide(np.floor_divide) | dict.fromkeys(REAL.values(), _floor_divide_of_real),
+    scalars=True,
+)
 greater = _binary("greater", "Whether elements of the first operand are greater.", _core_functions["gt"], _wide(np.greater), scalars=True)
 greater_equal = _binary(
     "greater_equal",

@@ -36,7 +36,8 @@ def broadcast_to(x, /, shape):
     shape : tuple of int
     """
     shape = tuple(shape)
-    if broadcast_shapes(tuple(x.shape), shape) != shape:
+    missing = len(shape) - x.ndim
+    if missing < 0 or any(length not in (1, wanted) for length, wanted in zip(x.shape, shape[missing:], strict=True)):
         raise ValueError(f"broadcast_to: shape {tuple(x.shape)} does not broadcast to {shape}")
     return _functions["broadcast_to"](x, shape).as_subclass(Array)
 

@@ -3,17 +3,24 @@
 An axis of None stands for all axes and an empty tuple for none, where PyTorch's operators take both for all.
 """
 
+import math
+
 from runtime import _core
 from runtime.array_api._array import Array, Tensor
 from runtime.array_api._axes import all_axes, one_axis
-from runtime.array_api._dtypes import KINDS, WIDE_UNSIGNED, converted, int64, uint64
+from runtime.array_api._dtypes import KINDS, WIDE_UNSIGNED, complex64, complex128, converted, float32, float64, int16, int32, int64, uint64
 from runtime.array_api._dtypes import bool as bool_
 from runtime.array_api._elementwise import subtract, tensors
 from runtime.array_api._manipulation import broadcast_to, concat
 
 _functions = _core.functions
 _UNSIGNED = frozenset(KINDS["unsigned integer"].values())
+# The scans have no loops for wide unsigned integers; signed ones of the same size compute the same bits.
+_SIGNED_TWIN = dict(zip(WIDE_UNSIGNED, (int16, int32, int64), strict=True))
 _SIGNED = frozenset(KINDS["signed integer"].values())
+
+
+_REAL_PART = {complex64: float32, complex128: float64}
 
 
 def _accumulator(x, dtype):
@@ -172,6 +179,12 @@ def std(x, /, *, axis=None, correction=0.0, keepdims=False):
 
 def _spread(name, x, axis, correction, keepdims):
     axes = all_axes(name, axis, x.ndim)
+    count = math.prod(x.shape[a] for a in axes)
+    if count - correction <= 0:
+        # PyTorch divides by 0 here, and finds infinity where elements differ.
+        shape = _kept(x, axes) if keepdims else [length for place, length in enumerate(x.shape) if place not in axes]
+        dtype = _REAL_PART.get(x.dtype, x.dtype)
+        return _functions["full"](shape, math.nan, dtype=dtype, device=x.device).as_subclass(Array)
     if not axes:
         # One element each: its own row.
         return _functions[name](x.unsqueeze(-1), (-1,), correction=correction).as_subclass(Array)
@@ -255,7 +268,10 @@ def _cumulative(name, function, initial, x, axis, dtype, include_initial):
             raise ValueError(f"{name}: x has {x.ndim} dimensions, so axis must be given")
         axis = 0
     axis = one_axis(name, axis, x.ndim)
-    result = function(x, axis, dtype=_accumulator(x, dtype))
+    dtype = _accumulator(x, dtype)
+    result = function(x, axis, dtype=_SIGNED_TWIN.get(dtype, dtype))
+    if dtype in _SIGNED_TWIN:
+        result = result.view(dtype)
     if include_initial:
         shape = list(x.shape)
         shape[axis] = 1

@@ -12,6 +12,7 @@ from runtime.array_api import _dtypes, _elementwise, _reductions
 from runtime.array_api._array import Array, Tensor
 from runtime.array_api._axes import all_axes
 from runtime.array_api._elementwise import tensors
+from runtime.array_api._manipulation import broadcast_shapes
 from runtime.array_api._matrices import matmul, matrix_transpose, tensordot, vecdot
 
 __all__ = [
@@ -339,10 +340,10 @@ def solve(x1, x2, /):
     x1, x2 = tensors("solve", x1, x2)
     if x2.ndim == 1:
         return _linalg["solve"](x1, x2.unsqueeze(-1)).squeeze(-1).as_subclass(Array)
-    batch = _functions["broadcast_shapes"](x1.shape[:-2], x2.shape[:-2]) if x1.shape[:-2] != x2.shape[:-2] else None
-    if batch is not None:
+    if x1.shape[:-2] != x2.shape[:-2]:
         # PyTorch would take a matrix of the shape of a stack's vectors for vectors.
-        x1, x2 = x1.broadcast_to((*batch, *x1.shape[-2:])), x2.broadcast_to((*batch, *x2.shape[-2:]))
+        stack = broadcast_shapes(x1.shape[:-2], x2.shape[:-2])
+        x1, x2 = x1.broadcast_to((*stack, *x1.shape[-2:])), x2.broadcast_to((*stack, *x2.shape[-2:]))
     return _linalg["solve"](x1, x2).as_subclass(Array)
 
 
