@@ -147,6 +147,18 @@ def test_scalars_take_the_dtype_of_arrays():
         xp.result_type(1, 2)
 
 
+def test_integers_beyond_a_dtype_compare_by_value():
+    x = xp.asarray([0, 255], dtype=xp.uint8)
+    assert (x == -1).tolist() == (x < -1).tolist() == (256 <= x).tolist() == xp.greater(x, 1000).tolist() == [False, False]
+    assert (x != -1).tolist() == (-1 < x).tolist() == xp.less_equal(x, 256).tolist() == [True, True]
+    top = xp.asarray([2**64 - 1, 1], dtype=xp.uint64)
+    assert (top == 2**64 - 1).tolist() == (top > 2**63).tolist() == [True, False] and (top < 2**64).tolist() == [True, True]
+
+
+def test_arrays_without_dimensions_are_formatted_as_numbers():
+    assert f"{xp.asarray(1.5):.2f}" == "1.50" and f"{xp.asarray(1.5)}" == str(xp.asarray(1.5))
+
+
 def test_operators_leave_foreign_operands_to_themselves():
     class Other:
         def __radd__(self, left):

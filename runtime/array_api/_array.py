@@ -105,6 +105,9 @@ class Array(Tensor):
             raise TypeError("an array without dimensions cannot be iterated over")
         return iter([part.as_subclass(Array) for part in Tensor.unbind(self)])
 
+    def __format__(self, spec, /):
+        return format(self.item() if spec and not self.ndim else str(self), spec)
+
     def new_empty(self, *args, **kwargs):
         # Copying asks for this method, to make a copy of the same class.
         return Tensor.new_empty(self, *args, **kwargs).as_subclass(Array)

@@ -6,6 +6,8 @@ the sign of the dividend and NaN the sign zero. Two operands of one dtype take t
 PyTorch leaves tensors without dimensions out of the promotion.
 """
 
+import operator
+
 import numpy as np
 
 from runtime import _core
@@ -110,6 +112,39 @@ def _binary(name, summary, core, kernels=None, *, scalars=False):
 
     return _named(function, name, summary)
 
+
+def _comparison(name, summary, core, compare, kernels=None):
+    """A function of two operands that orders them; integers beyond the dtype of an array compare by their value.
+
+    Parameters
+    ----------
+    name, summary, core, kernels
+        As for other functions of two operands.
+    compare : callable
+        The operator of Python.
+    """
+    general = _binary(name, summary, core, kernels, scalars=True)
+
+    def function(x1, x2, /):
+        # All elements are on the side of the number where 0 is.
+        if x2.__class__ is int and isinstance(x1, Tensor) and _is_beyond(x1.dtype, x2):
+            return _full(x1.shape, compare(0, x2), dtype=bool_, device=x1.device).as_subclass(Array)
+        if x1.__class__ is int and isinstance(x2, Tensor) and _is_beyond(x2.dtype, x1):
+            return _full(x2.shape, compare(x1, 0), dtype=bool_, device=x2.device).as_subclass(Array)
+        return general(x1, x2)
+
+    return _named(function, name, summary)
+
+
+def _is_beyond(dtype, number):
+    """Whether an integer dtype does not hold a number."""
+    numbers = _RANGES.get(dtype)
+    return numbers is not None and number not in numbers
+
+
+# The numbers of each integer dtype. PyTorch's scalars are int64, so larger ones are compared as arrays.
+_RANGES = {dtype: range(_iinfo(dtype).min, _iinfo(dtype).max + 1) for dtype in INTEGERS}
+_full = _core_functions["full"]
 
 _PLAIN = frozenset((True.__class__, int, float, complex))
 
@@ -240,7 +275,7 @@ bitwise_right_shift = _binary(
 bitwise_xor = _binary("bitwise_xor", "Bits that are set in exactly one operand.", _core_functions["bitwise_xor"])
 copysign = _binary("copysign", "Magnitudes of the first operand with signs of the second.", _core_functions["copysign"])
 divide = _binary("divide", "Quotients of elements.", _core_functions["true_divide"], scalars=True)
-equal = _binary("equal", "Whether elements are equal.", _core_functions["eq"], scalars=True)
+equal = _comparison("equal", "Whether elements are equal.", _core_functions["eq"], operator.eq, _wide(np.equal))
 floor_divide = _binary(
     "floor_divide",
     "Quotients rounded down.",
@@ -248,22 +283,14 @@ floor_divide = _binary(
     _wide(np.floor_divide) | dict.fromkeys(REAL.values(), _floor_divide_of_real),
     scalars=True,
 )
-greater = _binary("greater", "Whether elements of the first operand are greater.", _core_functions["gt"], _wide(np.greater), scalars=True)
-greater_equal = _binary(
-    "greater_equal",
-    "Whether elements of the first operand are not less.",
-    _core_functions["ge"],
-    _wide(np.greater_equal),
-    scalars=True,
+greater = _comparison("greater", "Whether elements of the first operand are greater.", _core_functions["gt"], operator.gt, _wide(np.greater))
+greater_equal = _comparison(
+    "greater_equal", "Whether elements of the first operand are not less.", _core_functions["ge"], operator.ge, _wide(np.greater_equal)
 )
 hypot = _binary("hypot", "Square roots of sums of squares.", _core_functions["hypot"])
-less = _binary("less", "Whether elements of the first operand are less.", _core_functions["lt"], _wide(np.less), scalars=True)
-less_equal = _binary(
-    "less_equal",
-    "Whether elements of the first operand are not greater.",
-    _core_functions["le"],
-    _wide(np.less_equal),
-    scalars=True,
+less = _comparison("less", "Whether elements of the first operand are less.", _core_functions["lt"], operator.lt, _wide(np.less))
+less_equal = _comparison(
+    "less_equal", "Whether elements of the first operand are not greater.", _core_functions["le"], operator.le, _wide(np.less_equal)
 )
 logaddexp = _binary("logaddexp", "Logarithms of sums of exponentials.", _core_functions["logaddexp"])
 logical_and = _binary("logical_and", "Whether elements are true in both operands.", _core_functions["logical_and"], _wide(np.logical_and))
@@ -278,7 +305,7 @@ maximum = _binary("maximum", "Greater elements of two operands.", _core_function
 minimum = _binary("minimum", "Smaller elements of two operands.", _core_functions["minimum"], _wide(np.minimum))
 multiply = _binary("multiply", "Products of elements.", _core_functions["mul"], scalars=True)
 nextafter = _binary("nextafter", "Next numbers after the first operand in the direction of the second.", _core_functions["nextafter"])
-not_equal = _binary("not_equal", "Whether elements differ.", _core_functions["ne"], scalars=True)
+not_equal = _comparison("not_equal", "Whether elements differ.", _core_functions["ne"], operator.ne, _wide(np.not_equal))
 pow = _binary(
     "pow",
     "Elements of the first operand raised to the power of the second.",
