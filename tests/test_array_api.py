@@ -179,7 +179,13 @@ def test_operators_in_place_keep_memory_dtype_and_shape():
     x += xp.asarray([1, 1, 1], dtype=xp.uint8)
     x <<= 1
     assert x is same and x.data_ptr() == before and x.tolist() == [4, 6, 8]
-    with pytest.raises(TypeError, match="__iadd__.*int32.*keeps torch.uint16|__iadd__.*int32"):
+    y = xp.ones(3, dtype=xp.float64)
+    y += xp.ones(1, dtype=xp.float64)
+    y *= xp.asarray(3.0, dtype=xp.float64)
+    y -= np.float64(0.5)
+    y /= 2
+    assert y.tolist() == [2.75] * 3 and type(y) is xp.Array
+    with pytest.raises(TypeError, match="__iadd__.*int32.*keeps torch.uint16"):
         x += xp.asarray([1], dtype=xp.int8)
     with pytest.raises(ValueError, match="shape"):
         x += xp.ones((2, 3), dtype=xp.uint16)

@@ -4,9 +4,11 @@ Importing this module gives `Array` its operators. Operands that are no arrays a
 Operators in place keep the dtype of the array: an operand that would be promoted beyond it raises.
 """
 
+from numpy import generic
+
 from runtime.array_api import _elementwise as functions
 from runtime.array_api._array import Array, Tensor
-from runtime.array_api._dtypes import result_type
+from runtime.array_api._dtypes import REAL, int8, int16, int32, int64, promote_scalar, result_type, uint8
 from runtime.array_api._elementwise import SCALARS
 from runtime.array_api._matrices import matmul
 
@@ -31,18 +33,38 @@ def _reflected(function):
     return operator
 
 
-def _in_place(name, function):
+def _in_place(name, function, direct):
+    """An operator in place.
+
+    Parameters
+    ----------
+    name : str
+    function : callable
+        Computes the result as a new array.
+    direct : dict of dtype to callable
+        What computes it in the array's own memory, from an operand that needs no promotion.
+    """
+
     def operator(self, other, /):
         if not isinstance(other, OPERANDS):
             return NotImplemented
-        if result_type(self, other) is not self.dtype:
-            raise TypeError(f"{name}: the result would have dtype {result_type(self, other)}, and the array keeps {self.dtype}; "
-                            "convert the operand with astype")  # fmt: skip
+        dtype = self.dtype
+        method = direct.get(dtype)
+        if isinstance(other, Tensor):
+            fits = method is not None and other.dtype is dtype and (not other.ndim or other.shape == self.shape)
+        else:
+            fits = method is not None and not isinstance(other, generic) and promote_scalar(dtype, other) is dtype
+        if fits:
+            method(self, other)
+            return self
+        wanted = result_type(self, other)
+        if wanted is not dtype:
+            raise TypeError(f"{name}: the result would have dtype {wanted}, and the array keeps {dtype}; convert the operand with astype")
         result = function(self, other)
         if result.shape != self.shape:
             raise ValueError(f"{name}: the result would have shape {tuple(result.shape)}, and the array keeps {tuple(self.shape)}")
-        if result.dtype is not self.dtype:
-            raise TypeError(f"{name}: the result has dtype {result.dtype}, and the array keeps {self.dtype}")
+        if result.dtype is not dtype:
+            raise TypeError(f"{name}: the result has dtype {result.dtype}, and the array keeps {dtype}")
         Tensor.copy_(self, result)
         return self
 
@@ -68,6 +90,14 @@ _ARITHMETIC = {
     "or": functions.bitwise_or, "xor": functions.bitwise_xor, "lshift": functions.bitwise_left_shift,
     "rshift": functions.bitwise_right_shift,
 }  # fmt: skip
+_COMPUTED = (*REAL.values(), int8, int16, int32, int64, uint8)
+# The most common ones, where PyTorch's operator does what the standard says.
+_DIRECT = {
+    "add": dict.fromkeys(_COMPUTED, Tensor.add_),
+    "sub": dict.fromkeys(_COMPUTED, Tensor.sub_),
+    "mul": dict.fromkeys(_COMPUTED, Tensor.mul_),
+    "truediv": dict.fromkeys(REAL.values(), Tensor.div_),
+}
 _COMPARISONS = {
     "eq": functions.equal, "ne": functions.not_equal, "lt": functions.less, "le": functions.less_equal, "gt": functions.greater,
     "ge": functions.greater_equal,
@@ -77,7 +107,7 @@ _UNARY = {"abs": functions.abs, "invert": functions.bitwise_invert, "neg": funct
 for _name, _function in _ARITHMETIC.items():
     _install(f"__{_name}__", _forward(_function))
     _install(f"__r{_name}__", _reflected(_function))
-    _install(f"__i{_name}__", _in_place(f"__i{_name}__", _function))
+    _install(f"__i{_name}__", _in_place(f"__i{_name}__", _function, _DIRECT.get(_name, {})))
 for _name, _function in _COMPARISONS.items():
     _install(f"__{_name}__", _forward(_function))
 for _name, _function in _UNARY.items():
