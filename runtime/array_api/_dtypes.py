@@ -54,20 +54,25 @@ def _promote_integers(a, b):
     return next((dtype for dtype in SIGNED.values() if dtype.itemsize == size), None)
 
 
+def _promote(a, b):
+    """The dtype that two dtypes of the standard are promoted to, or None."""
+    if a in INTEGERS and b in INTEGERS:
+        return _promote_integers(a, b)
+    if _rank(a) < 2 or _rank(b) < 2:
+        return a if _rank(a) > _rank(b) else b
+    return _core.functions["promote_types"](a, b)
+
+
 # By two dtypes: the one that they are promoted to, or None.
-_PROMOTED = {(a, b): _promote_integers(a, b) for a in INTEGERS for b in INTEGERS}
+_PROMOTED = {(a, b): _promote(a, b) for a in ALL.values() for b in ALL.values()}
 
 
 def promote(a, b):
     """The dtype that operands of two dtypes are promoted to."""
     if a is b:
         return a
-    try:
-        found = _PROMOTED[a, b]
-    except KeyError:
-        if a in INTEGERS or a is bool or b in INTEGERS or b is bool:
-            return a if _rank(a) > _rank(b) else b
-        return _core.functions["promote_types"](a, b)
+    # PyTorch's other dtypes (float16, bfloat16) are promoted as there.
+    found = _PROMOTED[a, b] if (a, b) in _PROMOTED else _core.functions["promote_types"](a, b)
     if found is None:
         raise TypeError(f"no integer dtype holds all values of {a} and {b}; convert one of the operands with astype")
     return found
@@ -254,4 +259,7 @@ def astype(x, dtype, /, *, copy=True, device=None):
 
 def converted(x, dtype):
     """A tensor in a dtype, itself where it has that."""
-    return x if x.dtype is dtype else Tensor.to(x, dtype=dtype)
+    return x if x.dtype is dtype else _to_copy(x, dtype=dtype)
+
+
+_to_copy = _core.ops.aten._to_copy.default

@@ -377,6 +377,8 @@ def where(condition, x1, x2, /):
     """
     if not isinstance(condition, Tensor) or condition.dtype is not bool_:
         raise TypeError(f"where: condition must be an array of bool, got {getattr(condition, 'dtype', type(condition).__name__)}")
+    if isinstance(x1, Tensor) and isinstance(x2, Tensor) and x1.dtype is x2.dtype:
+        return _where(condition, x1, x2).as_subclass(Array)
     if not isinstance(x1, Tensor) and not isinstance(x2, Tensor):
         # Two scalars have the dtype that arrays of them have.
         x1 = _tensor(x1, device=condition.device)

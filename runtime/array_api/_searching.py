@@ -1,7 +1,7 @@
 """Searching, sorting, set and indexing functions.
 
-Sorting is stable. In sets every NaN is an element of its own. PyTorch's operators take negative indices nowhere but in subscripts; they
-are counted from the end before.
+Sorting is stable. In sets every NaN is an element of its own. PyTorch counts negative indices from the end in subscripts only, so that they
+are made positive for `take_along_axis`.
 """
 
 from typing import NamedTuple
@@ -11,8 +11,8 @@ import numpy as np
 from runtime import _core
 from runtime.array_api._array import Array, Tensor
 from runtime.array_api._axes import one_axis
+from runtime.array_api._dtypes import INTEGERS, complex64, complex128, converted, int64
 from runtime.array_api._dtypes import bool as bool_
-from runtime.array_api._dtypes import complex64, complex128, converted, int64
 from runtime.array_api._elementwise import equal, tensors
 from runtime.kernels._arrays import new, read
 
@@ -237,12 +237,11 @@ def isin(x1, x2, /, *, invert=False):
     return (_functions["logical_not"](found) if invert else found).as_subclass(Array)
 
 
-def _from_the_left(name, indices, length):
-    """Indices without negative ones, which count from the end."""
-    if indices.dtype is bool_ or indices.dtype.is_floating_point or indices.dtype.is_complex:
+def _indices(name, indices):
+    """Indices in the dtype that PyTorch's functions take."""
+    if indices.dtype not in INTEGERS:
         raise TypeError(f"{name}: indices must be integers, got {indices.dtype}")
-    indices = converted(indices, int64)
-    return _functions["where"](indices < 0, indices + length, indices)
+    return converted(indices, int64)
 
 
 def take(x, indices, /, *, axis=None):
@@ -261,11 +260,8 @@ def take(x, indices, /, *, axis=None):
             raise ValueError(f"take: x has {x.ndim} dimensions, so axis must be given")
         axis = 0
     axis = one_axis("take", axis, x.ndim)
-    indices = _from_the_left("take", indices, x.shape[axis])
-    taken = _functions["index_select"](x, axis, indices.reshape((-1,)))
-    if indices.ndim != 1:
-        taken = taken.reshape((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
-    return taken.as_subclass(Array)
+    # A subscript counts negative indices from the end, and takes indices of any number of dimensions.
+    return Tensor.__getitem__(x, (*[slice(None)] * axis, _indices("take", indices))).as_subclass(Array)
 
 
 def take_along_axis(x, indices, /, *, axis=-1):
@@ -279,7 +275,9 @@ def take_along_axis(x, indices, /, *, axis=-1):
     axis : int
     """
     axis = one_axis("take_along_axis", axis, x.ndim)
-    return _functions["take_along_dim"](x, _from_the_left("take_along_axis", indices, x.shape[axis]), axis).as_subclass(Array)
+    indices = _indices("take_along_axis", indices)
+    indices = _functions["where"](indices < 0, indices + x.shape[axis], indices)
+    return _functions["take_along_dim"](x, indices, axis).as_subclass(Array)
 
 
 __all__ = [
