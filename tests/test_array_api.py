@@ -165,6 +165,7 @@ def test_operators_leave_foreign_operands_to_themselves():
             return "theirs"
 
     assert xp.ones(2) + Other() == "theirs"
+    assert type(np.ones(2) - xp.ones(2)) is type(xp.ones(2) @ np.ones((2, 2), np.float32)) is xp.Array
     assert (xp.ones(2) == "text") is False
     with pytest.raises(TypeError):
         xp.ones(2) + "text"
@@ -185,8 +186,11 @@ def test_operators_in_place_keep_memory_dtype_and_shape():
     y -= np.float64(0.5)
     y /= 2
     assert y.tolist() == [2.75] * 3 and type(y) is xp.Array
-    with pytest.raises(TypeError, match="__iadd__.*int32.*keeps torch.uint16"):
-        x += xp.asarray([1], dtype=xp.int8)
+    x += xp.asarray(1, dtype=xp.int32)
+    x += np.asarray([1, 1, 1])
+    assert x.tolist() == [6, 8, 10] and x.dtype == xp.uint16 and x.data_ptr() == before
+    with pytest.raises(TypeError, match="__iadd__.*float32.*keeps torch.uint16"):
+        x += xp.asarray([1.5])
     with pytest.raises(ValueError, match="shape"):
         x += xp.ones((2, 3), dtype=xp.uint16)
     with pytest.raises(TypeError, match="keeps"):
@@ -326,6 +330,7 @@ def test_reshape_copies_as_it_is_told():
 
 def test_arange_counts_beyond_what_int64_holds():
     assert xp.arange(2**64 - 2, 2**64, dtype=xp.uint64).tolist() == [2**64 - 2, 2**64 - 1]
+    assert xp.arange(2, dtype=xp.complex64).tolist() == [0j, 1 + 0j]
     assert xp.arange(3, 0).shape == (0,) and xp.arange(3, 0, -2).tolist() == [3, 1]
     assert xp.arange(3).dtype == xp.int64 and xp.arange(3.0).dtype == xp.float32 and xp.arange(0, 1, 0.25, dtype=xp.float64).shape == (4,)
     with pytest.raises(ValueError, match="step is 0"):
@@ -409,6 +414,7 @@ def test_shapes_broadcast():
         (lambda: xp.linalg.cross(xp.ones(2), xp.ones(2)), ValueError, "must have length 3"),
         (lambda: xp.linalg.qr(xp.ones((2, 2)), mode="r"), ValueError, "mode"),
         (lambda: xp.fft.fft(xp.ones(2), norm="none"), ValueError, "norm must be one of"),
+        (lambda: xp.fft.fft(xp.ones(2), n=0), ValueError, "at least one element, and not 0"),
         (lambda: xp.fft.rfft(xp.ones(2, dtype=xp.complex64)), TypeError, "x must be real"),
         (lambda: xp.fft.fftfreq(4, dtype=xp.int64), ValueError, "real floating-point dtype"),
         (lambda: xp.searchsorted(xp.ones((2, 2)), 1.0), ValueError, "one dimension"),

@@ -237,6 +237,8 @@ def arange(start, /, stop=None, step=1, *, dtype=None, device=None):
         count = len(range(start, stop, step))
         numbers = np.array(start & _ALL_BITS, np.uint64) + np.arange(count, dtype=np.uint64) * np.array(step & _ALL_BITS, np.uint64)
         return _core.from_numpy(numbers).to(device=device or "cpu").as_subclass(Array)
+    if dtype.is_complex:
+        return Tensor.to(_arange(start, stop, step, dtype=_dtypes.finfo(dtype).dtype, device=device), dtype=dtype).as_subclass(Array)
     if dtype in INTEGERS and not integers:
         start, stop, step = float(start), float(stop), float(step)
         return Tensor.to(_arange(start, stop, step, dtype=_dtypes.float64, device=device), dtype=dtype).as_subclass(Array)

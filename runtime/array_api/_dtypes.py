@@ -40,7 +40,7 @@ WIDE_UNSIGNED = (uint16, uint32, uint64)
 _SCALARS = (int, float, complex)
 
 
-def _rank(dtype):
+def kind_order(dtype):
     """0 for bool, 1 for integers, 2 for floating-point numbers, 3 for complex ones."""
     return 3 if dtype.is_complex else 2 if dtype.is_floating_point else 0 if dtype is bool else 1
 
@@ -58,8 +58,8 @@ def _promote(a, b):
     """The dtype that two dtypes of the standard are promoted to, or None."""
     if a in INTEGERS and b in INTEGERS:
         return _promote_integers(a, b)
-    if _rank(a) < 2 or _rank(b) < 2:
-        return a if _rank(a) > _rank(b) else b
+    if kind_order(a) < 2 or kind_order(b) < 2:
+        return a if kind_order(a) > kind_order(b) else b
     return _core.functions["promote_types"](a, b)
 
 
@@ -86,7 +86,7 @@ def promote_scalar(dtype, scalar):
     """The dtype that an array and a Python scalar are promoted to."""
     if isinstance(scalar, int):
         return int64 if dtype is bool and scalar.__class__ is not _python_bool else dtype
-    if _rank(dtype) < 2:
+    if kind_order(dtype) < 2:
         dtype = _core.get_default_dtype()
     return _complex_of(dtype) if isinstance(scalar, complex) else dtype
 
@@ -144,7 +144,7 @@ def can_cast(from_, to, /):
         raise TypeError(f"can_cast: to must be a dtype, got {type(to).__name__}")
     if from_ is to:
         return True
-    if (_rank(from_), _rank(to)) not in ((1, 1), (2, 2), (2, 3), (3, 3)):
+    if (kind_order(from_), kind_order(to)) not in ((1, 1), (2, 2), (2, 3), (3, 3)):
         return False
     return _PROMOTED[from_, to] is to if from_ in INTEGERS else promote(from_, to) is to
 
@@ -211,7 +211,7 @@ def finfo(type, /):
         With bits, eps, max, min, smallest_normal and dtype.
     """
     dtype = type if isinstance(type, _core.dtype) else _dtype_of("finfo", type)
-    if _rank(dtype) < 2:
+    if kind_order(dtype) < 2:
         raise TypeError(f"finfo: {dtype} is no floating-point dtype; integers have iinfo")
     real = {complex64: float32, complex128: float64}.get(dtype, dtype)
     limits = _core.finfo(real)

@@ -1,14 +1,15 @@
 """The operators of `Array`: the standard's functions under the names that Python calls.
 
-Importing this module gives `Array` its operators. Operands that are no arrays and no numbers are left to their own reflected operators.
-Operators in place keep the dtype of the array: an operand that would be promoted beyond it raises.
+Importing this module gives `Array` its operators. NumPy's arrays count as arrays; operands that are no arrays and no numbers are left to their
+own reflected operators. Operators in place keep the dtype of the array, and raise where the result is of a higher kind.
 """
 
-from numpy import generic
+from numpy import generic, ndarray
 
 from runtime.array_api import _elementwise as functions
 from runtime.array_api._array import Array, Tensor
-from runtime.array_api._dtypes import REAL, int8, int16, int32, int64, promote_scalar, result_type, uint8
+from runtime.array_api._creation import asarray
+from runtime.array_api._dtypes import REAL, int8, int16, int32, int64, kind_order, promote_scalar, result_type, uint8
 from runtime.array_api._elementwise import SCALARS
 from runtime.array_api._matrices import matmul
 
@@ -19,7 +20,7 @@ def _forward(function):
     def operator(self, other, /):
         if isinstance(other, OPERANDS):
             return function(self, other)
-        return NotImplemented
+        return function(self, asarray(other)) if isinstance(other, ndarray) else NotImplemented
 
     return operator
 
@@ -28,7 +29,7 @@ def _reflected(function):
     def operator(self, other, /):
         if isinstance(other, OPERANDS):
             return function(other, self)
-        return NotImplemented
+        return function(asarray(other), self) if isinstance(other, ndarray) else NotImplemented
 
     return operator
 
@@ -46,7 +47,9 @@ def _in_place(name, function, direct):
     """
 
     def operator(self, other, /):
-        if not isinstance(other, OPERANDS):
+        if isinstance(other, ndarray):
+            other = asarray(other)
+        elif not isinstance(other, OPERANDS):
             return NotImplemented
         dtype = self.dtype
         method = direct.get(dtype)
@@ -58,12 +61,12 @@ def _in_place(name, function, direct):
             method(self, other)
             return self
         wanted = result_type(self, other)
-        if wanted is not dtype:
+        if kind_order(wanted) > kind_order(dtype):
             raise TypeError(f"{name}: the result would have dtype {wanted}, and the array keeps {dtype}; convert the operand with astype")
         result = function(self, other)
         if result.shape != self.shape:
             raise ValueError(f"{name}: the result would have shape {tuple(result.shape)}, and the array keeps {tuple(self.shape)}")
-        if result.dtype is not dtype:
+        if kind_order(result.dtype) > kind_order(dtype):
             raise TypeError(f"{name}: the result has dtype {result.dtype}, and the array keeps {dtype}")
         Tensor.copy_(self, result)
         return self

@@ -44,18 +44,21 @@ _MANY = """
 _DOUBLED = "result, by default twice the number of distances in `x`"
 
 
-def _check(name, x, real, norm):
+def _check(name, x, real, norm, lengths):
     if norm not in _NORMS:
         raise ValueError(f"{name}: norm must be one of {', '.join(map(repr, _NORMS))}, got {norm!r}")
     if real and x.dtype.is_complex:
         raise TypeError(f"{name}: x must be real, got {x.dtype}")
+    for n in lengths:
+        if n < 1:
+            raise ValueError(f"{name}: a transform has at least one element, and not {n}")
 
 
 def _one(name, summary, *, real=False, side="transform"):
     function = _functions[name]
 
     def transform(x, /, *, n=None, axis=-1, norm="backward"):
-        _check(name, x, real, norm)
+        _check(name, x, real, norm, () if n is None else (n,))
         return function(x, n, axis, norm).as_subclass(Array)
 
     return _named(transform, name, summary + _ONE.format(numbers="Of real numbers." if real else "Of floating-point numbers.", side=side))
@@ -65,8 +68,8 @@ def _many(name, summary, *, real=False, side="transform"):
     function = _functions[name]
 
     def transform(x, /, *, s=None, axes=None, norm="backward"):
-        _check(name, x, real, norm)
         s = None if s is None else tuple(s)
+        _check(name, x, real, norm, s or ())
         axes = None if axes is None else tuple(axes)
         if s is not None and axes is not None and len(s) != len(axes):
             raise ValueError(f"{name}: {len(s)} lengths for {len(axes)} axes")
