@@ -5,6 +5,8 @@ import copy
 import inspect
 import math
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -73,11 +75,14 @@ def test_every_tensor_knows_the_namespace():
 
 
 def test_importing_the_package_does_not_import_the_namespace():
-    import subprocess
-    import sys
-
     code = "import sys, runtime; sys.exit('runtime.array_api' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_build_without_its_operators_says_so():
+    code = "from runtime import _core; del _core.functions['acos']; import runtime.array_api"
+    result = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert "ImportError: runtime.array_api needs the operator 'acos'" in result.stderr
 
 
 def test_functions_take_tensors_and_return_arrays_on_the_same_memory():

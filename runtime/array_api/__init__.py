@@ -7,7 +7,10 @@ where PyTorch's differ; `asarray` turns a tensor into one on the same memory.
 
 from math import e, inf, nan, pi
 
-from runtime.array_api import _creation, _elementwise, _manipulation, _matrices, _reductions, _searching, fft, linalg
+try:
+    from runtime.array_api import _creation, _elementwise, _manipulation, _matrices, _reductions, _searching, fft, linalg
+except KeyError as missing:
+    raise ImportError(f"runtime.array_api needs the operator {missing}; this build has only those that RUNTIME_OPS listed") from None
 from runtime.array_api import _operators as _operators
 from runtime.array_api import _subscripts as _subscripts
 from runtime.array_api._array import Array
