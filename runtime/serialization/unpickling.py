@@ -2,8 +2,8 @@
 
 A name in a file is looked up in `names.default_globals` and in what the caller marked as safe, never imported. What the default names may be
 called with is checked by the functions below, whichever opcode or rebuild function calls them; classes and functions that the caller marked
-as safe are trusted. Two budgets in proportion to the pickle's length bound what repeated references to one object can cost: the
-elements that calls copy (lists into sets, dicts into attributes) and the parts of tuples that are hashed as keys, which may not nest deeply
+as safe are trusted. What repeated references to one object can cost is bounded by the length of the pickle that was read so far: the
+elements that calls copy (lists into sets, dicts into attributes), and the parts of tuples that are hashed as keys. Those may not nest deeply
 either, since hashing recurses in C. All errors are UnpicklingErrors that name the opcode and its place.
 """
 
