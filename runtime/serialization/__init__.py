@@ -25,6 +25,7 @@ from runtime.serialization.pickling import Pickler, StorageTable, custom_pickler
 from runtime.serialization.rebuild import _get_layout as _get_layout
 from runtime.serialization.rebuild import map_location as _map_location
 from runtime.serialization.unpickling import (
+    NotAllowedError,
     WeightsUnpickler,
     add_safe_globals,
     clear_safe_globals,
@@ -305,13 +306,12 @@ def _forced(weights_only, unset):
 def _check_seekable(f):
     try:
         f.seek(f.tell())
-    except (io.UnsupportedOperation, AttributeError) as error:
-        if "seek" in str(error) or "tell" in str(error):
-            raise type(error)(
-                f"{error}. You can only torch.load from a file that is seekable. Please pre-load the data into a buffer like io.BytesIO and "
-                "try to load from it instead."
-            ) from None
-        raise
+    except (OSError, AttributeError) as error:
+        kind = AttributeError if isinstance(error, AttributeError) else io.UnsupportedOperation
+        raise kind(
+            f"{error}. You can only torch.load from a file that is seekable. Please pre-load the data into a buffer like io.BytesIO and try to "
+            "load from it instead."
+        ) from None
 
 
 def _load_safetensors(path, map_location):
@@ -350,24 +350,26 @@ def _load(file, path, map_location, pickle_module, weights_only, mmap, arguments
     except pickle.UnpicklingError as error:
         if not weights_only:
             raise
-        raise pickle.UnpicklingError(_explained(str(error), source.name)) from error.__cause__
+        raise pickle.UnpicklingError(_explained(error, source.name)) from error.__cause__
     finally:
         _map_location.reset(token)
 
 
-def _explained(message, name):
+def _explained(error, name):
     """What a refusal means and what can be done."""
+    if not isinstance(error, NotAllowedError):
+        return f"Weights only load failed. WeightsUnpickler error: {error} ({name})"
     docs = (
         "\n\nCheck the documentation of torch.load to learn more about types accepted by default with weights_only "
         "https://pytorch.org/docs/stable/generated/torch.load.html."
     )
-    if "was not an allowed global by default" in message:
+    if "was not an allowed global by default" in str(error):
         return (
             "Weights only load failed. This file can still be loaded, to do so you have two options, do those steps only if you trust the "
             f"source of the checkpoint. \n\t(1) {_UNSAFE}\n\t(2) Alternatively, to load with `weights_only=True` please check the "
-            f"recommended steps in the following error message.\n\tWeightsUnpickler error: {message} ({name}){docs}"
+            f"recommended steps in the following error message.\n\tWeightsUnpickler error: {error} ({name}){docs}"
         )
-    return f"Weights only load failed. {_UNSAFE}\nWeightsUnpickler error: {message} ({name}){docs}"
+    return f"Weights only load failed. {_UNSAFE}\nWeightsUnpickler error: {error} ({name}){docs}"
 
 
 def _load_archive(source, path, map_location, pickle_module, weights_only, mmap, arguments):
@@ -397,7 +399,7 @@ class _Records:
         self.archive = archive
         self.name = name
         self.restore = restorer(map_location)
-        self.to_meta = isinstance(map_location, (str, runtime.device)) and runtime.device(map_location).type == "meta"
+        self.to_meta = isinstance(map_location, (str, runtime.device)) and str(map_location).partition(":")[0] == "meta"
         self.mapping = mapping
         self.swapped = self._byte_order() != sys.byteorder
         self.skip = _skips()
@@ -425,7 +427,7 @@ class _Records:
         untyped = kind is runtime.UntypedStorage
         if not untyped and not any(kind is known for known in LEGACY.values()):
             raise pickle.UnpicklingError("a reference to a storage names no storage class")
-        if type(key) is not str or type(location) is not str or type(numel) is not int or numel < 0:
+        if type(key) is not str or type(location) is not str or type(numel) is not int or not 0 <= numel < 2**59:
             raise pickle.UnpicklingError("a reference to a storage is damaged")
         dtype = runtime.uint8 if untyped else kind.dtype
         storage = self.loaded.get(key)
@@ -437,7 +439,7 @@ class _Records:
         """A storage from its record, where it belongs."""
         name = f"data/{key}"
         if self.to_meta:
-            return runtime.UntypedStorage(min(nbytes, 2**62), device="meta")
+            return runtime.UntypedStorage(nbytes, device="meta")
         if nbytes > self.archive.size(name):
             raise RuntimeError(f"{self.name}: record {name} has {self.archive.size(name)} bytes, but the pickle says that its storage has {nbytes}")
         if self.mapping is not None and not (self.swapped and self.mapping.shared):
@@ -448,7 +450,11 @@ class _Records:
                 self.archive.read_into(name, bytes_of(storage))
         if self.swapped and nbytes:
             swap_bytes(storage, dtype)
-        return self.restore(storage, location)
+        try:
+            return self.restore(storage, location)
+        except Exception as error:
+            error.add_note(f"while restoring record {name} of {self.name}")
+            raise
 
 
 def _python_unpickler(module, file, persistent_load, arguments):

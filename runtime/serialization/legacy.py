@@ -80,7 +80,7 @@ class _Storages:
         dtype = getattr(kind, "dtype", runtime.uint8)
         if kind is not runtime.UntypedStorage and kind not in LEGACY.values() or type(key) not in (str, int) or type(location) is not str:
             self.fail("a reference to a storage is damaged")
-        if type(numel) is not int or numel < 0:
+        if type(numel) is not int or not 0 <= numel < 2**59:
             self.fail(f"storage {key} has no size")
         if key not in self.found:
             self.available -= numel * dtype.itemsize
@@ -139,7 +139,10 @@ def read_legacy(source, map_location, unpickler, encoding, skip_data):
         position = reader.position
         return value
 
-    magic = plain()
+    try:
+        magic = plain()
+    except pickle.UnpicklingError as error:
+        fail(f"Invalid magic number; corrupt file? The first pickle cannot be read: {error}")
     if magic != _MAGIC:
         fail("Invalid magic number; corrupt file?")
     version = plain()

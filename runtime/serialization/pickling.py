@@ -170,10 +170,26 @@ class Pickler(pickle._Pickler):
         super().__init__(file, protocol)
         self._identify = identify
 
+    def save(self, obj, save_persistent_id=True):
+        # What has a method of its own here needs none of the questions that the base class asks first.
+        method = self.dispatch.get(type(obj))
+        if method is None:
+            super().save(obj)
+            return
+        self.framer.commit_frame()
+        before = self.memo.get(id(obj))
+        if before is None:
+            method(self, obj)
+        else:
+            self.write(self.get(before[0]))
+
     def reducer_override(self, obj):
         if isinstance(obj, Tensor) and type(obj) not in copyreg.dispatch_table:
             return reduced(obj, self.proto)
         return NotImplemented
+
+    def _save_tensor(self, obj):
+        self.save_reduce(*reduced(obj, self.proto), obj=obj)
 
     def save_global(self, obj, name=None):
         known = torch_name(obj)
@@ -196,6 +212,8 @@ class Pickler(pickle._Pickler):
         self.save_reduce(rebuild._get_layout, (str(obj),), obj=obj)
 
     dispatch = pickle._Pickler.dispatch | {
+        Tensor: _save_tensor,
+        Parameter: _save_tensor,
         UntypedStorage: _save_storage,
         TypedStorage: _save_storage,
         runtime.dtype: save_global,

@@ -26,15 +26,15 @@ _INT64_MAX = 2**63 - 1
 
 def _ints(values, what):
     """A tuple of the ints that a size or stride consists of."""
-    if not isinstance(values, (tuple, list)) or len(values) > _MAX_DIM or not all(type(v) is int for v in values):
-        raise ValueError(f"{what} must be a tuple of at most {_MAX_DIM} ints")
+    if not isinstance(values, (tuple, list)) or len(values) > _MAX_DIM or not all(type(v) is int and abs(v) <= _INT64_MAX for v in values):
+        raise ValueError(f"{what} must be a tuple of at most {_MAX_DIM} ints of 64 bits")
     return tuple(values)
 
 
 def _geometry(nbytes, itemsize, offset, size, stride):
     """Sizes and strides of a tensor that lies inside a storage of `nbytes` bytes."""
     size, stride = _ints(size, "size"), _ints(stride, "stride")
-    if type(offset) is not int or len(size) != len(stride):
+    if type(offset) is not int or abs(offset) > _INT64_MAX or len(size) != len(stride):
         raise ValueError(f"size {size}, stride {stride} and the offset do not describe a tensor")
     last, empty = offset, False
     for n, step in zip(size, stride, strict=True):
@@ -43,7 +43,7 @@ def _geometry(nbytes, itemsize, offset, size, stride):
         last += max(n - 1, 0) * step
         empty = empty or n == 0
     needed = offset * itemsize if empty else (last + 1) * itemsize
-    if offset < 0 or needed > nbytes or max((*size, *stride), default=0) > _INT64_MAX:
+    if offset < 0 or needed > nbytes:
         raise ValueError(f"a tensor of size {size}, stride {stride} and offset {offset} needs {needed} bytes, but its storage has {nbytes} bytes")
     return size, stride
 
@@ -197,7 +197,7 @@ def _as_type(tensor, new_type, state):
         if not (isinstance(new_type, type) and issubclass(new_type, Tensor)):
             raise TypeError(f"{new_type} is no subclass of Tensor")
         tensor = tensor.as_subclass(new_type)
-    if hasattr(type(tensor), "__setstate__"):
+    if getattr(type(tensor), "__setstate__", None) is not getattr(Tensor, "__setstate__", None):
         tensor.__setstate__(state)
         return tensor
     return _set_obj_state(tensor, state)

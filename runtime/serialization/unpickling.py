@@ -17,7 +17,16 @@ import runtime
 from runtime._core import Tensor
 from runtime.serialization import names, rebuild
 
-__all__ = ["WeightsUnpickler", "add_safe_globals", "clear_safe_globals", "get_safe_globals", "pickled_globals", "safe_globals", "user_globals"]
+__all__ = [
+    "NotAllowedError",
+    "WeightsUnpickler",
+    "add_safe_globals",
+    "clear_safe_globals",
+    "get_safe_globals",
+    "pickled_globals",
+    "safe_globals",
+    "user_globals",
+]
 
 # Modules whose members stay forbidden, whatever the caller marks as safe.
 _BLOCKED = ("sys", "os", "posix", "nt")
@@ -25,6 +34,10 @@ _MAX_KEY_DEPTH = 64
 _ATOMS = frozenset({str, int, float, bool, bytes, complex, type(None)})
 
 _safe = []
+
+
+class NotAllowedError(UnpicklingError):
+    """The pickle may be whole, but wants more than data."""
 
 
 def add_safe_globals(safe_globals):
@@ -160,7 +173,6 @@ def _call_slice(unpickler, *bounds):
 
 
 def _call_size(unpickler, sizes=()):
-    unpickler.charge(len(sizes))
     return runtime.Size(rebuild._ints(sizes, "a size"))
 
 
@@ -187,7 +199,7 @@ def _call_from_type(unpickler, func, new_type, args, state):
     parts = state if isinstance(state, tuple) else (state,)
     unpickler.charge(sum(len(part or ()) for part in parts))
     if not unpickler.is_allowed(new_type):
-        raise UnpicklingError(f"the class {_described(new_type)} of a tensor was not allowed")
+        raise NotAllowedError(f"the class {_described(new_type)} of a tensor was not allowed")
     return rebuild._as_type(unpickler.call(func, args), new_type, state)
 
 
@@ -311,7 +323,7 @@ class WeightsUnpickler:
             message = f"Trying to call reduce for unrecognized function {_described(func)}"
             if hasattr(func, "__self__"):
                 message += f" which belongs to {_described(func.__self__)}"
-            raise UnpicklingError(message)
+            raise NotAllowedError(message)
         if not isinstance(args, tuple):
             raise UnpicklingError(f"arguments are a {type(args).__name__}, not a tuple")
         return made(self, *args)
@@ -344,7 +356,7 @@ class WeightsUnpickler:
         except _UserError as carrier:
             raise carrier.args[0] from None
         except UnpicklingError as error:
-            raise UnpicklingError(f"{error} (at byte {start} of the pickle)") from error.__cause__
+            raise type(error)(f"{error} (at byte {start} of the pickle)") from error.__cause__
         except (RuntimeError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, MemoryError, NotImplementedError) as error:
             reason = str(error) or type(error).__name__
             raise UnpicklingError(f"the pickle cannot be read: {reason} (at byte {start} of the pickle)") from error
@@ -387,13 +399,13 @@ class WeightsUnpickler:
             module = _OLD_MODULES[module]
         full = f"{module}.{name}"
         if module in _BLOCKED:
-            raise UnpicklingError(f"Trying to load unsupported GLOBAL {full} whose module {module} is blocked.")
+            raise NotAllowedError(f"Trying to load unsupported GLOBAL {full} whose module {module} is blocked.")
         found = self.users.get(full)
         if found is None:
             found = self.defaults.get(full)
         if found is None:
             full = full.removeprefix("builtins.")
-            raise UnpicklingError(
+            raise NotAllowedError(
                 f"Unsupported global: GLOBAL {full} was not an allowed global by default. Please use "
                 f"`torch.serialization.add_safe_globals([{full}])` or the `torch.serialization.safe_globals([{full}])` context manager to "
                 "allowlist this global if you trust this class/function."
@@ -432,7 +444,7 @@ class WeightsUnpickler:
         elif any(cls is known for known in (runtime.nn.Parameter, OrderedDict, Counter)) and not kwargs:
             made = self.call(cls, args)
         else:
-            raise UnpicklingError(
+            raise NotAllowedError(
                 f"Can only create new object for nn.Parameter or classes allowlisted via `add_safe_globals` but got {_described(cls)}"
             )
         self.stack.append(made)
@@ -451,14 +463,14 @@ class WeightsUnpickler:
             except Exception as error:
                 raise _UserError(error) from None
         else:
-            raise UnpicklingError(f"Can only build OrderedDict or types allowlisted via `add_safe_globals`, but got {type(obj)}")
+            raise NotAllowedError(f"Can only build OrderedDict or types allowlisted via `add_safe_globals`, but got {type(obj)}")
 
     def do_persistent_id(self):
         identity = self.stack.pop()
         if type(identity) is not tuple or not identity:
-            raise UnpicklingError(f"persistent_load id must be tuple or int, but got {type(identity)}")
+            raise NotAllowedError(f"persistent_load id must be tuple or int, but got {type(identity)}")
         if type(identity[0]) not in (str, bytes) or identity[0] not in ("storage", b"storage") or self.persistent_load is None:
-            raise UnpicklingError(f"Only persistent_load of storage is allowed, but got {type(identity[0])}")
+            raise NotAllowedError(f"Only persistent_load of storage is allowed, but got {type(identity[0])}")
         try:
             storage = self.persistent_load(identity)
         except UnpicklingError:
@@ -484,7 +496,7 @@ class WeightsUnpickler:
             for item in items:
                 target.append(item)
         else:
-            raise UnpicklingError(f"Can only append to lists, but got {type(target)}")
+            raise NotAllowedError(f"Can only append to lists, but got {type(target)}")
 
     def do_setitem(self):
         value, key = self.stack.pop(), self.stack.pop()
@@ -496,7 +508,7 @@ class WeightsUnpickler:
     def _set_items(self, items):
         target = self.top()
         if type(target) not in (dict, OrderedDict, Counter) and not self.is_trusted(type(target)):
-            raise UnpicklingError(f"Can only SETITEM for dict, collections.OrderedDict, collections.Counter, but got {type(target)}")
+            raise NotAllowedError(f"Can only SETITEM for dict, collections.OrderedDict, collections.Counter, but got {type(target)}")
         for at in range(0, len(items), 2):
             self.check_key(items[at])
             target[items[at]] = items[at + 1]
@@ -507,7 +519,7 @@ class WeightsUnpickler:
 
     def _add_items(self, target, items):
         if type(target) is not set:
-            raise UnpicklingError(f"Can only add items to sets, but got {type(target)}")
+            raise NotAllowedError(f"Can only add items to sets, but got {type(target)}")
         for item in items:
             self.check_key(item)
             target.add(item)
