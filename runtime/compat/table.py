@@ -148,6 +148,14 @@ NAMES = {
     "torch._C._ImperativeEngine": "runtime.autograd.variable:_ImperativeEngine",
     "torch.profiler.record_function": "runtime.autograd.profiler:record_function",
     "torch.Tensor": "runtime._core:Tensor",
+    **{
+        f"torch.{name}": f"runtime.storage:{name}"
+        for name in (
+            "TypedStorage", "DoubleStorage", "FloatStorage", "HalfStorage", "BFloat16Storage", "LongStorage", "IntStorage", "ShortStorage",
+            "CharStorage", "ByteStorage", "BoolStorage", "ComplexDoubleStorage", "ComplexFloatStorage", "QInt8Storage", "QInt32Storage",
+            "QUInt8Storage", "QUInt4x2Storage", "QUInt2x4Storage",
+        )
+    },
     "torch._tensor._rebuild_from_type": "runtime.serialization.rebuild:_rebuild_from_type",
     "torch._tensor._rebuild_from_type_v2": "runtime.serialization.rebuild:_rebuild_from_type_v2",
     "torch.ops": "runtime._core:ops",
