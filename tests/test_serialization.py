@@ -257,6 +257,22 @@ def test_copyreg_has_the_last_word(monkeypatch):
     assert again(runtime.ones(2).as_subclass(Marked), {"weights_only": False}) == [1, 2]
 
 
+def test_modes_do_not_see_plain_tensors_being_saved_and_loaded(tmp_path):
+    seen = []
+
+    class Mode(runtime.TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            seen.append(func)
+            return func(*args, **(kwargs or {}))
+
+    x = runtime.ones(3).t()
+    with Mode():
+        runtime.save([x, runtime.float32], tmp_path / "a.pt")
+        for mapped in (False, True):
+            runtime.load(tmp_path / "a.pt", mmap=mapped)
+    assert seen == []
+
+
 # ---- what may be loaded
 
 

@@ -4,6 +4,8 @@ import io
 import json
 import random
 import struct
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -271,6 +273,21 @@ def test_safetensors_are_exchanged_with_pytorch(st, tmp_path):
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
     for name, x in st.load_file(tmp_path / "b.safetensors").items():
         assert str(theirs[name].dtype) == name and bits(x) == theirs[name].view(-1).view(torch.uint8).tolist()
+
+
+def test_the_packages_own_functions_work_on_this_runtime(st, tmp_path):
+    code = """
+from runtime import compat
+compat.install()
+import sys, torch
+from safetensors.torch import load_file, save_file
+x = {"a": torch.ones(3), "b": torch.arange(4).to(torch.bfloat16)}
+save_file(x, sys.argv[1])
+assert all(torch.equal(load_file(sys.argv[1])[name], x[name]) for name in x)
+print(torch.load(sys.argv[1])["b"])
+"""
+    run = subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.safetensors")], capture_output=True, text=True)
+    assert run.stdout == "tensor([0., 1., 2., 3.], dtype=torch.bfloat16)\n", run.stderr
 
 
 # ---- typed storages

@@ -43,6 +43,11 @@ class Source:
         """Exactly `count` bytes from an offset."""
         self.file.seek(self.start + offset)
         data = self.file.read(count)
+        while 0 < len(data) < count:  # a file without a buffer may give less than it has
+            more = self.file.read(count - len(data))
+            if not more:
+                break
+            data += more
         if len(data) != count:
             raise RuntimeError(f"{self.name}: the file ends at byte {offset + len(data)}, where {count} bytes from {offset} on were expected")
         return data
@@ -252,7 +257,9 @@ class ArchiveWriter:
         self.digest = 0
 
     def _write(self, data):
-        self.stream.write(data)
+        done = self.stream.write(data)
+        while type(done) is int and done < len(data):  # a file without a buffer may take less than it is given
+            done += self.stream.write(memoryview(data)[done:])
         self.position += len(data)
 
     def write(self, name, data, size=None):

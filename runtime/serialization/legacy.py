@@ -20,6 +20,7 @@ __all__ = ["read_legacy", "write_legacy"]
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _VERSION = 1001
+_KEYS = (str, bytes, int)
 
 
 def write_legacy(obj, file, pickle_module, protocol):
@@ -74,11 +75,12 @@ class _Storages:
         if len(identity) != 6:
             self.fail("a reference to a storage is damaged")
         _, kind, key, location, numel, view = identity
+        # Python 2 wrote byte strings, which `encoding="bytes"` keeps.
         location = location.decode("ascii") if type(location) is bytes else location
         if isinstance(kind, str):
             kind = LEGACY.get(kind, runtime.UntypedStorage)
         dtype = getattr(kind, "dtype", runtime.uint8)
-        if kind is not runtime.UntypedStorage and kind not in LEGACY.values() or type(key) not in (str, int) or type(location) is not str:
+        if kind is not runtime.UntypedStorage and kind not in LEGACY.values() or type(key) not in _KEYS or type(location) is not str:
             self.fail("a reference to a storage is damaged")
         if type(numel) is not int or not 0 <= numel < 2**59:
             self.fail(f"storage {key} has no size")
@@ -95,7 +97,7 @@ class _Storages:
 
     def view(self, storage, dtype, view):
         """A part of a storage that was saved as a storage of its own."""
-        if type(view) is not tuple or len(view) != 3 or type(view[0]) not in (str, int) or not all(type(n) is int for n in view[1:]):
+        if type(view) is not tuple or len(view) != 3 or type(view[0]) not in _KEYS or not all(type(n) is int for n in view[1:]):
             self.fail("a reference to a part of a storage is damaged")
         key, start, count = view
         if start < 0 or count < 0 or (start + count) * dtype.itemsize > storage.nbytes():
@@ -162,7 +164,7 @@ def read_legacy(source, map_location, unpickler, encoding, skip_data):
         result = unpickler(source.file, storages.load).load()
         position = source.file.tell() - source.start + shift
     keys = plain()
-    if type(keys) is not list or any(type(key) not in (str, int) or key not in storages.found for key in keys):
+    if type(keys) is not list or any(type(key) not in _KEYS or key not in storages.found for key in keys):
         fail("the list of storages is damaged")
     foreign = not information.get("little_endian", True) ^ (sys.byteorder == "big")
     for key in keys:

@@ -5,6 +5,7 @@ import os
 import weakref
 
 import runtime
+from runtime import _core
 
 __all__ = ["Mapping", "bytes_of", "forget_mapped", "swap_bytes"]
 
@@ -12,19 +13,21 @@ __all__ = ["Mapping", "bytes_of", "forget_mapped", "swap_bytes"]
 _mapped = weakref.WeakValueDictionary()
 
 
+def _array(storage):
+    """The bytes of a storage as an array; no operator runs, so no mode sees it."""
+    return _core._rebuild_tensor(storage, runtime.uint8, 0, (storage.nbytes(),), (1,), False).numpy()
+
+
 def bytes_of(storage):
     """A writable view of the bytes of a storage on the CPU."""
-    if not storage.nbytes():
-        return memoryview(bytearray())
-    array = runtime.empty(0, dtype=runtime.uint8).set_(storage).numpy()
-    return memoryview(array)
+    return memoryview(_array(storage)) if storage.nbytes() else memoryview(bytearray())
 
 
 def swap_bytes(storage, dtype):
     """Reverse the bytes of each element, in place."""
     width = dtype.itemsize // (2 if dtype.is_complex else 1)
     if width > 1:
-        array = runtime.empty(0, dtype=runtime.uint8).set_(storage).numpy()
+        array = _array(storage)
         array[: len(array) // width * width].view(f"u{width}").byteswap(inplace=True)
 
 

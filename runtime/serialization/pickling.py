@@ -169,6 +169,13 @@ class Pickler(pickle._Pickler):
     def __init__(self, file, protocol, identify):
         super().__init__(file, protocol)
         self._identify = identify
+        if self.proto < 4:
+            self.write = file.write  # there are no frames to collect
+
+    def memoize(self, obj):
+        index = len(self.memo)
+        self.write(self.put(index))
+        self.memo[id(obj)] = index, obj
 
     def save(self, obj, save_persistent_id=True):
         # What has a method of its own here needs none of the questions that the base class asks first.
@@ -189,7 +196,25 @@ class Pickler(pickle._Pickler):
         return NotImplemented
 
     def _save_tensor(self, obj):
-        self.save_reduce(*reduced(obj, self.proto), obj=obj)
+        func, args = reduced(obj, self.proto)
+        if func is not rebuild._rebuild_tensor_v2 or self.proto < 2:
+            self.save_reduce(func, args, obj=obj)
+            return
+        # The commonest call, written as `save_reduce` would, without its detours.
+        save, write, identity = self.save, self.write, self._identify(args[0])
+        save(func)
+        write(pickle.MARK + pickle.MARK)
+        for part in identity:
+            save(part)
+        write(pickle.TUPLE)
+        self.memoize(identity)
+        write(pickle.BINPERSID)
+        for part in args[1:]:
+            save(part)
+        write(pickle.TUPLE)
+        self.memoize(args)
+        write(pickle.REDUCE)
+        self.memoize(obj)
 
     def save_global(self, obj, name=None):
         known = torch_name(obj)
