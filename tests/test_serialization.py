@@ -130,6 +130,15 @@ def test_tensors_that_share_memory_share_it_after_loading():
     assert y.tolist() == [0, 1, 0, 0, 0, 0]
 
 
+@pytest.mark.parametrize("old", [False, True])
+def test_memory_can_be_resized_after_saving_and_loading(old):
+    x = runtime.ones(2)
+    y = again(x, _use_new_zipfile_serialization=not old)
+    for tensor in (x, y):
+        tensor.resize_(1000)
+        assert tensor.untyped_storage().nbytes() == 4000 and tensor[:2].tolist() == [1, 1]
+
+
 def test_an_object_that_contains_itself_comes_back():
     items = [1]
     items.append({"again": items})

@@ -74,6 +74,8 @@ def _as_in_files(value):
         bits = bits[0] if bits else 0
         metadata = {name: True for name, bit in (("conj", 1), ("neg", 2)) if bits & bit}
         return (*_call(storage, dtype, offset, size, stride, requires_grad, metadata), *value[2:])
+    if value[0] is getattr(_core, "_rebuild_wrapper", rebuild):
+        return (rebuild._rebuild_wrapper_subclass, *value[1:])
     if value[0] is _core._rebuild_from_type:
         inner, kind, args, state = value[1]
         return rebuild._rebuild_from_type_v2, (*_prepend(inner, kind, args), state), *value[2:]
