@@ -511,6 +511,17 @@ def test_any_sequence_of_opcodes_gives_an_object_or_a_clear_error(codes):
     survives(archive_of(b"".join(codes) + b"."))
 
 
+def test_a_file_brings_no_hooks():
+    hooks = b"}K\x00cbuiltins\nbytearray\ns"
+    refused(tensor().replace(b"ccollections\nOrderedDict\n)R", hooks), "hooks")
+    refused(b"ctorch._utils\n_rebuild_parameter\n(" + tensor()[2:-1] + b"\x89" + hooks + b"tR.", "hooks")
+    function = b"ctorch._utils\n_rebuild_tensor_v2\n"
+    args = tensor()[2:-1].removeprefix(function)[:-1]
+    state = b"}" + text("_backward_hooks") + hooks + b"s"
+    refused(b"ctorch._tensor\n_rebuild_from_type_v2\n(" + function + b"ctorch\nTensor\n" + args + state + b"tR.", "sets _backward_hooks")
+    refused(b"ctorch._utils\n_rebuild_parameter_with_state\n(" + tensor()[2:-1] + b"\x89}" + state + b"tR.", "sets _backward_hooks")
+
+
 def test_attributes_from_a_file_cannot_harm_a_tensor():
     function = b"ctorch._utils\n_rebuild_tensor_v2\n"
     args = tensor()[2:-1].removeprefix(function)[:-1]

@@ -194,24 +194,49 @@ def _call_parameter(unpickler, data=None, requires_grad=True):
     return runtime.nn.Parameter(data, requires_grad)
 
 
+def _check_state(unpickler, state):
+    """Make sure that the state of a tensor sets attributes of its own, not those that every tensor has, such as hooks."""
+    for part in state if isinstance(state, tuple) else (state,):
+        unpickler.charge(len(part or ()))
+        for name in part or ():
+            if type(name) is not str or hasattr(Tensor, name):
+                raise NotAllowedError(f"the state of a tensor sets {name if type(name) is str else type(name)}, which is no attribute of its own")
+
+
 def _call_from_type(unpickler, func, new_type, args, state):
     # The function and its arguments come from the file, so calling it is checked like any other call.
-    parts = state if isinstance(state, tuple) else (state,)
-    unpickler.charge(sum(len(part or ()) for part in parts))
+    _check_state(unpickler, state)
     if not unpickler.is_allowed(new_type):
         raise NotAllowedError(f"the class {_described(new_type)} of a tensor was not allowed")
     return rebuild._as_type(unpickler.call(func, args), new_type, state)
 
 
 def _call_with_state(unpickler, data, requires_grad, backward_hooks, state):
-    parts = state if isinstance(state, tuple) else (state,)
-    unpickler.charge(sum(len(part or ()) for part in parts))
+    _check_state(unpickler, state)
+    _check_hooks(backward_hooks)
     return rebuild._rebuild_parameter_with_state(data, requires_grad, backward_hooks, state)
 
 
 def _described(obj):
     """Text for a message; the repr of what a file contains can be endless."""
     return repr(obj) if callable(obj) and hasattr(obj, "__name__") else f"of type {type(obj).__name__}"
+
+
+def _check_hooks(hooks):
+    """Hooks would call what the file says when gradients are computed; PyTorch writes an empty dict."""
+    if hooks is not None and (type(hooks) not in (dict, OrderedDict) or hooks):
+        raise NotAllowedError("a tensor has hooks in the file")
+
+
+def _without_hooks(function, position):
+    """A rebuild function that may get no hooks as the argument at a position."""
+
+    def call(unpickler, *args):
+        if len(args) > position:
+            _check_hooks(args[position])
+        return function(*args)
+
+    return call
 
 
 def _checks_itself(function):
@@ -225,6 +250,9 @@ def _calls():
     calls |= {
         rebuild._rebuild_from_type_v2: _call_from_type,
         rebuild._rebuild_from_type: _call_from_type,
+        rebuild._rebuild_tensor_v2: _without_hooks(rebuild._rebuild_tensor_v2, 5),
+        rebuild._rebuild_tensor_v3: _without_hooks(rebuild._rebuild_tensor_v3, 5),
+        rebuild._rebuild_parameter: _without_hooks(rebuild._rebuild_parameter, 2),
         rebuild._rebuild_parameter_with_state: _call_with_state,
         rebuild._get_layout: _checks_itself(rebuild._get_layout),
         names._encode: _call_encode,
