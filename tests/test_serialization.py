@@ -535,6 +535,12 @@ def test_files_of_big_endian_machines_are_swapped(tmp_path, dtype, mapped):
     assert contents(y) == (swapped if dtype is runtime.uint32 else contents(x))
 
 
+def test_old_files_of_big_endian_machines_are_swapped():
+    file = saved(runtime.tensor([1, 256], dtype=runtime.int16), _use_new_zipfile_serialization=False)
+    content = file.getvalue().replace(b"little_endianq\x02\x88", b"little_endianq\x02\x89")
+    assert content != file.getvalue() and runtime.load(io.BytesIO(content)).tolist() == [256, 1]
+
+
 def test_checksums_can_be_left_out():
     serialization.set_crc32_options(False)
     try:

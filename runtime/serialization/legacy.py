@@ -166,7 +166,7 @@ def read_legacy(source, map_location, unpickler, encoding, skip_data):
     keys = plain()
     if type(keys) is not list or any(type(key) not in _KEYS or key not in storages.found for key in keys):
         fail("the list of storages is damaged")
-    foreign = not information.get("little_endian", True) ^ (sys.byteorder == "big")
+    foreign = bool(information.get("little_endian", True)) == (sys.byteorder == "big")
     for key in keys:
         raw, restored, dtype = storages.found[key]
         if position + 8 > size:
