@@ -6,10 +6,10 @@ The package `safetensors` writes the files and checks their headers; tensors are
 import os
 import sys
 from collections import defaultdict
+from mmap import MAP_PRIVATE
 
 import runtime
 from runtime._core import Tensor
-from runtime.serialization.config import load as load_settings
 from runtime.serialization.memory import Mapping, forget_mapped
 
 try:
@@ -187,7 +187,7 @@ def load_file(filename, device="cpu", *, backend="mmap"):
             for name in file.offset_keys():
                 part = file.get_slice(name)
                 entries.append((name, _dtype(part.get_dtype(), name), part.get_shape()))
-        mapping = Mapping(path, load_settings.mmap_flags)
+        mapping = Mapping(path, MAP_PRIVATE)
         # The header was checked: tensors follow it and each other without gaps.
         offset = 8 + int.from_bytes(mapping.memory[:8], "little")
         result = {}
