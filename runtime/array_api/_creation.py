@@ -230,6 +230,9 @@ def arange(start, /, stop=None, step=1, *, dtype=None, device=None):
     integers = all(isinstance(value, int) for value in (start, stop, step))
     if dtype is None:
         dtype = int64 if integers else _core.get_default_dtype()
+    elif not isinstance(dtype, _core.dtype):
+        # Python's types stand for dtypes, as in PyTorch's functions.
+        dtype = _functions["empty"](0, dtype=dtype).dtype
     if (stop - start) * (1 if step > 0 else -1) <= 0:
         return _functions["empty"](0, dtype=dtype, device=device).as_subclass(Array)
     if dtype is uint64 and integers:
