@@ -358,6 +358,12 @@ def test_info_describes_the_namespace():
         info.dtypes(device="nowhere")
 
 
+def test_nan_is_found_at_the_end_where_sorting_puts_it():
+    x = xp.sort(xp.asarray([math.nan, 2.0, 1.0, math.nan]))
+    assert xp.searchsorted(x, xp.asarray([math.inf, math.nan, 1.5])).tolist() == [2, 2, 1]
+    assert xp.searchsorted(x, math.nan, side="right").tolist() == 4
+
+
 def test_limits_of_dtypes():
     limits = xp.finfo(xp.complex64)
     assert limits.dtype == xp.float32 and limits.bits == 32 and limits.eps == 2**-23 and limits.smallest_normal == 2**-126

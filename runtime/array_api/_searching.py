@@ -119,10 +119,9 @@ def searchsorted(x1, x2, /, *, side="left", sorter=None):
     if x1.ndim != 1:
         raise ValueError(f"searchsorted: x1 must have one dimension, and has {x1.ndim}")
     x1, x2 = tensors("searchsorted", x1, x2)
-    if sorter is not None:
-        # A new array: the operator warns about memory in another order.
-        x1 = _functions["index_select"](x1, 0, converted(sorter, int64))
-    return _functions["searchsorted"](x1.contiguous(), x2.contiguous(), side=side).as_subclass(Array)
+    # NumPy's search agrees with the order of `sort`, where NaN is last; PyTorch's goes astray among NaN.
+    order = None if sorter is None else read(sorter)
+    return new(np.searchsorted(read(x1), read(x2), side=side, sorter=order)).as_subclass(Array)
 
 
 def sort(x, /, *, axis=-1, descending=False, stable=True):
