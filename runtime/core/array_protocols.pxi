@@ -66,13 +66,18 @@ cdef PyObject *array_ufunc(PyObject *self, PyObject *const *args, Py_ssize_t n, 
     """`Tensor.__array_ufunc__(ufunc, method, *inputs, **kwargs)`."""
     cdef PyObject *found
     cdef PyObject *result
-    if likely(n >= 3 and kwnames == NULL and args[1] == <PyObject *>numpy_call_name):
+    if likely(n >= 3 and kwnames == NULL and RT_TYPE(args[1]) == &c_str and c_str_equal(args[1], <PyObject *>numpy_call_name) == 0):
         found = c_dict_get(<PyObject *>ufunc_operators, args[0])
         if likely(found != NULL):
             if n - 2 == (<_UfuncOperator>found).arity:
                 result = call_ufunc_operator(<_UfuncOperator>found, args + 2)
-                if likely(result != NULL or c_err_occurred() != NULL):
+                if likely(result != NULL):
                     return result
+                # A kernel that is not made for the dtype: NumPy may have a loop, or Python may cast.
+                if c_err_occurred() != NULL:
+                    if not PyErr_GivenExceptionMatches(c_err_occurred(), <PyObject *>NotImplementedError):
+                        return NULL
+                    c_err_clear()
         elif c_err_occurred() != NULL:
             return NULL
     global array_ufunc_function

@@ -1,6 +1,7 @@
 """NumPy's products, linear algebra and Fourier transforms, on tensors. Each has NumPy's name and arguments."""
 
 import runtime
+from runtime.numpy_protocols import ufuncs
 from runtime.numpy_protocols.arrays import axes_of, axis_of, cast, finish, floating, is_given, promoted, require, tensor_of
 
 # ------------------------------------------------------------------------------------------------------------------------ products
@@ -84,9 +85,7 @@ def _solve(a, b):
 
 def _pinv(a, rcond=None, hermitian=False, *, rtol=None):
     rtol = rcond if not is_given(rtol) else rtol
-    return runtime.linalg.pinv(floating(a), rtol=rtol, hermitian=hermitian) if is_given(rtol) else runtime.linalg.pinv(
-        floating(a), rtol=1e-15, hermitian=hermitian
-    )
+    return runtime.linalg.pinv(floating(a), rtol=rtol if is_given(rtol) else 1e-15, hermitian=hermitian)
 
 
 def _svd(a, full_matrices=True, compute_uv=True, hermitian=False):
@@ -123,7 +122,7 @@ def _vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
 
 def _outer(x1, x2, /):
     if tensor_of(x1).ndim != 1 or tensor_of(x2).ndim != 1:
-        raise ValueError("Input arrays must be one-dimensional, but they are " f"x1.ndim={tensor_of(x1).ndim} and x2.ndim={tensor_of(x2).ndim}.")
+        raise ValueError(f"Input arrays must be one-dimensional, but they have {tensor_of(x1).ndim} and {tensor_of(x2).ndim} dimensions.")
     return outer(x1, x2)
 
 
@@ -162,7 +161,7 @@ LINALG = {
     "tensorinv": lambda a, ind=2: runtime.linalg.tensorinv(floating(a), ind),
     "tensorsolve": lambda a, b, axes=None: runtime.linalg.tensorsolve(*promoted(floating(a), floating(b)), dims=axes),
     "trace": lambda x, /, *, offset=0, dtype=None: trace(x, offset, -2, -1, dtype),
-    "vecdot": lambda x1, x2, /, *, axis=-1: runtime.linalg.vecdot(*promoted(x1, x2), dim=axis),
+    "vecdot": lambda x1, x2, /, *, axis=-1: ufuncs.vecdot(x1, x2, axis),
     "vector_norm": _vector_norm,
 }
 

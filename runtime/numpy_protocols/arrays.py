@@ -14,6 +14,10 @@ class NoOperator(Exception):
     """No operator does what a call of NumPy's function asks for; NumPy has to."""
 
 
+# The same from a kernel that is not made for a dtype: NumPy may have a loop for it.
+NOT_BY_OPERATORS = (NoOperator, NotImplementedError)
+
+
 def require(condition):
     """Leave the call to NumPy unless a condition holds."""
     if not condition:
@@ -25,8 +29,8 @@ def is_given(value):
     return value is not None and value is not NO_VALUE
 
 
-def tensor_of(value):
-    """An operand as a tensor: arrays on their own memory, Python's and NumPy's numbers as numbers, which do not decide the dtype."""
+def operand_of(value):
+    """An operand of an operator as a tensor: arrays on their own memory; Python's and NumPy's numbers decide no dtype, as in `t + 1`."""
     if isinstance(value, Tensor):
         return value
     found = _core._array_operand(value)
@@ -34,6 +38,13 @@ def tensor_of(value):
         found = _core._array_operand(np.asarray(value))
     require(found is not None)
     return found
+
+
+def tensor_of(value):
+    """As `operand_of`, for functions that take no numbers: these are 0-d tensors, of the default dtype where they are floats."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return runtime.tensor(value) if type(value) in (bool, int, float, complex) else operand_of(value)
 
 
 def floating(value):
@@ -47,7 +58,7 @@ def promoted(*values):
     tensors = [tensor_of(v) for v in values]
     common = tensors[0].dtype
     if any(t.dtype is not common for t in tensors):
-        common = _common_dtype(tensors)
+        common = _common_dtype([operand_of(v) for v in values])
     return [t if t.dtype is common else t.to(common) for t in tensors]
 
 
@@ -86,8 +97,8 @@ def axis_of(axis, ndim):
 
 
 def axes_of(axis, ndim):
-    """The axes that None (all), a number or a tuple stands for, as numbers that are not negative."""
-    if axis is None:
+    """The axes that None (all), a number or a tuple stands for, as numbers that are not negative. Of no dimension, 0 and -1 say nothing."""
+    if axis is None or ndim == 0 and axis in (0, -1):
         return tuple(range(ndim))
     return np.lib.array_utils.normalize_axis_tuple([_index(a) for a in axis] if isinstance(axis, (tuple, list)) else _index(axis), ndim)
 
@@ -171,7 +182,7 @@ def lent(name, value):
 def _lent_tensor(name, t):
     if t.device.type != "cpu" or _core._dispatch_keys(t).has(runtime.DispatchKey.Python):
         where = f"on {t.device}" if type(t) is Tensor else f"of class {type(t).__name__}"
-        raise TypeError(f"{name} has no operator for these arguments, and NumPy cannot compute it for a tensor {where}")
+        raise TypeError(f"{name} has no operator for these arguments, and NumPy, which would compute it, cannot read a tensor {where}")
     if t.requires_grad and runtime.is_grad_enabled():
         raise RuntimeError(f"{name} has no operator for these arguments, and NumPy records no gradients: call it on tensor.detach()")
     return _core._numpy_view(t.detach().resolve_conj().resolve_neg())

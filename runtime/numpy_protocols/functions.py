@@ -4,7 +4,7 @@ import numpy as np
 
 from runtime._core import Tensor
 from runtime.numpy_protocols import algebra, reductions, shapes
-from runtime.numpy_protocols.arrays import NoOperator, by_numpy
+from runtime.numpy_protocols.arrays import NOT_BY_OPERATORS, by_numpy
 
 # Functions of NumPy's that have a meaning here, by the file that says it; each stands there under NumPy's name, with NumPy's arguments.
 NAMES = {
@@ -59,7 +59,7 @@ def array_function(func, types, args, kwargs):
     if known is not None:
         try:
             return known(*args, **kwargs)
-        except NoOperator:
+        except NOT_BY_OPERATORS:
             pass
     name = f"{func.__module__}.{func.__name__}"
     written = [args[WRITERS[func]]] if func in WRITERS and args else []

@@ -14,6 +14,7 @@ from runtime.numpy_protocols.arrays import (
     finish,
     floating,
     is_given,
+    operand_of,
     promoted,
     require,
     tensor_of,
@@ -62,7 +63,7 @@ def ptp(a, axis=None, out=None, keepdims=False):
 
 def count_nonzero(a, axis=None, *, keepdims=False):
     t = tensor_of(a)
-    return runtime.sum(t != 0, axes_of(axis, t.ndim), _keeps(keepdims)) if t.ndim else (t != 0).to(runtime.int64)
+    return sum(t != 0, axis, None, None, keepdims)
 
 
 def _extreme_index(function):
@@ -74,7 +75,7 @@ def _extreme_index(function):
             result = function(t.reshape(-1), 0)
             result = result.reshape([1] * t.ndim) if _keeps(keepdims) else result
         else:
-            result = function(t, axis_of(axis, t.ndim), _keeps(keepdims))
+            result = function(t, axis_of(axis, t.ndim or 1), _keeps(keepdims))
         return finish(f"numpy.{function.__name__}", result, out)
 
     return index
@@ -87,7 +88,7 @@ argmin = _extreme_index(runtime.argmin)
 def _cumulative(function):
     def scan(a, axis=None, dtype=None, out=None):
         t = cast(a, dtype)
-        t, axis = (t.reshape(-1), 0) if axis is None else (t, axis)
+        t, axis = (t.reshape(-1), 0) if axis is None or t.ndim == 0 and axis in (0, -1) else (t, axis)
         return finish(f"numpy.{function.__name__}", function(t, axis_of(axis, t.ndim)), out)
 
     return scan
@@ -160,7 +161,7 @@ def _quantile(function, percent):
         share = (share / 100 if percent else share).to(t.dtype)
         axes = axes_of(axis, t.ndim)
         kept = [d for d in range(t.ndim) if d not in axes]
-        moved = t.permute(*kept, *axes).reshape([*[t.shape[d] for d in kept], -1])
+        moved = t.permute((*kept, *axes)).reshape([*[t.shape[d] for d in kept], -1])
         result = function(moved, share, -1, interpolation=method)
         if _keeps(keepdims):
             result = result.reshape(*share.shape, *[1 if d in axes else n for d, n in enumerate(t.shape)])
@@ -288,7 +289,7 @@ def sort(a, axis=-1, kind=None, order=None, *, stable=None):
 
 
 def argsort(a, axis=-1, kind=None, order=None, *, stable=None):
-    t, axis = _sortable(a, axis, order)
+    t, axis = _sortable(a if axis is None or tensor_of(a).ndim else tensor_of(a).reshape(1), axis, order)
     return runtime.argsort(t, dim=axis, stable=True)
 
 
@@ -323,8 +324,8 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     result = y0 + (y1 - y0) / (x1 - x0) * (at - x0)
     result = runtime.where(at >= places[-1], values[-1], runtime.where(at <= places[0], values[0], result))
     if left is not None:
-        result = runtime.where(at < places[0], tensor_of(left), result)
-    return result if right is None else runtime.where(at > places[-1], tensor_of(right), result)
+        result = runtime.where(at < places[0], operand_of(left), result)
+    return result if right is None else runtime.where(at > places[-1], operand_of(right), result)
 
 
 # ---------------------------------------------------------------------------------------------------------------- comparisons

@@ -13,6 +13,7 @@ from runtime.numpy_protocols.arrays import (
     cast,
     dtype_of,
     finish,
+    operand_of,
     out_tensor,
     promoted,
     require,
@@ -127,7 +128,7 @@ def reshape(a, /, shape, order="C", *, copy=None):
 
 
 def _reversed(t):
-    return t.permute(*range(t.ndim - 1, -1, -1))
+    return t.permute(tuple(range(t.ndim - 1, -1, -1)))
 
 
 def ravel(a, order="C"):
@@ -136,7 +137,7 @@ def ravel(a, order="C"):
 
 def transpose(a, axes=None):
     t = tensor_of(a)
-    return _reversed(t) if axes is None else t.permute(*axes_of(axes, t.ndim))
+    return _reversed(t) if axes is None else t.permute(axes_of(axes, t.ndim))
 
 
 def matrix_transpose(x, /):
@@ -356,17 +357,17 @@ def where(condition, x=NO_VALUE, y=NO_VALUE, /):
     mask = tensor_of(condition)
     if x is NO_VALUE:
         return nonzero(mask)
-    return runtime.where(mask.to(runtime.bool), tensor_of(x), tensor_of(y))
+    return runtime.where(mask.to(runtime.bool), operand_of(x), operand_of(y))
 
 
 def select(condlist, choicelist, default=0):
     if len(condlist) != len(choicelist) or not condlist:
         raise ValueError("list of cases must be same length as list of conditions, and not empty")
-    result = tensor_of(default)
+    result = operand_of(default)
     for condition, choice in zip(reversed(condlist), reversed(choicelist)):
         mask = tensor_of(condition)
         require(mask.dtype is runtime.bool)
-        result = runtime.where(mask, tensor_of(choice), result)
+        result = runtime.where(mask, operand_of(choice), result)
     return result
 
 

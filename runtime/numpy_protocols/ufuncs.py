@@ -13,6 +13,7 @@ from runtime import _core
 from runtime._core import Tensor
 from runtime.numpy_protocols.arrays import (
     NO_VALUE,
+    NOT_BY_OPERATORS,
     NoOperator,
     axes_of,
     axis_of,
@@ -21,6 +22,7 @@ from runtime.numpy_protocols.arrays import (
     dtype_of,
     floating,
     is_given,
+    operand_of,
     out_tensor,
     promoted,
     require,
@@ -60,8 +62,9 @@ SPECIAL_OPERATORS = {
     "y0": "special_bessel_y0", "y1": "special_bessel_y1",
 }  # fmt: skip
 
-# Operators whose operands must be of one dtype.
+# Operators whose operands must be of one dtype, or of floating-point dtypes.
 OF_ONE_DTYPE = {"matmul", "gcd", "lcm", "nextafter"}
+OF_FLOATS = {"hypot", "logaddexp", "logaddexp2", "nextafter"}
 
 # Ufuncs that answer a question: their results are bool whatever dtype= says.
 QUESTIONS = {
@@ -87,7 +90,7 @@ def fabs(x):
 
 
 def frexp(x):
-    return tuple(runtime.frexp(x))
+    return tuple(runtime.frexp(floating(x)))
 
 
 def heaviside(x, y):
@@ -101,16 +104,25 @@ def modf(x):
 
 
 def vecdot(x, y, axis=-1):
-    return runtime.linalg.vecdot(*promoted(x, y), dim=axis)
+    x, y = promoted(x, y)
+    if x.ndim < 1 or y.ndim < 1:
+        raise ValueError("vecdot: the operands are stacks of vectors")
+    if x.is_floating_point() or x.is_complex():
+        return runtime.linalg.vecdot(x, y, dim=axis)
+    return runtime.sum(x * y, axis)
 
 
 def matvec(x, y):
     x, y = promoted(x, y)
+    if x.ndim < 2 or y.ndim < 1:
+        raise ValueError("matvec: the first operand is a stack of matrices, the second one of vectors")
     return runtime.matmul(x, y.unsqueeze(-1)).squeeze(-1)
 
 
 def vecmat(x, y):
     x, y = promoted(x, y)
+    if x.ndim < 1 or y.ndim < 2:
+        raise ValueError("vecmat: the first operand is a stack of vectors, the second one of matrices")
     return runtime.matmul(conjugate(x).unsqueeze(-2), y).squeeze(-2)
 
 
@@ -130,7 +142,7 @@ def function_of(ufunc):
 def _find_function(ufunc):
     name = ufunc.__name__
     if getattr(np, name, None) is ufunc:
-        return COMPOSITES[name] if name in COMPOSITES else _map(ufunc, OPERATORS.get(name), name in OF_ONE_DTYPE)
+        return COMPOSITES[name] if name in COMPOSITES else _map(ufunc, OPERATORS.get(ufunc.__name__), name in OF_ONE_DTYPE)
     special = sys.modules.get("scipy.special")
     if special is not None and getattr(special, name, None) is ufunc:
         return _map(ufunc, SPECIAL_OPERATORS.get(name), False)
@@ -146,6 +158,8 @@ def _map(ufunc, operators, one_dtype):
         return None
     _core._map_ufunc(ufunc, *overloads, one_dtype=one_dtype)
     function = getattr(runtime, operators.partition("|")[0].partition(".")[0])
+    if ufunc.__name__ in OF_FLOATS:
+        return lambda *operands, **options: function(*map(floating, promoted(*operands)), **options)
     return (lambda *operands, **options: function(*promoted(*operands), **options)) if one_dtype else function
 
 
@@ -165,6 +179,8 @@ for _name in (*OPERATORS, *COMPOSITES):
 
 def array_ufunc(ufunc, method, *inputs, out=(), **options):
     """`Tensor.__array_ufunc__`, where the core has no answer."""
+    if not isinstance(ufunc, np.ufunc) or method not in METHODS:
+        raise TypeError("__array_ufunc__() takes a ufunc of NumPy's and the name of one of its methods")
     for operand in (*inputs, *out):
         protocol = getattr(type(operand), "__array_ufunc__", np.ndarray.__array_ufunc__)
         if protocol is not np.ndarray.__array_ufunc__ and not isinstance(operand, Tensor):
@@ -172,7 +188,7 @@ def array_ufunc(ufunc, method, *inputs, out=(), **options):
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
     try:
         return METHODS[method](ufunc, name, inputs, out, **options)
-    except NoOperator:
+    except NOT_BY_OPERATORS:
         written = inputs[:1] if method == "at" else out
         if out:
             options["out"] = out
@@ -211,7 +227,7 @@ def _operand(x, position, ufunc):
     """An operand as the operator's function takes it: numbers stay numbers where they are the second one of a function that knows them."""
     if position == 1 and type(x) in (bool, int, float, complex) and ("|" in OPERATORS.get(ufunc.__name__, "") or ufunc in _OF_NUMBERS):
         return x
-    return tensor_of(x)
+    return operand_of(x)
 
 
 _OF_NUMBERS = (np.add, np.subtract, np.multiply, np.divide)
@@ -276,7 +292,10 @@ def reduce(ufunc, name, inputs, out=(), axis=0, dtype=None, keepdims=False, init
     require(ufunc.__name__ in REDUCTIONS and not (ufunc.__name__.startswith("logical") and is_given(initial)))
     function, identity = REDUCTIONS[ufunc.__name__]
     axes = axes_of(axis, x.ndim)
-    require(axes or x.ndim == 0)
+    if not axes:
+        require(x.ndim == 0)
+        axes, x = (0,), x.reshape(1)
+        keepdims = False
     has_initial = is_given(initial)
     if where is not True:
         if identity is None and not has_initial:
