@@ -143,18 +143,22 @@ cdef object array_operand(object o):
     """A NumPy array or scalar as a tensor (scalars as numbers, which do not decide the dtype); None where it is none, or no tensor can
     hold it."""
     if RT_TYPE(<void *>o) == &PyArray_Type:
-        return tensor_of_array(o) if has_tensor_dtype(o.dtype) else None
+        return tensor_of_array(o) if has_tensor_dtype(o) else None
     if PyType_IsSubtype(RT_TYPE(<void *>o), &PyGenericArrType_Type):
         number = o.item()
         if is_exact_number(<PyObject *>number):
             return steal(rt_wrap_number(<PyObject *>number))
-        return tensor_of_array(o.__array__()) if has_tensor_dtype(o.dtype) else None
+        array = o.__array__()
+        return tensor_of_array(array) if has_tensor_dtype(array) else None
     return None
 
 
-cdef bint has_tensor_dtype(object np_dtype) except -1:
-    """Whether some dtype of ours is a NumPy dtype, ml_dtypes' included."""
-    return np_dtype.num in codes_of_numpy_types or np_dtype.type.__module__ == "ml_dtypes" and np_dtype.name in dtype_names
+cdef bint has_tensor_dtype(object array) except -1:
+    """Whether a tensor can have an array's dtype, ml_dtypes' included."""
+    cdef int number = cnp.PyArray_TYPE(array)
+    if likely(0 <= number < 24):
+        return codes_by_number[number] >= 0
+    return array.dtype.type.__module__ == "ml_dtypes" and array.dtype.name in dtype_names
 
 
 def _array_operand(operand):

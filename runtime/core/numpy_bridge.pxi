@@ -22,6 +22,7 @@ cdef extern from "numpy/arrayobject.h":
 # By dtype code: NumPy's type number, -1 where NumPy has none.
 cdef int[46] numpy_types
 cdef dict codes_of_numpy_types = {}
+cdef int[24] codes_by_number   # the same for NumPy's built-in type numbers; -1: no dtype of ours
 cdef dict codes_of_ml_types = {}
 
 
@@ -29,6 +30,8 @@ cdef object fill_numpy_types():
     cdef int code
     for code in range(46):
         numpy_types[code] = -1
+    for code in range(24):
+        codes_by_number[code] = -1
     for code, number in ((0, cnp.NPY_UINT8), (1, cnp.NPY_INT8), (2, cnp.NPY_INT16), (3, cnp.NPY_INT32), (4, cnp.NPY_INT64),
                          (5, cnp.NPY_FLOAT16), (6, cnp.NPY_FLOAT32), (7, cnp.NPY_FLOAT64), (9, cnp.NPY_COMPLEX64),
                          (10, cnp.NPY_COMPLEX128), (CODE_BOOL, cnp.NPY_BOOL), (27, cnp.NPY_UINT16), (28, cnp.NPY_UINT32),
@@ -38,6 +41,8 @@ cdef object fill_numpy_types():
     # long and long long are distinct type numbers of the same size.
     codes_of_numpy_types[cnp.NPY_LONGLONG] = 4
     codes_of_numpy_types[cnp.NPY_ULONGLONG] = 29
+    for number, known in codes_of_numpy_types.items():
+        codes_by_number[<int>number] = known
 
 fill_numpy_types()
 
@@ -59,6 +64,14 @@ cdef int code_of_numpy_dtype(object np_dtype) except -1:
     return found
 
 
+cdef inline int code_of_array(object array) except -1:
+    """The code of an array's dtype."""
+    cdef int number = cnp.PyArray_TYPE(array)
+    if likely(0 <= number < 24 and codes_by_number[number] >= 0):
+        return codes_by_number[number]
+    return code_of_numpy_dtype(array.dtype)
+
+
 cdef int check_numpy_array(object array) except -1:
     """Refuse arrays that no tensor can describe."""
     cdef int i
@@ -68,7 +81,7 @@ cdef int check_numpy_array(object array) except -1:
     if not PyArray_ISNOTSWAPPED(<void *>array):
         raise ValueError("given numpy array has byte order different from the native byte order. Conversion between byte orders is "
                          "currently not supported.")
-    code_of_numpy_dtype(array.dtype)
+    code_of_array(array)
     itemsize = cnp.PyArray_ITEMSIZE(array)
     for i in range(cnp.PyArray_NDIM(array)):
         stride = cnp.PyArray_STRIDE(array, i)
@@ -140,7 +153,7 @@ cdef object tensor_of_array(object array):
     Raises TypeError where no tensor has the array's dtype.
     """
     cdef bint read_only = not PyArray_ISWRITEABLE(<void *>array)
-    code_of_numpy_dtype(array.dtype)
+    code_of_array(array)
     if not fits_tensor(array):
         array = array.astype(array.dtype.newbyteorder("="), order="C", subok=False)
         read_only = False
@@ -162,7 +175,7 @@ cdef object tensor_over_array(object array, uint32_t flags):
     for i in range(n):
         sizes[i] = cnp.PyArray_DIM(array, i)
         strides[i] = cnp.PyArray_STRIDE(array, i) // itemsize
-    return tensor_over_memory(<char *>cnp.PyArray_DATA(array), array, code_of_numpy_dtype(array.dtype), n, sizes, strides, flags)
+    return tensor_over_memory(<char *>cnp.PyArray_DATA(array), array, code_of_array(array), n, sizes, strides, flags)
 
 
 @cython.final

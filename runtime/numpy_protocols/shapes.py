@@ -276,14 +276,18 @@ def meshgrid(*xi, copy=True, sparse=False, indexing="xy"):
 
 
 def concatenate(arrays, /, axis=0, out=None, *, dtype=None, casting="same_kind"):
-    tensors = [cast(a, dtype) for a in arrays]
+    tensors = [a if isinstance(a, Tensor) else tensor_of(a) for a in arrays]
+    if dtype is not None:
+        tensors = [cast(t, dtype) for t in tensors]
     if axis is None:
         tensors, axis = [t.reshape(-1) for t in tensors], 0
-    if any(t.ndim == 0 for t in tensors):
+    dims = {t.ndim for t in tensors}
+    if 0 in dims:
         raise ValueError("zero-dimensional arrays cannot be concatenated")
-    if len({t.ndim for t in tensors}) > 1:
+    if len(dims) > 1:
         raise ValueError("all the input array dimensions must match: the arrays have different numbers of dimensions")
-    return finish("numpy.concatenate", runtime.cat(tensors, axis_of(axis, tensors[0].ndim)), out)
+    result = runtime.cat(tensors, axis)
+    return result if out is None else finish("numpy.concatenate", result, out)
 
 
 def stack(arrays, axis=0, out=None, *, dtype=None, casting="same_kind"):
