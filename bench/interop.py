@@ -53,6 +53,6 @@ ROWS = [
     Row("interop", "`np.asarray(t)`", (AtMost(300), Faster("torch", 1)), exchange, beside("np.asarray(t)")),
     Row("interop", "`from_dlpack(a)`", (AtMost(300), Faster("torch", 1)), exchange, beside("lib.from_dlpack(a)", numpy="np.from_dlpack(a)")),
     Row("interop", "`np.from_dlpack(t)`", (AtMost(300), Faster("torch", 1)), exchange, beside("np.from_dlpack(t)")),
-    Row("interop", "`t.__dlpack__()`", (AtMost(300), Faster("torch", 1)), exchange, beside("t.__dlpack__()", numpy="a.__dlpack__()")),
-    Row("interop", "`memoryview(t)`", (AtMost(300),), exchange, beside("memoryview(t)", torch=False, numpy="memoryview(a)")),
+    Row("interop", "`t.__dlpack__()`", (AtMost(300), Faster("torch", 1)), exchange, beside("t.__dlpack__() is None", numpy="a.__dlpack__() is None")),
+    Row("interop", "`memoryview(t)`", (AtMost(300),), exchange, beside("memoryview(t).nbytes", torch=False, numpy="memoryview(a).nbytes")),
 ]

@@ -48,15 +48,18 @@ def _map_ufunc(ufunc, OpOverload op not None, OpOverload scalar=None, *, bint on
     """
     cdef _UfuncOperator made = _UfuncOperator.__new__(_UfuncOperator)
     cdef int i
+    if not PyType_IsSubtype(RT_TYPE(<void *>ufunc), <PyTypeObject *>cnp.ufunc):
+        raise TypeError(f"_map_ufunc() takes a ufunc of NumPy's, not {class_name(ufunc)}")
     made.op = op.op
     made.one_dtype = one_dtype
     made.held = (op, scalar)
-    while made.arity < op.op.nargs and op.op.args[made.arity].kind == RT_ARG_TENSOR and op.op.args[made.arity].dflt == NULL:
+    while (made.arity < op.op.nargs and op.op.args[made.arity].kind == RT_ARG_TENSOR and op.op.args[made.arity].dflt == NULL
+           and not op.op.args[made.arity].flags & (RT_ARGF_LIST | RT_ARGF_OPTIONAL | RT_ARGF_WRITE)):
         made.arity += 1
-    if not 1 <= made.arity <= 2 or op.op.nargs > MAX_UFUNC_ARGUMENTS or op.op.nreq != made.arity:
+    if not 1 <= made.arity <= 2 or op.op.nargs > MAX_UFUNC_ARGUMENTS or op.op.nreq != made.arity or made.arity != ufunc.nin:
         raise ValueError(f"{op} is no operator of one or two tensors")
     if scalar is not None:
-        if scalar.op.nargs != 2 or scalar.op.args[1].kind != RT_ARG_SCALAR:
+        if scalar.op.nargs != 2 or scalar.op.args[0].kind != RT_ARG_TENSOR or scalar.op.args[1].kind != RT_ARG_SCALAR:
             raise ValueError(f"{scalar} is no operator of a tensor and a number")
         made.scalar = scalar.op
     ufunc_operators[ufunc] = made

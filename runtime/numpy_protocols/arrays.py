@@ -146,8 +146,8 @@ def out_tensor(name, out):
 def store(name, result, out, casting="same_kind", where=True):
     """Write a result to an out= argument, which keeps its shape and dtype, and return that argument."""
     target = out_tensor(name, out)
-    shape = runtime.broadcast_shapes(result.shape, target.shape) if result.ndim <= target.ndim else None
-    if shape != target.shape:
+    pairs = zip(reversed(result.shape), reversed(target.shape))
+    if result.ndim > target.ndim or any(have not in (1, room) for have, room in pairs):
         raise ValueError(f"{name}: out= has shape {tuple(target.shape)}, into which a result of shape {tuple(result.shape)} does not broadcast")
     check_cast(name, "the result", casting, result.dtype, target.dtype)
     if where is not True:

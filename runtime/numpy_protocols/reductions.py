@@ -156,7 +156,7 @@ def _quantile(function, percent):
         t = floating(a)
         require(method in METHODS and weights is None and interpolation is None and t.dtype in (runtime.float32, runtime.float64))
         require(t.numel() > 0)
-        share = tensor_of(q).to(runtime.float64)
+        share = runtime.as_tensor(q).to(runtime.float64) if isinstance(q, runtime.Tensor) else runtime.tensor(np.asarray(q, float))
         require(share.ndim <= 1)
         share = (share / 100 if percent else share).to(t.dtype)
         axes = axes_of(axis, t.ndim)

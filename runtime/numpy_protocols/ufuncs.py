@@ -153,11 +153,12 @@ def _map(ufunc, operators, one_dtype):
     """Tell the core which operator a ufunc is; returns the public function over it, or None where this build has no such operator."""
     if operators is None:
         return None
-    overloads = [_overload(name) for name in operators.split("|")]
+    overloads = [_overload(operator) for operator in operators.split("|")]
     if None in overloads:
         return None
     _core._map_ufunc(ufunc, *overloads, one_dtype=one_dtype)
-    function = getattr(runtime, operators.partition("|")[0].partition(".")[0])
+    name = operators.partition("|")[0].partition(".")[0]
+    function = getattr(runtime.special, name.removeprefix("special_")) if name.startswith("special_") else getattr(runtime, name)
     if ufunc.__name__ in OF_FLOATS:
         return lambda *operands, **options: function(*map(floating, promoted(*operands)), **options)
     return (lambda *operands, **options: function(*promoted(*operands), **options)) if one_dtype else function
@@ -209,7 +210,7 @@ def call(ufunc, name, inputs, out, where=True, dtype=None, casting="same_kind", 
             if isinstance(x, Tensor):
                 check_cast(name, "an operand", casting, x.dtype, dtype)
         operands = [x.to(dtype) if isinstance(x, Tensor) else x for x in operands]
-    if len(out) == 1 and where is True and is_given(out[0]) and function not in COMPOSITES.values():
+    if len(out) == 1 and where is True and casting == "same_kind" and is_given(out[0]) and function not in COMPOSITES.values():
         target = out_tensor(name, out[0])
         if _writes_directly(ufunc, target, operands):
             function(*operands, **options, out=target)
