@@ -152,7 +152,7 @@ cdef object array_operand(object o):
         if is_exact_number(<PyObject *>number):
             return steal(rt_wrap_number(<PyObject *>number))
         array = o.__array__()
-        return tensor_of_array(array) if has_tensor_dtype(array) else None
+        return tensor_of_array(array) if cnp.PyArray_Check(array) and has_tensor_dtype(array) else None
     return None
 
 

@@ -649,7 +649,7 @@ cdef class Tensor(TensorBase):
         return self.resize(tensor.shape)
 
     def __array_wrap__(self, array, context=None, return_scalar=False):
-        return tensor_of_array(array)
+        return tensor_of_array(array) if cnp.PyArray_Check(array) else as_tensor(array)
 
     def __hash__(self):
         return <Py_ssize_t><PyObject *>self  # as id(): what code written for PyTorch counts on

@@ -52,6 +52,8 @@ TABLE = _table()
 
 def array_function(func, types, args, kwargs):
     """`Tensor.__array_function__`."""
+    if not hasattr(func, "__name__") or not isinstance(kwargs, dict):
+        raise TypeError("__array_function__() takes a function of NumPy's, the types, and the arguments as a tuple and a dict")
     for kind in types:
         if not issubclass(kind, (Tensor, np.ndarray)):
             return NotImplemented
@@ -61,7 +63,7 @@ def array_function(func, types, args, kwargs):
             return known(*args, **kwargs)
         except NOT_BY_OPERATORS:
             pass
-    name = f"{func.__module__}.{func.__name__}"
+    name = f"{getattr(func, '__module__', 'numpy')}.{func.__name__}"
     written = [args[WRITERS[func]]] if func in WRITERS and args else []
     out = kwargs.get("out")
     outs = out if isinstance(out, tuple) else (out,)

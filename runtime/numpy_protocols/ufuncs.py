@@ -40,7 +40,7 @@ OPERATORS = {
     "float_power": "float_power.Tensor_Tensor|float_power.Tensor_Scalar", "floor": "floor", "floor_divide": "floor_divide",
     "fmax": "fmax", "fmin": "fmin", "fmod": "fmod.Tensor|fmod.Scalar", "gcd": "gcd", "greater": "gt.Tensor|gt.Scalar",
     "greater_equal": "ge.Tensor|ge.Scalar", "hypot": "hypot", "invert": "bitwise_not", "isfinite": "isfinite", "isinf": "isinf",
-    "isnan": "isnan", "lcm": "lcm", "ldexp": "ldexp.Tensor", "left_shift": "bitwise_left_shift.Tensor|bitwise_left_shift.Tensor_Scalar",
+    "isnan": "isnan", "lcm": "lcm", "left_shift": "bitwise_left_shift.Tensor|bitwise_left_shift.Tensor_Scalar",
     "less": "lt.Tensor|lt.Scalar", "less_equal": "le.Tensor|le.Scalar", "log": "log", "log10": "log10", "log1p": "log1p", "log2": "log2",
     "logaddexp": "logaddexp", "logaddexp2": "logaddexp2", "logical_and": "logical_and", "logical_not": "logical_not",
     "logical_or": "logical_or", "logical_xor": "logical_xor", "matmul": "matmul", "maximum": "maximum", "minimum": "minimum",
@@ -127,7 +127,8 @@ def vecmat(x, y):
 
 
 COMPOSITES = {
-    "conjugate": conjugate, "divmod": divmod_, "fabs": fabs, "frexp": frexp, "heaviside": heaviside, "matvec": matvec, "modf": modf,
+    "conjugate": conjugate, "divmod": divmod_, "fabs": fabs, "frexp": frexp, "heaviside": heaviside, "ldexp": runtime.ldexp,
+    "matvec": matvec, "modf": modf,
     "positive": lambda x: runtime.positive(x).clone(), "vecdot": vecdot, "vecmat": vecmat,
 }  # fmt: skip
 
@@ -202,7 +203,8 @@ def call(ufunc, name, inputs, out, where=True, dtype=None, casting="same_kind", 
     function = function_of(ufunc)
     require(function is not None and order != "F" and len(inputs) == ufunc.nin)
     require(not options or ufunc is np.vecdot and list(options) == ["axis"])
-    operands = [_operand(x, position, ufunc) for position, x in enumerate(inputs)]
+    composite = function in COMPOSITES.values()
+    operands = [tensor_of(x) if composite else _operand(x, position, ufunc) for position, x in enumerate(inputs)]
     if dtype is not None:
         require(name not in QUESTIONS and ufunc.signature is None)
         dtype = dtype_of(dtype)
@@ -210,7 +212,7 @@ def call(ufunc, name, inputs, out, where=True, dtype=None, casting="same_kind", 
             if isinstance(x, Tensor):
                 check_cast(name, "an operand", casting, x.dtype, dtype)
         operands = [x.to(dtype) if isinstance(x, Tensor) else x for x in operands]
-    if len(out) == 1 and where is True and casting == "same_kind" and is_given(out[0]) and function not in COMPOSITES.values():
+    if len(out) == 1 and where is True and casting == "same_kind" and is_given(out[0]) and not composite:
         target = out_tensor(name, out[0])
         if _writes_directly(ufunc, target, operands):
             function(*operands, **options, out=target)
