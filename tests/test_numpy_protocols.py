@@ -730,3 +730,10 @@ def test_calls_leak_nothing():
 def test_importing_the_package_imports_no_protocols():
     code = "import runtime, sys; assert not [m for m in sys.modules if m.startswith('runtime.numpy_protocols')]"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_a_build_lacks_numpy_computes(monkeypatch):
+    monkeypatch.delattr(runtime, "amax")
+    monkeypatch.delattr(runtime, "cumsum")
+    t = runtime.tensor([1.0, 3.0, 2.0])
+    assert np.max(t) == 3 and np.cumsum(t).tolist() == [1.0, 4.0, 6.0]

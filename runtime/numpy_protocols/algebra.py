@@ -2,7 +2,7 @@
 
 import runtime
 from runtime.numpy_protocols import ufuncs
-from runtime.numpy_protocols.arrays import axes_of, axis_of, cast, finish, floating, is_given, promoted, require, tensor_of
+from runtime.numpy_protocols.arrays import axes_of, axis_of, cast, finish, floating, is_given, ours, promoted, require, tensor_of
 
 # ------------------------------------------------------------------------------------------------------------------------ products
 
@@ -136,13 +136,13 @@ LINALG = {
     "cholesky": lambda a, /, *, upper=False: runtime.linalg.cholesky(floating(a), upper=upper),
     "cond": lambda x, p=None: runtime.linalg.cond(floating(x), p),
     "cross": _cross,
-    "det": _of_matrices(runtime.linalg.det),
+    "det": _of_matrices(ours("linalg.det")),
     "diagonal": lambda x, /, *, offset=0: runtime.diagonal(tensor_of(x), offset, -2, -1),
-    "eig": _of_matrices(runtime.linalg.eig),
+    "eig": _of_matrices(ours("linalg.eig")),
     "eigh": lambda a, UPLO="L": runtime.linalg.eigh(floating(a), UPLO),
-    "eigvals": _of_matrices(runtime.linalg.eigvals),
+    "eigvals": _of_matrices(ours("linalg.eigvals")),
     "eigvalsh": lambda a, UPLO="L": runtime.linalg.eigvalsh(floating(a), UPLO),
-    "inv": _of_matrices(runtime.linalg.inv),
+    "inv": _of_matrices(ours("linalg.inv")),
     "matmul": lambda x1, x2, /: runtime.matmul(*promoted(x1, x2)),
     "matrix_norm": lambda x, /, *, keepdims=False, ord="fro": runtime.linalg.matrix_norm(floating(x), ord, keepdim=keepdims),
     "matrix_power": lambda a, n: runtime.linalg.matrix_power(tensor_of(a), n),
@@ -153,7 +153,7 @@ LINALG = {
     "outer": _outer,
     "pinv": _pinv,
     "qr": _qr,
-    "slogdet": _of_matrices(runtime.linalg.slogdet),
+    "slogdet": _of_matrices(ours("linalg.slogdet")),
     "solve": _solve,
     "svd": _svd,
     "svdvals": lambda x, /: runtime.linalg.svdvals(floating(x)),
@@ -169,7 +169,7 @@ LINALG = {
 
 
 def _over_one_axis(name):
-    function = getattr(runtime.fft, name)
+    function = ours(f"fft.{name}")
 
     def transform(a, n=None, axis=-1, norm=None, out=None):
         t = tensor_of(a)
@@ -179,7 +179,7 @@ def _over_one_axis(name):
 
 
 def _over_axes(name, axes_by_default):
-    function = getattr(runtime.fft, name)
+    function = ours(f"fft.{name}")
 
     def transform(a, s=None, axes=axes_by_default, norm=None, out=None):
         t = tensor_of(a)
@@ -190,7 +190,7 @@ def _over_axes(name, axes_by_default):
 
 
 def _shift(name):
-    function = getattr(runtime.fft, name)
+    function = ours(f"fft.{name}")
 
     def shift(x, axes=None):
         t = tensor_of(x)

@@ -24,6 +24,19 @@ def require(condition):
         raise NoOperator
 
 
+def ours(name):
+    """A public function by its name, looked up when it is called: a build with chosen operators may lack it, and NumPy computes then."""
+    module, _, base = name.rpartition(".")
+
+    def function(*args, **kwargs):
+        found = getattr(getattr(runtime, module) if module else runtime, base, None)
+        require(found is not None)
+        return found(*args, **kwargs)
+
+    function.__name__ = base
+    return function
+
+
 def is_given(value):
     """Whether an optional argument has a value."""
     return value is not None and value is not NO_VALUE

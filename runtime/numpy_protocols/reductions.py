@@ -15,6 +15,7 @@ from runtime.numpy_protocols.arrays import (
     floating,
     is_given,
     operand_of,
+    ours,
     promoted,
     require,
     tensor_of,
@@ -81,8 +82,8 @@ def _extreme_index(function):
     return index
 
 
-argmax = _extreme_index(runtime.argmax)
-argmin = _extreme_index(runtime.argmin)
+argmax = _extreme_index(ours("argmax"))
+argmin = _extreme_index(ours("argmin"))
 
 
 def _cumulative(function):
@@ -94,8 +95,8 @@ def _cumulative(function):
     return scan
 
 
-cumsum = _cumulative(runtime.cumsum)
-cumprod = _cumulative(runtime.cumprod)
+cumsum = _cumulative(ours("cumsum"))
+cumprod = _cumulative(ours("cumprod"))
 
 # -------------------------------------------------------------------------------------------------------------------- statistics
 
@@ -124,8 +125,8 @@ def _spread(function):
     return spread
 
 
-std = _spread(runtime.std)
-var = _spread(runtime.var)
+std = _spread(ours("std"))
+var = _spread(ours("var"))
 
 
 def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
@@ -170,10 +171,10 @@ def _quantile(function, percent):
     return quantiles
 
 
-quantile = _quantile(runtime.quantile, False)
-percentile = _quantile(runtime.quantile, True)
-nanquantile = _quantile(runtime.nanquantile, False)
-nanpercentile = _quantile(runtime.nanquantile, True)
+quantile = _quantile(ours("quantile"), False)
+percentile = _quantile(ours("quantile"), True)
+nanquantile = _quantile(ours("nanquantile"), False)
+nanpercentile = _quantile(ours("nanquantile"), True)
 
 
 def median(a, axis=None, out=None, overwrite_input=False, keepdims=False):

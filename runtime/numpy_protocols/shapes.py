@@ -14,6 +14,7 @@ from runtime.numpy_protocols.arrays import (
     dtype_of,
     finish,
     operand_of,
+    ours,
     out_tensor,
     promoted,
     require,
@@ -64,8 +65,8 @@ zeros_like_ = _maker(lambda shape, **options: runtime.zeros(shape_of(shape), **o
 ones_like_ = _maker(lambda shape, **options: runtime.ones(shape_of(shape), **options))
 empty_like_ = _maker(lambda shape, **options: runtime.empty(shape_of(shape), **options))
 full_like_ = _maker(lambda shape, fill_value, **options: runtime.full(shape_of(shape), fill_value, **options))
-arange_like_ = _maker(runtime.arange)
-identity_like_ = _maker(runtime.eye)
+arange_like_ = _maker(ours("arange"))
+identity_like_ = _maker(ours("eye"))
 
 
 @_maker

@@ -23,6 +23,7 @@ from runtime.numpy_protocols.arrays import (
     floating,
     is_given,
     operand_of,
+    ours,
     out_tensor,
     promoted,
     require,
@@ -127,7 +128,7 @@ def vecmat(x, y):
 
 
 COMPOSITES = {
-    "conjugate": conjugate, "divmod": divmod_, "fabs": fabs, "frexp": frexp, "heaviside": heaviside, "ldexp": runtime.ldexp,
+    "conjugate": conjugate, "divmod": divmod_, "fabs": fabs, "frexp": frexp, "heaviside": heaviside, "ldexp": ours("ldexp"),
     "matvec": matvec, "modf": modf,
     "positive": lambda x: runtime.positive(x).clone(), "vecdot": vecdot, "vecmat": vecmat,
 }  # fmt: skip
@@ -277,11 +278,11 @@ def _cast_first(function):
 REDUCTIONS = {
     "add": (_sum, 0),
     "multiply": (_prod, 1),
-    "maximum": (_cast_first(runtime.amax), None),
-    "minimum": (_cast_first(runtime.amin), None),
-    "logical_and": (_cast_first(runtime.all), True),
-    "logical_or": (_cast_first(runtime.any), False),
-    "logaddexp": (_cast_first(runtime.logsumexp), -np.inf),
+    "maximum": (_cast_first(ours("amax")), None),
+    "minimum": (_cast_first(ours("amin")), None),
+    "logical_and": (_cast_first(ours("all")), True),
+    "logical_or": (_cast_first(ours("any")), False),
+    "logaddexp": (_cast_first(ours("logsumexp")), -np.inf),
 }
 
 
@@ -322,11 +323,11 @@ def _refuse_empty(name, x, axes):
 
 
 ACCUMULATIONS = {
-    "add": runtime.cumsum,
-    "multiply": runtime.cumprod,
-    "maximum": lambda x, axis: runtime.cummax(x, axis)[0],
-    "minimum": lambda x, axis: runtime.cummin(x, axis)[0],
-    "logaddexp": runtime.logcumsumexp,
+    "add": ours("cumsum"),
+    "multiply": ours("cumprod"),
+    "maximum": lambda x, axis: ours("cummax")(x, axis)[0],
+    "minimum": lambda x, axis: ours("cummin")(x, axis)[0],
+    "logaddexp": ours("logcumsumexp"),
 }
 
 
