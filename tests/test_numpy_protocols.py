@@ -195,6 +195,9 @@ def test_dtypes_of_results_are_the_operators():
     assert np.reciprocal(whole).tolist() == [1.0, 0.5]
     assert np.matmul(whole, np.ones(2)).dtype is runtime.float64  # where operators want one dtype, the common one
     assert np.add.reduce(runtime.ones(2, dtype=runtime.uint8)).dtype is runtime.int64
+    assert np.stack([whole, half, single]).dtype is runtime.float32
+    assert np.einsum("i,i,->", whole, half, runtime.tensor(1.0, dtype=runtime.float64)).dtype is runtime.float16
+    assert np.einsum("i,i,->", whole, whole, runtime.tensor(1.0)).dtype is runtime.float32
 
 
 def test_where_no_kernel_is_made_for_a_dtype_numpy_computes():
@@ -551,6 +554,15 @@ def test_functions_that_write_write_to_the_tensor():
     array = np.zeros(3)
     np.copyto(array, runtime.ones(3))
     assert array.tolist() == [1.0] * 3
+
+
+def test_scalars_are_arrays_without_dimensions():
+    t = runtime.tensor(2.5)
+    assert np.median(t, keepdims=True).shape == () == np.multiply.outer(t, t).shape
+    assert np.array(3, like=t).shape == () and np.cumsum(t).tolist() == [2.5] and np.sum(t, axis=-1).item() == 2.5
+    assert np.concatenate([np.atleast_1d(t), [1.0]]).tolist() == [2.5, 1.0]
+    with pytest.raises(ValueError, match="zero-dimensional"):
+        np.concatenate([t, t])
 
 
 def test_like_makes_tensors():

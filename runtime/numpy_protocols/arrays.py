@@ -71,16 +71,24 @@ def promoted(*values):
     tensors = [tensor_of(v) for v in values]
     common = tensors[0].dtype
     if any(t.dtype is not common for t in tensors):
-        common = _common_dtype([operand_of(v) for v in values])
+        common = _common_dtype([operand_of(v) for v in values] if len(values) == 2 else tensors)
     return [t if t.dtype is common else t.to(common) for t in tensors]
 
 
 def _common_dtype(tensors):
-    result = tensors[0]
-    for t in tensors[1:]:
-        kind = runtime.result_type(result, t)
-        result = runtime.empty(max(result.shape, t.shape, key=len), dtype=kind, device="meta")
-    return result.dtype
+    if len(tensors) == 2:
+        return runtime.result_type(*tensors)
+    # Of several, those without dimensions count only where their kind (bool, int, float, complex) is above the others'.
+    common, *others = sorted(tensors, key=lambda t: t.ndim == 0)
+    dtype = common.dtype
+    for t in others:
+        if t.ndim or not common.ndim or _kind(t.dtype) > _kind(dtype):
+            dtype = runtime.promote_types(dtype, t.dtype)
+    return dtype
+
+
+def _kind(dtype):
+    return 3 if dtype.is_complex else 2 if dtype.is_floating_point else dtype is not runtime.bool
 
 
 def dtype_of(value):

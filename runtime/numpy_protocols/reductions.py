@@ -165,7 +165,7 @@ def _quantile(function, percent):
         moved = t.permute((*kept, *axes)).reshape([*[t.shape[d] for d in kept], -1])
         result = function(moved, share, -1, interpolation=method)
         if _keeps(keepdims):
-            result = result.reshape(*share.shape, *[1 if d in axes else n for d, n in enumerate(t.shape)])
+            result = result.reshape((*share.shape, *(1 if d in axes else n for d, n in enumerate(t.shape))))
         return finish(name, result, out)
 
     return quantiles

@@ -78,7 +78,7 @@ def eye_like_(N, M=None, k=0, **options):
 def array_like_(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0):
     result = runtime.tensor(object) if copy else runtime.as_tensor(object)
     result = cast(result, dtype)
-    return result.reshape(*[1] * (ndmin - result.ndim), *result.shape)
+    return result.reshape((*[1] * (ndmin - result.ndim), *result.shape))
 
 
 def asarray_like_(a, dtype=None, order=None, *, device=None, copy=None):

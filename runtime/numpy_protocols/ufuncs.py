@@ -352,7 +352,7 @@ def outer(ufunc, name, inputs, out, **options):
     """``ufunc.outer``: the ufunc of each element of the first operand and each of the second."""
     require(ufunc.signature is None)
     x, y = (tensor_of(operand) for operand in inputs)
-    return call(ufunc, name, (x.reshape(*x.shape, *[1] * y.ndim), y), out, **options)
+    return call(ufunc, name, (x.reshape((*x.shape, *[1] * y.ndim)), y), out, **options)
 
 
 def at(ufunc, name, inputs, out):
