@@ -79,6 +79,7 @@ cdef _SharedMemory map_file(int fd, int64_t nbytes, object path, object key):
     cdef _SharedMemory memory
     cdef size_t length = nbytes + (0 if path is None else COUNT_BYTES)
     import os
+    hash(key)
     if nbytes < 0 or os.fstat(fd).st_size < max(<int64_t>length, 1):
         raise RuntimeError(f"shared memory of {nbytes} bytes is wanted, but the file has {os.fstat(fd).st_size}")
     memory = _SharedMemory.__new__(_SharedMemory)

@@ -53,7 +53,7 @@ cdef class UntypedStorage:
         where = as_device(device)
         values = None
         if not hasattr(size, "__index__"):
-            values = bytes([x & 0xFF for x in size])
+            values = size if type(size) is bytes else bytes([x & 0xFF for x in size])
             nbytes = len(values)
         else:
             nbytes = size

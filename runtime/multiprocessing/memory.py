@@ -137,7 +137,8 @@ def _session_folder():
                 sys.executable,
                 [sys.executable, "-I", "-S", "-c", _WATCHER, folder],
                 os.environ,
-                file_actions=[(os.POSIX_SPAWN_DUP2, theirs, 0)],
+                # Nobody who reads what this program writes shall wait for the watcher.
+                file_actions=[(os.POSIX_SPAWN_DUP2, theirs, 0), *((os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_WRONLY, 0) for fd in (1, 2))],
                 setpgroup=0,
             )
         except BaseException:
