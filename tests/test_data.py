@@ -1,5 +1,6 @@
 """Data sets, samplers and loaders, in one process and with workers. Loaders with workers have a timeout, so that nothing here can hang."""
 
+import json
 import os
 import pickle
 import random
@@ -440,6 +441,15 @@ def test_the_end_of_a_worker_is_an_error_at_once(end):
         next(iterator)
 
 
+def test_a_loader_starts_new_workers_after_one_was_killed():
+    deadly = runtime.ones(1).share_memory_()
+    loader = with_workers(Numbers(4, lambda i: os._exit(1) if deadly else i), persistent_workers=True)
+    with pytest.raises(RuntimeError, match="exited unexpectedly"):
+        list(loader)
+    deadly.zero_()
+    assert batches(loader) == batches(loader) == [[0], [1], [2], [3]]
+
+
 def test_a_worker_that_takes_too_long_is_an_error():
     loader = DataLoader(Numbers(2, lambda i: time.sleep(30)), num_workers=1, timeout=0.2)
     iterator = iter(loader)
@@ -472,13 +482,21 @@ if sys.argv[1] == "kill":
 """
 
 
+def runs(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="the system does not list processes")
 @pytest.mark.parametrize("how", ["end", "kill"])
 def test_a_program_that_ends_leaves_no_workers(how):
     run = subprocess.run([sys.executable, "-W", "ignore", "-c", PROGRAM, how], capture_output=True, text=True, timeout=TIMEOUT)
     assert run.stderr == ""
-    pids = eval(run.stdout)
     until = time.monotonic() + 20
-    while any(os.path.exists(f"/proc/{pid}") and open(f"/proc/{pid}/stat").read().split()[2] != "Z" for pid in pids):
+    while any(map(runs, json.loads(run.stdout))):
         assert time.monotonic() < until, "workers are left"
         time.sleep(0.05)
 

@@ -207,7 +207,7 @@ class DataLoader(Generic[T_co]):
     def __iter__(self):
         if not self.persistent_workers:
             return self._get_iterator()
-        if self._iterator is None:
+        if self._iterator is None or not self._iterator._finalizer.alive:  # none yet, or its workers were stopped by an error
             self._iterator = self._get_iterator()
         else:
             self._iterator._reset(self)
@@ -386,11 +386,9 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         self._arrived = {}  # by place: batches that came before their turn
         self._messages = deque()
         if self._workers:
-            if not self._finalizer.alive:
-                raise RuntimeError("the workers of this DataLoader are gone: one of them ended unexpectedly")
             for worker in self._workers:
                 worker.active, worker.tasks = True, 0
-                worker.channel.send(Resume(self._epoch))
+                self._send(worker, Resume(self._epoch))
         else:
             self._start_workers(loader.worker_init_fn)
         self._turns = itertools.cycle(self._workers)
@@ -417,8 +415,10 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
     def _send(self, worker, message):
         try:
             worker.channel.send(message)
-        except (BrokenPipeError, ConnectionResetError) as error:
-            raise self._failure([worker]) from error
+            return
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        raise self._failure([worker])
 
     def _next_data(self):
         while self._finalizer.alive and self._pending:
