@@ -144,6 +144,13 @@ def test_what_comes_back_is_the_storage_that_is_there(strategy):
     assert sent(y).data_ptr() == address
 
 
+def test_typed_storages_are_shared_and_travel(strategy):
+    storage = runtime.storage.TypedStorage([1.0, 2.0])
+    again = sent(storage)
+    assert storage.share_memory_() is storage and storage.is_shared() and again == storage and again.dtype is runtime.float32
+    assert StorageWeakRef(storage) == StorageWeakRef(again.untyped())
+
+
 def test_a_graph_does_not_leave_its_process():
     x = runtime.ones(2, requires_grad=True)
     assert sent(x).is_leaf
