@@ -525,6 +525,12 @@ def test_samples_of_wrapper_classes_keep_their_dtype():
         assert batch[1].a.tolist() == sample.a.tolist()
 
 
+def test_a_dataset_that_cannot_be_pickled_cannot_be_sent_to_a_new_interpreter():
+    loader = with_workers(Numbers(2, lambda i: i), multiprocessing_context="spawn")
+    with pytest.warns(UserWarning, match="Got pickle error when attempting to start a worker"), pytest.raises((AttributeError, pickle.PicklingError)):
+        iter(loader)
+
+
 def test_loaders_can_be_nested_in_workers_datasets():
     total = sum(x.sum().item() for x in with_workers(Numbers(2, lambda i: next(iter(DataLoader(range(10), 10)))), batch_size=None))
     assert total == 90
@@ -574,7 +580,7 @@ def test_pinned_memory_and_too_many_workers_are_warned_of():
 # --------------------------------------------------------------------------------------------------------------- beside PyTorch
 
 
-def programs(m):
+def programs(m, num_workers):
     """Uses of a runtime's data tools, in values that can be compared; nothing random, for the generators differ."""
     d = m.utils.data
 
@@ -606,21 +612,20 @@ def programs(m):
     for sample in samples:
         yield attempt(lambda s=sample: shown(d.default_collate(s)))
         yield attempt(lambda s=sample: shown(d.default_convert(s)))
-    for workers in (0, 2):
-        options = {"num_workers": workers, "timeout": TIMEOUT if workers else 0}
-        sizes = {}, {"batch_size": 4}, {"batch_size": 4, "drop_last": True}, {"batch_size": None}
-        for more in (*sizes, {"sampler": [3, 1]}, {"batch_sampler": [[1], [2, 3]]}):
-            loader = d.DataLoader(ds, **options, **more)
-            yield len(loader), [shown(x) for x in loader]
-        for more in sizes:
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                loader = d.DataLoader(Own(), **options, **more)
-                yield attempt(lambda ld=loader: len(ld)), [shown(x) for x in loader]
-            texts = [str(w.message) for w in caught if "Length of Iter" in str(w.message)]
-            yield [text.split(" was reported")[1] for text in texts]
-        for index in (3, 12):
-            yield attempt(lambda o=options, i=index: list(d.DataLoader(range(10), sampler=[1, i], **o)))
+    options = {"num_workers": num_workers, "timeout": TIMEOUT if num_workers else 0}
+    sizes = {}, {"batch_size": 4}, {"batch_size": 4, "drop_last": True}, {"batch_size": None}
+    for more in (*sizes, {"sampler": [3, 1]}, {"batch_sampler": [[1], [2, 3]]}):
+        loader = d.DataLoader(ds, **options, **more)
+        yield len(loader), [shown(x) for x in loader]
+    for more in sizes:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            loader = d.DataLoader(Own(), **options, **more)
+            yield attempt(lambda ld=loader: len(ld)), [shown(x) for x in loader]
+        texts = [str(w.message) for w in caught if "Length of Iter" in str(w.message)]
+        yield [text.split(" was reported")[1] for text in texts]
+    for index in (3, 12):
+        yield attempt(lambda o=options, i=index: list(d.DataLoader(range(10), sampler=[1, i], **o)))
     for n in (1, 5, 8):
         for drop in (False, True):
             yield [list(d.DistributedSampler(range(n), 3, rank, shuffle=False, drop_last=drop)) for rank in range(3)]
@@ -636,9 +641,10 @@ def programs(m):
 
 
 @pytest.mark.oracle
-def test_loaders_and_collating_are_pytorchs():
+@pytest.mark.parametrize("num_workers", [0, pytest.param(2, marks=pytest.mark.slow)])
+def test_loaders_and_collating_are_pytorchs(num_workers):
     torch = pytest.importorskip("torch")
-    for i, (ours, theirs) in enumerate(zip(programs(runtime), programs(torch), strict=True)):
+    for i, (ours, theirs) in enumerate(zip(programs(runtime, num_workers), programs(torch, num_workers), strict=True)):
         assert str(ours).replace("runtime.", "torch.") == str(theirs), i
 
 

@@ -214,17 +214,41 @@ def test_files_of_killed_processes_are_removed():
     process = subprocess.Popen([sys.executable, "-c", KILLED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         folder = process.stdout.readline().decode().strip()
-        assert len(os.listdir(folder)) == 3
+        assert len(os.listdir(folder)) == 3 + 1  # files, and the watcher's pipe
     finally:
         process.kill()
     process.wait(TIMEOUT)
-    assert len(os.listdir(folder)) == 3  # the forked one is there
+    assert len(os.listdir(folder)) == 3 + 1  # the forked one is there
     _, errors = process.communicate(timeout=TIMEOUT)
     assert errors == b""
     until = time.monotonic() + 20
     while os.path.exists(folder):
         assert time.monotonic() < until, "the folder is left"
         time.sleep(0.05)
+
+
+def share_one(connection):
+    mp.set_sharing_strategy("file_system")
+    connection.send(runtime.ones(3))
+    connection.recv()
+
+
+@pytest.mark.slow
+def test_memory_of_a_process_that_is_gone_can_be_sent_on():
+    context = mp.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=share_one, args=(theirs,))
+    process.start()
+    x = ours.recv()
+    path = x.untyped_storage().filename
+    ours.send("thanks")
+    process.join(TIMEOUT)
+    time.sleep(0.3)  # time for a watcher to remove what it must not
+    y = sent(x)
+    in_child(fill, y, 4.0)
+    assert x.tolist() == [4, 4, 4]
+    del x, y
+    assert not os.path.exists(path)
 
 
 def test_ends_of_programs_are_quiet():
@@ -263,6 +287,33 @@ def test_memory_that_is_not_there_is_an_error():
         os.close(copy)
     with pytest.raises(OSError):
         os.ftruncate(fd, 0)  # sealed: it would end processes that read the memory
+
+
+TOO_MANY = """
+import resource, runtime
+from runtime.utils.data import DataLoader
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+for work in (lambda: [runtime.ones(1).share_memory_() for _ in range(40)], lambda: list(DataLoader(range(50), num_workers=1))):
+    try:
+        kept = work()
+    except RuntimeError as error:
+        print(error)
+"""
+
+
+def test_too_many_open_files_are_an_error():
+    pytest.importorskip("resource")
+    run = subprocess.run([sys.executable, "-W", "error", "-c", TOO_MANY], capture_output=True, text=True, timeout=TIMEOUT)
+    first, second = run.stdout.splitlines()
+    assert first == "unable to allocate 4 bytes of shared memory: Too many open files (24)"
+    assert "set_sharing_strategy('file_system')" in second and run.stderr == ""
+
+
+def test_pools_of_processes_share_tensors():
+    x = runtime.zeros(4)
+    with mp.get_context("fork").Pool(2) as pool:
+        pool.starmap(fill, [(x[i : i + 1], i) for i in range(4)])
+    assert x.tolist() == [0, 1, 2, 3]
 
 
 def test_a_weak_reference_of_a_storage_tells_when_it_is_gone():

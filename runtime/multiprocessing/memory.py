@@ -14,7 +14,15 @@ import tempfile
 
 from runtime import _core
 
-__all__ = ["file_key", "get_all_sharing_strategies", "get_sharing_strategy", "set_sharing_strategy", "share"]
+__all__ = [
+    "file_key",
+    "get_all_sharing_strategies",
+    "get_sharing_strategy",
+    "keep_folder",
+    "session_folder",
+    "set_sharing_strategy",
+    "share",
+]
 
 _strategies = {"file_descriptor", "file_system"} if hasattr(os, "memfd_create") else {"file_system"}
 _strategy = "file_descriptor" if "file_descriptor" in _strategies else "file_system"
@@ -105,13 +113,13 @@ def _nameless_file(nbytes):
 
 
 _folder = None
-_watched = None  # the end of a pipe at whose other end the watching process waits until all have closed it
+_kept = {}  # by folder: the end of its pipe, at whose other end the watching process waits until all have closed it
 _numbers = itertools.count()
 _COUNT_BYTES = 64  # what a file with a path starts with: see runtime/core/shared_memory.pxi
 
 
 def _named_file(nbytes):
-    folder = _session_folder()
+    folder = session_folder()
     path = f"{folder}/{os.getpid()}-{next(_numbers)}"
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -122,30 +130,54 @@ def _named_file(nbytes):
     return path, fd
 
 
-_WATCHER = "import shutil, sys; sys.stdin.buffer.read(); shutil.rmtree(sys.argv[1], ignore_errors=True)"
+_WATCHER = """
+import os, shutil, sys
+for fd in os.listdir("/dev/fd"):  # by whatever it has inherited others tell that this process is there
+    try:
+        os.close(int(fd) if int(fd) > 2 else -1)
+    except OSError:
+        pass
+sys.stdin.buffer.read()
+shutil.rmtree(sys.argv[1], ignore_errors=True)
+"""
+_PIPE = "alive"
 
 
-def _session_folder():
-    """The folder of this process and those that are forked from it; it is removed when the last of them is gone."""
-    global _folder, _watched
+def session_folder():
+    """The folder of this process and those that are forked from it; it is removed when the last process that keeps it is gone."""
+    global _folder
     if _folder is None:
         folder = tempfile.mkdtemp(prefix="redispatch-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
-        theirs, ours = os.pipe()
         try:
-            # In a group of its own: an interrupt from the keyboard must not reach it.
-            os.posix_spawn(
-                sys.executable,
-                [sys.executable, "-I", "-S", "-c", _WATCHER, folder],
-                os.environ,
-                # Nobody who reads what this program writes shall wait for the watcher.
-                file_actions=[(os.POSIX_SPAWN_DUP2, theirs, 0), *((os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_WRONLY, 0) for fd in (1, 2))],
-                setpgroup=0,
-            )
+            pipe = f"{folder}/{_PIPE}"
+            os.mkfifo(pipe, 0o600)
+            theirs = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                keep_folder(folder)
+                os.set_blocking(theirs, True)
+                # In a group of its own: an interrupt from the keyboard must not reach it. Nor shall who reads what this program writes
+                # wait for it.
+                os.posix_spawn(
+                    sys.executable,
+                    [sys.executable, "-I", "-S", "-c", _WATCHER, folder],
+                    os.environ,
+                    file_actions=[(os.POSIX_SPAWN_DUP2, theirs, 0), *((os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_WRONLY, 0) for fd in (1, 2))],
+                    setpgroup=0,
+                )
+            finally:
+                os.close(theirs)
         except BaseException:
-            os.close(ours)
             shutil.rmtree(folder)
             raise
-        finally:
-            os.close(theirs)
-        _folder, _watched = folder, ours
+        _folder = folder
     return _folder
+
+
+def keep_folder(folder):
+    """Keep a folder, this process's or another's, as long as this process lives or there are files in it."""
+    if folder in _kept:
+        return
+    for other in [other for other in _kept if other != _folder]:
+        if not os.path.isdir(other) or os.listdir(other) == [_PIPE]:
+            os.close(_kept.pop(other))
+    _kept[folder] = os.open(f"{folder}/{_PIPE}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -11,7 +11,7 @@ from multiprocessing import (
 
 from runtime import _core
 from runtime._core import Tensor, UntypedStorage
-from runtime.multiprocessing.memory import file_key, share
+from runtime.multiprocessing.memory import file_key, keep_folder, share
 
 __all__ = ["StorageWeakRef", "reduce_storage", "reduce_tensor"]
 
@@ -94,6 +94,7 @@ def rebuild_storage_filename(path, nbytes):
     """The storage over a file that is known by its path."""
     storage = _core._mapped_storage(path)
     if storage is None:
+        keep_folder(os.path.dirname(path))
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
             storage = _core._map_shared_memory(fd, nbytes, path, path)

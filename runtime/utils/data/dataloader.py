@@ -16,6 +16,7 @@ from pickle import PicklingError
 from typing import Generic
 
 from runtime.multiprocessing.channel import Channel
+from runtime.multiprocessing.memory import get_sharing_strategy, session_folder
 from runtime.utils.data.collate import default_collate, default_convert
 from runtime.utils.data.dataset import IterableDataset, T_co
 from runtime.utils.data.fetch import _DatasetKind
@@ -351,6 +352,8 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         super().__init__(loader)
 
     def _start_workers(self, init_fn):
+        if get_sharing_strategy() == "file_system":
+            session_folder()  # forked workers use this one and make none of their own
         for number in range(self._num_workers):
             ours, theirs = self._context.Pipe(duplex=True)
             channel = Channel(theirs)
