@@ -4,6 +4,7 @@ Importing this module gives `Array` its operators. NumPy's arrays count as array
 own reflected operators. Operators in place keep the dtype of the array, and raise where the result is of a higher kind.
 """
 
+import numpy
 from numpy import generic, ndarray
 
 from runtime.array_api import _elementwise as functions
@@ -115,3 +116,22 @@ for _name, _function in _COMPARISONS.items():
     _install(f"__{_name}__", _forward(_function))
 for _name, _function in _UNARY.items():
     _install(f"__{_name}__", _alone(_function))
+
+
+# NumPy's numbers and arrays on the left hand the operators to their functions, which ask `__array_ufunc__`.
+_OF_UFUNCS = {
+    getattr(numpy, function.__name__): function for function in (*_ARITHMETIC.values(), *_COMPARISONS.values(), *_UNARY.values())
+}
+
+
+def _array_ufunc(self, ufunc, method, /, *inputs, **kwargs):
+    function = _OF_UFUNCS.get(ufunc)
+    if function is not None and method == "__call__" and not kwargs:
+        return function(*[asarray(x) if isinstance(x, ndarray) else x for x in inputs])
+    found = Tensor.__array_ufunc__(self, ufunc, method, *inputs, **kwargs)
+    if isinstance(found, tuple):
+        return tuple(x.as_subclass(Array) if type(x) is Tensor else x for x in found)
+    return found.as_subclass(Array) if type(found) is Tensor else found
+
+
+_install("__array_ufunc__", _array_ufunc)

@@ -223,10 +223,14 @@ rt_storage *rt_storage_foreign(void *data, int64_t nbytes, PyObject *owner, int 
     return s;
 }
 
+void (*rt_storage_dies)(rt_storage *s);
+
 void rt_storage_decref(rt_storage *s)
 {
     if (--s->refcount > 0)
         return;
+    if (RT_UNLIKELY(s->flags & RT_STORAGE_WATCHED))
+        rt_storage_dies(s);
     if (s->free != NULL)
         s->free(s->data);
     PyObject *owner = s->owner;
@@ -245,7 +249,7 @@ int rt_storage_resize(rt_storage *s, int64_t nbytes)
         return -1;
     }
     if (s->lent > 0) {
-        PyErr_SetString(PyExc_RuntimeError, "Trying to resize storage that a running kernel works on");
+        PyErr_SetString(PyExc_RuntimeError, "Trying to resize storage whose memory is lent to an array, a buffer or a running kernel");
         return -1;
     }
     if (s->device_type != RT_DEVICE_CPU || (s->data == NULL && s->nbytes > 0)) {
