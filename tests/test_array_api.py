@@ -178,6 +178,13 @@ def test_operators_leave_foreign_operands_to_themselves():
         xp.sin([1.0])
 
 
+def test_functions_of_numpy_return_arrays():
+    x = xp.asarray([1.0, 2.0])
+    assert type(np.sin(x)) is type(np.add(x, 1)) is type(np.multiply(np.float64(2), x)) is xp.Array
+    assert np.add(xp.asarray(1.0, dtype=xp.float64), x).dtype == xp.float64
+    assert [type(part) for part in np.modf(x)] == [xp.Array, xp.Array]
+
+
 def test_operators_in_place_keep_memory_dtype_and_shape():
     x = xp.asarray([1, 2, 3], dtype=xp.uint16)
     before = x.data_ptr()
