@@ -95,8 +95,8 @@ def trace_dispatch(file=None):
 
 # Submodules that are imported when they are first asked for.
 _SUBMODULES = (
-    "amp", "autograd", "compat", "cuda", "fft", "library", "linalg", "masked", "modes", "nn", "optim", "overrides", "signal", "special",
-    "subclasses", "testing", "types", "utils",
+    "accelerator", "amp", "autograd", "compat", "cuda", "fft", "library", "linalg", "masked", "modes", "nn", "optim", "overrides", "random",
+    "signal", "special", "subclasses", "testing", "types", "utils", "version",
 )  # fmt: skip
 
 

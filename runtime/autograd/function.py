@@ -184,6 +184,11 @@ _apply = _core._apply_function
 _core._set_default_setup_context(_DEFAULT_SETUP)
 
 
+def _is_setup_context_defined(fn):
+    """Whether a `setup_context` is a user's."""
+    return fn != _DEFAULT_SETUP
+
+
 @functools.lru_cache(256)
 def _signature(forward):
     return inspect.signature(forward)

@@ -21,6 +21,7 @@ cdef struct Capture:
 cdef uint64_t last_task = 0
 cdef bint anomaly_mode = False
 cdef bint anomaly_check_nan = True
+cdef object node_sink = None     # callable(begins, node): is told of every node that runs
 
 
 @cython.final
@@ -309,7 +310,10 @@ cdef class GraphTask:
                 return 0
             if unlikely(n.extra != NULL):
                 run_pre_hooks(n, grads)
-            apply_node(n, grads, made)
+            if unlikely(node_sink is not None):
+                apply_and_tell(n, grads, made)
+            else:
+                apply_node(n, grads, made)
             if unlikely(anomaly_mode):
                 refuse_nan(n, made)
             if unlikely(n.extra != NULL):
@@ -417,6 +421,27 @@ cdef int apply_node(RtNode *n, PyObject **grads, PyObject **made) except -1:
     else:
         raise RuntimeError("no recorded call made this node" if n.payload == NULL else <object>n.payload)
     return 0
+
+
+cdef int apply_and_tell(RtNode *n, PyObject **grads, PyObject **made) except -1:
+    """Run a node between two reports to `node_sink`."""
+    sink = node_sink
+    sink(True, <object><PyObject *>n)
+    try:
+        return apply_node(n, grads, made)
+    finally:
+        sink(False, <object><PyObject *>n)
+
+
+def _set_node_sink(sink):
+    """Report every node that runs to `sink(begins, node)`, before and after; None ends it."""
+    global node_sink
+    node_sink = sink
+
+
+def _next_sequence_number():
+    """The number that the next recorded call will have."""
+    return rt_next_sequence_nr
 
 
 cdef int apply_operator(RtNode *n, PyObject **grads, PyObject **made) except -1:
@@ -1163,6 +1188,42 @@ def _current_autograd_node():
     """The node that runs, or None."""
     task = task_of_thread()
     return None if task is None or task.current == NULL else <object>task.current
+
+
+def _is_checkpoint_valid():
+    """Whether the run that is under way computes the gradients of all leaves, so that one inside it may do so too."""
+    task = task_of_thread()
+    return task is None or not task.selective
+
+
+def _execution_order():
+    """The nodes that the run that is under way will run, in their order, the one that runs now first; None outside of runs."""
+    from heapq import heappop, heappush
+    cdef Py_ssize_t i, place, child
+    cdef uint32_t e
+    cdef RtNode *node
+    task = task_of_thread()
+    if task is None or task.current == NULL:
+        return None
+    waiting = {}
+    found = []
+    heap = [(-<object>RT_NODE(task.current).sequence_nr, task.find(task.current))]
+    for i in range(task.n_ready):
+        heappush(heap, (-<object>RT_NODE(task.entries[task.ready[i]].node).sequence_nr, task.ready[i]))
+    while heap:
+        place = heappop(heap)[1]
+        node = RT_NODE(task.entries[place].node)
+        found.append(<object>task.entries[place].node)
+        for e in range(node.num_edges):
+            if node.edges[e].node == NULL:
+                continue
+            child = task.find(node.edges[e].node)
+            if child < 0 or not task.entries[child].needed and task.entries[child].capture < 0:
+                continue
+            waiting[child] = waiting.get(child, task.entries[child].waiting) - 1
+            if waiting[child] == 0:
+                heappush(heap, (-<object>RT_NODE(task.entries[child].node).sequence_nr, child))
+    return found
 
 
 def _will_engine_execute_node(node not None):

@@ -146,11 +146,11 @@ cdef object released_error():
 
 
 cdef object unpack_saved(RtNode *node, rt_saved *s, bint with_history):
-    """A saved value. `node` is the one that saved it; results of it have their history again, if asked for."""
+    """A saved value. `node` is the one that saved it (NULL for none); results of it have their history again, if asked for."""
     cdef RtTensor *t
     cdef RtTensor *r
     if s.value == NULL:
-        if node.released and s.is_tensor:
+        if node != NULL and node.released and s.is_tensor:
             raise released_error()
         return None
     if not s.is_tensor:
@@ -222,7 +222,7 @@ cdef object unpack_packed(RtNode *node, rt_saved *s):
 cdef object modified_error(RtNode *node, rt_saved *s):
     cdef RtTensor *t = RT_TENSOR(s.value)
     cdef PyObject *maker = <PyObject *>node
-    if not s.is_output:
+    if not s.is_output or node == NULL:
         find_history(s.value, &maker)
     text = (f"one of the variables needed for gradient computation has been modified by an inplace operation: "
             f"[{(<object>s.value).type()} {list((<object>s.value).shape)}]")
@@ -285,6 +285,11 @@ cdef class SavedTensor:
         value = steal(s.value)
         s.value = NULL
         pack_tensor(s, value, without_history(value), pack_hook, unpack_hook)
+
+    def unpack(self):
+        """The tensor again, as a node gets it for backward."""
+        cdef RtNode *owner = NULL if self.node is None else RT_NODE(<void *>self.node)
+        return unpack_saved(owner, self.saved(), True)
 
     @property
     def data(self):
