@@ -280,4 +280,7 @@ def _tensor_str(tensor, tensor_contents):
         suffixes.append(f"grad_fn=<{type(tensor.grad_fn).__name__}>")
     elif tensor.requires_grad:
         suffixes.append("requires_grad=True")
+    tangent = _core._get_tangent(tensor)
+    if tangent is not None:
+        suffixes.append(f"tangent={tangent}")
     return join_suffixes(prefix + text, suffixes, indent)

@@ -215,9 +215,11 @@ def once_differentiable(fn):
         if not any(isinstance(arg, Tensor) and arg.requires_grad for arg in args):
             return outputs
         several = isinstance(outputs, tuple)
-        made = outputs if several else (outputs,)
         message = "trying to differentiate twice a function that was marked with @once_differentiable"
-        made = tuple(_core._with_error(one, message) if isinstance(one, Tensor) else one for one in made)
+        # Leaves in the outputs' place, so that the error stands in the graph beside nothing else.
+        made = [one.detach().requires_grad_() if isinstance(one, Tensor) else one for one in (outputs if several else (outputs,))]
+        tensors = iter(_core._with_error(tuple(one for one in made if isinstance(one, Tensor)), message))
+        made = tuple(next(tensors) if isinstance(one, Tensor) else one for one in made)
         return made if several else made[0]
 
     return wrapper

@@ -85,10 +85,12 @@ class profile:
         """What the trace reports: every kernel of a call. Those that hand a call on to the next key are no events of their own."""
         stack = self._stack()
         if kind == "leave":
-            if stack[-1].nested:
-                stack[-1].nested -= 1
+            # A region that began inside the call may still be open.
+            event = next(event for event in reversed(stack) if hasattr(event, "operator"))
+            if event.nested:
+                event.nested -= 1
             else:
-                self._end()
+                self._end(event)
             return
         if stack and getattr(stack[-1], "operator", None) == operator:
             stack[-1].nested += 1

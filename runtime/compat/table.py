@@ -145,6 +145,7 @@ NAMES = {
     "torch.autograd._push_saved_tensors_default_hooks": "runtime._core:_push_saved_tensors_default_hooks",
     "torch.autograd._pop_saved_tensors_default_hooks": "runtime._core:_pop_saved_tensors_default_hooks",
     "torch.autograd._is_checkpoint_valid": "runtime._core:_is_checkpoint_valid",
+    "torch.autograd._force_original_view_tracking": "runtime._core:_force_original_view_tracking",
     "torch.autograd._profiler_enabled": "runtime.autograd.profiler:_profiler_enabled",
     "torch.autograd.kineto_available": "runtime.autograd.profiler:kineto_available",
     "torch.autograd.is_multithreading_enabled": "runtime.autograd.grad_mode:is_multithreading_enabled",
@@ -168,6 +169,14 @@ NAMES = {
             "use_deterministic_algorithms",
         )
     },
+    **{
+        f"torch.{name}": f"runtime.tensor_types:{name}"
+        for name in (
+            *("BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor"),
+            *("FloatTensor", "HalfTensor", "IntTensor", "LongTensor", "ShortTensor"),
+        )
+    },
+    "torch._C._WeakTensorRef": "runtime.weak:WeakTensorRef",
     **{f"torch.backends.{name}.is_available": "runtime.accelerator:is_available" for name in ("cudnn", "mkl", "mkldnn", "mps")},
     "torch.mps.is_available": "runtime.accelerator:is_available",
     "torch.xpu.is_available": "runtime.accelerator:is_available",
@@ -183,6 +192,7 @@ NAMES = {
     "torch._C._is_fwd_grad_enabled": "runtime._core:is_fwd_grad_enabled",
     "torch._C._is_multithreading_enabled": "runtime.autograd.grad_mode:is_multithreading_enabled",
     "torch._C._functions.AccumulateGrad": "runtime._core:AccumulateGrad",
+    "torch._C._functions.DelayedError": "runtime.autograd.gradchecks:DelayedError",
     "torch._C._functions.UndefinedGrad": "runtime.autograd.gradchecks:UndefinedGrad",
     "torch._C._ImperativeEngine": "runtime.autograd.variable:_ImperativeEngine",
     "torch.profiler.record_function": "runtime.autograd.profiler:record_function",

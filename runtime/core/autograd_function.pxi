@@ -256,7 +256,7 @@ cdef list wrap_outputs(object ctx, FunctionState state, tuple args, tuple output
         is_modified = dirty is not None and <uintptr_t><PyObject *>one in dirty
         differentiable = executable and (fixed is None or <uintptr_t><PyObject *>one not in fixed) and has_derivative_dtype(t)
         if not differentiable:
-            if executable:
+            if executable and (is_grad_of_fixed_wanted(ctx) or fixed is None or <uintptr_t><PyObject *>one not in fixed):
                 rt_grad_like_set(&n.slots[nr], t)   # for zeros in the place of its gradient
             if is_input and not is_modified:
                 one = view_of_itself(one) if not needs_grad(t) else one.detach()
@@ -292,14 +292,19 @@ cdef list wrap_outputs(object ctx, FunctionState state, tuple args, tuple output
                 one = view_of_itself(one)
                 if state.to_save is not None:
                     state.to_save = tuple([one if kept is shown and not needs_grad(RT_TENSOR(<void *>shown)) else kept for kept in state.to_save])
-            t = RT_TENSOR(<void *>one)
             set_history(<PyObject *>one, n, nr)
-            if t.view != NULL:
-                creation = RT_CREATED_BY_MULTI_OUTPUT if n_tensors > 1 else RT_CREATED_IN_CUSTOM_FUNCTION
-                t.flags = (t.flags & ~<uint32_t>RT_T_CREATION) | <uint32_t>creation << RT_T_CREATION_SHIFT
+        t = RT_TENSOR(<void *>one)
+        if t.view != NULL and not (is_input and is_modified):
+            creation = RT_CREATED_BY_MULTI_OUTPUT if n_tensors > 1 and executable else RT_CREATED_IN_CUSTOM_FUNCTION
+            t.flags = (t.flags & ~<uint32_t>RT_T_CREATION) | <uint32_t>creation << RT_T_CREATION_SHIFT
         wrapped.append(one)
         nr += 1
     return wrapped
+
+
+cdef bint is_grad_of_fixed_wanted(object ctx) except -1:
+    """Whether `backward` gets zeros for outputs that have no gradient, unless the context says otherwise."""
+    return bool(getattr(ctx, "_materialize_non_diff_grads", True))
 
 
 cdef object view_of_itself(object tensor):
@@ -381,14 +386,23 @@ def _apply_function(cls, tuple args not None):
     return apply_function(cls, args)
 
 
-def _with_error(tensor not None, str message not None):
-    """A tensor on the same memory, through which backward raises."""
-    cdef RtNode *node = rt_node_new(<PyTypeObject *>NotImplementedNode, RT_NODE_ERROR, 0, 1, 0)
+def _with_error(tuple tensors not None, str message not None):
+    """Tensors on the same memory as others, behind one node through which backward raises; its edges lead to where the others come from."""
+    cdef uint32_t i, n = <uint32_t>len(tensors)
+    cdef RtNode *node
+    for one in tensors:
+        if not rt_is_tensor(<PyObject *>one):
+            raise TypeError(f"an error node is for tensors only, not for {class_name(one)}")
+    node = rt_node_new(<PyTypeObject *>ErrorNode, RT_NODE_ERROR, n, max(n, 1), 0)
     if node == NULL:
         raise_current()
     holder = steal(<PyObject *>node)
     RT_INC(<void *>message)
     node.payload = <PyObject *>message
-    result = without_history(tensor)
-    set_history(<PyObject *>result, node, 0)
-    return result
+    made = []
+    for i in range(n):
+        find_edge(<PyObject *>tensors[i], &node.edges[i])
+        result = without_history(tensors[i])
+        set_history(<PyObject *>result, node, i)
+        made.append(result)
+    return tuple(made)

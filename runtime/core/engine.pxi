@@ -478,7 +478,7 @@ cdef int apply_operator(RtNode *n, PyObject **grads, PyObject **made) except -1:
         for i in range(d.n_saves):
             s = &n.saved[i]
             if s.value != NULL and not s.is_list and (not s.is_tensor or s.unpack == NULL and (not s.is_output or not with_history)
-                                                      and version_of(RT_TENSOR(s.value)) == s.expected):
+                                                      and version_of(RT_TENSOR(s.value)) == s.expected and not is_detached(s)):
                 args[k] = s.value
             else:
                 value = unpack_saved(n, s, with_history)

@@ -87,10 +87,10 @@ cdef int save_tensor(rt_saved *s, PyObject *tensor, RtNode *output_of, uint32_t 
                            "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it in "
                            "autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`.")
     s.expected = version_of(t)
-    s.requires_grad = needs_grad(t)
+    s.has_history = t.autograd != NULL
     s.is_output = output_of != NULL and t.autograd == <PyObject *>output_of
     s.nr = nr
-    if unlikely(rt_tls_state.saved_hooks == 1):
+    if unlikely(rt_tls_state.saved_hooks == 1) and not t.flags & RT_T_WRAPPED_NUMBER:
         hooks = saved_hook_stack(True)
         pack, unpack = hooks[len(hooks) - 1]
         return pack_tensor(s, <object>tensor, <object>tensor, pack, unpack)
@@ -145,6 +145,11 @@ cdef object released_error():
                         "after calling backward.")
 
 
+cdef inline bint is_detached(rt_saved *s) noexcept:
+    """Whether a saved tensor has lost its history since."""
+    return s.has_history and not s.is_output and RT_TENSOR(s.value).autograd == NULL
+
+
 cdef object unpack_saved(RtNode *node, rt_saved *s, bint with_history):
     """A saved value. `node` is the one that saved it (NULL for none); results of it have their history again, if asked for."""
     cdef RtTensor *t
@@ -162,6 +167,9 @@ cdef object unpack_saved(RtNode *node, rt_saved *s, bint with_history):
     t = RT_TENSOR(s.value)
     if unlikely(version_of(t) != s.expected):
         raise modified_error(node, s)
+    if unlikely(is_detached(s)):
+        raise RuntimeError("Trying to use a saved tensor that has been detached in-place, i.e. with .detach_(). This is not supported, please "
+                           "use out-of-place `.detach()` instead")
     if not s.is_output or not with_history:
         return <object>s.value
     if RT_TYPE(s.value) == rt_TensorType:
