@@ -25,6 +25,7 @@ MODULES = {
     "torch.utils.checkpoint": ("runtime.utils.checkpoint", "runtime.utils._recomputation", "runtime.utils._selective"),
     "torch.version": ("runtime.version",),
     "torch.testing._internal.common_dtype": ("runtime.testing.dtypes",),
+    "torch._vmap_internals": ("runtime.autograd.batches",),
     "torch.testing._internal.logging_utils": ("runtime.testing.logging_utils",),
     "torch.autograd.variable": ("runtime.autograd.variable",),
     "torch._C._autograd": ("runtime._core",),

@@ -260,8 +260,8 @@ cdef list wrap_outputs(object ctx, FunctionState state, tuple args, tuple output
                 rt_grad_like_set(&n.slots[nr], t)   # for zeros in the place of its gradient
             if is_input and not is_modified:
                 one = view_of_itself(one) if not needs_grad(t) else one.detach()
-            elif needs_grad(t) and not is_modified:
-                one = one.detach()
+            elif needs_grad(t) and not is_modified and (is_input or t.view == NULL):
+                one = one.detach()   # but views are as if the caller had made them
         elif is_modified:
             if t.autograd == NULL and needs_grad(t):
                 raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")

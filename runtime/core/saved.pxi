@@ -17,7 +17,22 @@ cdef dict thread_storage():
     return <dict>d
 
 
-cdef object saved_hooks_disabled = None   # the message of whoever disabled them
+def _stash_obj_in_tls(name, value):
+    """Keep an object under a name for this thread, and for those that run backward for it."""
+    thread_storage()[f"runtime.stash.{name}"] = value
+
+
+def _get_obj_in_tls(name):
+    """What `_stash_obj_in_tls` kept under a name."""
+    key = f"runtime.stash.{name}"
+    if key not in thread_storage():
+        raise RuntimeError(f"_get_obj_in_tls: this thread keeps nothing under the name {name!r}; call _stash_obj_in_tls first")
+    return thread_storage()[key]
+
+
+def _is_key_in_tls(name):
+    """Whether `_stash_obj_in_tls` kept something under a name."""
+    return f"runtime.stash.{name}" in thread_storage()
 
 
 def _push_saved_tensors_default_hooks(pack, unpack):

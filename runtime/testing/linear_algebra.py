@@ -8,22 +8,22 @@ __all__ = [
 ]  # fmt: skip
 
 
-def random_square_matrix_of_rank(l, rank, dtype=runtime.float64, device="cpu"):
+def random_square_matrix_of_rank(n, rank, dtype=runtime.float64, device="cpu"):
     """A square matrix of a rank; its singular values are 1 or more, or 0."""
-    u, s, vh = runtime.linalg.svd(runtime.randn(l, l, dtype=dtype, device=device), full_matrices=False)
-    kept = runtime.arange(l, device=device) < rank
+    u, s, vh = runtime.linalg.svd(runtime.randn(n, n, dtype=dtype, device=device), full_matrices=False)
+    kept = runtime.arange(n, device=device) < rank
     return (u * runtime.where(kept, s + 1, 0).to(dtype)) @ vh
 
 
-def random_symmetric_matrix(l, *batches, dtype=runtime.float64, device="cpu"):
+def random_symmetric_matrix(n, *batches, dtype=runtime.float64, device="cpu"):
     """Symmetric matrices."""
-    a = runtime.randn(*batches, l, l, dtype=dtype, device=device)
+    a = runtime.randn(*batches, n, n, dtype=dtype, device=device)
     return (a + a.mT) / 2
 
 
-def random_symmetric_psd_matrix(l, *batches, dtype=runtime.float64, device="cpu"):
+def random_symmetric_psd_matrix(n, *batches, dtype=runtime.float64, device="cpu"):
     """Symmetric matrices without negative eigenvalues."""
-    a = runtime.randn(*batches, l, l, dtype=dtype, device=device)
+    a = runtime.randn(*batches, n, n, dtype=dtype, device=device)
     return a @ a.mT
 
 
