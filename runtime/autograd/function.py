@@ -174,7 +174,7 @@ class Function(_SingleLevelFunction):
 
 def _is_setup_context_defined(fn):
     """Whether a `setup_context` is a user's."""
-    return fn != _DEFAULT_SETUP
+    return fn != _SingleLevelFunction.setup_context
 
 
 @functools.lru_cache(256)
