@@ -2,6 +2,7 @@
 
 import logging
 import unittest
+import weakref
 
 import pytest
 
@@ -243,6 +244,65 @@ def logged_backward(m):
 
 
 @programs
+def saved_tensors_that_are_asked_for_once(m):
+    class Once(m.autograd.Function):
+        clear_saved_tensors_on_access = True
+
+        @staticmethod
+        def forward(ctx, x, y):
+            ctx.save_for_backward(x, y)
+            return x * y
+
+        @staticmethod
+        def backward(ctx, grad):
+            x, y = ctx.saved_tensors
+            return grad * y, grad * x
+
+    x, y = leaf(m, 2), leaf(m, 3)
+    z = Once.apply(x, y)
+    yield m.autograd.grad(z.sum(), (x, y), retain_graph=True)
+    yield attempt(lambda: m.autograd.grad(z.sum(), (x, y))), attempt(lambda: z.grad_fn.saved_tensors), z.grad_fn._raw_saved_tensors
+
+
+@programs
+def gradients_in_a_list_can_be_freed(m):
+    class Boxed(m.autograd.Function):
+        boxed_grads_call = True
+
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2, x * 3
+
+        @staticmethod
+        def backward(ctx, grads):
+            reference = weakref.ref(grads[0])
+            del grads[0]
+            freed.append(reference() is None)
+            return grads[0] * 3
+
+    freed = []
+    x = leaf(m, 1)
+    a, b = Boxed.apply(x)
+    (a.exp() + b.exp()).sum().backward()
+    yield x.grad, freed, a.grad_fn.apply(m.ones(2), m.ones(2))
+
+
+@programs
+def hooks_that_come_while_a_node_runs(m):
+    seen = []
+
+    def unpack(tensor):
+        m._C._current_autograd_node().register_hook(lambda made, given: seen.append((made, given)))
+        return tensor
+
+    x = leaf(m, 1)
+    with m.autograd.graph.saved_tensors_hooks(lambda tensor: tensor, unpack):
+        y = x.sin()
+    y.sum().backward()
+    yield seen
+
+
+@programs
 def functional_basis(m):
     from_ = m.autograd.functional._construct_standard_basis_for
     yield from_((m.ones(2), m.ones(()), m.ones(1, 1)), (2, 1, 1))
@@ -320,6 +380,23 @@ def test_views_of_nothing_have_no_function():
         rt.ones(2)._view_func(rt.ones(2))
     with pytest.raises(TypeError, match="must be Tensor, not int"):
         rt.ones(2)[:1]._view_func(3)
+
+
+def test_saved_tensors_are_made_of_tensors():
+    with pytest.raises(RuntimeError, match="from Python is forbidden"):
+        rt._core.SavedTensor()
+    with pytest.raises(TypeError, match="must be Tensor, not int"):
+        rt._core.SavedTensor(3)
+
+
+def test_settings_for_other_machines_are_checked():
+    graph = rt.autograd.graph
+    graph.set_override_stale_capture_stream(True)
+    with pytest.raises(TypeError, match="enabled must be bool"):
+        graph.set_override_stale_capture_stream(1)
+    for value, error in ((0.5, RuntimeError), (2, ValueError), ("x", TypeError)):
+        with pytest.raises(error, match="region_activation_memory_budget"):
+            graph.region_activation_memory_budget(value)
 
 
 def test_batches_go_one_by_one():

@@ -22,8 +22,10 @@ __all__ = [
     "get_gradient_edge",
     "increment_version",
     "register_multi_grad_hook",
+    "region_activation_memory_budget",
     "save_on_cpu",
     "saved_tensors_hooks",
+    "set_override_stale_capture_stream",
     "set_warn_on_accumulate_grad_stream_mismatch",
 ]
 
@@ -428,6 +430,34 @@ def set_warn_on_accumulate_grad_stream_mismatch(enabled):
     """
     if not isinstance(enabled, bool):
         raise TypeError(f"set_warn_on_accumulate_grad_stream_mismatch(): enabled must be bool, not {type(enabled).__name__}")
+
+
+def set_override_stale_capture_stream(enabled):
+    """Nothing: there are no graphs of CUDA calls whose capture could meet an old stream.
+
+    Parameters
+    ----------
+    enabled : bool
+        Whether PyTorch would replace such streams.
+    """
+    if not isinstance(enabled, bool):
+        raise TypeError(f"set_override_stale_capture_stream(): enabled must be bool, not {type(enabled).__name__}")
+
+
+def region_activation_memory_budget(budget):
+    """For compiled code: how much of what a region saves may be kept. Nothing is compiled here, so that it raises RuntimeError.
+
+    Parameters
+    ----------
+    budget : float
+        A part between 0 and 1.
+    """
+    where = "torch.autograd.graph.region_activation_memory_budget"
+    if isinstance(budget, bool) or not isinstance(budget, (int, float)):
+        raise TypeError(f"{where}: expects a float, got {type(budget).__name__}")
+    if not 0 <= budget <= 1:
+        raise ValueError(f"{where}: must be in [0, 1], got {budget}")
+    raise RuntimeError(f"{where} can only be used inside a torch.compile region; it has no effect in eager mode.")
 
 
 def _engine_run_backward(t_outputs, tensors, keep_graph, create_graph, inputs=(), allow_unreachable=False, accumulate_grad=False):

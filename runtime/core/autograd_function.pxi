@@ -7,6 +7,7 @@ cdef class FunctionState:
     """What a context holds beside the node's own fields."""
     cdef object to_save, saved_for_forward, non_differentiable, dirty_tensors
     cdef bint materialize_grads
+    cdef bint boxed_grads
     cdef bint saved_in_setup       # `setup_context` is written by the user
     cdef tuple needs_input_grad
     cdef Py_ssize_t n_inputs
@@ -107,6 +108,19 @@ cdef class _FunctionBase(Node):
     @materialize_grads.setter
     def materialize_grads(self, bint value):
         state_of(self).materialize_grads = value
+
+    @property
+    def _boxed_grads(self):
+        """Whether `backward` gets its gradients in one list, by way of `apply_boxed`."""
+        return state_of(self).boxed_grads
+
+    @_boxed_grads.setter
+    def _boxed_grads(self, bint value):
+        state_of(self).boxed_grads = value
+
+    def _drop_saved_tensors(self):
+        """Forget what `save_for_backward` has saved."""
+        rt_node_resize_saved(RT_NODE(<void *>self), 0)
 
     @property
     def needs_input_grad(self):
@@ -481,7 +495,13 @@ cdef int apply_custom(RtNode *n, PyObject **grads, PyObject **made) except -1:
             arguments.append(zeros_as(&n.slots[i]))
         else:
             arguments.append(None)
-    answers = ctx.apply(*arguments)
+    if unlikely(state.boxed_grads):
+        # The list is all that holds the gradients, unless hooks are to see them.
+        for i in range(n.num_slots if n.extra == NULL else 0):
+            put_one(grads, i, None)
+        answers = ctx.apply_boxed(arguments)
+    else:
+        answers = ctx.apply(*arguments)
     if not isinstance(answers, tuple):
         answers = (answers,)
     given = len(answers)

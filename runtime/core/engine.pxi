@@ -291,6 +291,7 @@ cdef class GraphTask:
         cdef Py_ssize_t child
         cdef Entry *e
         cdef PyObject *before = self.current
+        cdef bint seen_by_hooks = False
         if count > 4:
             made = <PyObject **>malloc(count * sizeof(PyObject *))
             if made == NULL:
@@ -310,6 +311,7 @@ cdef class GraphTask:
                 return 0
             if unlikely(n.extra != NULL):
                 run_pre_hooks(n, grads)
+                seen_by_hooks = (<NodeExtra>n.extra).post_hooks is not None
             if unlikely(node_sink is not None):
                 apply_and_tell(n, grads, made)
             else:
@@ -317,7 +319,7 @@ cdef class GraphTask:
             if unlikely(anomaly_mode):
                 refuse_nan(n, made)
             if unlikely(n.extra != NULL):
-                run_post_hooks(n, grads, made)
+                run_post_hooks(n, grads, n.num_slots if seen_by_hooks else 0, made)
             if not self.keep_graph and n.kind != RT_NODE_ACCUMULATE:
                 release_node(n)
             for i in range(count):
@@ -826,13 +828,14 @@ cdef int run_pre_hooks(RtNode *n, PyObject **grads) except -1:
     return 0
 
 
-cdef int run_post_hooks(RtNode *n, PyObject **grads, PyObject **made) except -1:
+cdef int run_post_hooks(RtNode *n, PyObject **grads, uint32_t n_grads, PyObject **made) except -1:
+    """Run hooks on what a node made; those that came while it ran are shown no gradients of its outputs."""
     cdef NodeExtra extra = <NodeExtra>n.extra
     cdef uint32_t i
     if extra.post_hooks is None:
         return 0
     for hook in list(extra.post_hooks.values()):
-        result = hook(as_tuple_of_grads(made, n.num_edges), as_tuple_of_grads(grads, n.num_slots))
+        result = hook(as_tuple_of_grads(made, n.num_edges), as_tuple_of_grads(grads, n_grads))
         if result is None:
             continue
         check_hook_results(made, result, n.num_edges, hook)

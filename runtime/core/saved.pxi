@@ -183,7 +183,7 @@ cdef object unpack_saved(RtNode *node, rt_saved *s, bint with_history):
     if unlikely(version_of(t) != s.expected):
         raise modified_error(node, s)
     if unlikely(is_detached(s)):
-        raise RuntimeError("Trying to use a saved tensor that has been detached in-place, i.e. with .detach_(). This is not supported, please "
+        raise RuntimeError("Trying to use a saved tensor that has been detached in-place, i.e. with .detach_().This is not supported, please "
                            "use out-of-place `.detach()` instead")
     if not s.is_output or not with_history:
         return <object>s.value
@@ -278,7 +278,10 @@ cdef class SavedTensor:
     def __cinit__(self, *args, **kwargs):
         self.place = -1
 
-    def __init__(self, tensor, is_output=False):
+    def __init__(self, *args, is_output=False):
+        if not args:
+            raise RuntimeError("Trying to create a SavedTensor object from Python is forbidden.")
+        tensor, = args
         if not rt_is_tensor(<PyObject *>tensor):
             raise TypeError(f"SavedTensor(): argument 'tensor' must be Tensor, not {class_name(tensor)}")
         save_tensor(&self.s, <PyObject *>tensor, NULL, 0)
