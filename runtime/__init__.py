@@ -109,8 +109,8 @@ def load(f, *args, **kwargs):
 
 # Submodules that are imported when they are first asked for.
 _SUBMODULES = (
-    "accelerator", "amp", "autograd", "compat", "cuda", "fft", "library", "linalg", "masked", "modes", "nn", "optim", "overrides", "random",
-    "serialization", "signal", "special", "storage", "subclasses", "testing", "types", "utils", "version",
+    "accelerator", "amp", "autograd", "compat", "cuda", "fft", "library", "linalg", "masked", "modes", "multiprocessing", "nn", "optim",
+    "overrides", "random", "serialization", "signal", "special", "storage", "subclasses", "testing", "types", "utils", "version",
 )  # fmt: skip
 
 

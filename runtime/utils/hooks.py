@@ -90,7 +90,7 @@ def unserializable_hook(f):
 
 
 def warn_if_has_hooks(tensor):
-    """Warn of hooks that a pickle of a tensor does not have."""
+    """Warn about the tensor's hooks that a pickle of it will not have."""
     for hook in (tensor._backward_hooks or {}).values():
         if not hasattr(hook, "__torch_unserializable__"):
             warnings.warn(
