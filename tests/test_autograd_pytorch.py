@@ -303,6 +303,16 @@ def hooks_that_come_while_a_node_runs(m):
 
 
 @programs
+def the_operator_for_tests_of_formulas(m):
+    x = leaf(m, 1, 2)
+    m._test_autograd_multiple_dispatch(x).backward(m.ones(2) * 3)
+    yield x.grad
+    x.grad = None
+    m._test_autograd_multiple_dispatch(x, True).backward(m.ones(2) * 3)
+    yield x.grad
+
+
+@programs
 def functional_basis(m):
     from_ = m.autograd.functional._construct_standard_basis_for
     yield from_((m.ones(2), m.ones(()), m.ones(1, 1)), (2, 1, 1))

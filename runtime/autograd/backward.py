@@ -247,7 +247,8 @@ def grad(
     if materialize_grads:
         if any(result is None and not isinstance(one, Tensor) for result, one in zip(results, inputs)):
             raise RuntimeError("materialize_grads cannot be used when the given input is a GradientEdge")
-        results = tuple(one.new_zeros(one.shape, requires_grad=bool(create_graph)) if result is None else result for result, one in zip(results, inputs))
+        needed = bool(create_graph)
+        results = tuple(one.new_zeros(one.shape, requires_grad=needed) if result is None else result for result, one in zip(results, inputs))
     return results
 
 
