@@ -313,6 +313,20 @@ def the_operator_for_tests_of_formulas(m):
 
 
 @programs
+def views_without_a_history_that_can_be_told_print(m):
+    base = leaf(m, 1, 2).clone()
+    with m.no_grad():
+        view = base[:]
+        view *= 2
+    yield repr(view), attempt(lambda: view.grad_fn)
+    base = leaf(m, 1, 2).clone()
+    with m.inference_mode():
+        view = base[:]
+    base.mul_(2)
+    yield repr(view)
+
+
+@programs
 def functional_basis(m):
     from_ = m.autograd.functional._construct_standard_basis_for
     yield from_((m.ones(2), m.ones(()), m.ones(1, 1)), (2, 1, 1))
