@@ -109,8 +109,8 @@ def load(f, *args, **kwargs):
 
 # Submodules that are imported when they are first asked for.
 _SUBMODULES = (
-    "amp", "array_api", "autograd", "compat", "cuda", "fft", "library", "linalg", "masked", "modes", "multiprocessing", "nn", "optim", "overrides",
-    "serialization", "signal", "special", "storage", "subclasses", "testing", "types", "utils",
+    "accelerator", "amp", "array_api", "autograd", "compat", "cuda", "fft", "library", "linalg", "masked", "modes", "multiprocessing", "nn", "optim",
+    "overrides", "random", "serialization", "signal", "special", "storage", "subclasses", "testing", "types", "utils", "version",
 )  # fmt: skip
 
 

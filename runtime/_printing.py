@@ -249,6 +249,15 @@ def tensor_str(tensor, *, tensor_contents=None):
         return _tensor_str(tensor, tensor_contents)
 
 
+def _node_name(tensor):
+    """What the class of a tensor's node is called, or None; "Invalid" for a view whose history cannot be told."""
+    try:
+        node = tensor.grad_fn
+    except RuntimeError:
+        return "Invalid"
+    return None if node is None else type(node).__name__
+
+
 def _tensor_str(tensor, tensor_contents):
     plain = type(tensor) is _core.Tensor or type(tensor).__name__ == "Parameter"
     prefix = "tensor(" if plain else f"{type(tensor).__name__}("
@@ -276,8 +285,12 @@ def _tensor_str(tensor, tensor_contents):
         text = contents(tensor, indent) if tensor_contents is None else tensor_contents
     if tensor_contents is not None:
         text = tensor_contents
-    if tensor.grad_fn is not None:
-        suffixes.append(f"grad_fn=<{type(tensor.grad_fn).__name__}>")
+    node = _node_name(tensor)
+    if node is not None:
+        suffixes.append(f"grad_fn=<{node}>")
     elif tensor.requires_grad:
         suffixes.append("requires_grad=True")
+    tangent = _core._get_tangent(tensor)
+    if tangent is not None:
+        suffixes.append(f"tangent={tangent}")
     return join_suffixes(prefix + text, suffixes, indent)

@@ -10,7 +10,7 @@ from weakref import ref
 
 from runtime._core import Tensor
 
-__all__ = ["TensorWeakRef", "WeakIdKeyDictionary", "WeakIdRef", "WeakRef", "WeakTensorKeyDictionary", "WeakTensorRefKey"]
+__all__ = ["TensorWeakRef", "WeakIdKeyDictionary", "WeakIdRef", "WeakRef", "WeakTensorKeyDictionary", "WeakTensorRef", "WeakTensorRefKey"]
 
 WeakRef = ref
 
@@ -170,3 +170,19 @@ class WeakIdKeyDictionary(MutableMapping):
 
 
 WeakTensorKeyDictionary = WeakIdKeyDictionary
+
+
+class WeakTensorRef:
+    """Whether a tensor is still alive.
+
+    Parameters
+    ----------
+    tensor : Tensor
+    """
+
+    def __init__(self, tensor):
+        self._ref = ref(tensor)
+
+    def expired(self):
+        """Whether it is gone."""
+        return self._ref() is None

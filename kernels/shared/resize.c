@@ -3,6 +3,7 @@
 #include "kernels/shared/boxed.h"
 #include "kernels/shared/geometry.h"
 #include "kernels/shared/gil.h"
+#include "runtime/core/node.h"
 
 /* The object of a `Storage` argument. */
 typedef struct RtStorageObject {
@@ -100,6 +101,9 @@ static PyObject *set_storage(RtTensor *self, rt_storage *storage, int64_t offset
     }
     if (old != NULL)
         rt_storage_decref(old);
+    /* The gradient of what the tensor was is no gradient of what it is now: graphs that it is part of do not lead to it any more. */
+    if (self->ext != NULL && ((rt_grad_ext *)self->ext)->kept == NULL)
+        ((rt_grad_ext *)self->ext)->accumulator = NULL;
     return Py_NewRef((PyObject *)self);
 fail:
     rt_storage_decref(storage);

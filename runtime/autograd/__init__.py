@@ -41,6 +41,8 @@ _LATER = {
     "functional": None,
     "grad_mode": None,
     "graph": None,
+    "profiler": None,
+    "profiler_util": None,
     "variable": None,
 }
 

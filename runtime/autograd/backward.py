@@ -1,5 +1,6 @@
 """`backward` and `grad`: run the engine from tensors, with gradients given or made."""
 
+import logging
 import warnings
 
 from runtime import _core
@@ -7,6 +8,8 @@ from runtime._core import Node, Tensor
 from runtime.overrides import handle_torch_function, has_torch_function
 
 __all__ = ["backward", "grad"]
+
+_logger = logging.getLogger("torch.autograd.graph")
 
 
 def _as_tuple(value):
@@ -23,6 +26,29 @@ def _is_edge(value):
 
 def _engine_edge(value):
     return (value[0], value[1]) if _is_edge(value) else value
+
+
+def _as_given(tensors, length):
+    """Gradients as a tuple; None for each of `length` outputs if there are none."""
+    return (None,) * length if tensors is None else _as_tuple(tensors)
+
+
+def _calculate_shape(output, grad, is_grads_batched):
+    """The shapes of an output and of one gradient for it, which must agree."""
+    shape = output[0]._input_metadata[output[1]].shape if _is_edge(output) else output.shape
+    return shape, grad.shape[1:] if is_grads_batched else grad.shape
+
+
+def _run_engine(starts, grads, keep_graph, create_graph, wanted, allow_unreachable, accumulate_grad):
+    """Run the engine; nodes are logged first where the logger "torch.autograd.graph" wants to know.
+
+    `Tensor.backward` of scalars goes to the engine without a look at the logger.
+    """
+    if not _logger.isEnabledFor(logging.DEBUG):
+        return _core._run_backward(starts, grads, keep_graph, create_graph, wanted, allow_unreachable, accumulate_grad)
+    from runtime.autograd.graph import _engine_run_backward
+
+    return _engine_run_backward(starts, grads, keep_graph, create_graph, wanted, allow_unreachable, accumulate_grad)
 
 
 def _check_shape(i, grad, output, is_batched):
@@ -119,13 +145,13 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
     outputs = _as_tuple(tensors)
     wanted = tuple(_engine_edge(one) for one in _as_tuple(inputs))
-    given = _as_tuple(grad_tensors) if grad_tensors is not None else (None,) * len(outputs)
+    given = _as_given(grad_tensors, len(outputs))
     grads = _make_grads(outputs, given, False)
     if retain_graph is None:
         retain_graph = create_graph
     if create_graph:
         _warn_of_cycles()
-    _core._run_backward(tuple(map(_engine_edge, outputs)), grads, bool(retain_graph), bool(create_graph), wanted, True, True)
+    _run_engine(tuple(map(_engine_edge, outputs)), grads, bool(retain_graph), bool(create_graph), wanted, True, True)
 
 
 def _warn_of_cycles():
@@ -205,14 +231,14 @@ def grad(
             is_grads_batched=is_grads_batched,
             materialize_grads=materialize_grads,
         )
-    given = _as_tuple(grad_outputs) if grad_outputs is not None else (None,) * len(outputs)
+    given = _as_given(grad_outputs, len(outputs))
     grads = _make_grads(outputs, given, is_grads_batched)
     if retain_graph is None:
         retain_graph = create_graph
     starts, wanted = tuple(map(_engine_edge, outputs)), tuple(map(_engine_edge, inputs))
 
     def run(some, keep):
-        return _core._run_backward(starts, some, keep, bool(create_graph), wanted, bool(allow_unused), False)
+        return _run_engine(starts, some, keep, bool(create_graph), wanted, bool(allow_unused), False)
 
     if is_grads_batched:
         results = _each(run, grads, bool(retain_graph))
@@ -221,7 +247,8 @@ def grad(
     if materialize_grads:
         if any(result is None and not isinstance(one, Tensor) for result, one in zip(results, inputs)):
             raise RuntimeError("materialize_grads cannot be used when the given input is a GradientEdge")
-        results = tuple(one.new_zeros(one.shape) if result is None else result for result, one in zip(results, inputs))
+        needed = bool(create_graph)
+        results = tuple(one.new_zeros(one.shape, requires_grad=needed) if result is None else result for result, one in zip(results, inputs))
     return results
 
 

@@ -6,7 +6,7 @@ The core keeps the tangents (runtime/core/forward_ad.pxi), and forward_mode.py c
 from typing import NamedTuple
 
 from runtime import _core
-from runtime._core import Tensor, is_fwd_grad_enabled
+from runtime._core import Tensor, is_fwd_grad_enabled, ops
 from runtime.autograd.scopes import scoped
 
 __all__ = ["UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual", "unpack_dual"]
@@ -89,21 +89,30 @@ def make_dual(tensor, tangent, *, level=None):
             "Trying to set a forward gradient that has a different size than that of the original Tensor, this is not supported. Tensor is of "
             f"size {list(tensor.shape)} while the given forward gradient is of size {list(tangent.shape)}."
         )
-    dual = _core._as_primal(tensor.view_as(tensor))
+    dual = _core._as_primal(ops.aten.alias.default(tensor))
     _core._set_tangent(dual, _with_layout_of(tangent, tensor))
     return dual
 
 
 def _with_layout_of(tangent, tensor):
     """The tangent in the memory layout of its tensor, so that views of the one can be made as those of the other."""
-    same = tangent.stride() == tensor.stride() and tangent.storage_offset() == tensor.storage_offset()
-    if same and tangent.is_conj() == tensor.is_conj() and tangent.is_neg() == tensor.is_neg():
+    same = tangent.stride() == tensor.stride() and tangent.storage_offset() == tensor.storage_offset() or tensor.numel() == 0
+    extent, has = _extent(tensor), _extent(tangent)
+    if same and extent == has and tangent.is_conj() == tensor.is_conj() and tangent.is_neg() == tensor.is_neg():
         return tangent
-    if tangent.dtype != tensor.dtype or tensor.is_conj() or tensor.is_neg() or _overlaps(tensor):
+    if tangent.dtype != tensor.dtype or _overlaps(tensor):
         return tangent
-    extent = tensor.storage_offset() + 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride()))
-    memory = tangent.new_zeros(extent if tensor.numel() else tensor.storage_offset())
-    return memory.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset()).copy_(tangent)
+    made = tangent.new_zeros(extent).as_strided(tensor.shape, tensor.stride(), tensor.storage_offset())
+    made = made.conj() if tensor.is_conj() else made
+    return (made._neg_view() if tensor.is_neg() else made).copy_(tangent)
+
+
+def _extent(tensor):
+    """How many elements the memory of a tensor has: that of its storage, or, for a wrapper without one, what the tensor reaches."""
+    if type(tensor) is Tensor:
+        return tensor.untyped_storage().nbytes() // tensor.element_size()
+    reach = 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride())) if tensor.numel() else 0
+    return tensor.storage_offset() + reach
 
 
 def _overlaps(tensor):

@@ -260,7 +260,7 @@ def propagate_through_function(cls, ctx, args, wrapped, set_tangent):
             if id(tensor) in dirty:
                 _give_dirty(tensor, tangent, inputs.get(id(tensor)), versions, set_tangent)
                 continue
-            _check_view(tensor, tangent)
+            _check_view(tensor, tangent, args, given)
             if tensor.shape != tangent.shape:
                 raise RuntimeError(
                     "Trying to set a forward gradient that has a different size than that of the original Tensor, this is not supported. "
@@ -274,7 +274,7 @@ def _give_dirty(tensor, tangent, before, versions, set_tangent):
     if before is None:
         set_tangent(tensor, tangent)
         return
-    if tangent is before and tangent._version == versions[id(before)]:
+    if before._version == versions[id(before)]:
         raise RuntimeError(
             "An inplace custom Function is not modifying the forward mode gradients inplace. If the forward is modifying an input inplace, "
             "then the jvp function must modify the corresponding gradient inplace."
@@ -286,17 +286,20 @@ def _give_dirty(tensor, tangent, before, versions, set_tangent):
         )
 
 
-def _check_view(tensor, tangent):
+def _check_view(tensor, tangent, args, given):
     """A view of an argument with a tangent must have a view of that one's tangent."""
     base = tensor._base
-    if base is None or _core._get_tangent(base) is None:
+    if base is None:
         return
-    if tangent._base is None:
-        raise RuntimeError("A custom Function's forward is returning a view (or an input as-is) but the jvp is not returning a view.")
-    of_base = _core._get_tangent(base)
-    root = of_base if of_base._base is None else of_base._base
-    if tangent._base is not root:
-        raise RuntimeError(
-            "A custom Function's forward is returning a view (or an input as-is) but the jvp is not returning a view of the same base as the "
-            "view of the inputs' tangents."
-        )
+    for one, its in zip(args, given):
+        if its is None or one is not base and one._base is not base:
+            continue
+        if tangent._base is None:
+            raise RuntimeError("A custom Function's forward is returning a view (or an input as-is) but the jvp is not returning a view.")
+        if its._base is None and tangent._base is not its:
+            raise RuntimeError("A custom Function is returning a view but the jvp is not returning a view of the given grad input.")
+        if its._base is not None and tangent._base is not its._base:
+            raise RuntimeError(
+                "A custom Function is returning a view but the jvp is not returning a view of the same base as the given grad input."
+            )
+        return

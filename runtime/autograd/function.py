@@ -89,11 +89,50 @@ class BackwardCFunction(_FunctionBase, FunctionCtx, _HookMixin):
     __repr__ = object.__repr__
 
 
+class _TakenOnce(BackwardCFunction):
+    """The context of functions with `clear_saved_tensors_on_access`."""
+
+    _taken = False
+
+    @property
+    def saved_tensors(self):
+        """What `save_for_backward` has saved: the first one to ask gets it, and the node forgets it."""
+        if self._taken:
+            raise RuntimeError(
+                "saved_tensors can only be accessed once when clear_saved_tensors_on_access=True is set on the autograd.Function. Either access "
+                "saved_tensors only once, or set clear_saved_tensors_on_access=False."
+            )
+        saved = _FunctionBase.saved_tensors.__get__(self)
+        if self.saved_for_forward is None:
+            self._drop_saved_tensors()
+            self._taken = True
+        return saved
+
+
+class _Boxed(BackwardCFunction):
+    """The context of functions with `boxed_grads_call`."""
+
+    def __init__(self):
+        self._boxed_grads = True
+
+    def apply(self, *args):
+        """Call the function's `backward`."""
+        grads = list(args)
+        del args
+        return super().apply(grads)
+
+    def apply_boxed(self, grads):
+        """Call the function's `backward` with a list that holds the gradients, and which it may empty."""
+        return super().apply(grads)
+
+
 class FunctionMeta(type):
     """Gives each custom function the class of its contexts."""
 
     def __init__(cls, name, bases, attrs):
-        cls._backward_cls = type(name + "Backward", (BackwardCFunction,), {"_forward_cls": cls})
+        kinds = (_TakenOnce, "clear_saved_tensors_on_access"), (_Boxed, "boxed_grads_call")
+        wanted = tuple(kind for kind, setting in kinds if getattr(cls, setting, False))
+        cls._backward_cls = type(name + "Backward", wanted or (BackwardCFunction,), {"_forward_cls": cls})
         super().__init__(name, bases, attrs)
 
 
@@ -116,6 +155,11 @@ class _SingleLevelFunction(FunctionCtx, _HookMixin, metaclass=FunctionMeta):
         )
 
     vjp = backward
+
+    #: Whether `ctx.saved_tensors` can be asked for once only, so that what it holds lives no longer than `backward` needs it.
+    clear_saved_tensors_on_access = False
+    #: Whether `backward` gets its gradients in one list, which it may empty to free them.
+    boxed_grads_call = False
 
     @staticmethod
     def jvp(ctx, *grad_inputs):
@@ -172,6 +216,11 @@ class Function(_SingleLevelFunction):
     apply = classmethod(_core._apply_function)
 
 
+def _is_setup_context_defined(fn):
+    """Whether a `setup_context` is a user's."""
+    return fn != _SingleLevelFunction.setup_context
+
+
 @functools.lru_cache(256)
 def _signature(forward):
     return inspect.signature(forward)
@@ -201,9 +250,11 @@ def once_differentiable(fn):
         if not any(isinstance(arg, Tensor) and arg.requires_grad for arg in args):
             return outputs
         several = isinstance(outputs, tuple)
-        made = outputs if several else (outputs,)
         message = "trying to differentiate twice a function that was marked with @once_differentiable"
-        made = tuple(_core._with_error(one, message) if isinstance(one, Tensor) else one for one in made)
+        # Leaves in the outputs' place, so that the error stands in the graph beside nothing else.
+        made = [one.detach().requires_grad_() if isinstance(one, Tensor) else one for one in (outputs if several else (outputs,))]
+        tensors = iter(_core._with_error(tuple(one for one in made if isinstance(one, Tensor)), message))
+        made = tuple(next(tensors) if isinstance(one, Tensor) else one for one in made)
         return made if several else made[0]
 
     return wrapper

@@ -82,6 +82,30 @@ _INDEPENDENT = {
 }
 
 
+def _construct_standard_basis_for(tensors, tensor_numels):
+    """The unit vectors of the space of some tensors: for each tensor its part of all of them, one a row.
+
+    Parameters
+    ----------
+    tensors : sequence of Tensor
+    tensor_numels : sequence of int
+        How many elements each has.
+
+    Returns
+    -------
+    tuple of Tensor
+    """
+    if len(tensors) != len(tensor_numels) or not tensors:
+        raise AssertionError("a basis is for one tensor or more, with as many numbers of elements")
+    total, start, parts = sum(tensor_numels), 0, []
+    for tensor, count in zip(tensors, tensor_numels):
+        part = tensor.new_zeros(total, count)
+        part.diagonal(-start).fill_(1)
+        parts.append(part)
+        start += count
+    return tuple(parts)
+
+
 def _check_dependent(tensors, what, strict):
     """In strict mode, raise for what does not depend on the inputs."""
     if not strict:

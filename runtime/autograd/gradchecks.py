@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 import runtime
+from runtime import _core
 from runtime._core import Tensor
 from runtime.autograd import forward_ad
 from runtime.autograd.backward import grad as autograd_grad
@@ -562,6 +563,27 @@ class _NoGradient(Function):
     @staticmethod
     def backward(ctx, grad):
         return None
+
+
+class DelayedError:
+    """``DelayedError(message, n)(*tensors)`` are the tensors, behind a node through which backward raises.
+
+    Parameters
+    ----------
+    msg : str
+        The message of the error.
+    num_inputs : int
+        How many tensors there are.
+    """
+
+    def __init__(self, msg, num_inputs):
+        self.msg, self.num_inputs = msg, num_inputs
+
+    def __call__(self, *tensors):
+        if len(tensors) != self.num_inputs:
+            raise RuntimeError(f"DelayedError expects {self.num_inputs} tensors, but got {len(tensors)}")
+        made = _core._with_error(tensors, self.msg)
+        return made if len(made) > 1 else made[0]
 
 
 class UndefinedGrad:

@@ -1,6 +1,8 @@
 """The autograd graph for users: nodes, edges, and hooks on what is saved and computed."""
 
 import contextlib
+import functools
+import logging
 import threading
 import weakref
 from collections import defaultdict
@@ -8,6 +10,8 @@ from typing import NamedTuple
 
 from runtime import _core
 from runtime._core import Node, Tensor, TorchDispatchMode, enable_grad
+from runtime.autograd.backward import _engine_edge, _logger
+from runtime.autograd.grad_mode import is_multithreading_enabled
 from runtime.utils.hooks import RemovableHandle
 
 __all__ = [
@@ -18,11 +22,12 @@ __all__ = [
     "get_gradient_edge",
     "increment_version",
     "register_multi_grad_hook",
+    "region_activation_memory_budget",
     "save_on_cpu",
     "saved_tensors_hooks",
+    "set_override_stale_capture_stream",
     "set_warn_on_accumulate_grad_stream_mismatch",
 ]
-
 
 def saved_property(name):
     """``_saved_NAME`` of a node class."""
@@ -47,8 +52,8 @@ class GradientEdge(NamedTuple):
 
 def _get_grad_fn_or_grad_acc(tensor):
     """The node where a tensor's gradient goes."""
-    if isinstance(tensor, GradientEdge):
-        return tensor.node
+    if isinstance(tensor, tuple):
+        return tensor[0]
     if not tensor.requires_grad:
         raise AssertionError("Expected gradient function to be set")
     with enable_grad():
@@ -376,6 +381,45 @@ def allow_mutation_on_saved_tensors():
 # ------------------------------------------------------------------------------------------------------------ the engine
 
 
+def _current_graph_task_execution_order():
+    """The nodes that the run of the engine that is under way will run, in their order; asked for inside hooks.
+
+    `set_multithreading_enabled` must have been told False, as in PyTorch, though the order is always certain here.
+    """
+    nodes = _core._execution_order()
+    if nodes is None:
+        raise RuntimeError("_current_graph_task_execution_order() should only be called during the backward pass")
+    if is_multithreading_enabled():
+        raise RuntimeError(
+            "get_current_graph_task_execution_order expects the current backward to be executed with multithreading disabled, e.g. by running:"
+            "\n\n>>> with torch.autograd.set_multithreading_enabled(False):\n...     torch.autograd.grad(...)\n"
+        )
+    return nodes
+
+
+def _register_logging_hooks_on_whole_graph(outputs):
+    """Write a line to the log before each node of a graph runs; returns a function that ends it."""
+    seen, queue, handles = set(), [_get_grad_fn_or_grad_acc(one) for one in outputs], []
+    while queue:
+        node = queue.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        queue += [after for after, _ in node.next_functions if after is not None]
+        handles.append(node.register_prehook(functools.partial(_log_node, node)))
+
+    def unregister():
+        for handle in handles:
+            handle.remove()
+
+    return unregister
+
+
+def _log_node(node, grads):
+    shapes = ", ".join("None" if grad is None else f"{str(grad.dtype).rpartition('.')[2]}{list(grad.shape)}" for grad in grads)
+    _logger.debug("Executing: %s with grad_outputs: [%s]", node, shapes)
+
+
 def set_warn_on_accumulate_grad_stream_mismatch(enabled):
     """Nothing: backward runs in the calling thread, on its stream, so that streams cannot differ.
 
@@ -388,10 +432,41 @@ def set_warn_on_accumulate_grad_stream_mismatch(enabled):
         raise TypeError(f"set_warn_on_accumulate_grad_stream_mismatch(): enabled must be bool, not {type(enabled).__name__}")
 
 
+def set_override_stale_capture_stream(enabled):
+    """Nothing: there are no graphs of CUDA calls whose capture could meet an old stream.
+
+    Parameters
+    ----------
+    enabled : bool
+        Whether PyTorch would replace such streams.
+    """
+    if not isinstance(enabled, bool):
+        raise TypeError(f"set_override_stale_capture_stream(): enabled must be bool, not {type(enabled).__name__}")
+
+
+def region_activation_memory_budget(budget):
+    """For compiled code: how much of what a region saves may be kept. Nothing is compiled here, so that it raises RuntimeError.
+
+    Parameters
+    ----------
+    budget : float
+        A part between 0 and 1.
+    """
+    where = "torch.autograd.graph.region_activation_memory_budget"
+    if isinstance(budget, bool) or not isinstance(budget, (int, float)):
+        raise TypeError(f"{where}: expects a float, got {type(budget).__name__}")
+    if not 0 <= budget <= 1:
+        raise ValueError(f"{where}: must be in [0, 1], got {budget}")
+    raise RuntimeError(f"{where} can only be used inside a torch.compile region; it has no effect in eager mode.")
+
+
 def _engine_run_backward(t_outputs, tensors, keep_graph, create_graph, inputs=(), allow_unreachable=False, accumulate_grad=False):
     """Run the engine, as `runtime._core._run_backward` does, of tensors or edges."""
 
-    def edges(some):
-        return tuple(one[:2] if isinstance(one, GradientEdge) else one for one in some)
-
-    return _core._run_backward(edges(t_outputs), tuple(tensors), keep_graph, create_graph, edges(inputs), allow_unreachable, accumulate_grad)
+    stop_logging = _register_logging_hooks_on_whole_graph(t_outputs) if _logger.isEnabledFor(logging.DEBUG) else None
+    try:
+        starts, wanted = tuple(map(_engine_edge, t_outputs)), tuple(map(_engine_edge, inputs))
+        return _core._run_backward(starts, tuple(tensors), keep_graph, create_graph, wanted, allow_unreachable, accumulate_grad)
+    finally:
+        if stop_logging is not None:
+            stop_logging()

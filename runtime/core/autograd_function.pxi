@@ -7,6 +7,7 @@ cdef class FunctionState:
     """What a context holds beside the node's own fields."""
     cdef object to_save, saved_for_forward, non_differentiable, dirty_tensors
     cdef bint materialize_grads
+    cdef bint boxed_grads
     cdef bint saved_in_setup       # `setup_context` is written by the user
     cdef tuple needs_input_grad
     cdef Py_ssize_t n_inputs
@@ -107,6 +108,19 @@ cdef class _FunctionBase(Node):
     @materialize_grads.setter
     def materialize_grads(self, bint value):
         state_of(self).materialize_grads = value
+
+    @property
+    def _boxed_grads(self):
+        """Whether `backward` gets its gradients in one list, by way of `apply_boxed`."""
+        return state_of(self).boxed_grads
+
+    @_boxed_grads.setter
+    def _boxed_grads(self, bint value):
+        state_of(self).boxed_grads = value
+
+    def _drop_saved_tensors(self):
+        """Forget what `save_for_backward` has saved."""
+        rt_node_resize_saved(RT_NODE(<void *>self), 0)
 
     @property
     def needs_input_grad(self):
@@ -389,12 +403,12 @@ cdef list wrap_outputs(object ctx, FunctionState state, tuple args, tuple output
         is_modified = dirty is not None and <uintptr_t><PyObject *>one in dirty
         differentiable = executable and (fixed is None or <uintptr_t><PyObject *>one not in fixed) and has_derivative_dtype(t)
         if not differentiable:
-            if executable:
+            if executable and (is_grad_of_fixed_wanted(ctx) or fixed is None or <uintptr_t><PyObject *>one not in fixed):
                 rt_grad_like_set(&n.slots[nr], t)   # for zeros in the place of its gradient
             if is_input and not is_modified:
                 one = view_of_itself(one) if not needs_grad(t) else one.detach()
-            elif needs_grad(t) and not is_modified:
-                one = one.detach()
+            elif needs_grad(t) and not is_modified and (is_input or t.view == NULL):
+                one = one.detach()   # but views are as if the caller had made them
         elif is_modified:
             if t.autograd == NULL and needs_grad(t):
                 raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
@@ -425,14 +439,19 @@ cdef list wrap_outputs(object ctx, FunctionState state, tuple args, tuple output
                 one = view_of_itself(one)
                 if state.to_save is not None:
                     state.to_save = tuple([one if kept is shown and not needs_grad(RT_TENSOR(<void *>shown)) else kept for kept in state.to_save])
-            t = RT_TENSOR(<void *>one)
             set_history(<PyObject *>one, n, nr)
-            if t.view != NULL:
-                creation = RT_CREATED_BY_MULTI_OUTPUT if n_tensors > 1 else RT_CREATED_IN_CUSTOM_FUNCTION
-                t.flags = (t.flags & ~<uint32_t>RT_T_CREATION) | <uint32_t>creation << RT_T_CREATION_SHIFT
+        t = RT_TENSOR(<void *>one)
+        if t.view != NULL and not (is_input and is_modified):
+            creation = RT_CREATED_BY_MULTI_OUTPUT if n_tensors > 1 and executable else RT_CREATED_IN_CUSTOM_FUNCTION
+            t.flags = (t.flags & ~<uint32_t>RT_T_CREATION) | <uint32_t>creation << RT_T_CREATION_SHIFT
         wrapped.append(one)
         nr += 1
     return wrapped
+
+
+cdef bint is_grad_of_fixed_wanted(object ctx) except -1:
+    """Whether `backward` gets zeros for outputs that have no gradient, unless the context says otherwise."""
+    return bool(getattr(ctx, "_materialize_non_diff_grads", True))
 
 
 cdef object view_of_itself(object tensor):
@@ -476,7 +495,13 @@ cdef int apply_custom(RtNode *n, PyObject **grads, PyObject **made) except -1:
             arguments.append(zeros_as(&n.slots[i]))
         else:
             arguments.append(None)
-    answers = ctx.apply(*arguments)
+    if unlikely(state.boxed_grads):
+        # The list is all that holds the gradients, unless hooks are to see them.
+        for i in range(n.num_slots if n.extra == NULL else 0):
+            put_one(grads, i, None)
+        answers = ctx.apply_boxed(arguments)
+    else:
+        answers = ctx.apply(*arguments)
     if not isinstance(answers, tuple):
         answers = (answers,)
     given = len(answers)
@@ -514,14 +539,23 @@ def _apply_function(cls, *args, **kwargs):
     return apply_function(cls, args, kwargs)
 
 
-def _with_error(tensor not None, str message not None):
-    """A tensor on the same memory, through which backward raises."""
-    cdef RtNode *node = rt_node_new(<PyTypeObject *>NotImplementedNode, RT_NODE_ERROR, 0, 1, 0)
+def _with_error(tuple tensors not None, str message not None):
+    """Tensors on the same memory as others, behind one node through which backward raises; its edges lead to where the others come from."""
+    cdef uint32_t i, n = <uint32_t>len(tensors)
+    cdef RtNode *node
+    for one in tensors:
+        if not rt_is_tensor(<PyObject *>one):
+            raise TypeError(f"an error node is for tensors only, not for {class_name(one)}")
+    node = rt_node_new(<PyTypeObject *>ErrorNode, RT_NODE_ERROR, n, max(n, 1), 0)
     if node == NULL:
         raise_current()
     holder = steal(<PyObject *>node)
     RT_INC(<void *>message)
     node.payload = <PyObject *>message
-    result = without_history(tensor)
-    set_history(<PyObject *>result, node, 0)
-    return result
+    made = []
+    for i in range(n):
+        find_edge(<PyObject *>tensors[i], &node.edges[i])
+        result = without_history(tensors[i])
+        set_history(<PyObject *>result, node, i)
+        made.append(result)
+    return tuple(made)

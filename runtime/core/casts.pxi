@@ -115,6 +115,10 @@ cdef object tensor_type(object self, object dtype, object non_blocking):
                 return call_to(self, None if t.device_type == DEVICE_CPU else make_device(DEVICE_CPU, -1), dtype_of_code(code),
                                non_blocking, False, None)
         raise ValueError(f"invalid type: '{dtype}'")
+    if isinstance(dtype, type):   # a tensor type
+        wanted = getattr(dtype, "dtype", None)
+        if RT_TYPE(<void *>wanted) == rt_DtypeType:
+            return call_to(self, make_device(DEVICE_CPU, -1), wanted, bool(non_blocking), False, None)
     if RT_TYPE(<void *>dtype) != rt_DtypeType:
         raise ValueError(f"invalid type: '{dtype.__name__}'") if isinstance(dtype, type) else TypeError(
             "dtype must be a type, str, or dtype object")

@@ -21,6 +21,7 @@ cdef struct Capture:
 cdef uint64_t last_task = 0
 cdef bint anomaly_mode = False
 cdef bint anomaly_check_nan = True
+cdef object node_sink = None     # callable(begins, node): is told of every node that runs
 
 
 @cython.final
@@ -290,6 +291,7 @@ cdef class GraphTask:
         cdef Py_ssize_t child
         cdef Entry *e
         cdef PyObject *before = self.current
+        cdef bint seen_by_hooks = False
         if count > 4:
             made = <PyObject **>malloc(count * sizeof(PyObject *))
             if made == NULL:
@@ -309,11 +311,15 @@ cdef class GraphTask:
                 return 0
             if unlikely(n.extra != NULL):
                 run_pre_hooks(n, grads)
-            apply_node(n, grads, made)
+                seen_by_hooks = (<NodeExtra>n.extra).post_hooks is not None
+            if unlikely(node_sink is not None):
+                apply_and_tell(n, grads, made)
+            else:
+                apply_node(n, grads, made)
             if unlikely(anomaly_mode):
                 refuse_nan(n, made)
             if unlikely(n.extra != NULL):
-                run_post_hooks(n, grads, made)
+                run_post_hooks(n, grads, n.num_slots if seen_by_hooks else 0, made)
             if not self.keep_graph and n.kind != RT_NODE_ACCUMULATE:
                 release_node(n)
             for i in range(count):
@@ -419,6 +425,27 @@ cdef int apply_node(RtNode *n, PyObject **grads, PyObject **made) except -1:
     return 0
 
 
+cdef int apply_and_tell(RtNode *n, PyObject **grads, PyObject **made) except -1:
+    """Run a node between two reports to `node_sink`."""
+    sink = node_sink
+    sink(True, <object><PyObject *>n)
+    try:
+        return apply_node(n, grads, made)
+    finally:
+        sink(False, <object><PyObject *>n)
+
+
+def _set_node_sink(sink):
+    """Report every node that runs to `sink(begins, node)`, before and after; None ends it."""
+    global node_sink
+    node_sink = sink
+
+
+def _next_sequence_number():
+    """The number that the next recorded call will have."""
+    return rt_next_sequence_nr
+
+
 cdef int apply_operator(RtNode *n, PyObject **grads, PyObject **made) except -1:
     """Call the formulas of a built-in operator. They are no code of the user's: nobody's `__torch_function__` sees their calls."""
     cdef Derivative d = <Derivative>n.payload
@@ -453,7 +480,7 @@ cdef int apply_operator(RtNode *n, PyObject **grads, PyObject **made) except -1:
         for i in range(d.n_saves):
             s = &n.saved[i]
             if s.value != NULL and not s.is_list and (not s.is_tensor or s.unpack == NULL and (not s.is_output or not with_history)
-                                                      and version_of(RT_TENSOR(s.value)) == s.expected):
+                                                      and version_of(RT_TENSOR(s.value)) == s.expected and not is_detached(s)):
                 args[k] = s.value
             else:
                 value = unpack_saved(n, s, with_history)
@@ -801,13 +828,14 @@ cdef int run_pre_hooks(RtNode *n, PyObject **grads) except -1:
     return 0
 
 
-cdef int run_post_hooks(RtNode *n, PyObject **grads, PyObject **made) except -1:
+cdef int run_post_hooks(RtNode *n, PyObject **grads, uint32_t n_grads, PyObject **made) except -1:
+    """Run hooks on what a node made; those that came while it ran are shown no gradients of its outputs."""
     cdef NodeExtra extra = <NodeExtra>n.extra
     cdef uint32_t i
     if extra.post_hooks is None:
         return 0
     for hook in list(extra.post_hooks.values()):
-        result = hook(as_tuple_of_grads(made, n.num_edges), as_tuple_of_grads(grads, n.num_slots))
+        result = hook(as_tuple_of_grads(made, n.num_edges), as_tuple_of_grads(grads, n_grads))
         if result is None:
             continue
         check_hook_results(made, result, n.num_edges, hook)
@@ -1172,6 +1200,42 @@ def _current_autograd_node():
     """The node that runs, or None."""
     task = task_of_thread()
     return None if task is None or task.current == NULL else <object>task.current
+
+
+def _is_checkpoint_valid():
+    """Whether the run that is under way computes the gradients of all leaves, so that one inside it may do so too."""
+    task = task_of_thread()
+    return task is None or not task.selective
+
+
+def _execution_order():
+    """The nodes that the run that is under way will run, in their order, the one that runs now first; None outside of runs."""
+    from heapq import heappop, heappush
+    cdef Py_ssize_t i, place, child
+    cdef uint32_t e
+    cdef RtNode *node
+    task = task_of_thread()
+    if task is None or task.current == NULL:
+        return None
+    waiting = {}
+    found = []
+    heap = [(-<object>RT_NODE(task.current).sequence_nr, task.find(task.current))]
+    for i in range(task.n_ready):
+        heappush(heap, (-<object>RT_NODE(task.entries[task.ready[i]].node).sequence_nr, task.ready[i]))
+    while heap:
+        place = heappop(heap)[1]
+        node = RT_NODE(task.entries[place].node)
+        found.append(<object>task.entries[place].node)
+        for e in range(node.num_edges):
+            if node.edges[e].node == NULL:
+                continue
+            child = task.find(node.edges[e].node)
+            if child < 0 or not task.entries[child].needed and task.entries[child].capture < 0:
+                continue
+            waiting[child] = waiting.get(child, task.entries[child].waiting) - 1
+            if waiting[child] == 0:
+                heappush(heap, (-<object>RT_NODE(task.entries[child].node).sequence_nr, child))
+    return found
 
 
 def _will_engine_execute_node(node not None):

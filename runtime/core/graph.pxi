@@ -26,7 +26,7 @@ cdef extern from "runtime/core/node.h":
         uint32_t nr
         uint8_t is_tensor
         uint8_t is_output
-        uint8_t requires_grad
+        uint8_t has_history
         uint8_t is_list
     ctypedef struct RtNode:
         uint64_t sequence_nr
@@ -208,6 +208,18 @@ cdef class NotImplementedNode(Node):
 
 rt_name_type(<PyTypeObject *>NotImplementedNode, "NotImplemented")
 rt_setup_operator_node_type(<PyTypeObject *>NotImplementedNode)
+
+
+cdef class ErrorNode(Node):
+    """A node that Python code asked for, through which backward raises."""
+
+    def name(self):
+        """The name of the node."""
+        return "torch::autograd::Error"
+
+
+rt_name_type(<PyTypeObject *>ErrorNode, "Error")
+rt_setup_operator_node_type(<PyTypeObject *>ErrorNode)
 
 
 cdef object input_metadata(rt_grad_like *like):
@@ -685,3 +697,59 @@ _tensor_register_post_accumulate_grad_hook.__name__ = "register_post_accumulate_
 rt_type_set(<PyTypeObject *>Tensor, "register_hook", _tensor_register_hook)
 rt_type_set(<PyTypeObject *>Tensor, "register_post_accumulate_grad_hook", _tensor_register_post_accumulate_grad_hook)
 rt_type_set(<PyTypeObject *>Tensor, "retain_grad", _tensor_retain_grad)
+
+
+# ------------------------------------------------------------------------------------------------- older names of Tensor's
+
+@cython.binding(True)
+def _tensor_new(self, *args, device=None):
+    """A tensor of the same dtype and device: of sizes, or with the elements of a sequence, or on the memory of another tensor."""
+    where = self.device if device is None else device
+    data = args[0] if args else ()
+    if len(args) == 1 and rt_is_tensor(<PyObject *>data):
+        if data.dtype != self.dtype:
+            raise TypeError(f"new(): expected a tensor of dtype {self.dtype}, but got {data.dtype}")
+        return data.detach()
+    if len(args) == 1 and not isinstance(data, (int, Size)) and not hasattr(data, "__index__"):
+        if not hasattr(data, "__len__") or isinstance(data, str):
+            raise TypeError(f"new(): invalid data type '{class_name(data)}'")
+        return self.new_tensor(data, device=where)
+    return self.new_empty(data if isinstance(data, Size) else args or (0,), device=where)
+
+
+@cython.binding(True)
+def _tensor_view_func(self, new_base):
+    """The view that the tensor is of its base, made of another base, which must have the metadata of that one."""
+    cdef RtTensor *t = RT_TENSOR(<void *>self)
+    cdef int d
+    if t.view == NULL:
+        raise RuntimeError("_view_func can only be called on Tensors that are views")
+    if not rt_is_tensor(<PyObject *>new_base):
+        raise TypeError(f"_view_func(): argument 'new_base' must be Tensor, not {class_name(new_base)}")
+    replay = replay_of(t)
+    if replay is not None:
+        return replayed(new_base, replay)
+    return new_base.as_strided([t.sizes[d] for d in range(t.ndim)], [t.strides[d] for d in range(t.ndim)], t.offset)
+
+
+def _grad_fn_of(self):
+    return tensor_grad_fn(self)
+
+
+def _volatile(self):
+    import warnings
+    warnings.warn("volatile was removed (Variable.volatile is always False)", UserWarning, stacklevel=2)
+    return False
+
+
+def _forget_nothing(self):
+    raise RuntimeError("Deletion of _grad_fn not allowed. Detach tensor instead!")
+
+
+_tensor_new.__name__ = "new"
+_tensor_view_func.__name__ = "_view_func"
+rt_type_set(<PyTypeObject *>Tensor, "new", _tensor_new)
+rt_type_set(<PyTypeObject *>Tensor, "_view_func", _tensor_view_func)
+rt_type_set(<PyTypeObject *>Tensor, "_view_func_unsafe", _tensor_view_func)
+rt_type_set(<PyTypeObject *>Tensor, "volatile", property(_volatile, doc="False: gradient modes have taken its place."))
+rt_type_set(<PyTypeObject *>Tensor, "_grad_fn", property(_grad_fn_of, None, _forget_nothing, doc="`grad_fn`, which cannot be deleted."))

@@ -38,7 +38,7 @@ typedef struct rt_saved {
     uint32_t nr;           /* with a history or of an output: which output of the node */
     uint8_t is_tensor;
     uint8_t is_output;     /* a result of the node itself, saved without its history */
-    uint8_t requires_grad;
+    uint8_t has_history;
     uint8_t is_list;       /* a tuple of SavedTensor objects */
 } rt_saved;
 

@@ -100,7 +100,7 @@ cdef PyObject *record_plain(rt_operator *op, Derivative d, rt_keyset ks, PyObjec
                 return record_call(op, ks, args, n)   # an inference tensor
             node.saved[i].is_tensor = 1
             node.saved[i].expected = version_of(t)
-            node.saved[i].requires_grad = needs_grad(t)
+            node.saved[i].has_history = t.autograd != NULL
         elif save.part != PART_VALUE:
             if save_part(&node.saved[i], value, save.part) < 0:
                 RT_DEC(node)

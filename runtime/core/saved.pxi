@@ -17,7 +17,22 @@ cdef dict thread_storage():
     return <dict>d
 
 
-cdef object saved_hooks_disabled = None   # the message of whoever disabled them
+def _stash_obj_in_tls(name, value):
+    """Keep an object under a name for this thread, and for those that run backward for it."""
+    thread_storage()[f"runtime.stash.{name}"] = value
+
+
+def _get_obj_in_tls(name):
+    """What `_stash_obj_in_tls` kept under a name."""
+    key = f"runtime.stash.{name}"
+    if key not in thread_storage():
+        raise RuntimeError(f"_get_obj_in_tls: this thread keeps nothing under the name {name!r}; call _stash_obj_in_tls first")
+    return thread_storage()[key]
+
+
+def _is_key_in_tls(name):
+    """Whether `_stash_obj_in_tls` kept something under a name."""
+    return f"runtime.stash.{name}" in thread_storage()
 
 
 def _push_saved_tensors_default_hooks(pack, unpack):
@@ -87,10 +102,10 @@ cdef int save_tensor(rt_saved *s, PyObject *tensor, RtNode *output_of, uint32_t 
                            "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it in "
                            "autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`.")
     s.expected = version_of(t)
-    s.requires_grad = needs_grad(t)
+    s.has_history = t.autograd != NULL
     s.is_output = output_of != NULL and t.autograd == <PyObject *>output_of
     s.nr = nr
-    if unlikely(rt_tls_state.saved_hooks == 1):
+    if unlikely(rt_tls_state.saved_hooks == 1) and not t.flags & RT_T_WRAPPED_NUMBER:
         hooks = saved_hook_stack(True)
         pack, unpack = hooks[len(hooks) - 1]
         return pack_tensor(s, <object>tensor, <object>tensor, pack, unpack)
@@ -145,12 +160,17 @@ cdef object released_error():
                         "after calling backward.")
 
 
+cdef inline bint is_detached(rt_saved *s) noexcept:
+    """Whether a saved tensor has lost its history since."""
+    return s.has_history and not s.is_output and RT_TENSOR(s.value).autograd == NULL
+
+
 cdef object unpack_saved(RtNode *node, rt_saved *s, bint with_history):
-    """A saved value. `node` is the one that saved it; results of it have their history again, if asked for."""
+    """A saved value. `node` is the one that saved it (NULL for none); results of it have their history again, if asked for."""
     cdef RtTensor *t
     cdef RtTensor *r
     if s.value == NULL:
-        if node.released and s.is_tensor:
+        if node != NULL and node.released and s.is_tensor:
             raise released_error()
         return None
     if not s.is_tensor:
@@ -162,6 +182,9 @@ cdef object unpack_saved(RtNode *node, rt_saved *s, bint with_history):
     t = RT_TENSOR(s.value)
     if unlikely(version_of(t) != s.expected):
         raise modified_error(node, s)
+    if unlikely(is_detached(s)):
+        raise RuntimeError("Trying to use a saved tensor that has been detached in-place, i.e. with .detach_().This is not supported, please "
+                           "use out-of-place `.detach()` instead")
     if not s.is_output or not with_history:
         return <object>s.value
     if RT_TYPE(s.value) == rt_TensorType:
@@ -222,7 +245,7 @@ cdef object unpack_packed(RtNode *node, rt_saved *s):
 cdef object modified_error(RtNode *node, rt_saved *s):
     cdef RtTensor *t = RT_TENSOR(s.value)
     cdef PyObject *maker = <PyObject *>node
-    if not s.is_output:
+    if not s.is_output or node == NULL:
         find_history(s.value, &maker)
     text = (f"one of the variables needed for gradient computation has been modified by an inplace operation: "
             f"[{(<object>s.value).type()} {list((<object>s.value).shape)}]")
@@ -255,7 +278,10 @@ cdef class SavedTensor:
     def __cinit__(self, *args, **kwargs):
         self.place = -1
 
-    def __init__(self, tensor, is_output=False):
+    def __init__(self, *args, is_output=False):
+        if not args:
+            raise RuntimeError("Trying to create a SavedTensor object from Python is forbidden.")
+        tensor, = args
         if not rt_is_tensor(<PyObject *>tensor):
             raise TypeError(f"SavedTensor(): argument 'tensor' must be Tensor, not {class_name(tensor)}")
         save_tensor(&self.s, <PyObject *>tensor, NULL, 0)
@@ -285,6 +311,11 @@ cdef class SavedTensor:
         value = steal(s.value)
         s.value = NULL
         pack_tensor(s, value, without_history(value), pack_hook, unpack_hook)
+
+    def unpack(self):
+        """The tensor again, as a node gets it for backward."""
+        cdef RtNode *owner = NULL if self.node is None else RT_NODE(<void *>self.node)
+        return unpack_saved(owner, self.saved(), True)
 
     @property
     def data(self):

@@ -8,6 +8,8 @@ tracing_kernel_foreign.fn = traced
 tracing_kernel_foreign.flags = RT_KERNEL_FOREIGN
 cdef object trace_sink = None      # callable(event, operator, key, rule, debug)
 cdef unsigned long trace_thread = 0
+cdef PyObject *const *traced_arguments = NULL   # those of the call that is being reported
+cdef Py_ssize_t traced_count = 0
 
 cdef extern from "Python.h":
     unsigned long PyThread_get_thread_ident() noexcept
@@ -19,7 +21,8 @@ cdef PyObject *traced(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_s
     cdef rt_kernel *k
     cdef PyObject *result
     cdef int key = slot_keys[rt_slot_of(ks)]
-    cdef bint report
+    cdef bint report, failed
+    global traced_arguments, traced_count
     try:
         operator_of(op).registered(&r)
     except BaseException as e:
@@ -28,8 +31,13 @@ cdef PyObject *traced(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_s
     k = choose(&r, key, &rule)
     report = trace_sink is not None and PyThread_get_thread_ident() == trace_thread
     held = kernel_of_struct(k) if k.self != NULL else None
-    if report and tell(op, key, rule, k, True) < 0:
-        return NULL
+    if report:
+        traced_arguments = args
+        traced_count = n
+        failed = tell(op, key, rule, k, True) < 0
+        traced_arguments = NULL
+        if failed:
+            return NULL
     result = k.fn(op, ks, args, n, k.ctx)
     if report and trace_sink is not None and result != NULL and tell(op, key, rule, k, False) < 0:
         RT_DEC(result)
@@ -89,3 +97,11 @@ def _trace_stop():
     trace_sink = None
     for o in operators.values():
         (<Operator>o).refresh()
+
+
+def _traced_arguments():
+    """The arguments of the call whose beginning is being reported, by position."""
+    cdef Py_ssize_t i
+    if traced_arguments == NULL:
+        raise RuntimeError("_traced_arguments: no call is being reported")
+    return tuple([None if traced_arguments[i] == NULL else <object>traced_arguments[i] for i in range(traced_count)])

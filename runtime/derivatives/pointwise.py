@@ -46,7 +46,7 @@ def _not_negative(exponent):
 
 def exponent_gradient(grad, base, exponent, power):
     """The gradient of the exponent; powers of 0 do not change with an exponent that is not negative."""
-    return grad * where((base == 0) & _not_negative(exponent), 0, conj(power * base.log()))
+    return grad * where((base == 0) & _not_negative(exponent), 0, conj(power * base.to(power.dtype).log()))
 
 
 def scalar_base_gradient(grad, base, exponent, power):

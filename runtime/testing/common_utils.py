@@ -8,18 +8,28 @@ import gc
 import os
 import platform
 import random
+import re
 import sys
+import tempfile
+import time
 import types
 import unittest
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 
 import numpy as np
 
 import runtime
+from runtime import settings
 from runtime.cuda import device_count, is_available
 from runtime.testing.comparison import Rules, dtype_name, find_difference
+from runtime.testing.linear_algebra import (
+    make_fullrank_matrices_with_distinct_singular_values,
+    random_square_matrix_of_rank,
+    random_symmetric_matrix,
+    random_symmetric_psd_matrix,
+)
 from runtime.testing.parametrization import instantiate_parametrized_tests, parametrize, subtest
 
 IS_LINUX = sys.platform == "linux"
@@ -41,6 +51,9 @@ TEST_MKL = TEST_ONEDNN = TEST_MPS = TEST_XPU = TEST_HPU = TEST_CUDA_GRAPH = Fals
 TEST_WITH_ROCM = TEST_WITH_ASAN = TEST_WITH_TSAN = TEST_WITH_UBSAN = TEST_WITH_CROSSREF = False
 TEST_WITH_TORCHDYNAMO = TEST_WITH_TORCHINDUCTOR = TEST_WITH_AOT_EAGER = False
 TEST_WITH_SLOW = os.environ.get("PYTORCH_TEST_WITH_SLOW", "0") == "1"
+TEST_WITH_SLOW_GRADCHECK = os.environ.get("PYTORCH_TEST_WITH_SLOW_GRADCHECK", "0") == "1"
+TEST_SKIP_FAST = os.environ.get("PYTORCH_TEST_SKIP_FAST", "0") == "1"
+TEST_ACCELERATOR = TEST_PRIVATEUSE1 = False
 
 SEED = 1234
 
@@ -54,12 +67,22 @@ torch_to_numpy_dtype_dict = {
 numpy_to_torch_dtype_dict = {array_dtype.type: dtype for dtype, array_dtype in torch_to_numpy_dtype_dict.items()}
 
 
+#: Architectures of GPUs that tests name.
+MI200_ARCH = ("gfx90a",)
+
+
 def set_rng_seed(seed=None):
     """Seed the generators of the runtime, NumPy and Python."""
     seed = SEED if seed is None else seed
     runtime.manual_seed(seed)
     random.seed(seed)
     np.random.seed(seed)
+
+
+class NoTest:
+    """A class whose tests are not collected: the base of those that other classes derive from."""
+
+    __test__ = False
 
 
 class TestCase(unittest.TestCase):
@@ -123,13 +146,36 @@ class TestCase(unittest.TestCase):
             raise self.failureException("object not found in iterable")
 
     @contextmanager
-    def assertNotWarn(self):
-        """Assert that the block warns about nothing."""
+    def _assert_no_warning(self):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             yield
         if caught:
             raise self.failureException(f"there was a warning: {caught[0].message}")
+
+    def assertNotWarn(self, callable=None, msg=""):
+        """Assert that a call, or the block without one, warns about nothing."""
+        if callable is None:
+            return self._assert_no_warning()
+        with self._assert_no_warning():
+            callable()
+        return None
+
+    @contextmanager
+    def assertWarnsOnceRegex(self, category, regex=""):
+        """Assert that the block warns, as often as it likes, with texts that a pattern matches."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield
+        texts = [str(one.message) for one in caught if issubclass(one.category, category)]
+        if not texts:
+            raise self.failureException(f"there was no {category.__name__}")
+        if not any(re.search(regex, text) for text in texts):
+            raise self.failureException(f"no {category.__name__} matches {regex!r}: {texts}")
+
+    def assertLeaksNoCudaTensors(self, name=None):
+        """A context that asserts nothing: there are no CUDA tensors."""
+        return nullcontext()
 
     def assertExpectedInline(self, actual, expect, skip=0):
         """Assert that a text equals the one in the test's source.
@@ -205,6 +251,119 @@ def disable_gc():
             gc.enable()
 
 
+@contextmanager
+def set_warn_always_context(new_val):
+    """Have `set_warn_always` told something inside the block."""
+    before = settings.is_warn_always_enabled()
+    settings.set_warn_always(new_val)
+    try:
+        yield
+    finally:
+        settings.set_warn_always(before)
+
+
+class DeterministicGuard:
+    """For a ``with`` block: have `use_deterministic_algorithms` told something."""
+
+    def __init__(self, deterministic, *, warn_only=False, fill_uninitialized_memory=True):
+        self.setting = deterministic, warn_only
+
+    def __enter__(self):
+        self.before = settings.are_deterministic_algorithms_enabled(), settings.is_deterministic_algorithms_warn_only_enabled()
+        settings.use_deterministic_algorithms(self.setting[0], warn_only=self.setting[1])
+
+    def __exit__(self, *exception):
+        settings.use_deterministic_algorithms(self.before[0], warn_only=self.before[1])
+
+
+@contextmanager
+def set_default_tensor_type(tensor_type):
+    """Have the dtype of a tensor type as default inside the block."""
+    with set_default_dtype(tensor_type if isinstance(tensor_type, runtime.dtype) else tensor_type.dtype):
+        yield
+
+
+@contextmanager
+def TemporaryFileName(*args, **kwargs):
+    """The name of a file that is gone at the end of the block."""
+    with tempfile.NamedTemporaryFile(*args, **{**kwargs, "delete": False}) as file:
+        name = file.name
+    try:
+        yield name
+    finally:
+        os.unlink(name)
+
+
+@contextmanager
+def TemporaryDirectoryName(suffix=None):
+    """The name of a folder that is gone at the end of the block."""
+    with tempfile.TemporaryDirectory(suffix=suffix) as name:
+        yield name
+
+
+def gradcheck(fn, inputs, **kwargs):
+    """`runtime.autograd.gradcheck` in its fast mode and with batched gradients, unless the caller says otherwise."""
+    return runtime.autograd.gradcheck(fn, inputs, **_gradcheck_options(kwargs))
+
+
+def gradgradcheck(fn, inputs, grad_outputs=None, **kwargs):
+    """`runtime.autograd.gradgradcheck` in its fast mode and with batched gradients, unless the caller says otherwise."""
+    return runtime.autograd.gradgradcheck(fn, inputs, grad_outputs, **_gradcheck_options(kwargs))
+
+
+def _gradcheck_options(given):
+    defaults = {"check_batched_grad": True, "fast_mode": not TEST_WITH_SLOW_GRADCHECK}
+    return {**given, **{name: default for name, default in defaults.items() if given.get(name) is None}}
+
+
+def is_iterable_of_tensors(iterable, include_empty=False):
+    """Whether an object is an iterable, but no tensor, of tensors only; an empty one if asked for."""
+    if isinstance(iterable, runtime.Tensor):
+        return False
+    try:
+        items = list(iterable)
+    except TypeError:
+        return False
+    return all(isinstance(item, runtime.Tensor) for item in items) if items else include_empty
+
+
+def noncontiguous_like(t):
+    """A tensor with the values of another one, and gaps between them; itself if it has gaps."""
+    if not t.is_contiguous():
+        return t
+    gap = True if t.dtype == runtime.bool else float("nan") if t.dtype.is_floating_point or t.dtype.is_complex else 12
+    wide = t.new_full((*t.shape, 2), gap)
+    wide[..., 0] = t.detach()
+    return wide[..., 0].requires_grad_(t.requires_grad)
+
+
+def retry(ExceptionToCheck, tries=3, delay=3, skip_after_retries=False):
+    """Decorate a test that may fail by chance: it runs up to `tries` times, and is skipped at the end if asked for."""
+
+    def decorate(fn):
+        @functools.wraps(fn)
+        def run(*args, **kwargs):
+            for left in range(tries - 1, -1, -1):
+                try:
+                    return fn(*args, **kwargs)
+                except ExceptionToCheck as error:
+                    if left == 0 and skip_after_retries:
+                        raise unittest.SkipTest(f"it failed {tries} times: {error}") from error
+                    if left == 0:
+                        raise
+                    time.sleep(delay)
+            return None
+
+        return run
+
+    return decorate
+
+
+def scoped_load_inline(fn):
+    """Skip a test that compiles C++ code written against PyTorch's headers."""
+    return unittest.skip("the test compiles against PyTorch's C++ headers")(fn)
+
+
 def suppress_warnings(fn):
     """Let a function warn without a trace."""
 
@@ -221,10 +380,10 @@ def _unchanged(function):
     return function
 
 
-def _optional_argument(condition):
+def _optional_argument(condition, reason="the platform cannot run this test"):
     """A decorator for use with and without arguments, which skips under a condition."""
 
-    def decorator(func=None, *, msg="the platform cannot run this test"):
+    def decorator(func=None, *, msg=reason):
         decorate = unittest.skipIf(condition, msg)
         return decorate if func is None else decorate(func)
 
@@ -249,6 +408,51 @@ def skipIfTorchInductor(msg="the test does not run with compiled kernels", condi
     return unittest.skipIf(condition, msg)
 
 
+def _for_another_system(fn):
+    """A decorator of tests for hardware or systems that cannot be here: the test as it is."""
+    return fn
+
+
+skipIfLegacyJitExecutor = _optional_argument(False)
+skipIfWindowsXPU = _optional_argument(False)
+runOnRocm = _optional_argument(True, "the test runs on ROCm only")
+skipIfNoXNNPACK = unittest.skip("the test needs XNNPACK")
+skipIfNoLapack = recover_orig_fp32_precision = unMarkDynamoStrictTest = _for_another_system
+
+
+def skipIfSlowGradcheckEnv(fn):
+    """Skip a test, or all of a class, in runs of the slow mode of gradcheck."""
+    return unittest.skipIf(TEST_WITH_SLOW_GRADCHECK, "the test does not run in the slow mode of gradcheck")(fn)
+
+
+def skipCUDAMemoryLeakCheckIf(condition):
+    """Mark a test whose memory on CUDA devices is not looked at; none is."""
+    return _unchanged
+
+
+skipCUDANonDefaultStreamIf = skipCUDAMemoryLeakCheckIf
+
+
+def isRocmArchAnyOf(arch):
+    """False: there is no ROCm."""
+    return False
+
+
+def getRocmVersion():
+    """The version of ROCm: (0, 0) for none."""
+    return 0, 0
+
+
+def bytes_to_scalar(byte_list, dtype, device):
+    """The tensor with one element that has some bytes."""
+    return runtime.tensor(byte_list, dtype=runtime.uint8, device=device).view(dtype).reshape(())
+
+
+def load_tests(loader, tests, pattern):
+    """What unittest calls to collect a module's tests: all of them."""
+    return tests
+
+
 def skipIfNoSciPy(fn):
     """Skip a test where SciPy is missing."""
     return unittest.skipUnless(TEST_SCIPY, "test require SciPy, but SciPy not found")(fn)
@@ -260,6 +464,7 @@ def xfailIf(condition):
 
 
 xfailIfTorchDynamo = xfailIf(TEST_WITH_TORCHDYNAMO)
+xfailIfS390X = xfailIf(IS_S390X)
 xfailIfWindows = xfailIf(IS_WINDOWS)
 xfailIfLinux = xfailIf(IS_LINUX)
 
@@ -299,10 +504,16 @@ def xfail_inherited_tests(tests):
 
 
 __all__ = [
-    "SEED", "TestCase", "TestCaseBase", "disable_gc", "dtype_name", "first_sample", "freeze_rng_state", "instantiate_parametrized_tests",
-    "markDynamoStrictTest", "numpy_to_torch_dtype_dict", "parametrize", "run_tests", "serialTest", "set_default_dtype", "set_rng_seed",
-    "skipIfCrossRef", "skipIfHpu", "skipIfMPS", "skipIfNoSciPy", "skipIfRocm", "skipIfTorchDynamo", "skipIfTorchInductor", "skipIfWindows",
-    "skipIfXpu", "slowTest", "slowTestIf", "subtest", "suppress_warnings", "torch_to_numpy_dtype_dict", "xfailIf", "xfailIfLinux",
+    "DeterministicGuard", "MI200_ARCH", "NoTest", "SEED", "TemporaryDirectoryName", "TemporaryFileName", "TestCase", "TestCaseBase",
+    "bytes_to_scalar", "disable_gc", "dtype_name", "first_sample", "freeze_rng_state", "getRocmVersion", "gradcheck", "gradgradcheck",
+    "instantiate_parametrized_tests", "isRocmArchAnyOf", "is_iterable_of_tensors", "load_tests",
+    "make_fullrank_matrices_with_distinct_singular_values", "markDynamoStrictTest", "noncontiguous_like", "numpy_to_torch_dtype_dict",
+    "parametrize", "random_square_matrix_of_rank", "random_symmetric_matrix", "random_symmetric_psd_matrix", "recover_orig_fp32_precision",
+    "retry", "runOnRocm", "run_tests", "scoped_load_inline", "serialTest", "set_default_dtype", "set_default_tensor_type", "set_rng_seed",
+    "set_warn_always_context", "skipCUDAMemoryLeakCheckIf", "skipCUDANonDefaultStreamIf", "skipIfCrossRef", "skipIfHpu",
+    "skipIfLegacyJitExecutor", "skipIfMPS", "skipIfNoLapack", "skipIfNoSciPy", "skipIfNoXNNPACK", "skipIfRocm", "skipIfSlowGradcheckEnv",
+    "skipIfTorchDynamo", "skipIfTorchInductor", "skipIfWindows", "skipIfWindowsXPU", "skipIfXpu", "slowTest", "slowTestIf", "subtest",
+    "suppress_warnings", "torch_to_numpy_dtype_dict", "unMarkDynamoStrictTest", "xfailIf", "xfailIfLinux", "xfailIfS390X",
     "xfailIfTorchDynamo", "xfailIfWindows", "xfail_inherited_tests",
     *sorted(name for name in dict(globals()) if name.startswith(("IS_", "TEST_"))),
 ]  # fmt: skip

@@ -6,6 +6,7 @@ test for each case: ``test_add_cpu_float32``.
 
 import functools
 import inspect
+import os
 import unittest
 from collections import namedtuple
 from enum import Enum
@@ -55,9 +56,16 @@ class CUDATestBase(DeviceTypeTestBase):
         return [f"cuda:{index}" for index in range(device_count())]
 
 
+#: The environment's variables that say on which device types tests run, and on which not (names separated by commas).
+PYTORCH_TESTING_DEVICE_ONLY_FOR_KEY = "PYTORCH_TESTING_DEVICE_ONLY_FOR"
+PYTORCH_TESTING_DEVICE_EXCEPT_FOR_KEY = "PYTORCH_TESTING_DEVICE_EXCEPT_FOR"
+
+
 def _chosen_bases(except_for, only_for):
     except_for, only_for = ((names,) if isinstance(names, str) else names for names in (except_for, only_for))
     bases = [CPUTestBase, CUDATestBase] if is_available() else [CPUTestBase]
+    only, without = (os.environ.get(key) for key in (PYTORCH_TESTING_DEVICE_ONLY_FOR_KEY, PYTORCH_TESTING_DEVICE_EXCEPT_FOR_KEY))
+    bases = [b for b in bases if (not only or b.device_type in only.split(",")) and (not without or b.device_type not in without.split(","))]
     return [
         base for base in bases if (only_for is None or base.device_type in only_for) and (except_for is None or base.device_type not in except_for)
     ]
@@ -184,6 +192,8 @@ class dtypes:
 
 dtypesIfCPU = functools.partial(dtypes, device_type="cpu")
 dtypesIfCUDA = functools.partial(dtypes, device_type="cuda")
+dtypesIfMPS = functools.partial(dtypes, device_type="mps")
+dtypesIfXPU = functools.partial(dtypes, device_type="xpu")
 
 
 class OpDTypes(Enum):
@@ -249,6 +259,42 @@ class skipIf:
 skipCPUIf = functools.partial(skipIf, device_type="cpu")
 skipCUDAIf = functools.partial(skipIf, device_type="cuda")
 skipMetaIf = functools.partial(skipIf, device_type="meta")
+skipXPUIf = functools.partial(skipIf, device_type="xpu")
+skipMeta = skipMetaIf(True, "test doesn't work with meta tensors")
+skipMPS = skipIf(True, "test doesn't work on MPS backend", device_type="mps")
+skipXLA = skipIf(True, "Marked as skipped for XLA", device_type="xla")
+skipXPU = skipIf(True, "test doesn't work on XPU backend", device_type="xpu")
+
+
+def skipCUDAIfNoCudnn(fn):
+    """Skip a test on CUDA: there is no cuDNN."""
+    return skipCUDAIf(True, "cuDNN not available")(fn)
+
+
+def skipCUDAIfNoMagma(fn):
+    """Skip a test on CUDA: there is no MAGMA."""
+    return skipCUDAIf(True, "no MAGMA library detected")(fn)
+
+
+def skipCUDAIfRocm(func=None, *, msg="test doesn't currently work on the ROCm stack"):
+    """Mark a test that does not run on ROCm, with or without arguments: it is never here."""
+    return func if func is not None else lambda fn: fn
+
+
+def skipCPUIfNoLapack(fn):
+    """Mark a test that needs LAPACK, which SciPy always brings."""
+    return fn
+
+
+def largeTensorTest(size, device=None, inductor=False):
+    """Skip a test that needs as many bytes as an int says, or a text such as ``"12GB"``, unless the machine has them."""
+    units = {"KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
+    if isinstance(size, str):
+        if size[-2:].upper() not in units:
+            raise ValueError(f"largeTensorTest(): size must be a number of bytes or end in KB, MB, GB or TB, not {size!r}")
+        size = float(size[:-2]) * units[size[-2:].upper()]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
+    return unittest.skipIf(memory < size, f"the test needs {size:.0f} bytes of memory")
 
 
 class expectedFailure:
@@ -274,6 +320,8 @@ class expectedFailure:
 expectedFailureCPU = expectedFailure("cpu")
 expectedFailureCUDA = expectedFailure("cuda")
 expectedFailureMeta = expectedFailure("meta")
+expectedFailureMPS = expectedFailure("mps")
+expectedFailureXLA = expectedFailure("xla")
 
 
 class onlyOn:
@@ -294,7 +342,13 @@ class onlyOn:
 
 onlyCPU = onlyOn("cpu")
 onlyCUDA = onlyOn("cuda")
+onlyAccelerator = onlyOn(("cuda", "xpu", "mps"))
 onlyNativeDeviceTypes = onlyOn(("cpu", "cuda", "meta"))
+
+
+def onlyNativeDeviceTypesAnd(devices=()):
+    """Run a test only on the device types that PyTorch has kernels for, and some others."""
+    return onlyOn(("cpu", "cuda", "meta", *((devices,) if isinstance(devices, str) else devices)))
 
 
 class deviceCountAtLeast:

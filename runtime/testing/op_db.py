@@ -6,6 +6,20 @@ of each; see `runtime.testing.op_info`. The other databases here are of systems 
 
 from runtime.testing.op_info import Maker, OpInfo, SampleInput, dtypes_of
 
+#: Sizes that samples use.
+L, M, S, XS = 20, 10, 5, 3
+
+
+def mask_not_all_zeros(shape):
+    """A random mask of a shape, with at least one element that is true."""
+    import runtime
+
+    if len(shape) == 0:
+        raise AssertionError("mask_not_all_zeros() needs at least one dimension")
+    mask = runtime.randn(shape) > 0
+    mask.view(-1)[0] |= ~mask.any()
+    return mask
+
 
 def _unary(m):
     return [m(4, 5), m(), m(0, 3), m(3, 4, noncontiguous=True)]
