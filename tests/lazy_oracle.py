@@ -18,6 +18,9 @@ from tests.op_oracle import _tensors, differs, outcome, resolve, to_ours
 #: Entries whose elements nothing determines, or that PyTorch computes otherwise under autocast than it says.
 RANDOM = op_equivalence.UNDETERMINED
 
+#: Entries whose results PyTorch leaves unconjugated in some forms, where ours are computed at once.
+EAGER = {"linalg.lu_solve"}
+
 
 def lazy(value, bit, library):
     """Arguments with each tensor replaced by a lazy one with the same elements."""
@@ -52,7 +55,14 @@ def compare_lazy(op, mine, sample, bit):
         return f"{type(got).__name__}: {str(got)[:160]}"
     if op.name in op_equivalence.EQUIVALENT or op.name in RANDOM:
         return differs(got, want, values=False)
-    return differs(got, want, op_equivalence.TOLERANCE.get(op.name)) or bits_differ(got, want)
+    tolerance = op_equivalence.TOLERANCE.get(op.name)
+    text = differs(got, want, tolerance)
+    if text and differs(got, want, values=False) is None:
+        # PyTorch reads the memory of a few lazy tensors as it is, and dropouts differ from themselves: plain arguments decide.
+        plain = [outcome(op.op, *args, **kwargs) for _ in range(2)]
+        if differs(to_ours(plain[0]), plain[1], tolerance) or differs(got, plain[0], tolerance) is None:
+            text = None
+    return text or (None if op.name in EAGER else bits_differ(got, want))
 
 
 def compare_autocast(op, mine, sample):
