@@ -33,6 +33,7 @@ def recorded(world):
             "w": world.tensor(np.linspace(-1, 1, 256, dtype=np.float32).reshape(16, 16)).requires_grad_(),
             "F": Scaled,
             "no_grad": autograd.no_grad,
+            "autocast": world.lib.autocast,
         }
 
 
@@ -71,6 +72,8 @@ ROWS = [
         beside("(xr @ w).relu().sum().backward()")),
     Row("autograd", "`autograd.Function` forward", (Faster("torch", 10),), recorded, beside("F.apply(ar)")),
     Row("autograd", "`no_grad()` enter + exit", (Faster("torch", 10),), recorded, beside("with no_grad():\n    pass")),
+    Row("autograd", "autocast mm 16x16, with the region's entry and exit", (Faster("torch", 8),), recorded,
+        beside("with autocast('cpu'):\n    lib.mm(x, x)")),
     Row("autograd", "backward over a chain of 1,000,000 nodes", (Faster("torch", 3),), chain, beside("end.backward(one, retain_graph=True)"),
         quick=False),
     Row("autograd", "training step of a 3-layer MLP (64-256-256-10, batch 64)", (Faster("torch", 2),), training, beside("step()")),

@@ -110,10 +110,13 @@ def __getattr__(name):
     from runtime.compat import resolve
 
     try:
-        return resolve(f"torch.{name}")
+        found = resolve(f"torch.{name}")
     except AttributeError:
         hint = " (this build has only the operators that RUNTIME_OPS listed)" if _core._selective_build() else ""
         raise AttributeError(f"module 'runtime' has no attribute '{name}'{hint}") from None
+    if callable(found):
+        globals()[name] = found  # functions and classes stay what they are; the next look-up is the interpreter's
+    return found
 
 
 __all__ = sorted(

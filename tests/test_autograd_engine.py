@@ -1340,3 +1340,17 @@ def test_objects_that_were_never_initialised_are_empty():
     assert rt._core.SavedTensor.__new__(rt._core.SavedTensor).data is None
     with pytest.raises(TypeError, match="no run of the engine"):
         rt._core._Relay.__new__(rt._core._Relay)()
+
+
+def test_the_gradient_of_a_matrix_lies_as_the_matrix_does_and_is_taken_without_a_copy():
+    weight = rt.randn(4, 3).requires_grad_()
+    bias = rt.randn(4).requires_grad_()
+    rt.nn.functional.linear(rt.randn(2, 3), weight, bias).sum().backward()
+    assert weight.grad.stride() == weight.stride() and not weight.grad._is_view()
+    kept = []
+    x = rt.randn(3, 4).requires_grad_()
+    y = x.t()
+    y.register_hook(kept.append)
+    y.backward(rt.ones(4, 3))
+    kept[0].fill_(7.0)  # somebody else holds this gradient: the leaf has one of its own
+    assert x.grad.eq(1).all()

@@ -5,6 +5,7 @@ import weakref
 
 import pytest
 
+import runtime as rt
 from tests.programs import Programs, attempt, warned
 
 programs = Programs()
@@ -969,3 +970,27 @@ def pure_view_of_an_input_and_a_new_tensor(m):
 def test_as_pytorch(name):
     pytest.importorskip("torch")
     programs.compare(name)
+
+
+def test_a_class_that_changes_between_calls_is_looked_up_again():
+    class Scaled(rt.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * 2
+
+    class Derived(Scaled):
+        pass
+
+    x = rt.ones(1, requires_grad=True)
+    assert Derived.apply(x).item() == 2
+    Scaled.forward = staticmethod(lambda ctx, x: x * 3)
+    assert Derived.apply(x).item() == 3
+    Derived.forward = classmethod(lambda cls, ctx, x: x * 5)
+    assert Derived.apply(x).item() == 5
+    Derived.forward = staticmethod(lambda x: x * 7)
+    Derived.setup_context = staticmethod(lambda ctx, inputs, output: None)
+    assert Derived.apply(x).item() == Derived.apply(x=x).item() == 7

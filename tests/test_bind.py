@@ -204,3 +204,16 @@ def test_what_passes_for_a_list_is_what_passes_in_pytorch(kind):
         outcomes.append(found)
         lib._destroy()
     assert outcomes[0] == outcomes[1]
+
+
+def test_sizes_are_given_in_every_form_that_the_parser_of_pytorch_takes():
+    x = runtime.arange(6)
+    for size in (-1, [6], (6,), x.shape, [2, 3], runtime.zeros(2, 3).shape):
+        assert x.view(size).tolist() == x.reshape(size).tolist()
+    assert x.view(runtime.float64).dtype is runtime.float64
+    for wrong in ("6", 2.5, [2.5], ["6"], [None], None):
+        with pytest.raises(TypeError, match="view"):
+            x.view(wrong)
+    assert runtime.ones(2, 3).sum([0]).tolist() == runtime.ones(2, 3).sum(0).tolist() == [2.0, 2.0, 2.0]
+    with pytest.raises(TypeError):
+        runtime.ones(2).sum([2**70])

@@ -1,11 +1,11 @@
-/* The negative log-likelihood of the target's class, for one sample, a batch, and a batch of images.
+/* The negative log-likelihood of the target's class, for one sample, a batch, and a batch of images; and its gradient.
  *
  * Half types are read as float, sums are in double, and a result is rounded once.
  */
 #include "kernels/shared/boxed.h"
 #include "kernels/shared/reduce_rules.h"
 
-#include <math.h>
+#include <string.h>
 
 enum { REDUCE_NONE, REDUCE_MEAN };
 
@@ -168,4 +168,112 @@ RT_KERNEL(nll_loss2d_forward)
 {
     (void)op, (void)ks, (void)nargs, (void)ctx;
     return forward(args, 1);
+}
+
+/* ----------------------------------------------------------------------------------------------------------------------- gradients */
+
+static int check_gradient(const RtTensor *g, const RtTensor *x, const RtTensor *t, const RtTensor *total, int64_t reduction, int images)
+{
+    if (total->numel != 1) {
+        PyObject *shape = rt_shape_text(total->ndim, total->sizes);
+        if (shape != NULL)
+            PyErr_Format(PyExc_RuntimeError, "expected total_weight to be a%s single element tensor, got: %U (%lld elements)", images ? "" : " ",
+                         shape, (long long)total->numel);
+        Py_XDECREF(shape);
+    } else if (images && reduction == REDUCE_NONE) {
+        if (g->ndim == t->ndim && memcmp(g->sizes, t->sizes, t->ndim * sizeof *t->sizes) == 0)
+            return 0;
+        fail(PyExc_RuntimeError, "size mismatch (got grad_output: %U, target: %U)", g, t, 0);
+    } else if (!images && reduction == REDUCE_NONE && x->ndim == 2) {
+        if (g->ndim == 1 && g->sizes[0] == x->sizes[0])
+            return 0;
+        PyErr_Format(PyExc_RuntimeError, "Expected a tensor of dimension 1 and tensor.size[0] == %lld but got: dimension %d and tensor.size[0] = %lld",
+                     (long long)x->sizes[0], g->ndim, (long long)(g->ndim ? g->sizes[0] : 1));
+    } else if ((!images && g->ndim > 1) || g->numel != 1)
+        fail(PyExc_RuntimeError, images ? "Expected a single element grad_output tensor, got: %U" : "Expected a single element grad_output tensor, but got: %U",
+             g, g, 0);
+    else
+        return 0;
+    return -1;
+}
+
+/* The gradient of sample i's loss with respect to what its class has; each step is rounded as the dtype's arithmetic is. */
+static double gradient_of_sample(const RtTensor *g, int64_t i, double weight, const RtTensor *total)
+{
+    double incoming = value_at(g, i);
+    if (g->dtype == RT_FLOAT32) {
+        float value = (float)incoming;
+        if (total != NULL)
+            value /= (float)value_at(total, 0);
+        return -(float)weight * value;
+    }
+    return -weight * (total == NULL ? incoming : incoming / value_at(total, 0));
+}
+
+static int set_gradients(RtTensor *made, const RtTensor *g, const RtTensor *t, const RtTensor *w, const RtTensor *total, int64_t n, int64_t classes,
+                         int64_t inner, int64_t ignored, int each)
+{
+    memset(rt_data(made), 0, made->numel * rt_itemsize[made->dtype]);
+    for (int64_t i = 0; i < n * inner; i++) {
+        int64_t c = t->dtype == RT_INT64 ? ((const int64_t *)rt_data((RtTensor *)t))[i] : ((const uint8_t *)rt_data((RtTensor *)t))[i];
+        if (c == ignored)
+            continue;
+        if (c < 0 || c >= classes) {
+            PyErr_Format(PyExc_IndexError, "Target %lld is out of bounds.", (long long)c);
+            return -1;
+        }
+        set_value(made, (i / inner * classes + c) * inner + i % inner, gradient_of_sample(g, each ? i : 0, w == NULL ? 1 : value_at(w, c), total));
+    }
+    return 0;
+}
+
+static PyObject *backward(PyObject *const *args, int images)
+{
+    RtTensor *grad = RT_TENSOR(args[0]), *self = RT_TENSOR(args[1]), *target = RT_TENSOR(args[2]), *total = RT_TENSOR(args[6]);
+    RtTensor *weight = args[3] == Py_None ? NULL : RT_TENSOR(args[3]), *parts[] = {grad, target, weight, total};
+    int64_t reduction, ignored;
+    if ((images ? check_images : check_sample_or_batch)(self, target, weight) < 0 || rt_as_int64(args[4], &reduction) < 0 ||
+        rt_as_int64(args[5], &ignored) < 0 || check_gradient(grad, self, target, total, reduction, images) < 0 ||
+        check_dtypes(self, target, weight, images ? "nll_loss2d_backward_out_frame" : "nll_loss_backward_out_frame") < 0)
+        return NULL;
+    int dtype = self->dtype, wide = dtype == RT_FLOAT64 ? RT_FLOAT64 : RT_FLOAT32;
+    PyObject *made = rt_new_tensor(self->ndim, self->sizes, wide, self->device_type, self->device_index), *result = NULL;
+    if (made == NULL)
+        return NULL;
+    if (self->device_type != RT_DEVICE_META) {
+        for (int i = 0; i < 4; i++)
+            if (parts[i] != NULL && rt_check_cpu(parts[i], "nll_loss_backward") < 0) {
+                Py_DECREF(made);
+                return NULL;
+            }
+        int mean = reduction == REDUCE_MEAN;
+        RtTensor *g = rt_contiguous(grad, wide), *t = rt_contiguous(target, target->dtype);
+        RtTensor *w = weight == NULL ? NULL : rt_contiguous(weight, wide), *sum = mean ? rt_contiguous(total, wide) : NULL;
+        int64_t n = self->ndim == 1 ? 1 : self->sizes[0], classes = self->sizes[self->ndim == 1 ? 0 : 1];
+        int64_t inner = images ? self->sizes[2] * self->sizes[3] : 1;
+        if (g == NULL || t == NULL || (weight != NULL && w == NULL) || (mean && sum == NULL) ||
+            set_gradients(RT_TENSOR(made), g, t, w, sum, n, classes, inner, ignored, reduction == REDUCE_NONE) < 0)
+            Py_CLEAR(made);
+        Py_XDECREF((PyObject *)g);
+        Py_XDECREF((PyObject *)t);
+        Py_XDECREF((PyObject *)w);
+        Py_XDECREF((PyObject *)sum);
+    }
+    if (made == NULL || wide == dtype)
+        return made;
+    result = (PyObject *)rt_cast(RT_TENSOR(made), dtype);
+    Py_DECREF(made);
+    return result;
+}
+
+RT_KERNEL(nll_loss_backward)
+{
+    (void)op, (void)ks, (void)nargs, (void)ctx;
+    return backward(args, 0);
+}
+
+RT_KERNEL(nll_loss2d_backward)
+{
+    (void)op, (void)ks, (void)nargs, (void)ctx;
+    return backward(args, 1);
 }

@@ -1,5 +1,5 @@
 /* Operators made of other operators, that are common enough to be written in C: reshape, flatten, narrow, chunk, expand_as,
- * contiguous, to, matmul, square and movedim.
+ * contiguous, to, matmul, linear, square and movedim.
  *
  * They are CompositeImplicitAutograd: every step is a call through the dispatcher, so that autograd, modes and subclasses see the
  * parts. Nothing here reads memory.
@@ -410,6 +410,62 @@ RT_KERNEL(matmul_out)
     if (x->ndim == 3 && y->ndim == 3 && x->sizes[0] == y->sizes[0])
         return call(RT_OP_aten_bmm_out, args, 3);
     return rt_write_out(matmul(args[0], args[1]), args[2]);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------------- linear */
+
+static PyObject *addmm(PyObject *bias, PyObject *a, PyObject *b)
+{
+    PyObject *one = PyLong_FromLong(1);
+    PyObject *result = one == NULL ? NULL : call(RT_OP_aten_addmm, (PyObject *[]){bias, a, b, one, one}, 5);
+    Py_XDECREF(one);
+    return result;
+}
+
+/* Sequences of vectors with a bias, one after the other in memory, are one product of matrices. */
+static PyObject *flat_linear(PyObject *input, PyObject *transposed, PyObject *bias)
+{
+    const RtTensor *x = RT_TENSOR(input);
+    int64_t sizes[3] = {x->sizes[0] * x->sizes[1], x->sizes[2]};
+    PyObject *result = NULL, *made = NULL, *flat = call_with_sizes(RT_OP_aten_view, input, 2, sizes);
+    if (flat != NULL)
+        made = addmm(bias, flat, transposed);
+    if (made != NULL) {
+        sizes[0] = x->sizes[0], sizes[1] = x->sizes[1], sizes[2] = RT_TENSOR(made)->sizes[1];
+        result = call_with_sizes(RT_OP_aten_view, made, 3, sizes);
+    }
+    Py_XDECREF(flat);
+    Py_XDECREF(made);
+    return result;
+}
+
+RT_KERNEL(linear)
+{
+    PyObject *input = args[0], *bias = args[2], *result = NULL;
+    const RtTensor *x = RT_TENSOR(input), *weight = RT_TENSOR(args[1]);
+    if (weight->ndim < 1 || weight->ndim > 2 || (weight->ndim == 1 && bias != Py_None)) {
+        PyErr_Format(PyExc_RuntimeError, "linear(): argument 'weight' (position 2) must be a matrix or, without bias, a vector, but got %d dimensions",
+                     weight->ndim);
+        return NULL;
+    }
+    PyObject *transposed = call(RT_OP_aten_t, &args[1], 1);
+    if (transposed == NULL)
+        return NULL;
+    if (bias == Py_None)
+        result = matmul(input, transposed);
+    else if (x->ndim == 2)
+        result = addmm(bias, input, transposed);
+    else if (x->ndim == 3 && RT_TENSOR(bias)->ndim == 1 && x->flags & RT_T_CONTIGUOUS)
+        result = flat_linear(input, transposed, bias);
+    else {
+        PyObject *product = matmul(input, transposed), *one = PyLong_FromLong(1);
+        if (product != NULL && one != NULL)
+            result = call(RT_OP_aten_add_Tensor, (PyObject *[]){product, bias, one}, 3);
+        Py_XDECREF(product);
+        Py_XDECREF(one);
+    }
+    Py_DECREF(transposed);
+    return result;
 }
 
 /* square: self ** 2, as PyTorch decomposes it. */

@@ -37,7 +37,7 @@ def amp_definitely_not_available():
     return not (cuda.is_available() or find_spec("torch_xla"))
 
 
-class autocast:
+class autocast(_core._AutocastRegion):
     """A region in which operators run in the dtype that suits them; also a decorator.
 
     Matrix products and convolutions get their floating-point arguments in a dtype of 16 bits, operators that need range or precision get
@@ -67,21 +67,11 @@ class autocast:
     torch.bfloat16
     """
 
-    def __init__(self, device_type, dtype=None, enabled=True, cache_enabled=None):
-        if not isinstance(device_type, str):
-            raise ValueError(f"Expected `device_type` of type `str`, got: `{type(device_type)}`")
-        self.fast_dtype = _core.get_autocast_dtype(device_type) if dtype is None else dtype
-        self.device = device_type
-        if not is_autocast_available(device_type):
-            raise RuntimeError(f"User specified an unsupported autocast device_type '{device_type}'")
-        self._cache_enabled = _core.is_autocast_cache_enabled() if cache_enabled is None else cache_enabled
-        self._enabled = enabled and self._is_possible()
-
     def _is_possible(self):
         """Whether the device runs operators in the region's dtype; warns where not."""
         if self.device == "cuda":
             if amp_definitely_not_available():
-                warnings.warn("CUDA is not available or torch_xla is imported. Disabling autocast.", stacklevel=3)
+                warnings.warn("CUDA is not available or torch_xla is imported. Disabling autocast.", stacklevel=2)
                 return False
             return True
         if self.device == _core._get_privateuse1_backend_name():
@@ -94,26 +84,8 @@ class autocast:
         warnings.warn(
             f"In {name} autocast, but the {target} is not supported. Disabling autocast.\n"
             f"{name} Autocast only supports dtypes of {', '.join(map(str, supported))} currently.",
-            stacklevel=3,
+            stacklevel=2,
         )
-        return False
-
-    def __enter__(self):
-        self.prev_cache_enabled = _core.is_autocast_cache_enabled()
-        self.prev = _core.is_autocast_enabled(self.device)
-        self.prev_fastdtype = _core.get_autocast_dtype(self.device)
-        _core.set_autocast_enabled(self.device, self._enabled)
-        _core.set_autocast_dtype(self.device, self.fast_dtype)
-        _core.autocast_increment_nesting()
-        _core.set_autocast_cache_enabled(self._cache_enabled)
-        return self
-
-    def __exit__(self, kind, value, traceback):
-        if _core.autocast_decrement_nesting() == 0:
-            _core.clear_autocast_cache()
-        _core.set_autocast_enabled(self.device, self.prev)
-        _core.set_autocast_dtype(self.device, self.prev_fastdtype)
-        _core.set_autocast_cache_enabled(self.prev_cache_enabled)
         return False
 
     def __call__(self, func):

@@ -169,19 +169,7 @@ class Function(_SingleLevelFunction):
             "To use autograd.Function with vmap, you must either override the vmap staticmethod or set generate_vmap_rule=True."
         )
 
-    @classmethod
-    def apply(cls, *args, **kwargs):
-        """Call the function."""
-        if cls.setup_context is not _DEFAULT_SETUP:
-            args = _bound(cls.forward, args, kwargs)
-        elif kwargs:
-            args = _bound(cls.forward, (None, *args), kwargs)[1:]
-        return _apply(cls, args)
-
-
-_DEFAULT_SETUP = _SingleLevelFunction.setup_context
-_apply = _core._apply_function
-_core._set_default_setup_context(_DEFAULT_SETUP)
+    apply = classmethod(_core._apply_function)
 
 
 @functools.lru_cache(256)
@@ -189,13 +177,16 @@ def _signature(forward):
     return inspect.signature(forward)
 
 
-def _bound(forward, args, kwargs):
+def _bound(forward, without_context, args, kwargs):
     """All arguments by position, defaults filled in: what `setup_context` gets as inputs."""
-    bound = _signature(forward).bind(*args, **kwargs)
+    bound = _signature(forward).bind(*(args if without_context else (None, *args)), **kwargs)
     bound.apply_defaults()
     if bound.kwargs:
         raise TypeError("apply() takes no keyword-only arguments: a custom function's inputs are positional")
-    return bound.args
+    return bound.args if without_context else bound.args[1:]
+
+
+_core._set_function_parts(_SingleLevelFunction.setup_context, _bound)
 
 
 def once_differentiable(fn):

@@ -20,6 +20,8 @@ cdef extern from *:
                    /* ve, lazy   ipu         mtia        privateuseone */
                    0, 0, RT_FLOAT16, RT_FLOAT16, RT_FLOAT16, 0}};
     """
+    enum:
+        RT_BFLOAT16, RT_FLOAT16
     ctypedef struct rt_autocast_state:
         uint8_t dtypes[22]
         uint8_t keeps_no_casts
@@ -252,6 +254,8 @@ cdef str banned_text = (
 
 cdef str autocast_device(object name, str function):
     """The name of a device type, as autocast has it."""
+    if name == "cpu":
+        return "cpu"
     if not isinstance(name, str):
         raise TypeError(f"{function}(): argument 'device_type' (position 1) must be str, not {type(name).__name__}")
     return device_type_name(parse_device(name)[0])
@@ -347,3 +351,64 @@ def is_autocast_cache_enabled():
 def set_autocast_cache_enabled(bint enabled):
     """Let casts of weights be kept in this thread, or not."""
     rt_autocast.keeps_no_casts = not enabled
+
+
+# ----------------------------------------------------------------------------------------------------------------- regions
+
+cdef inline bint is_lower_dtype(object element) noexcept:
+    return RT_TYPE(<void *>element) == rt_DtypeType and ((<RtDtype *><void *>element).code == RT_BFLOAT16 or (<RtDtype *><void *>element).code == RT_FLOAT16)
+
+
+cdef class _AutocastRegion:
+    """The state of a ``with autocast(...)`` statement; runtime/amp/autocast_mode.py has the class that programs see."""
+    cdef readonly str device
+    cdef public object fast_dtype
+    cdef public bint _enabled, _cache_enabled
+    cdef readonly bint prev, prev_cache_enabled
+    cdef readonly object prev_fastdtype
+    cdef rt_keyset bit
+    cdef int place      # of the device's dtype
+
+    def __init__(self, device_type, dtype=None, enabled=True, cache_enabled=None):
+        if not isinstance(device_type, str):
+            raise ValueError(f"Expected `device_type` of type `str`, got: `{type(device_type)}`")
+        if dtype is not None and autocast_device(device_type, "_is_autocast_available") not in autocast_key_names:
+            raise RuntimeError(f"User specified an unsupported autocast device_type '{device_type}'")
+        self.place = autocast_dtype_place(device_type, "get_autocast_dtype")
+        self.bit = autocast_bit(device_type, "is_autocast_enabled")
+        self.device = device_type
+        self.fast_dtype = dtype_of_code(rt_autocast.dtypes[self.place]) if dtype is None else dtype
+        self._cache_enabled = not rt_autocast.keeps_no_casts if cache_enabled is None else cache_enabled
+        self._enabled = enabled and (self.place == DEVICE_CPU and is_lower_dtype(self.fast_dtype) or self._is_possible())
+
+    def __enter__(self):
+        cdef int place = self.place
+        if self.bit == 0:
+            raise RuntimeError("autocast.__init__ was not called")
+        if RT_TYPE(<void *>self.fast_dtype) != rt_DtypeType:
+            set_autocast_dtype(self.device, self.fast_dtype)   # raises
+        self.prev_cache_enabled = not rt_autocast.keeps_no_casts
+        self.prev = not rt_tls_state.excluded & self.bit
+        self.prev_fastdtype = dtype_of_code(rt_autocast.dtypes[place])
+        if self._enabled:
+            rt_tls_state.excluded &= ~self.bit
+        else:
+            rt_tls_state.excluded |= self.bit
+        rt_autocast.dtypes[place] = <uint8_t>(<dtype>self.fast_dtype).code
+        rt_autocast.nesting += 1
+        rt_autocast.keeps_no_casts = not self._cache_enabled
+        return self
+
+    def __exit__(self, kind, value, traceback):
+        if self.prev_fastdtype is None:
+            raise RuntimeError("autocast.__exit__ without __enter__")
+        rt_autocast.nesting -= 1
+        if rt_autocast.nesting == 0 and kept_casts:
+            kept_casts.clear()
+        if self.prev:
+            rt_tls_state.excluded &= ~self.bit
+        else:
+            rt_tls_state.excluded |= self.bit
+        rt_autocast.dtypes[self.place] = <uint8_t>(<dtype>self.prev_fastdtype).code
+        rt_autocast.keeps_no_casts = not self.prev_cache_enabled
+        return False

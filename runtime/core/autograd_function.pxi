@@ -2,13 +2,15 @@
 # runtime/autograd/function.py.
 
 @cython.final
+@cython.freelist(32)
 cdef class FunctionState:
     """What a context holds beside the node's own fields."""
     cdef object to_save, saved_for_forward, non_differentiable, dirty_tensors
     cdef bint materialize_grads
     cdef bint saved_in_setup       # `setup_context` is written by the user
     cdef tuple needs_input_grad
-    cdef list places               # for each input the edge of its gradient, -1 where it is no tensor
+    cdef Py_ssize_t n_inputs
+    cdef tuple places              # for each input the edge of its gradient, -1 where it is no tensor; None where all are tensors
 
 
 cdef class _FunctionBase(Node):
@@ -27,10 +29,9 @@ cdef class _FunctionBase(Node):
     def __init__(self, *args, **kwargs):
         pass
 
-    @classmethod
-    def apply(cls, *args):
-        """Call the function: `forward` runs without recording, and the call becomes a node of the graph."""
-        return apply_function(cls, args)
+    def save_for_backward(self, *tensors):
+        """Save tensors, inputs or outputs of the function, for `backward`, which finds them in `saved_tensors`."""
+        state_of(self).to_save = tensors
 
     @property
     def saved_tensors(self):
@@ -128,60 +129,188 @@ cdef inline FunctionState state_of(object ctx):
     return <FunctionState>RT_NODE(<void *>ctx).payload
 
 
-cdef object apply_function(object cls, tuple args):
-    cdef object ctx = cls._backward_cls()
-    cdef RtNode *n = RT_NODE(<void *>ctx)
-    cdef FunctionState state
-    cdef Py_ssize_t i, count = 0
+# ------------------------------------------------------------------------------------------------------------- the classes
+
+cdef extern from *:
+    """
+    /* What a call looks up in a function's class. The references are borrowed of the class, which has changed if its version has. */
+    typedef struct rt_function_class {
+        PyTypeObject *type;
+        unsigned int version;
+        PyObject *context_class, *forward, *setup_context;
+    } rt_function_class;
+    enum { RT_FUNCTION_CLASSES = 64 };
+    static rt_function_class rt_function_classes[RT_FUNCTION_CLASSES];
+    static inline unsigned int rt_type_version(PyTypeObject *type)
+    {
+        return PyType_HasFeature(type, Py_TPFLAGS_VALID_VERSION_TAG) ? type->tp_version_tag : 0;
+    }
+    static inline rt_function_class *rt_function_class_place(PyTypeObject *type)
+    {
+        return &rt_function_classes[((uintptr_t)type >> 5) % RT_FUNCTION_CLASSES];
+    }
+    /* What the class's attribute is, if it is a plain or static function or a class and nothing stands before it; NULL without an exception
+       otherwise. */
+    static PyObject *rt_static_attribute(PyTypeObject *type, PyObject *name)
+    {
+        PyObject *raw = _PyType_Lookup(type, name), *value;
+        if (raw == NULL || _PyType_Lookup(Py_TYPE(type), name) != NULL)
+            return NULL;
+        value = PyObject_GetAttr((PyObject *)type, name);
+        if (value == NULL) {
+            PyErr_Clear();
+            return NULL;
+        }
+        Py_DECREF(value); /* the class has another reference in all of these cases */
+        return value == raw || Py_IS_TYPE(raw, &PyStaticMethod_Type) ? value : NULL;
+    }
+    static PyObject *rt_new_context(PyTypeObject *type, PyTypeObject *base, PyObject *none)
+    {
+        if (type->tp_new == base->tp_new && type->tp_init == base->tp_init)
+            return type->tp_new(type, none, NULL);
+        return PyObject_CallNoArgs((PyObject *)type);
+    }
+    """
+    ctypedef struct rt_function_class:
+        PyTypeObject *type
+        unsigned int version
+        PyObject *context_class
+        PyObject *forward
+        PyObject *setup_context
+    unsigned int rt_type_version(PyTypeObject *type) noexcept
+    rt_function_class *rt_function_class_place(PyTypeObject *type) noexcept
+    PyObject *rt_static_attribute(PyTypeObject *type, PyObject *name) noexcept
+    object rt_new_context(PyTypeObject *type, PyTypeObject *base, PyObject *none)
+    object c_vectorcall_object "PyObject_Vectorcall"(PyObject *function, PyObject *const *args, size_t n, PyObject *names)
+    object c_call_with_tuple "PyObject_CallObject"(PyObject *function, PyObject *args)
+
+cdef object context_class_name = intern_name("_backward_cls")
+cdef object forward_name_of_class = intern_name("forward")
+cdef object setup_context_name = intern_name("setup_context")
+
+
+cdef int look_up_class(object cls, rt_function_class *found) except -1:
+    """What a call needs of a function's class, borrowed of it; fields that only `getattr` knows are NULL."""
+    cdef PyTypeObject *t = <PyTypeObject *>cls
+    cdef rt_function_class *kept
+    if not isinstance(cls, type):
+        raise TypeError(f"a custom function is a class derived from autograd.Function, not {class_name(cls)}")
+    kept = rt_function_class_place(t)
+    if likely(kept.type == t and kept.version != 0 and kept.version == rt_type_version(t)):
+        found[0] = kept[0]
+        return 0
+    found.type = t
+    found.context_class = rt_static_attribute(t, <PyObject *>context_class_name)
+    found.forward = rt_static_attribute(t, <PyObject *>forward_name_of_class)
+    found.setup_context = rt_static_attribute(t, <PyObject *>setup_context_name)
+    found.version = rt_type_version(t)
+    if found.context_class != NULL and found.forward != NULL and found.setup_context != NULL:
+        kept[0] = found[0]
+    return 0
+
+
+# -------------------------------------------------------------------------------------------------------------------- calls
+
+cdef enum:
+    FEW_INPUTS = 15
+
+
+cdef object call_forward(object forward, object ctx, tuple args):
+    """``forward(ctx, *args)``; without the context where it is None."""
+    cdef PyObject *stack[FEW_INPUTS + 1]
+    cdef Py_ssize_t i, n = len(args), first = 0
+    if unlikely(n > FEW_INPUTS):
+        return forward(*args) if ctx is None else forward(ctx, *args)
+    if ctx is not None:
+        stack[0] = <PyObject *>ctx
+        first = 1
+    for i in range(n):
+        stack[first + i] = <PyObject *>args[i]
+    return c_vectorcall_object(<PyObject *>forward, stack, n + first, NULL)
+
+
+cdef int read_inputs(FunctionState state, RtNode *n, tuple args) except -1:
+    """Note which inputs are tensors and need gradients, and give the node its edges: 1 if one needs a gradient and calls are recorded."""
+    cdef Py_ssize_t i, count = 0, tensors = 0, n_args = len(args)
     cdef PyObject *value
-    cdef bint executable = False, setup
-    cdef list needs = []
-    cdef list places = []
-    if not isinstance(ctx, _FunctionBase):
-        raise TypeError(f"{(<type>cls).__name__}._backward_cls is no context class")
-    state = state_of(ctx)
-    for i in range(len(args)):
+    cdef tuple needs = <tuple>steal(c_tuple_new(n_args))
+    cdef list places = None
+    cdef bint needed, executable = False
+    state.n_inputs = n_args
+    for i in range(n_args):
         value = <PyObject *>args[i]
+        needed = False
         if rt_is_tensor(value):
-            places.append(count)
-            count += 1
+            tensors += 1
             needed = needs_grad(RT_TENSOR(value))
             executable |= needed
-            needs.append(bool(needed))
-        else:
-            places.append(-1)
-            needs.append(False)
-    state.needs_input_grad = tuple(needs)
-    state.places = places
-    executable &= not rt_tls_state.no_grad
-    if executable:
-        rt_node_resize_edges(n, <uint32_t>count)
-        count = 0
-        for i in range(len(args)):
-            if rt_is_tensor(<PyObject *>args[i]):
-                find_edge(<PyObject *>args[i], &n.edges[count])
-                count += 1
-    setup = cls.setup_context is not default_setup_context
+        RT_INC(c_True if needed else c_False)
+        RT_TUPLE_ITEMS(<PyObject *>needs)[i] = c_True if needed else c_False
+    state.needs_input_grad = needs
+    if unlikely(tensors != n_args):
+        places = []
+        for i in range(n_args):
+            places.append(count if rt_is_tensor(<PyObject *>args[i]) else -1)
+            count += rt_is_tensor(<PyObject *>args[i])
+        state.places = tuple(places)
+    if not executable or rt_tls_state.no_grad:
+        return 0
+    rt_node_resize_edges(n, <uint32_t>tensors)
+    count = 0
+    for i in range(n_args):
+        if rt_is_tensor(<PyObject *>args[i]):
+            find_edge(<PyObject *>args[i], &n.edges[count])
+            count += 1
+    return 1
+
+
+cdef object apply_function(object cls, tuple args, dict keywords):
+    cdef rt_function_class found
+    cdef RtNode *n
+    cdef FunctionState state
+    cdef Py_ssize_t i
+    cdef bint executable, setup
+    cdef uint8_t before, forward_before
+    cdef RtTensor *t
+    look_up_class(cls, &found)
+    forward = <object>found.forward if found.forward != NULL else cls.forward
+    setup_context = <object>found.setup_context if found.setup_context != NULL else cls.setup_context
+    setup = setup_context is not default_setup_context
+    if unlikely(setup or keywords):
+        args = bind_inputs(forward, setup, args, keywords)
+    context_class = <object>found.context_class if found.context_class != NULL else cls._backward_cls
+    if not isinstance(context_class, type) or not PyType_IsSubtype(<PyTypeObject *>context_class, <PyTypeObject *>_FunctionBase):
+        raise TypeError(f"{(<type>cls).__name__}._backward_cls is no context class")
+    ctx = rt_new_context(<PyTypeObject *>context_class, <PyTypeObject *>_FunctionBase, <PyObject *>())
+    n = RT_NODE(<void *>ctx)
+    state = state_of(ctx)
+    executable = read_inputs(state, n, args)
     state.saved_in_setup = setup
     before = rt_tls_state.no_grad
     forward_before = rt_tls_state.no_forward_grad
     rt_tls_state.no_grad = 1
     rt_tls_state.no_forward_grad = 1
     try:
+        result = call_forward(forward, None if setup else ctx, args)
         if setup:
-            result = cls.forward(*args)
-            cls.setup_context(ctx, args, result)
-        else:
-            result = cls.forward(ctx, *args)
+            setup_context(ctx, args, result)
     finally:
         rt_tls_state.no_grad = before
         rt_tls_state.no_forward_grad = forward_before
-    wrapped = wrap_outputs(ctx, state, args, result if isinstance(result, tuple) else (result,), executable)
+    t = RT_TENSOR(<void *>result)
+    if likely(rt_is_tensor(<PyObject *>result) and executable and state.dirty_tensors is None and state.non_differentiable is None
+              and t.autograd == NULL and t.view == NULL and not t.flags & RT_T_REQUIRES_GRAD and has_derivative_dtype(t)
+              and forward_level < 0 and not is_among(args, <PyObject *>result)):
+        rt_node_resize_slots(n, 1)
+        set_history(<PyObject *>result, n, 0)
+        wrapped = None
+    else:
+        wrapped = wrap_outputs(ctx, state, args, result if isinstance(result, tuple) else (result,), executable)
     if executable:
         save_for_backward(n, state)
-        if anomaly_mode:
+        if unlikely(anomaly_mode):
             note_forward_trace(n)
-    if forward_level >= 0 and not forward_before:
+    if unlikely(forward_level >= 0 and not forward_before):
         for i in range(len(args)):
             if rt_is_tensor(<PyObject *>args[i]) and has_tangent(<PyObject *>args[i]):
                 from runtime.autograd.forward_mode import propagate_through_function
@@ -191,16 +320,20 @@ cdef object apply_function(object cls, tuple args):
     state.saved_for_forward = None
     state.dirty_tensors = None
     state.non_differentiable = None
+    if wrapped is None:
+        return result
     return tuple(wrapped) if isinstance(result, tuple) else wrapped[0]
 
 
-default_setup_context = None   # Function.setup_context, set by runtime/autograd/function.py
+cdef object default_setup_context = None   # Function.setup_context
+cdef object bind_inputs = None             # function(forward, setup, args, keywords): all inputs by position
 
 
-def _set_default_setup_context(function):
-    """Tell which `setup_context` is the base class's: a function with that one has a `forward` that takes the context."""
-    global default_setup_context
-    default_setup_context = function
+def _set_function_parts(setup_context, bind):
+    """Tell which `setup_context` is the base class's: a function with that one has a `forward` that takes the context; and what puts
+    keyword arguments into their places."""
+    global default_setup_context, bind_inputs
+    default_setup_context, bind_inputs = setup_context, bind
 
 
 cdef set identities(object tensors, str what):
@@ -347,14 +480,14 @@ cdef int apply_custom(RtNode *n, PyObject **grads, PyObject **made) except -1:
     if not isinstance(answers, tuple):
         answers = (answers,)
     given = len(answers)
-    wanted = len(state.places)
+    wanted = state.n_inputs
     if given > wanted and all([one is None for one in answers[wanted:]]):
         answers = answers[:wanted]
         given = wanted
     if given != wanted:
         raise RuntimeError(f"function {ctx.name()} returned an incorrect number of gradients (expected {wanted}, got {given})")
     for i in range(<uint32_t>wanted):
-        place = state.places[i]
+        place = i if state.places is None else state.places[i]
         one = answers[i]
         if place < 0:
             if one is not None:
@@ -376,9 +509,9 @@ cdef object zeros_as(rt_grad_like *like):
                               device=make_device(like.device_type, like.device_index))
 
 
-def _apply_function(cls, tuple args not None):
-    """Call a custom function; behind `Function.apply`."""
-    return apply_function(cls, args)
+def _apply_function(cls, *args, **kwargs):
+    """Call the function: `forward` runs without recording, and the call becomes a node of the graph."""
+    return apply_function(cls, args, kwargs)
 
 
 def _with_error(tensor not None, str message not None):

@@ -110,8 +110,35 @@ cdef inline bint misfit_element(rt_operator *op, rt_arg *spec, PyObject *value, 
 cdef extern from *:
     """
     static PyObject *first_item(PyObject *list) { return PySequence_Fast_ITEMS(list)[0]; }
+    static int is_list_or_tuple(PyObject *value) { return PyList_Check(value) || PyTuple_Check(value); }
     """
     PyObject *first_item(PyObject *value) noexcept
+    bint is_list_or_tuple(PyObject *value) noexcept
+    PyObject **list_items "PySequence_Fast_ITEMS"(PyObject *value) noexcept
+
+
+cdef PyObject *tuple_of_numbers(rt_arg *spec, PyObject *value) noexcept:
+    """A list, a Size or one number as the canonical tuple of an argument that takes numbers; NULL, without an exception, for others."""
+    cdef PyObject **items = &value
+    cdef PyObject *made
+    cdef Py_ssize_t i, n = 1
+    cdef rt_keyset keys = 0
+    if is_list_or_tuple(value):
+        items = list_items(value)
+        n = RT_SIZE(value)
+    elif spec.kind != RT_ARG_INT or spec.size != 1 or RT_TYPE(value) != &c_long:
+        return NULL   # `int[1]` takes a number; for more places, convert_list repeats it
+    for i in range(n):
+        if not canonical_one(spec.kind, items[i], &keys):
+            return NULL
+    made = c_tuple_new(n)
+    if made == NULL:
+        c_err_clear()
+        return NULL
+    for i in range(n):
+        RT_INC(items[i])
+        RT_TUPLE_ITEMS(made)[i] = items[i]
+    return made
 
 
 cdef inline bint misfit(rt_operator *op, rt_arg *spec, PyObject *value, int how) noexcept:
@@ -128,9 +155,11 @@ cdef inline bint misfit(rt_operator *op, rt_arg *spec, PyObject *value, int how)
         return (number and spec.size == 0) or t == &c_str
     if spec.kind == RT_ARG_TENSOR:
         return (number and not (op.flags & RT_OPF_NUMBERS_AS_TENSORS)) or t == &c_list or t == &c_tuple or t == &c_str
+    if spec.kind == RT_ARG_DTYPE or spec.kind == RT_ARG_LAYOUT or spec.kind == RT_ARG_MEMORY_FORMAT:
+        return how & PYARG and (number or t == &c_str or rt_is_tensor(value) or is_list_or_tuple(value))   # `view(-1)` names no dtype
     if rt_is_tensor(value):
         return not how & PYARG or RT_TENSOR(value).ndim != 0
-    return t == &c_list or t == &c_tuple
+    return is_list_or_tuple(value)
 
 
 cdef inline int bind(rt_operator *op, PyObject *const *args, Py_ssize_t n, PyObject *kwnames, int how, Binding *b) noexcept:
@@ -269,6 +298,12 @@ cdef int bind_failed(rt_operator *op, PyObject *const *args, Py_ssize_t n, PyObj
 cdef int convert_argument(rt_operator *op, Binding *b, int i, int how) noexcept:
     """Make argument i canonical: i, or -1 with an exception set."""
     cdef object value = None
+    cdef PyObject *numbers
+    if op.args[i].flags & RT_ARGF_LIST and (op.args[i].kind == RT_ARG_INT or op.args[i].kind == RT_ARG_FLOAT):
+        numbers = tuple_of_numbers(&op.args[i], b.args[i])
+        if numbers != NULL:
+            replace_argument(op, b, i, steal(numbers))
+            return i
     try:
         value = converted_argument(op, i, <object>b.args[i], how)
     except BaseException as e:

@@ -612,6 +612,13 @@ cdef object summed_to(object value, object shape):
 
 # -------------------------------------------------------------------------------------------------------------- leaves
 
+cdef inline bint is_alone(RtTensor *t) noexcept:
+    """Whether nobody else holds a tensor's memory, the tensor that it may be a view of included."""
+    if t.storage == NULL:
+        return True
+    return t.storage.refcount == 1 if t.view == NULL else t.storage.refcount == 2 and RT_REFCNT(t.view) == 1
+
+
 cdef int accumulate(RtNode *n, PyObject **grads) except -1:
     """Add a gradient to that of a leaf."""
     cdef RtTensor *t
@@ -634,8 +641,7 @@ cdef int accumulate(RtNode *n, PyObject **grads) except -1:
     if ext.grad == NULL:
         if rt_tls_state.no_grad:
             # The gradient is nobody else's, and lies as the leaf does: take it. Otherwise a copy that lies as the leaf.
-            fits = (RT_REFCNT(grad) == 1 and (g.storage == NULL or g.storage.refcount == 1) and g.autograd == NULL
-                    and not g.keys & lazy_bits and g.view == NULL)
+            fits = RT_REFCNT(grad) == 1 and is_alone(g) and g.autograd == NULL and not g.keys & lazy_bits
             if fits:
                 if t.flags & RT_T_DENSE:
                     for d in range(t.ndim):
@@ -645,8 +651,11 @@ cdef int accumulate(RtNode *n, PyObject **grads) except -1:
             if RT_REFCNT(grad) == 1 and (RT_TYPE(grad) != rt_TensorType or fits and goes_to_modes()):
                 summed = (<object>grad).detach()   # which handlers and modes see
                 put_grad(t, <PyObject *>summed)
-            elif fits:
+            elif fits and g.view == NULL:
                 put_grad(t, grad)
+            elif fits:
+                summed = (<object>grad).detach()   # no view any more
+                put_grad(t, <PyObject *>summed)
             else:
                 summed = cloned_as(leaf, (<object>grad).detach())
                 put_grad(t, <PyObject *>summed)

@@ -17,6 +17,7 @@ void rt_node_emplace(RtNode *n, int kind)
 {
     n->sequence_nr = rt_next_sequence_nr++;
     n->num_edges = n->num_slots = n->num_saved = 0;
+    n->slot_room[0].is_set = 0;
     n->kind = (uint8_t)kind;
     n->tracked = 0;
     n->released = 0;
@@ -29,21 +30,24 @@ void rt_node_emplace(RtNode *n, int kind)
     n->task = 0;
 }
 
+/* Edges in the node's own room that are not counted are empty. */
 static void drop_edges(RtNode *n)
 {
     rt_edge *edges = n->edges;
     uint32_t count = n->num_edges;
-    rt_edge room[RT_NODE_EDGES];
-    if (edges == n->edge_room) {
-        memcpy(room, edges, sizeof room);
-        edges = room;
+    n->num_edges = 0;
+    if (RT_LIKELY(edges == n->edge_room)) {
+        if (count) {
+            PyObject *first = edges[0].node, *second = edges[1].node;
+            Py_XDECREF(first);
+            Py_XDECREF(second);
+        }
+        return;
     }
     n->edges = n->edge_room;
-    n->num_edges = 0;
     for (uint32_t i = 0; i < count; i++)
         Py_XDECREF(edges[i].node);
-    if (edges != room)
-        PyMem_Free(edges);
+    PyMem_Free(edges);
 }
 
 static void drop_slots(RtNode *n)
@@ -222,10 +226,12 @@ static void forget_accumulator(RtNode *n)
     }
 }
 
-static void drop_contents(RtNode *n)
+static inline void drop_contents(RtNode *n)
 {
-    drop_slots(n);
-    drop_saved(n);
+    if (RT_UNLIKELY(n->slots != n->slot_room || (n->slot_room[0].is_set && n->slot_room[0].sizes != n->slot_room[0].inline_sizes)))
+        drop_slots(n);
+    if (n->num_saved)
+        drop_saved(n);
     Py_CLEAR(n->payload);
     Py_CLEAR(n->extra);
     drop_edges(n);
@@ -271,6 +277,12 @@ static void operator_node_dealloc(PyObject *o)
     forget_accumulator(n); /* at once: until its turn comes nobody may find it */
     if (RT_UNLIKELY(n->weakrefs != NULL))
         PyObject_ClearWeakRefs(o);
+    if (n->kind == RT_NODE_ACCUMULATE && n->extra == NULL && is_draining) {
+        /* The end of a chain, which is being dropped already. */
+        drop_contents(n);
+        finish_node(n);
+        return;
+    }
     bury(n);
 }
 

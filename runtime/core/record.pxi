@@ -25,11 +25,133 @@ cdef inline bint any_needs_grad(rt_operator *op, PyObject *const *args, Py_ssize
 
 cdef public PyObject *rt_autograd_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, void *ctx) noexcept:
     """Record a call, if an argument needs a gradient; run it below autograd either way."""
-    if likely(not rt_tls_state.no_grad) and any_needs_grad(op, args, n):
-        return record_call(op, ks, args, n)
+    cdef int64_t wanted
+    if likely(not rt_tls_state.no_grad):
+        if likely(op.derivative != NULL and (<Derivative>op.derivative).is_plain):
+            wanted = plainly_wanted(<Derivative>op.derivative, args)
+            if wanted > 0:
+                return record_plain(op, <Derivative>op.derivative, ks, args, n, wanted)
+            if wanted < 0:
+                return record_call(op, ks, args, n)
+        elif any_needs_grad(op, args, n):
+            return record_call(op, ks, args, n)
     if unlikely(forward_level >= 0) and not rt_tls_state.no_forward_grad and any_has_tangent(op, args, n):
         return call_with_tangents(op, ks, args, n)
     return autograd_fallback(op, ks, args, n, ctx)
+
+
+cdef inline int64_t plainly_wanted(Derivative d, PyObject *const *args) noexcept:
+    """Bits of the inputs that need a gradient; below 0 where more than `record_plain` knows must be done for one of them."""
+    cdef int i
+    cdef int64_t wanted = 0
+    cdef PyObject *value
+    cdef RtTensor *t
+    for i in range(d.n_inputs):
+        value = args[d.inputs[i]]
+        if value == c_None:
+            continue
+        t = RT_TENSOR(value)
+        if not needs_grad(t):
+            continue
+        if unlikely(t.view != NULL and (t.autograd == NULL or RT_NODE(t.autograd).view_version != version_of(t))):
+            return -1   # its history may have to be renewed
+        wanted |= <int64_t>1 << i
+    if unlikely(wanted and (forward_level >= 0 or anomaly_mode or rt_tls_state.saved_hooks)):
+        return -1
+    return wanted
+
+
+cdef PyObject *record_plain(rt_operator *op, Derivative d, rt_keyset ks, PyObject *const *args, Py_ssize_t n, int64_t wanted) noexcept:
+    """`record_call` for what most calls are: one new tensor of tensors that have no history to renew, without hooks and tangents."""
+    cdef RtNode *node = rt_node_new(d.type, RT_NODE_OPERATOR, d.n_inputs, 1, d.n_saves)
+    cdef PyObject *result
+    cdef PyObject *value
+    cdef PyObject *source
+    cdef RtTensor *t
+    cdef Save *save
+    cdef int i
+    if node == NULL:
+        return NULL
+    RT_INC(<void *>d)
+    node.payload = <PyObject *>d
+    for i in range(d.n_inputs):
+        if not wanted >> i & 1:
+            continue
+        value = args[d.inputs[i]]
+        source = RT_TENSOR(value).autograd
+        if source != NULL:
+            node.edges[i].nr = output_nr_of(RT_TENSOR(value))
+            RT_INC(source)
+        else:
+            source = accumulator_of(value)
+            if source == NULL:
+                RT_DEC(node)
+                return NULL
+        node.edges[i].node = source
+    for i in range(d.n_saves):
+        save = &d.saves[i]
+        if save.place < 0 or not save.wanted_for & wanted or args[save.place] == c_None:
+            continue
+        value = args[save.place]
+        if save.part == PART_VALUE and rt_is_tensor(value):
+            t = RT_TENSOR(value)
+            if unlikely(not t.keys & RT_FUNCTIONALITY_BIT(K_ADInplaceOrView)):
+                RT_DEC(node)
+                return record_call(op, ks, args, n)   # an inference tensor
+            node.saved[i].is_tensor = 1
+            node.saved[i].expected = version_of(t)
+            node.saved[i].requires_grad = needs_grad(t)
+        elif save.part != PART_VALUE:
+            if save_part(&node.saved[i], value, save.part) < 0:
+                RT_DEC(node)
+                return NULL
+            continue
+        RT_INC(value)
+        node.saved[i].value = value
+    result = below_autograd(op, ks, args, n)
+    if likely(result != NULL):
+        t = RT_TENSOR(result)
+        if likely(rt_is_tensor(result) and t.autograd == NULL and t.ext == NULL and not t.flags & RT_T_REQUIRES_GRAD and not d.saves_result):
+            if likely(has_derivative_dtype(t)):
+                if unlikely(rt_grad_like_set(&node.slots[0], t) < 0):
+                    RT_DEC(node)
+                    RT_DEC(result)
+                    return NULL
+                RT_INC(node)
+                t.autograd = <PyObject *>node
+                t.flags |= RT_T_REQUIRES_GRAD
+        else:
+            result = finish_record(op, d, node, args, n, result, wanted)
+    RT_DEC(node)
+    return result
+
+
+cdef int save_part(rt_saved *s, PyObject *value, int part) noexcept:
+    """Save what a formula wants of a tensor instead of its elements."""
+    try:
+        return save_object(s, part_of(<object>value, part))
+    except BaseException as e:
+        set_current(e)
+        return -1
+
+
+cdef PyObject *finish_record(rt_operator *op, Derivative d, RtNode *node, PyObject *const *args, Py_ssize_t n, PyObject *result,
+                             int64_t wanted) noexcept:
+    """Give what a recorded call returned its history, and save what the formula wants of it."""
+    cdef int i
+    try:
+        if likely(op.nrets == 1 and rt_is_tensor(result)):
+            result = record_result(op, d, node, args, n, result)
+        else:
+            record_results(op, d, node, args, result)
+        for i in range(d.n_saves):
+            if d.saves[i].place < 0 and d.saves[i].wanted_for & wanted:
+                save_result(op, d, node, &node.saved[i], result, d.saves[i])
+        return result
+    except BaseException as e:
+        set_current(e)
+        RT_DEC(result)
+        return NULL
 
 
 cdef inline PyObject *below_autograd(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n) noexcept:
@@ -245,8 +367,18 @@ cdef int save_object(rt_saved *s, object value) except -1:
     return 0
 
 
+cdef extern from "kernels/shared/boxed.h":
+    PyObject *rt_int_tuple(int n, const int64_t *values) noexcept
+
+
 cdef object part_of(object value, int part):
     """What a formula wants of a tensor, or of each tensor of a list."""
+    cdef RtTensor *t = RT_TENSOR(<void *>value)
+    if likely(RT_TYPE(<void *>value) == rt_TensorType):
+        if part == PART_SHAPE:
+            return steal(rt_size_new(t.ndim, t.sizes))
+        if part == PART_STRIDE:
+            return steal(rt_int_tuple(t.ndim, t.strides))
     if isinstance(value, tuple):
         return tuple([None if one is None else part_of(one, part) for one in value])
     if part == PART_SHAPE:

@@ -11,6 +11,27 @@ def turned(matrix):
     return matrix.t().conj() if matrix.is_complex() else matrix.t()
 
 
+def left_gradient(grad, right, shape, stride, factor=1):
+    """The gradient of the left matrix, of this shape and these strides, of ``factor * (left @ right)``.
+
+    It is laid out like the matrix itself, so that adding it to the gradient of a weight walks both in order.
+    """
+    if stride[0] == 1 and stride[1] == shape[0]:
+        made = conj(right).mm(grad.t()).t()
+    else:
+        made = grad.mm(turned(right))
+    return made if factor == 1 and type(factor) is int else times_conj(made, factor)
+
+
+def right_gradient(grad, left, shape, stride, factor=1):
+    """As `left_gradient`, of the right matrix of ``factor * (left @ right)``."""
+    if stride[0] == 1 and stride[1] == shape[0]:
+        made = grad.t().mm(conj(left)).t()
+    else:
+        made = turned(left).mm(grad)
+    return made if factor == 1 and type(factor) is int else times_conj(made, factor)
+
+
 def outer_scaled(grad, vector, factor):
     """The gradient of the matrix of ``factor * (matrix @ vector)``."""
     return times_conj(grad.outer(conj(vector)), factor)

@@ -200,24 +200,9 @@ def linalg_cross(self, other, *, dim=-1):
 # ---- layers
 
 
-def linear(input, weight, bias=None):
-    if weight.dim() not in (1, 2) or weight.dim() == 1 and bias is not None:
-        raise RuntimeError(f"linear(): argument 'weight' (position 2) must be a matrix or, without bias, a vector, but got {weight.dim()} dimensions")
-    if bias is not None and input.dim() == 3 and bias.dim() == 1 and input.is_contiguous():
-        flat = aten.view.default(input, [input.shape[0] * input.shape[1], input.shape[2]])
-        result = aten.addmm.default(bias, flat, aten.t.default(weight))
-        return aten.view.default(result, [input.shape[0], input.shape[1], result.shape[1]])
-    transposed = aten.t.default(weight)
-    if bias is None:
-        return aten.matmul.default(input, transposed)
-    if input.dim() == 2:
-        return aten.addmm.default(bias, input, transposed)
-    return aten.add.Tensor(aten.matmul.default(input, transposed), bias)
-
-
 def linear_out(input, weight, bias=None, *, out):
     if bias is None or input.dim() != 2 or weight.dim() != 2:
-        return aten.matmul.out(input, aten.t.default(weight), out=out) if bias is None else into(out, linear(input, weight, bias))
+        return aten.matmul.out(input, aten.t.default(weight), out=out) if bias is None else into(out, aten.linear.default(input, weight, bias))
     return aten.addmm.out(bias, input, aten.t.default(weight), out=out)
 
 

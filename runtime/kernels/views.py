@@ -6,10 +6,6 @@ from runtime.kernels._common import into_each
 aten = ops.aten
 
 
-def view_as(self, other):
-    return aten.view.default(self, other.shape)
-
-
 def type_as(self, other):
     return aten.to.dtype_layout(self, dtype=other.dtype, layout=other.layout, device=other.device)
 
