@@ -93,10 +93,24 @@ def trace_dispatch(file=None):
     return trace(file)
 
 
+def save(obj, f, *args, **kwargs):
+    """Save an object to a file in PyTorch's format; see `runtime.serialization.save`."""
+    from runtime.serialization import save as save_object
+
+    save_object(obj, f, *args, **kwargs)
+
+
+def load(f, *args, **kwargs):
+    """Load an object from a file that `save`, PyTorch's or ours, wrote; see `runtime.serialization.load`."""
+    from runtime.serialization import load as load_object
+
+    return load_object(f, *args, **kwargs)
+
+
 # Submodules that are imported when they are first asked for.
 _SUBMODULES = (
-    "amp", "autograd", "compat", "cuda", "fft", "library", "linalg", "masked", "modes", "nn", "optim", "overrides", "signal", "special",
-    "subclasses", "testing", "types", "utils",
+    "amp", "autograd", "compat", "cuda", "fft", "library", "linalg", "masked", "modes", "nn", "optim", "overrides", "serialization", "signal",
+    "special", "storage", "subclasses", "testing", "types", "utils",
 )  # fmt: skip
 
 
@@ -124,8 +138,8 @@ __all__ = sorted(
         "DispatchKey", "DispatchKeySet", "Generator", "Library", "Size", "Tag", "Tensor", "TorchDispatchMode", "TypedKernel",
         "UntypedStorage", "as_tensor", "default_generator", "device", "dtype", "enable_grad", "explain", "fallthrough_kernel", "finfo",
         "from_dlpack", "from_numpy", "frombuffer", "get_default_dtype", "get_include", "get_num_threads", "iinfo", "inference_mode",
-        "is_grad_enabled", "is_inference_mode_enabled", "is_tensor", "layout", "manual_seed", "memory_format", "no_grad", "ops",
-        "register_array_type", "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_printoptions", "tensor", "trace_dispatch",
+        "is_grad_enabled", "is_inference_mode_enabled", "is_tensor", "layout", "load", "manual_seed", "memory_format", "no_grad", "ops",
+        "register_array_type", "save", "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_printoptions", "tensor", "trace_dispatch",
         *(name for name in _core.functions if "." not in name),
         *functional.__all__,
         *_core.dtype_names,

@@ -11,7 +11,7 @@ import pytest
 
 from runtime.torchgen.__main__ import main
 from runtime.torchgen.build import generate
-from runtime.torchgen.operators import NUMBERS_AS_TENSORS, EntryError, Sources, read_operators, read_tags
+from runtime.torchgen.operators import NUMBERS_AS_TENSORS, EntryError, Sources, python_kernels, read_operators, read_tags
 from runtime.torchgen.signatures import OWN_METHODS, public_functions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -635,3 +635,9 @@ def test_the_reference_has_every_overload_and_where_its_kernels_are(tables, oper
     page = (tables / "operators.md").read_text()
     assert all(f"`{f.native.func}`" in page for f in operators.values())
     assert "C: `rt_k_view`" in page and "Python: `isclose` of runtime/kernels/pointwise.py" in page and "made of `view`" in page
+
+
+def test_a_kernel_is_written_in_c_or_in_python_not_in_both():
+    in_c = {name for path in (ROOT / "kernels").rglob("*.c") for name in re.findall(r"\bRT_(?:SAME_)?KERNEL\((\w+)", path.read_text())}
+    assert in_c
+    assert not in_c & python_kernels(ROOT / "runtime" / "kernels").keys()

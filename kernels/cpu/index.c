@@ -318,6 +318,7 @@ typedef struct block_walk {
     int rank;
     int64_t shape[RT_MAX_DIM], steps[RT_MAX_DIM]; /* of the index's elements in `other`, in bytes */
     rt_copy copy;                                 /* of a block, in the walk's direction */
+    int64_t count, low, share;                    /* writing: blocks, the lowest offset, and bytes of a thread's share */
 } block_walk;
 
 /* The walk's position at one of its blocks. */
@@ -345,17 +346,45 @@ static void read_blocks(int64_t begin, int64_t end, void *ctx)
         rt_copy_run(&w->copy, (char *)p, w->own + w->offsets[i]);
 }
 
-/* In this thread alone: of several blocks for one place the last one stays. */
-static void write_blocks(const block_walk *w, int64_t count)
+/* Blocks [first, last) of the places that are written, in their order: of several blocks for one place the last one stays. */
+static void write_blocks(const block_walk *w, int64_t count, int64_t first, int64_t last)
 {
     int64_t at[RT_MAX_DIM] = {0};
     const char *p = w->other;
+    for (int64_t i = 0; i < count; i++, next_element(w->rank, w->shape, w->steps, at, &p))
+        if (w->offsets[i] >= first && w->offsets[i] < last)
+            rt_copy_run(&w->copy, w->own + w->offsets[i], p);
+}
+
+/* A share of the memory that is written: each thread looks at all indices and writes those that lie in its share, so none overtakes another. */
+static void write_share(int64_t begin, int64_t end, void *ctx)
+{
+    const block_walk *w = ctx;
+    write_blocks(w, w->count, w->low + begin * w->share, w->low + end * w->share);
+}
+
+static void write_all(block_walk *w, int64_t count)
+{
+    int64_t bytes = w->copy.numel * w->copy.itemsize, low = INT64_MAX, high = INT64_MIN;
     if (w->copy.ndim == 0 && w->rank == 1) {
         move_elements(w->own, w->offsets, count, w->other, w->steps[0], w->copy.itemsize, 0);
         return;
     }
-    for (int64_t i = 0; i < count; i++, next_element(w->rank, w->shape, w->steps, at, &p))
-        rt_copy_run(&w->copy, w->own + w->offsets[i], p);
+    if (bytes < 128 || count * bytes < 2 * RT_COPY_GRAIN) {
+        write_blocks(w, count, INT64_MIN, INT64_MAX);
+        return;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        low = w->offsets[i] < low ? w->offsets[i] : low;
+        high = w->offsets[i] > high ? w->offsets[i] : high;
+    }
+    int64_t shares = rt_get_num_threads();
+    w->count = count;
+    w->low = low;
+    w->share = (high - low) / shares + 1;
+    RT_BEGIN_LOOP_WITHOUT_GIL
+    rt_parallel_for(shares, 1, write_share, w);
+    RT_END_LOOP_WITHOUT_GIL
 }
 
 static void move(advanced *a, const int64_t *offsets, const RtTensor *self, char *other, const int64_t *other_strides, enum direction way)
@@ -403,7 +432,7 @@ static void move(advanced *a, const int64_t *offsets, const RtTensor *self, char
     }
     if (way == WRITE) {
         rt_copy_plan(&w.copy, kept, kept_sizes, kept_self, kept_other, (int)itemsize);
-        write_blocks(&w, a->count);
+        write_all(&w, a->count);
         return;
     }
     add_fn add = adder(self->dtype);

@@ -110,7 +110,12 @@ MODULES = {
     "torch.optim.sgd": ("runtime.optim.sgd",),
     "torch.utils._device": ("runtime.utils._device",),
     "torch.utils.backend_registration": ("runtime.utils.backend_registration",),
+    "torch._utils": ("runtime.serialization.rebuild",),
+    "torch.serialization": ("runtime.serialization",),
+    "torch.storage": ("runtime.storage",),
     "torch.utils.hooks": ("runtime.utils.hooks",),
+    "torch.utils.serialization": (),
+    "torch.utils.serialization.config": ("runtime.serialization.config",),
     "torch.nn.functional": ("runtime.nn.functional",),
     "torch.nn._reduction": ("runtime.nn._reduction",),
     "torch.signal": ("runtime.signal",),
@@ -146,6 +151,16 @@ NAMES = {
     "torch._C._ImperativeEngine": "runtime.autograd.variable:_ImperativeEngine",
     "torch.profiler.record_function": "runtime.autograd.profiler:record_function",
     "torch.Tensor": "runtime._core:Tensor",
+    **{
+        f"torch.{name}": f"runtime.storage:{name}"
+        for name in (
+            "TypedStorage", "DoubleStorage", "FloatStorage", "HalfStorage", "BFloat16Storage", "LongStorage", "IntStorage", "ShortStorage",
+            "CharStorage", "ByteStorage", "BoolStorage", "ComplexDoubleStorage", "ComplexFloatStorage", "QInt8Storage", "QInt32Storage",
+            "QUInt8Storage", "QUInt4x2Storage", "QUInt2x4Storage",
+        )
+    },
+    "torch._tensor._rebuild_from_type": "runtime.serialization.rebuild:_rebuild_from_type",
+    "torch._tensor._rebuild_from_type_v2": "runtime.serialization.rebuild:_rebuild_from_type_v2",
     "torch.ops": "runtime._core:ops",
     "torch._disable_dynamo": "runtime.compiler:disable",
     "torch._dynamo.disable": "runtime.compiler:disable",
@@ -246,7 +261,6 @@ PENDING_MODULES = {
     "torch.fx",
     "torch.jit",
     "torch.multiprocessing",
-    "torch.serialization",
     "torch.utils.data",
 }
 
@@ -265,7 +279,6 @@ PENDING_CLASSES = {
     "torch.fx.experimental.symbolic_shapes.GuardOnDataDependentSymNode",
     "torch.fx.experimental.symbolic_shapes.ShapeEnv",
     "torch.multiprocessing.reductions.StorageWeakRef",
-    "torch.serialization.safe_globals",
     "torch.testing.FileCheck",
     "torch.utils.data.DataLoader",
 }
@@ -330,9 +343,7 @@ PENDING_FUNCTIONS = {
     "torch.jit.script",
     "torch.library.triton_op",
     "torch.library.wrap_triton",
-    "torch.load",
     "torch.nn.attention.flex_attention.flex_attention",
-    "torch.save",
     "torch.testing._internal.common_modules.modules",
     "torch.testing._internal.common_utils.compare_equal_outs_and_grads",
     "torch.testing._internal.common_utils.outs_and_grads",

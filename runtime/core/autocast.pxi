@@ -356,7 +356,8 @@ def set_autocast_cache_enabled(bint enabled):
 # ----------------------------------------------------------------------------------------------------------------- regions
 
 cdef inline bint is_lower_dtype(object element) noexcept:
-    return RT_TYPE(<void *>element) == rt_DtypeType and ((<RtDtype *><void *>element).code == RT_BFLOAT16 or (<RtDtype *><void *>element).code == RT_FLOAT16)
+    cdef RtDtype *t = <RtDtype *><void *>element
+    return RT_TYPE(<void *>element) == rt_DtypeType and (t.code == RT_BFLOAT16 or t.code == RT_FLOAT16)
 
 
 cdef class _AutocastRegion:

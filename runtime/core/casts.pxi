@@ -56,7 +56,11 @@ cdef bint names_dtype(object value) noexcept:
 cdef object tensor_to(object self, tuple args, dict kwargs):
     """`Tensor.to`: the first argument says by its type which signature is meant."""
     cdef dict given = {}
-    values = args
+    if len(args) == 1 and not kwargs:
+        if RT_TYPE(<void *>args[0]) == rt_DtypeType:
+            return call_to(self, None, args[0], False, False, None)
+        if RT_TYPE(<void *>args[0]) == rt_DeviceType:
+            return call_to(self, args[0], None, False, False, None)
     if args and rt_is_tensor(<PyObject *>args[0]) or "tensor" in kwargs:
         names = ("tensor", "non_blocking", "copy")
     elif args and names_dtype(args[0]):

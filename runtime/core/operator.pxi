@@ -86,18 +86,6 @@ cdef bint backend_of_autograd(int autograd, int key) noexcept:
     return False
 
 
-cdef int autograd_key_of_backend(int key) noexcept:
-    """The autograd key whose slot depends on a backend key; 0 for keys that are no backend's."""
-    cdef int f = rt_functionality_of(key)
-    if f == K_NestedTensor:
-        return K_AutogradNestedTensor
-    if f == K_Dense and rt_backend_of(key) >= 0:
-        return rt_runtime_key(K_AutogradFunctionality, rt_backend_of(key))
-    if key != K_Undefined and key < K_StartOfAliasKeys and in_alias(key, K_CompositeExplicitAutograd):
-        return K_AutogradOther
-    return 0
-
-
 cdef struct Registered:
     PyObject *at[160]     # enum value -> Kernel (borrowed) or NULL
     int keys[160]         # the enum values with a kernel

@@ -111,6 +111,18 @@ def index_reduce_backward(grad, x, dim, index, source, reduce, include_self, res
     return (parts[0] if include_self else parts[0].index_fill(dim, index, 0)), parts[1]
 
 
+def scatter_reduce_tangent(x, x_t, dim, index, src, src_t, reduce, include_self, result):
+    """The tangent of ``scatter_reduce``: each element's gradient says how much of its tangent the result has."""
+    of_x, of_src = scatter_reduce_backward(aten.ones_like.default(result), x, dim, index, src, reduce, include_self, result)
+    return (of_x * x_t).scatter_add(dim, index, of_src * src_t)
+
+
+def index_reduce_tangent(x, x_t, dim, index, source, source_t, reduce, include_self, result):
+    """As `scatter_reduce_tangent`, of ``index_reduce``."""
+    of_x, of_source = index_reduce_backward(aten.ones_like.default(result), x, dim, index, source, reduce, include_self, result)
+    return (of_x * x_t).index_add(dim, index, of_source * source_t)
+
+
 def _reduced(grad, x, src, reduce, include_self, result, *, read, add, again):
     """Gradients of a reduction of sources into places of a tensor, as if the tensor took part.
 

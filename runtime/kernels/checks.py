@@ -84,10 +84,6 @@ def _assert_tensor_metadata(a, size=None, stride=None, dtype=None, *, device=Non
     check("layout", layout, a.layout)
 
 
-def lift(self):
-    return self
-
-
 # ---- for tests of dispatch
 
 

@@ -133,9 +133,3 @@ def empty_permuted(size, physical_layout, *, dtype=None, layout=None, device=Non
         strides[dim] = step
         step *= size[dim]
     return aten.empty_strided.default(size, strides, dtype=dtype, layout=layout, device=device, pin_memory=pin_memory)
-
-
-def new_empty_strided(self, size, stride, *, dtype=None, layout=None, device=None, pin_memory=None):
-    return aten.empty_strided.default(
-        size, stride, dtype=dtype or self.dtype, layout=layout or self.layout, device=device or self.device, pin_memory=pin_memory
-    )

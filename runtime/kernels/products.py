@@ -107,12 +107,6 @@ def inner(self, other):
     return aten.tensordot.default(self, other, [-1], [-1])
 
 
-def vdot(self, other):
-    if not self.dtype.is_complex:
-        return aten.dot.default(self, other)
-    return aten.dot.default(aten.conj_physical.default(self), other)
-
-
 def linalg_vecdot(x, y, *, dim=-1):
     if not all(t.dtype.is_floating_point or t.dtype.is_complex for t in (x, y)):
         odd = x if not (x.dtype.is_floating_point or x.dtype.is_complex) else y
