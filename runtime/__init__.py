@@ -109,8 +109,8 @@ def load(f, *args, **kwargs):
 
 # Submodules that are imported when they are first asked for.
 _SUBMODULES = (
-    "amp", "autograd", "compat", "cuda", "fft", "library", "linalg", "masked", "modes", "nn", "optim", "overrides", "serialization", "signal",
-    "special", "storage", "subclasses", "testing", "types", "utils",
+    "amp", "autograd", "compat", "cuda", "fft", "library", "linalg", "masked", "modes", "multiprocessing", "nn", "optim", "overrides",
+    "serialization", "signal", "special", "storage", "subclasses", "testing", "types", "utils",
 )  # fmt: skip
 
 

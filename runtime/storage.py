@@ -117,6 +117,11 @@ class TypedStorage:
         """Whether other processes share the memory."""
         return self._untyped_storage.is_shared()
 
+    def share_memory_(self):
+        """Move the memory to where other processes can share it. Returns the storage."""
+        self._untyped_storage.share_memory_()
+        return self
+
     def resizable(self):
         """Whether `resize_` may change the size."""
         return self._untyped_storage.resizable()

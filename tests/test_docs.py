@@ -52,6 +52,8 @@ def test_the_examples_of_a_document_run(document):
         "runtime.tools.flop_counter",
         "runtime.tools.memory_tracker",
         "runtime.tools.nan_detector",
+        "runtime.utils.data.collate",
+        "runtime.utils.data.dataloader",
     ],
 )
 def test_the_examples_of_a_module_run(module):

@@ -110,6 +110,19 @@ MODULES = {
     "torch.optim.sgd": ("runtime.optim.sgd",),
     "torch.utils._device": ("runtime.utils._device",),
     "torch.utils.backend_registration": ("runtime.utils.backend_registration",),
+    "torch.multiprocessing": ("runtime.multiprocessing",),
+    "torch.multiprocessing.pool": ("multiprocessing.pool",),
+    "torch.multiprocessing.queue": ("multiprocessing.queues",),
+    "torch.multiprocessing.reductions": ("runtime.multiprocessing.reductions",),
+    "torch.multiprocessing.spawn": ("runtime.multiprocessing.spawn",),
+    "torch.utils.data": ("runtime.utils.data",),
+    "torch.utils.data._utils.collate": ("runtime.utils.data.collate",),
+    "torch.utils.data._utils.fetch": ("runtime.utils.data.fetch",),
+    "torch.utils.data._utils.worker": ("runtime.utils.data.worker",),
+    "torch.utils.data.dataloader": ("runtime.utils.data.dataloader",),
+    "torch.utils.data.dataset": ("runtime.utils.data.dataset",),
+    "torch.utils.data.distributed": ("runtime.utils.data.distributed",),
+    "torch.utils.data.sampler": ("runtime.utils.data.sampler",),
     "torch._utils": ("runtime.serialization.rebuild",),
     "torch.serialization": ("runtime.serialization",),
     "torch.storage": ("runtime.storage",),
@@ -136,6 +149,9 @@ MODULES = {
 }
 
 NAMES = {
+    "torch._utils.ExceptionWrapper": "runtime.utils.exceptions:ExceptionWrapper",
+    "torch._utils.KeyErrorMessage": "runtime.utils.exceptions:KeyErrorMessage",
+    "torch.multiprocessing.spawn": "runtime.multiprocessing.spawn:spawn",
     "torch.autograd.Variable": "runtime.autograd.variable:Variable",
     "torch.autograd.gradcheck": "runtime.autograd.gradchecks:gradcheck",
     "torch.autograd.gradgradcheck": "runtime.autograd.gradchecks:gradgradcheck",
@@ -260,8 +276,6 @@ PENDING_MODULES = {
     "torch.func",
     "torch.fx",
     "torch.jit",
-    "torch.multiprocessing",
-    "torch.utils.data",
 }
 
 PENDING_CLASSES = {
@@ -278,9 +292,9 @@ PENDING_CLASSES = {
     "torch._subclasses.fake_tensor.FakeTensorMode",
     "torch.fx.experimental.symbolic_shapes.GuardOnDataDependentSymNode",
     "torch.fx.experimental.symbolic_shapes.ShapeEnv",
-    "torch.multiprocessing.reductions.StorageWeakRef",
     "torch.testing.FileCheck",
-    "torch.utils.data.DataLoader",
+    "torch.utils.data.IterDataPipe",
+    "torch.utils.data.MapDataPipe",
 }
 
 PENDING_FUNCTIONS = {

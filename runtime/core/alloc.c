@@ -223,10 +223,14 @@ rt_storage *rt_storage_foreign(void *data, int64_t nbytes, PyObject *owner, int 
     return s;
 }
 
+void (*rt_storage_dies)(rt_storage *s);
+
 void rt_storage_decref(rt_storage *s)
 {
     if (--s->refcount > 0)
         return;
+    if (RT_UNLIKELY(s->flags & RT_STORAGE_WATCHED))
+        rt_storage_dies(s);
     if (s->free != NULL)
         s->free(s->data);
     PyObject *owner = s->owner;

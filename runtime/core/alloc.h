@@ -38,6 +38,10 @@ void rt_tensor_track(RtTensor *t);
 
 void rt_version_decref(rt_version *v);
 
+/* A storage with this flag is reported to `rt_storage_dies` when it dies: weak references have asked for it. */
+enum { RT_STORAGE_WATCHED = 16 };
+extern void (*rt_storage_dies)(rt_storage *s);
+
 /* A storage around memory that `owner` keeps alive (a new reference is taken). */
 rt_storage *rt_storage_foreign(void *data, int64_t nbytes, PyObject *owner, int device_type, int device_index, uint32_t flags);
 

@@ -1,8 +1,8 @@
 # Copies and pickles of tensors: what `copy.deepcopy` and `pickle` call, subclasses and wrappers included.
 
 
-def _rebuild_tensor(UntypedStorage storage not None, dtype element, int64_t offset, tuple sizes, tuple strides, bint requires_grad,
-                    lazy_bits=0):
+def _rebuild_tensor(UntypedStorage storage not None, dtype element not None, int64_t offset, tuple sizes not None, tuple strides not None,
+                    bint requires_grad, int lazy_bits=0):
     """A tensor on a storage: what pickles call.
 
     Parameters
@@ -23,7 +23,7 @@ def _rebuild_tensor(UntypedStorage storage not None, dtype element, int64_t offs
     cdef int64_t c_sizes[64]
     cdef int64_t c_strides[64]
     cdef int64_t nbytes
-    cdef int i, n = len(sizes)
+    cdef Py_ssize_t i, n = len(sizes)
     cdef RtTensor *t
     if n != len(strides) or n > RT_MAX_DIM or offset < 0 or not rt_itemsize[element.code]:
         raise ValueError("sizes, strides and offset do not describe a tensor")
@@ -32,6 +32,8 @@ def _rebuild_tensor(UntypedStorage storage not None, dtype element, int64_t offs
         c_strides[i] = strides[i]
         if c_sizes[i] < 0 or c_strides[i] < 0:
             raise ValueError("sizes, strides and offset do not describe a tensor")
+    if lazy_bits & ~3 or (lazy_bits & 1 and dtype_kind(element.code) != KIND_COMPLEX):
+        raise ValueError(f"lazy_bits={lazy_bits} do not fit a tensor of {element}")
     if rt_check_sizes(n, c_sizes) < 0:
         raise_current()
     nbytes = rt_storage_bytes(n, c_sizes, c_strides, offset, rt_itemsize[element.code])
@@ -48,26 +50,112 @@ def _rebuild_tensor(UntypedStorage storage not None, dtype element, int64_t offs
     return result
 
 
+def _rebuild_wrapper(kind, element, sizes, strides, offset, layout, device, requires_grad):
+    """A tensor of a wrapper class, without what it wraps: that is in its attributes."""
+    return Tensor._make_wrapper_subclass(kind, sizes, strides=strides, storage_offset=offset, dtype=element, layout=layout, device=device,
+                                         requires_grad=requires_grad)
+
+
 def _rebuild_from_type(rebuild, kind, args, state):
-    """A tensor of a subclass with its attributes: what pickles call."""
+    """A tensor of a subclass with its attributes: what pickles call.
+
+    Parameters
+    ----------
+    rebuild : callable
+        Makes the tensor from `args`.
+    kind : type
+        The class.
+    args : tuple
+    state : object
+        For the class's `__setstate__`; without one the attributes as a dict, or a pair of dicts, the second for slots.
+    """
     result = rebuild(*args)
+    if not rt_is_tensor(<PyObject *>result):
+        raise TypeError(f"a pickled tensor is rebuilt by {rebuild}, which made a {class_name(result)}")
     if type(result) is not kind:
         result = as_subclass(result, kind)
-    if state:
-        result.__dict__.update(state)
+    if hasattr(kind, "__setstate__"):
+        result.__setstate__(state)
+    else:
+        set_attributes(result, state)
     return result
+
+
+def _set_attributes(obj, state):
+    """Set the attributes that a pickle says an object has; returns the object."""
+    set_attributes(obj, state)
+    return obj
+
+
+cdef int set_attributes(object obj, object state) except -1:
+    parts = state if type(state) is tuple else (state, None)
+    if len(parts) != 2:
+        raise RuntimeError(f"Invalid serialized state: {state}")
+    for part in parts:
+        if part is not None:
+            for name, value in part.items():
+                setattr(obj, name, value)
+    return 0
 
 
 cdef object reduce_tensor(object self):
     cdef RtTensor *t = RT_TENSOR(<void *>self)
-    if t.storage == NULL:
-        raise NotImplementedError(f"Cannot access storage of {class_name(self)}")
-    lazy_bits = has_key(t, RT_KEY_Conjugate) | has_key(t, RT_KEY_Negative) << 1
-    args = (self.untyped_storage(), self.dtype, t.offset, tuple(self.shape), self.stride(), self.requires_grad, lazy_bits)
-    state = dict(<object>t.dict) if rt_has_dict(t) else None
-    if type(self) is Tensor and not state:
-        return _rebuild_tensor, args
-    return _rebuild_from_type, (_rebuild_tensor, type(self), args, state)
+    cdef bint plain = type(self) is Tensor
+    if tensor_hooks(self):
+        from runtime.utils.hooks import warn_if_has_hooks
+        warn_if_has_hooks(self)
+    if not plain and has_key(t, RT_KEY_Python) and (t.storage == NULL or t.storage.data == NULL):
+        rebuild = _rebuild_wrapper
+        args = (type(self), self.dtype, tuple(self.size()), self.stride(), self.storage_offset(), self.layout, self.device, self.requires_grad)
+    else:
+        if t.storage == NULL:
+            raise NotImplementedError(f"Cannot access storage of {class_name(self)}")
+        lazy_bits = has_key(t, RT_KEY_Conjugate) | has_key(t, RT_KEY_Negative) << 1
+        rebuild = _rebuild_tensor
+        args = (self.untyped_storage(), self.dtype, t.offset, tuple(self.shape), self.stride(), self.requires_grad, lazy_bits)
+    state = None if plain and not rt_has_dict(t) else self.__getstate__()
+    if plain and not state:
+        return rebuild, args
+    return _rebuild_from_type, (rebuild, type(self), args, state)
+
+
+# From protocol 5 on a storage goes into a pickle as a buffer, which need not be copied at all: see `pickle`'s out-of-band buffers.
+
+cdef object reduce_storage(UntypedStorage self, int protocol):
+    cdef int64_t n = self.s.nbytes, one = 1
+    if self.s.device_type == DEVICE_META:
+        return _rebuild_storage, (n, "meta")
+    if protocol < 5 or n == 0:
+        return _rebuild_storage, (bytes(self), "cpu")
+    from pickle import PickleBuffer
+    storage_data(self.s)
+    contents = tensor_on(self.s, 0, 1, &n, &one, 0)
+    return _storage_over, (PickleBuffer(array_over(RT_TENSOR(<void *>contents), True)),)
+
+
+def _storage_over(buffer):
+    """A storage on the memory of an object with the buffer protocol: what pickles call.
+
+    The memory is shared. It is copied only where elements would not be aligned.
+    """
+    cdef uint32_t flags = 0
+    cdef char *data
+    view = memoryview(buffer)
+    if not view.c_contiguous:
+        raise ValueError("a storage needs a contiguous buffer")
+    if view.nbytes == 0:
+        return UntypedStorage(0)
+    data = <char *>buffer_address(view)
+    if <uintptr_t>data % 16:
+        copy = UntypedStorage(view.nbytes)
+        memcpy((<UntypedStorage>copy).s.data, data, view.nbytes)
+        return copy
+    if view.readonly:
+        warn_read_only("buffer")
+        flags = RT_STORAGE_READONLY
+    elif type(buffer) is bytearray:
+        flags = RT_STORAGE_RESIZABLE  # the pickle's own copy, which nobody else holds; resizing leaves it
+    return new_storage_object(rt_storage_foreign(data, view.nbytes, <PyObject *>view, DEVICE_CPU, -1, flags))
 
 
 cdef object deepcopy_tensor(object self, dict memo):
@@ -78,7 +166,17 @@ cdef object deepcopy_tensor(object self, dict memo):
                            "see https://github.com/pytorch/pytorch/pull/103001")
     if id(self) in memo:
         return memo[id(self)]
+    cdef bint recorded = not rt_tls_state.no_grad
+    rt_tls_state.no_grad = True
+    try:
+        return deepcopy_of_leaf(self, memo)
+    finally:
+        rt_tls_state.no_grad = not recorded
+
+
+cdef object deepcopy_of_leaf(object self, dict memo):
     from copy import deepcopy
+    cdef RtTensor *t = RT_TENSOR(<void *>self)
     cdef bint plain = type(self) is Tensor
     if t.storage == NULL or (t.storage.data == NULL and t.device_type != DEVICE_META and not (plain and t.storage.nbytes == 0)):
         result = self.clone()  # a wrapper subclass: only its handler knows what is inside
@@ -87,6 +185,8 @@ cdef object deepcopy_tensor(object self, dict memo):
                                "implement clone() and for which cloning returns another instance of the same subclass. You should either "
                                "properly implement clone() for your subclass or override __deepcopy__() if it is intended behavior for "
                                "clone() to return an instance of a different type.")
+        if self.requires_grad:
+            result.requires_grad_()
     else:
         storage = self.untyped_storage().__deepcopy__(memo)
         result = _rebuild_tensor(storage, self.dtype, t.offset, tuple(self.shape), self.stride(), False)

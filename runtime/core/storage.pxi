@@ -53,7 +53,7 @@ cdef class UntypedStorage:
         where = as_device(device)
         values = None
         if not hasattr(size, "__index__"):
-            values = bytes([x & 0xFF for x in size])
+            values = size if type(size) is bytes else bytes([x & 0xFF for x in size])
             nbytes = len(values)
         else:
             nbytes = size
@@ -118,11 +118,25 @@ cdef class UntypedStorage:
 
     @property
     def filename(self):
-        return None
+        """The path of the file that the memory is mapped from, or None."""
+        shared = _shared_memory(self)
+        return None if shared is None else shared[2]
 
     def is_shared(self):
         """Whether the memory is shared between processes."""
-        return False
+        return memory_of(self.s) is not None
+
+    def share_memory_(self):
+        """Move the memory to where other processes can share it; see `runtime.multiprocessing`. Returns the storage."""
+        from runtime.multiprocessing.memory import share
+        share(self)
+        return self
+
+    @classmethod
+    def _new_shared(cls, size, *, device="cpu"):
+        """A new storage of a size in bytes; on the CPU in shared memory."""
+        cdef UntypedStorage made = cls(size, device=device)
+        return made.share_memory_() if made.s.device_type == DEVICE_CPU else made
 
     def is_pinned(self, device="cuda"):
         return False
@@ -227,10 +241,8 @@ cdef class UntypedStorage:
             memo[key] = self.clone()
         return memo[key]
 
-    def __reduce__(self):
-        if self.s.device_type == DEVICE_META:
-            return _rebuild_storage, (self.s.nbytes, "meta")
-        return _rebuild_storage, (bytes(self), "cpu")
+    def __reduce_ex__(self, protocol):
+        return reduce_storage(self, protocol)
 
     def __repr__(self):
         where = f"[torch.storage.UntypedStorage(device={self.device}) of size {self.s.nbytes}]"

@@ -628,8 +628,13 @@ cdef class Tensor(TensorBase):
         return False
 
     def is_shared(self):
-        """Whether the memory is shared with other processes: never."""
-        return False
+        """Whether the memory is shared with other processes."""
+        return self.untyped_storage().is_shared()
+
+    def share_memory_(self):
+        """Move the storage to memory that other processes can share; see `runtime.multiprocessing`. Returns the tensor."""
+        self.untyped_storage().share_memory_()
+        return self
 
     def to_dense(self, dtype=None, *, masked_grad=None):
         """The tensor itself: all are dense."""

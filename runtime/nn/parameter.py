@@ -1,7 +1,7 @@
 """Parameters and buffers: tensors that a module registers when they are assigned to its attributes."""
 
 import runtime
-from runtime._core import Tensor, _disabled_torch_function_impl
+from runtime._core import Tensor, _disabled_torch_function_impl, _set_attributes
 
 __all__ = ["Buffer", "Parameter"]
 
@@ -57,16 +57,13 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
         return "Parameter containing:\n" + super().__repr__()
 
     def __reduce_ex__(self, protocol):
-        return _rebuilt_parameter, (type(self), self.data, self.requires_grad, self.__dict__ or None)
+        return _rebuilt_parameter, (type(self), self.data, self.requires_grad, self.__getstate__() or None)
 
     __torch_function__ = _disabled_torch_function_impl
 
 
 def _rebuilt_parameter(cls, data, requires_grad, attributes):
-    parameter = cls(data, requires_grad)
-    if attributes:
-        parameter.__dict__.update(attributes)
-    return parameter
+    return _set_attributes(cls(data, requires_grad), attributes)
 
 
 class _BufferMeta(type(Tensor)):

@@ -6,7 +6,6 @@ them up in a module `torch`. `custom_pickler` makes the same of a pickler that t
 
 import copyreg
 import pickle
-import warnings
 from collections import OrderedDict
 from types import BuiltinFunctionType, FunctionType
 
@@ -17,20 +16,11 @@ from runtime.nn.parameter import Parameter
 from runtime.serialization import rebuild
 from runtime.serialization.names import torch_name
 from runtime.storage import LEGACY, TypedStorage, storage_name
+from runtime.utils.hooks import warn_if_has_hooks
 
 __all__ = ["Pickler", "StorageTable", "custom_pickler", "reduced"]
 
 _UNTYPED_DTYPES = frozenset(_core.dtype_names.values()) - {cls.dtype for cls in LEGACY.values()}
-
-
-def _warn_of_hooks(tensor):
-    for hook in (tensor._backward_hooks or {}).values():
-        if not hasattr(hook, "__torch_unserializable__"):
-            warnings.warn(
-                f"backward hook {hook!r} on tensor will not be serialized.  If this is expected, you can decorate the function with "
-                "@torch.utils.hooks.unserializable_hook to suppress this warning",
-                stacklevel=2,
-            )
 
 
 def _is_wrapper(tensor):
@@ -45,7 +35,7 @@ def _is_wrapper(tensor):
 
 def _plain(tensor):
     """How a tensor is rebuilt, apart from its class and attributes."""
-    _warn_of_hooks(tensor)
+    warn_if_has_hooks(tensor)
     size, stride, requires_grad = tuple(tensor.shape), tensor.stride(), tensor.requires_grad
     if tensor.device.type == "meta" and type(tensor).__torch_dispatch__ is Tensor.__torch_dispatch__:
         return rebuild._rebuild_meta_tensor_no_storage, (tensor.dtype, size, stride, requires_grad)
@@ -74,7 +64,7 @@ def _as_in_files(value):
         bits = bits[0] if bits else 0
         metadata = {name: True for name, bit in (("conj", 1), ("neg", 2)) if bits & bit}
         return (*_call(storage, dtype, offset, size, stride, requires_grad, metadata), *value[2:])
-    if value[0] is getattr(_core, "_rebuild_wrapper", rebuild):
+    if value[0] is _core._rebuild_wrapper:
         return (rebuild._rebuild_wrapper_subclass, *value[1:])
     if value[0] is _core._rebuild_from_type:
         inner, kind, args, state = value[1]

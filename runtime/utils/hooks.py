@@ -10,7 +10,7 @@ from collections import OrderedDict
 
 from runtime._core import Tensor, is_grad_enabled
 
-__all__ = ["BackwardHook", "RemovableHandle", "unserializable_hook"]
+__all__ = ["BackwardHook", "RemovableHandle", "unserializable_hook", "warn_if_has_hooks"]
 
 
 class RemovableHandle:
@@ -87,6 +87,17 @@ def unserializable_hook(f):
     """Mark a tensor hook as one that is dropped silently when the tensor is pickled."""
     f.__torch_unserializable__ = True
     return f
+
+
+def warn_if_has_hooks(tensor):
+    """Warn about the tensor's hooks that a pickle of it will not have."""
+    for hook in (tensor._backward_hooks or {}).values():
+        if not hasattr(hook, "__torch_unserializable__"):
+            warnings.warn(
+                f"backward hook {hook!r} on tensor will not be serialized.  If this is expected, you can decorate the function with "
+                "@torch.utils.hooks.unserializable_hook to suppress this warning",
+                stacklevel=2,
+            )
 
 
 def _spread(indices, values, size):

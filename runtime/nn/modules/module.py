@@ -502,8 +502,8 @@ class Module(Hooks, StateDicts):
         return self._apply(convert)
 
     def share_memory(self):
-        """Give the module back: tensors are not shared between processes."""
-        return self
+        """Move parameters and buffers to memory that other processes can share; see `runtime.multiprocessing`."""
+        return self._apply(lambda t: t.share_memory_())
 
     # ---- training
 
