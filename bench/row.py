@@ -1,6 +1,7 @@
 """What a benchmark is: a row with statements for this package, PyTorch and NumPy, and the goals that it is held against.
 
-`bench/core.py`, `bench/extension.py`, `bench/autograd.py` and `bench/operators.py` are lists of rows; `bench/run.py` measures them.
+`bench/core.py`, `bench/extension.py`, `bench/autograd.py`, `bench/interop.py` and `bench/operators.py` are lists of rows; `bench/run.py`
+measures them.
 """
 
 import contextlib

@@ -11,13 +11,13 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench import autograd, core, extension, operators
+from bench import autograd, core, extension, interop, operators
 from bench.row import Skip
 from bench.threads import set_threads
 from runtime import __version__, _core
 from runtime.benchmark import measure, pretty, worlds
 
-ROWS = [*core.ROWS, *extension.ROWS, *autograd.ROWS, *operators.ROWS]
+ROWS = [*core.ROWS, *extension.ROWS, *autograd.ROWS, *interop.ROWS, *operators.ROWS]
 
 
 def run(console, only="", quick=False, json_file=None, rows=None):

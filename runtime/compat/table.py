@@ -46,6 +46,7 @@ MODULES = {
     "torch.testing._internal.subclasses": ("runtime.testing.subclasses",),
     "torch.testing._internal.custom_tensor": ("runtime.testing.custom_tensor",),
     "torch.testing._internal.common_subclass": ("runtime.testing.common_subclass",),
+    "torch.utils.dlpack": ("runtime.utils.dlpack",),
     "torch.utils._debug_mode": ("runtime.tools.debug_mode",),
     "torch.utils._dtype_abbrs": ("runtime.tools.naming",),
     "torch.utils.flop_counter": ("runtime.tools.flop_counter",),

@@ -249,7 +249,7 @@ int rt_storage_resize(rt_storage *s, int64_t nbytes)
         return -1;
     }
     if (s->lent > 0) {
-        PyErr_SetString(PyExc_RuntimeError, "Trying to resize storage that a running kernel works on");
+        PyErr_SetString(PyExc_RuntimeError, "Trying to resize storage whose memory is lent to an array, a buffer or a running kernel");
         return -1;
     }
     if (s->device_type != RT_DEVICE_CPU || (s->data == NULL && s->nbytes > 0)) {

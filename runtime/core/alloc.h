@@ -59,7 +59,7 @@ PyObject *rt_load_element(const char *p, int dtype);
 int rt_store_element(char *p, int dtype, PyObject *number);
 
 /* DLPack capsules, both ways. (dlpack.c) */
-PyObject *rt_to_dlpack(PyObject *tensor, int versioned);
+PyObject *rt_to_dlpack(PyObject *tensor, int versioned, int copied);
 PyObject *rt_from_dlpack(PyObject *capsule);
 
 /* torch.Size: the tuple subclass of shapes. (size.c) */

@@ -130,7 +130,7 @@ cdef object reduce_storage(UntypedStorage self, int protocol):
     from pickle import PickleBuffer
     storage_data(self.s)
     contents = tensor_on(self.s, 0, 1, &n, &one, 0)
-    return _storage_over, (PickleBuffer(array_over(RT_TENSOR(<void *>contents), True)),)
+    return _storage_over, (PickleBuffer(array_over(RT_TENSOR(<void *>contents), True, False)),)
 
 
 def _storage_over(buffer):

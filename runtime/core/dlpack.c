@@ -30,7 +30,7 @@ typedef struct dl_managed_versioned {
     dl_tensor tensor;
 } dl_managed_versioned;
 
-enum { DL_CPU = 1, DL_READ_ONLY = 1, DL_MAJOR = 1, DL_MINOR = 0 };
+enum { DL_CPU = 1, DL_READ_ONLY = 1, DL_IS_COPIED = 2, DL_MAJOR = 1, DL_MINOR = 0 };
 enum { DL_INT, DL_UINT, DL_FLOAT, DL_BFLOAT = 4, DL_COMPLEX, DL_BOOL, DL_E4M3FN = 10, DL_E4M3FNUZ, DL_E5M2, DL_E5M2FNUZ, DL_E8M0FNU };
 
 static const struct { uint8_t dtype, code, bits; } dtypes[] = {
@@ -86,7 +86,8 @@ static void destroy_capsule(PyObject *capsule)
     }
 }
 
-PyObject *rt_to_dlpack(PyObject *tensor, int versioned)
+/* `copied`: the tensor is a copy that was made for the consumer, which may write to it. */
+PyObject *rt_to_dlpack(PyObject *tensor, int versioned, int copied)
 {
     RtTensor *t = RT_TENSOR(tensor);
     int i = 0;
@@ -123,7 +124,7 @@ PyObject *rt_to_dlpack(PyObject *tensor, int versioned)
         e->managed.versioned.version.minor = DL_MINOR;
         e->managed.versioned.context = e;
         e->managed.versioned.deleter = delete_versioned;
-        e->managed.versioned.flags = t->storage->flags & RT_STORAGE_READONLY ? DL_READ_ONLY : 0;
+        e->managed.versioned.flags = (t->storage->flags & RT_STORAGE_READONLY ? DL_READ_ONLY : 0) | (copied ? DL_IS_COPIED : 0);
         capsule = PyCapsule_New(&e->managed.versioned, "dltensor_versioned", destroy_capsule);
     }
     else {
@@ -174,12 +175,25 @@ static int read_geometry(const dl_tensor *d, int64_t *strides, int *dtype)
         PyErr_Format(PyExc_BufferError, "a DLPack tensor with %d dimensions is not supported", d->ndim);
         return -1;
     }
+    if (d->ndim > 0 && d->shape == NULL) {
+        PyErr_SetString(PyExc_BufferError, "a DLPack tensor with dimensions has no shape");
+        return -1;
+    }
+    for (int j = 0; j < d->ndim; j++) {
+        if (d->shape[j] < 0) {
+            PyErr_Format(PyExc_BufferError, "a DLPack tensor has %lld elements in dimension %d", (long long)d->shape[j], j);
+            return -1;
+        }
+    }
     if (rt_check_sizes(d->ndim, d->shape) < 0)
         return -1;
     int64_t step = 1;
     for (int j = d->ndim - 1; j >= 0; j--) {
         strides[j] = d->strides != NULL ? d->strides[j] : step;
-        step *= d->shape[j] > 1 ? d->shape[j] : 1;
+        if (__builtin_mul_overflow(step, d->shape[j] > 1 ? d->shape[j] : 1, &step)) {
+            PyErr_SetString(PyExc_BufferError, "the strides of a DLPack tensor do not fit into 64 bits");
+            return -1;
+        }
         if (strides[j] < 0) {
             PyErr_SetString(PyExc_BufferError, "DLPack tensors with negative strides are not supported");
             return -1;
@@ -211,7 +225,11 @@ PyObject *rt_from_dlpack(PyObject *capsule)
     int64_t nbytes = rt_storage_bytes(d->ndim, d->shape, strides, 0, rt_itemsize[dtype]);
     if (nbytes < 0)
         return NULL;
-    char *data = (char *)d->data + d->byte_offset;
+    if (nbytes > 0 && d->data == NULL) {
+        PyErr_SetString(PyExc_BufferError, "a DLPack tensor with elements has no memory");
+        return NULL;
+    }
+    char *data = (char *)((uintptr_t)d->data + d->byte_offset);
     if (nbytes > 0 && (uintptr_t)data % (rt_itemsize[dtype] > 8 ? 8 : rt_itemsize[dtype]) != 0) {
         PyErr_SetString(PyExc_BufferError, "the DLPack tensor is not aligned to its element size");
         return NULL;

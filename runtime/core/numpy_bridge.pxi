@@ -1,4 +1,5 @@
 # NumPy arrays and DLPack: tensors on the memory of others, and arrays on the memory of tensors. Nothing is copied unless asked for.
+# What NumPy's own functions do with tensors stands in array_protocols.pxi.
 #
 # A tensor over an array holds the array (its storage's owner); an array over a tensor holds the storage, which may then no longer be
 # resized, so neither side can pull the memory away from the other.
@@ -21,6 +22,7 @@ cdef extern from "numpy/arrayobject.h":
 # By dtype code: NumPy's type number, -1 where NumPy has none.
 cdef int[46] numpy_types
 cdef dict codes_of_numpy_types = {}
+cdef int[24] codes_by_number   # the same for NumPy's built-in type numbers; -1: no dtype of ours
 cdef dict codes_of_ml_types = {}
 
 
@@ -28,6 +30,8 @@ cdef object fill_numpy_types():
     cdef int code
     for code in range(46):
         numpy_types[code] = -1
+    for code in range(24):
+        codes_by_number[code] = -1
     for code, number in ((0, cnp.NPY_UINT8), (1, cnp.NPY_INT8), (2, cnp.NPY_INT16), (3, cnp.NPY_INT32), (4, cnp.NPY_INT64),
                          (5, cnp.NPY_FLOAT16), (6, cnp.NPY_FLOAT32), (7, cnp.NPY_FLOAT64), (9, cnp.NPY_COMPLEX64),
                          (10, cnp.NPY_COMPLEX128), (CODE_BOOL, cnp.NPY_BOOL), (27, cnp.NPY_UINT16), (28, cnp.NPY_UINT32),
@@ -37,6 +41,8 @@ cdef object fill_numpy_types():
     # long and long long are distinct type numbers of the same size.
     codes_of_numpy_types[cnp.NPY_LONGLONG] = 4
     codes_of_numpy_types[cnp.NPY_ULONGLONG] = 29
+    for number, known in codes_of_numpy_types.items():
+        codes_by_number[<int>number] = known
 
 fill_numpy_types()
 
@@ -58,6 +64,14 @@ cdef int code_of_numpy_dtype(object np_dtype) except -1:
     return found
 
 
+cdef inline int code_of_array(object array) except -1:
+    """The code of an array's dtype."""
+    cdef int number = cnp.PyArray_TYPE(array)
+    if likely(0 <= number < 24 and codes_by_number[number] >= 0):
+        return codes_by_number[number]
+    return code_of_numpy_dtype(array.dtype)
+
+
 cdef int check_numpy_array(object array) except -1:
     """Refuse arrays that no tensor can describe."""
     cdef int i
@@ -67,7 +81,7 @@ cdef int check_numpy_array(object array) except -1:
     if not PyArray_ISNOTSWAPPED(<void *>array):
         raise ValueError("given numpy array has byte order different from the native byte order. Conversion between byte orders is "
                          "currently not supported.")
-    code_of_numpy_dtype(array.dtype)
+    code_of_array(array)
     itemsize = cnp.PyArray_ITEMSIZE(array)
     for i in range(cnp.PyArray_NDIM(array)):
         stride = cnp.PyArray_STRIDE(array, i)
@@ -121,6 +135,38 @@ def from_numpy(array):
     return lifted(tensor_over_array(array, RT_STORAGE_READONLY if read_only else 0))
 
 
+cdef bint fits_tensor(object array) noexcept:
+    """Whether a tensor can be laid over an array of a dtype that tensors have."""
+    cdef int i
+    cdef cnp.npy_intp itemsize = cnp.PyArray_ITEMSIZE(array)
+    if not PyArray_ISNOTSWAPPED(<void *>array) or not PyArray_ISALIGNED(<void *>array):
+        return False
+    for i in range(cnp.PyArray_NDIM(array)):
+        if cnp.PyArray_STRIDE(array, i) < 0 or cnp.PyArray_STRIDE(array, i) % itemsize:
+            return False
+    return True
+
+
+cdef object tensor_of_array(object array):
+    """A tensor on an array's memory, or on that of a copy where none can lie there: for operands and results, which nobody warns of.
+
+    Raises TypeError where no tensor has the array's dtype.
+    """
+    cdef bint read_only = not PyArray_ISWRITEABLE(<void *>array)
+    code_of_array(array)
+    if not fits_tensor(array):
+        array = array.astype(array.dtype.newbyteorder("="), order="C", subok=False)
+        read_only = False
+    return lifted(tensor_over_array(array, RT_STORAGE_READONLY if read_only else 0))
+
+
+def _of_array(array):
+    """A tensor on an array's memory, or on that of a copy where no tensor can lie there; nothing is said of read-only ones."""
+    if not cnp.PyArray_Check(array):
+        raise TypeError(f"expected np.ndarray (got {class_name(array)})")
+    return tensor_of_array(array)
+
+
 cdef object tensor_over_array(object array, uint32_t flags):
     cdef int64_t sizes[64]
     cdef int64_t strides[64]
@@ -129,7 +175,7 @@ cdef object tensor_over_array(object array, uint32_t flags):
     for i in range(n):
         sizes[i] = cnp.PyArray_DIM(array, i)
         strides[i] = cnp.PyArray_STRIDE(array, i) // itemsize
-    return tensor_over_memory(<char *>cnp.PyArray_DATA(array), array, code_of_numpy_dtype(array.dtype), n, sizes, strides, flags)
+    return tensor_over_memory(<char *>cnp.PyArray_DATA(array), array, code_of_array(array), n, sizes, strides, flags)
 
 
 @cython.final
@@ -144,16 +190,21 @@ cdef class _Loan:
             rt_storage_decref(self.s)
 
 
-cdef object array_over(RtTensor *t, bint internal):
-    """A NumPy array on the memory of a CPU tensor; an internal one has any dtype, and leaves the storage resizable once it is gone."""
+cdef int small_float_number(int code) except -2:
+    """The type number that ml_dtypes registered for bfloat16 or one of the float8 dtypes; -1 for other dtypes."""
+    return numpy_dtype(code).num if code in (15, 23, 24, 25, 26, 44) else -1
+
+
+cdef object array_over(RtTensor *t, bint internal, bint small_floats):
+    """A NumPy array on the memory of a CPU tensor; an internal one leaves the storage resizable once it is gone."""
     cdef cnp.npy_intp sizes[64]
     cdef cnp.npy_intp strides[64]
     cdef int i
     cdef int itemsize = rt_itemsize[t.dtype]
     cdef int number = numpy_types[t.dtype]
     cdef char *data
-    if number < 0 and internal and t.dtype in (15, 23, 24, 25, 26, 44):
-        number = numpy_dtype(t.dtype).num
+    if number < 0 and small_floats:
+        number = small_float_number(t.dtype)
     if number < 0:
         raise TypeError(f"Got unsupported ScalarType {scalar_type_name(t.dtype)}")
     data = NULL if t.numel == 0 else readable_data(t)
@@ -180,6 +231,17 @@ cdef object array_over(RtTensor *t, bint internal):
     return array
 
 
+cdef object tensor_as_array(object self, object dtype, object copy):
+    """What `__array__` answers, by NumPy 2's rules for `copy`. Other than `numpy()` it knows ml_dtypes' dtypes."""
+    array = shared_array(self, True)
+    if dtype is not None and array.dtype != dtype:
+        if copy is False:
+            raise ValueError(f"Unable to avoid copy while creating an array as requested: a tensor of {self.dtype} cannot be shared as an "
+                             f"array of {dtype}. Leave copy out, or give None, to allow the copy.")
+        return array.astype(dtype)
+    return array.copy() if copy else array
+
+
 cdef object tensor_to_numpy(object self, bint force):
     cdef RtTensor *t = RT_TENSOR(<void *>self)
     if has_key(t, K_Python) and goes_to_python(t):
@@ -190,7 +252,15 @@ cdef object tensor_to_numpy(object self, bint force):
             result = result.cpu()
         if t.keys & unusual_bits:
             result = result.clone()
-        return array_over(RT_TENSOR(<void *>result), False)
+        return array_over(RT_TENSOR(<void *>result), False, False)
+    return shared_array(self, False)
+
+
+cdef object shared_array(object self, bint small_floats):
+    """A tensor's memory as a user's array; `small_floats` allows ml_dtypes' dtypes, which PyTorch refuses."""
+    cdef RtTensor *t = RT_TENSOR(<void *>self)
+    if has_key(t, K_Python) and goes_to_python(t):
+        raise RuntimeError(".numpy() is not supported for tensor subclasses.")
     if t.device_type != DEVICE_CPU:
         raise TypeError(f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory "
                         "first.")
@@ -205,7 +275,7 @@ cdef object tensor_to_numpy(object self, bint force):
     if unlikely(rt_tls_state.included & ~rt_tls_state.excluded & watching_bits):
         self = detached(self)
         t = RT_TENSOR(<void *>self)
-    return array_over(t, False)
+    return array_over(t, False, small_floats)
 
 
 def _numpy_view(Tensor tensor not None):
@@ -216,7 +286,7 @@ def _numpy_view(Tensor tensor not None):
     cdef RtTensor *t = RT_TENSOR(<void *>tensor)
     if t.device_type != DEVICE_CPU:
         raise NotImplementedError(f"this kernel reads the elements of its arguments, and a tensor on {tensor.device} has none for it")
-    return array_over(t, True)
+    return array_over(t, True, True)
 
 
 def _adopt(array):
@@ -249,7 +319,7 @@ def _offered(OpOverload op not None, sizes, element):
 # ------------------------------------------------------------------------------------------------------------------------- DLPack
 
 cdef extern from "runtime/core/alloc.h":
-    PyObject *rt_to_dlpack(PyObject *tensor, int versioned) noexcept
+    PyObject *rt_to_dlpack(PyObject *tensor, int versioned, int copied) noexcept
     PyObject *rt_from_dlpack(PyObject *capsule) noexcept
 
 cdef extern from "Python.h":
@@ -265,10 +335,54 @@ cdef object export_dlpack(object self, object max_version, object dl_device, obj
     if has_key(t, RT_KEY_Negative):
         raise BufferError("Can't export tensors with the negative bit set")
     if dl_device is not None and tuple(dl_device) != tuple(self.__dlpack_device__()):
-        raise BufferError(f"cannot export to DLPack device {tuple(dl_device)}")
+        raise BufferError(f"cannot export a tensor on {self.device} to DLPack device {tuple(dl_device)}; move it there first, with to()")
     if copy:
         self = self.clone()
-    return steal(rt_to_dlpack(<PyObject *>self, max_version is not None and max_version[0] >= 1))
+    return steal(rt_to_dlpack(<PyObject *>self, max_version is not None and max_version[0] >= 1, copy is not None and copy))
+
+
+cdef object dlpack_name = intern_name("__dlpack__")
+cdef tuple dlpack_keywords = (intern_name("max_version"),)
+cdef tuple dlpack_version = (1, 0)
+
+
+cdef object capsule_of(object producer):
+    """What a producer exports when it is asked for nothing in particular."""
+    cdef PyObject *stack[3]
+    cdef PyObject *capsule
+    cdef PyObject *error
+    stack[1] = <PyObject *>producer
+    stack[2] = <PyObject *>dlpack_version
+    capsule = c_call_method(<PyObject *>dlpack_name, stack + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, <PyObject *>dlpack_keywords)
+    if likely(capsule != NULL):
+        return steal(capsule)
+    error = c_err_occurred()
+    if PyErr_GivenExceptionMatches(error, <PyObject *>AttributeError) and not has_dlpack(producer):
+        c_err_clear()
+        raise TypeError(f"expected an object with __dlpack__, but got {class_name(producer)}")
+    if not PyErr_GivenExceptionMatches(error, <PyObject *>TypeError):
+        raise_current()
+    c_err_clear()
+    return producer.__dlpack__()   # from before DLPack 1.0
+
+
+cdef bint has_dlpack(object producer) except -1:
+    """Whether there is the method, asked while an exception is set."""
+    return c_type_lookup(RT_TYPE(<void *>producer), <PyObject *>dlpack_name) != NULL
+
+
+cdef tuple capsule_with(object producer, dict options):
+    """What a producer exports when it is asked for a device or a copy, and whether it was told of the copy.
+
+    Older producers know none of these options, or not all.
+    """
+    options = {"max_version": dlpack_version, **options}
+    for forget in ("max_version", "copy", "dl_device"):
+        try:
+            return producer.__dlpack__(**options), "copy" in options
+        except TypeError:
+            options.pop(forget, None)
+    return producer.__dlpack__(**options), False
 
 
 def from_dlpack(ext_tensor, *, device=None, copy=None):
@@ -287,24 +401,26 @@ def from_dlpack(ext_tensor, *, device=None, copy=None):
     -------
     Tensor
     """
+    if likely(device is None and copy is None):
+        capsule = ext_tensor if PyCapsule_CheckExact(<PyObject *>ext_tensor) else capsule_of(ext_tensor)
+        return steal(rt_from_dlpack(<PyObject *>capsule))
+    options = {} if copy is None else {"copy": copy}
+    target = None if device is None else as_device(device)
+    told = False
     if PyCapsule_CheckExact(<PyObject *>ext_tensor):
         capsule = ext_tensor
     elif not hasattr(ext_tensor, "__dlpack__"):
         raise TypeError(f"expected an object with __dlpack__, but got {class_name(ext_tensor)}")
     else:
-        options = {} if copy is None else {"copy": copy}
-        try:
-            capsule = ext_tensor.__dlpack__(max_version=(1, 0), **options)
-        except TypeError:
-            capsule = ext_tensor.__dlpack__()  # a producer from before DLPack 1.0
+        if target is not None and target.type == "cpu" and tuple(ext_tensor.__dlpack_device__()) == (1, 0):
+            options["dl_device"] = (1, 0)
+        capsule, told = capsule_with(ext_tensor, options)
     result = steal(rt_from_dlpack(<PyObject *>capsule))
-    target = result.device if device is None else as_device(device)
-    if target != result.device:
+    if target is not None and target.type != result.device.type:
         if copy is False:
-            raise ValueError(f"cannot move data from {result.device} to {target} without copying")
+            raise ValueError(f"cannot move data from {result.device} to {target} without copying; leave copy out, or give None, to allow it")
         return result.to(target)
-    # A producer that knows `copy` has made one; another copy of it would be waste, but it cannot be told apart.
-    return result.clone() if copy else result
+    return result.clone() if copy and not told else result
 
 
 def to_dlpack(Tensor tensor not None):

@@ -233,8 +233,8 @@ cdef class TensorBase:
             overridden = operand_override("matmul", "__rmatmul__", a, b)
             if overridden is not None:
                 return overridden[0]
-        if not (rt_is_tensor(<PyObject *>a) and rt_is_tensor(<PyObject *>b)) and (is_number(a) or is_number(b)):
-            return NotImplemented
+        if not (rt_is_tensor(<PyObject *>a) and rt_is_tensor(<PyObject *>b)) and (is_number(a) or is_number(b) or cnp.PyArray_Check(b)):
+            return NotImplemented   # an array's own operation leads back here by `np.matmul`, which casts to one dtype
         return binary(RT_OP_aten_matmul, a, b, False)
 
     def __and__(a, b):

@@ -654,7 +654,7 @@ cdef class Tensor(TensorBase):
         return self.resize(tensor.shape)
 
     def __array_wrap__(self, array, context=None, return_scalar=False):
-        return as_tensor(array)
+        return tensor_of_array(array) if cnp.PyArray_Check(array) else as_tensor(array)
 
     def __hash__(self):
         return <Py_ssize_t><PyObject *>self  # as id(): what code written for PyTorch counts on
@@ -769,12 +769,20 @@ cdef class Tensor(TensorBase):
         return tensor_to_numpy(self, force)
 
     def __array__(self, dtype=None, copy=None):
-        array = tensor_to_numpy(self, False)
-        if dtype is not None and array.dtype != dtype:
-            if copy is False:
-                raise ValueError("a copy is needed to change the dtype")
-            return array.astype(dtype)
-        return array.copy() if copy else array
+        return tensor_as_array(self, dtype, copy)
+
+    @property
+    def __array_interface__(self):
+        return array_interface(self)
+
+    def __array_function__(self, func, types, args, kwargs):
+        return call_array_function(func, types, args, kwargs)
+
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        export_buffer(self, view, flags)
+
+    def __releasebuffer__(self, Py_buffer *view):
+        release_buffer(view)
 
     def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
         if stream is not None:
