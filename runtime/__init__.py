@@ -72,11 +72,11 @@ def is_tensor(obj):
     return isinstance(obj, Tensor)
 
 
-def set_printoptions(**options):
+def set_printoptions(precision=None, threshold=None, edgeitems=None, linewidth=None, profile=None, sci_mode=None):
     """Set how tensors print; see `runtime._printing.set_printoptions`."""
     from runtime._printing import set_printoptions as set_options
 
-    set_options(**options)
+    set_options(precision, threshold, edgeitems, linewidth, profile, sci_mode)
 
 
 def explain(op, *args, **kwargs):

@@ -138,8 +138,8 @@ _MEMBERS = (_core.Method, _core._OverridableMethod, types.WrapperDescriptorType,
 _NOT_OVERRIDABLE_MEMBERS = {
     "__class__", "__delattr__", "__delitem__", "__dir__", "__getattribute__", "__hash__", "__init__", "__init_subclass__", "__iter__",
     "__new__", "__setattr__", "__str__", "__subclasshook__", "__torch_dispatch__", "__torch_function__", "__next__", "__get__", "__set__",
-    "_make_subclass", "_make_wrapper_subclass", "as_subclass", "__array_ufunc__", "__array_function__", "__array_interface__",
-    "__buffer__", "__release_buffer__",
+    "_make_subclass", "_make_wrapper_subclass", "_repr_html_", "as_subclass", "__array_ufunc__", "__array_function__",
+    "__array_interface__", "__buffer__", "__release_buffer__",
 }  # fmt: skip
 
 

@@ -15,8 +15,8 @@ import runtime as rt
 from tests import op_equivalence
 from tests.op_oracle import _tensors, differs, outcome, resolve, to_ours
 
-#: Entries whose elements nothing determines, or that PyTorch computes otherwise under autocast than it says.
-RANDOM = op_equivalence.UNDETERMINED
+#: Entries whose results PyTorch leaves unconjugated in some forms, where ours are computed at once.
+EAGER = {"linalg.lu_solve"}
 
 
 def lazy(value, bit, library):
@@ -50,9 +50,15 @@ def compare_lazy(op, mine, sample, bit):
         return None if isinstance(got, Exception) else f"no error instead of {type(want).__name__}: {want}"
     if isinstance(got, Exception):
         return f"{type(got).__name__}: {str(got)[:160]}"
-    if op.name in op_equivalence.EQUIVALENT or op.name in RANDOM:
+    is_random = op_equivalence.UNDETERMINED_IF.get(op.name, lambda args, kwargs: op.name in op_equivalence.UNDETERMINED)(args, kwargs)
+    if op.name in op_equivalence.EQUIVALENT or is_random:
         return differs(got, want, values=False)
-    return differs(got, want, op_equivalence.TOLERANCE.get(op.name)) or bits_differ(got, want)
+    tolerance = op_equivalence.TOLERANCE.get(op.name)
+    text = differs(got, want, tolerance)
+    if text and differs(got, want, values=False) is None:
+        # PyTorch reads the memory of a few lazy tensors as it is: what it gives on plain arguments is right as well.
+        text = text if differs(got, outcome(op.op, *args, **kwargs), tolerance) else None
+    return text or (None if op.name in EAGER else bits_differ(got, want))
 
 
 def compare_autocast(op, mine, sample):

@@ -38,7 +38,7 @@ def assert_same(got, want, rtol=1e-5):
     elif isinstance(want, (np.ndarray, np.generic)):
         assert isinstance(got, runtime.Tensor), f"{type(got)} instead of a tensor"
         assert tuple(got.shape) == want.shape
-        np.testing.assert_allclose(got.detach().to(runtime.complex128).numpy(), want.astype(complex), rtol, 1e-6)
+        np.testing.assert_allclose(got.detach().to(runtime.complex128).resolve_conj().numpy(), want.astype(complex), rtol, 1e-6)
     else:
         assert got == want
 

@@ -39,7 +39,21 @@ static int copy_unusual(RtTensor *to, const RtTensor *from)
     return rt_apply_lazy_bits(to, to->keys ^ from->keys);
 }
 
-static int copy_into(RtTensor *to, const RtTensor *from)
+/* Whether copies to and from a device are the business of its `_copy_from`, whichever operator asks for them. */
+static inline int is_elsewhere(const RtTensor *t)
+{
+    return t->device_type != RT_DEVICE_CPU && t->device_type != RT_DEVICE_META && t->device_type != RT_DEVICE_CUDA;
+}
+
+static int copy_elsewhere(RtTensor *to, const RtTensor *from, PyObject *non_blocking)
+{
+    PyObject *call[3] = {(PyObject *)from, (PyObject *)to, non_blocking};
+    PyObject *result = rt_call_below_views(RT_OP_aten__copy_from, call, 3);
+    Py_XDECREF(result);
+    return result == NULL ? -1 : 0;
+}
+
+static int copy_into(RtTensor *to, const RtTensor *from, PyObject *non_blocking)
 {
     int ndim = to->ndim;
     int64_t sizes[RT_MAX_DIM];
@@ -60,6 +74,8 @@ static int copy_into(RtTensor *to, const RtTensor *from)
         PyErr_SetString(PyExc_NotImplementedError, "Cannot copy out of meta tensor; no data!");
         return -1;
     }
+    if (RT_UNLIKELY(is_elsewhere(to) || is_elsewhere(from)))
+        return copy_elsewhere(to, from, non_blocking);
     if (rt_check_cpu(to, "copy_") < 0 || (!(from->keys & RT_ZERO_BIT) && rt_check_cpu(from, "copy_") < 0))
         return -1;
     if (to->storage == from->storage && (rt_check_no_partial_overlap(to, from) < 0))
@@ -84,9 +100,15 @@ RT_KERNEL(copy_)
                                             "zero tensor.");
         return NULL;
     }
-    if (args[0] != args[1] && copy_into(to, RT_TENSOR(args[1])) < 0)
+    if (args[0] != args[1] && copy_into(to, RT_TENSOR(args[1]), args[2]) < 0)
         return NULL;
     return Py_NewRef(args[0]);
+}
+
+/* The CPU's end of copies between devices, where both ends are here. */
+RT_KERNEL(_copy_from)
+{
+    return copy_into(RT_TENSOR(args[1]), RT_TENSOR(args[0]), args[2]) < 0 ? NULL : Py_NewRef(args[1]);
 }
 
 /* Strides of a copy in a memory format; 0 where it is contiguous, -1 with an exception. */
@@ -118,18 +140,30 @@ static int copy_strides(const RtTensor *t, PyObject *format, int64_t *strides)
     return 1;
 }
 
-static RtTensor *copy_of(const RtTensor *t, int dtype, int device_type, int device_index, PyObject *format)
+static RtTensor *copy_of(const RtTensor *t, int dtype, int device_type, int device_index, PyObject *format, PyObject *non_blocking)
 {
     int64_t strides[RT_MAX_DIM];
     int strided = copy_strides(t, format, strides);
     if (strided < 0)
         return NULL;
-    RtTensor *r = strided ? rt_empty_strided(t->ndim, t->sizes, strides, dtype, device_type, device_index)
-                          : rt_empty(t->ndim, t->sizes, dtype, device_type, device_index);
-    if (r != NULL && copy_into(r, t) < 0) {
-        Py_DECREF(r);
-        return NULL;
+    RtTensor *r;
+    if (RT_LIKELY(device_type == RT_DEVICE_CPU || device_type == RT_DEVICE_META)) {
+        r = strided ? rt_empty_strided(t->ndim, t->sizes, strides, dtype, device_type, device_index)
+                    : rt_empty(t->ndim, t->sizes, dtype, device_type, device_index);
+        if (r != NULL && copy_into(r, t, non_blocking) < 0)
+            Py_CLEAR(r);
+        return r;
     }
+    r = RT_TENSOR(strided || t->flags & RT_T_CONTIGUOUS
+                      ? rt_new_strided(t->ndim, t->sizes, strided ? strides : t->strides, dtype, device_type, device_index)
+                      : rt_new_tensor(t->ndim, t->sizes, dtype, device_type, device_index));
+    if (r == NULL)
+        return NULL;
+    PyObject *call[3] = {(PyObject *)r, (PyObject *)t, non_blocking};
+    PyObject *copied = rt_call_below_views(RT_OP_aten_copy_, call, 3);
+    if (copied == NULL)
+        Py_CLEAR(r);
+    Py_XDECREF(copied);
     return r;
 }
 
@@ -143,7 +177,7 @@ RT_KERNEL(clone)
             rt_copy_bytes(rt_data(r), rt_data(t), t->numel * rt_itemsize[t->dtype]);
         return (PyObject *)r;
     }
-    return (PyObject *)copy_of(t, t->dtype, t->device_type, t->device_index, args[1]);
+    return (PyObject *)copy_of(t, t->dtype, t->device_type, t->device_index, args[1], Py_False);
 }
 
 RT_KERNEL(_to_copy)
@@ -162,7 +196,7 @@ RT_KERNEL(_to_copy)
                         "moving module from meta to a different device.");
         return NULL;
     }
-    return (PyObject *)copy_of(t, rt_as_dtype(args[1], t->dtype), device_type, device_index, args[6]);
+    return (PyObject *)copy_of(t, rt_as_dtype(args[1], t->dtype), device_type, device_index, args[6], args[5]);
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------- fills */

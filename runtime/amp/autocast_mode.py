@@ -13,6 +13,7 @@ from runtime._core import Tensor
 __all__ = ["amp_definitely_not_available", "autocast", "autocast_decorator", "custom_bwd", "custom_fwd", "is_autocast_available"]
 
 _LOWER_DTYPES = (_core.dtype_names["bfloat16"], _core.dtype_names["float16"])
+_AUTOCAST_KEYS = tuple(f"Autocast{device}" for device in ("CPU", "CUDA", "HPU", "IPU", "MAIA", "MPS", "MTIA", "PrivateUse1", "XLA", "XPU"))
 _float64 = _core.dtype_names["float64"]
 
 
@@ -72,15 +73,20 @@ class autocast(_core._AutocastRegion):
             if amp_definitely_not_available():
                 warnings.warn("CUDA is not available or torch_xla is imported. Disabling autocast.", stacklevel=2)
                 return False
-        elif self.fast_dtype not in _LOWER_DTYPES:
-            name = self.device.upper()
-            warnings.warn(
-                f"In {name} autocast, but the target dtype is not supported. Disabling autocast.\n"
-                f"{name} Autocast only supports dtypes of {', '.join(map(str, _LOWER_DTYPES))} currently.",
-                stacklevel=2,
-            )
-            return False
-        return True
+            return True
+        if self.device == _core._get_privateuse1_backend_name():
+            supported, name = _dtypes_of_module(self.device), self.device
+            target = f"target dtype {self.fast_dtype}"
+        else:
+            supported, name, target = _LOWER_DTYPES, self.device.upper(), "target dtype"
+        if self.fast_dtype in supported:
+            return True
+        warnings.warn(
+            f"In {name} autocast, but the {target} is not supported. Disabling autocast.\n"
+            f"{name} Autocast only supports dtypes of {', '.join(map(str, supported))} currently.",
+            stacklevel=2,
+        )
+        return False
 
     def __call__(self, func):
         if not callable(func):
@@ -91,6 +97,28 @@ class autocast(_core._AutocastRegion):
                 f"        output = model(input)"
             )
         return autocast_decorator(self, func)
+
+
+def _dtypes_of_module(device_type):
+    """The dtypes of autocast that the module of the user's device type names."""
+    import runtime
+
+    needed = (
+        f"Tried to use AMP with the `{device_type}` backend, but the backend has not registered a module or  the module miss some necessary "
+        "funcs. The backend should register a module by `torch._register_device_module`, and the module must have these funcs: \n"
+        "`get_amp_supported_dtype() -> List[torch.dtype]`. \n"
+    )
+    module = getattr(runtime, device_type, None)
+    if module is None:
+        raise AssertionError(needed)
+    if not hasattr(module, "get_amp_supported_dtype"):
+        raise AssertionError(needed + "But the func `get_amp_supported_dtype` is missing. \n")
+    return module.get_amp_supported_dtype()
+
+
+def _DisableAutocast():
+    """For a ``with`` block: operators skip every autocast key, whatever is enabled."""
+    return _core._ExcludeDispatchKeyGuard(_core.DispatchKeySet([_core._dispatch_key_parse(k) for k in _AUTOCAST_KEYS]))
 
 
 def autocast_decorator(region, func):

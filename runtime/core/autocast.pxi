@@ -44,7 +44,7 @@ cdef dict autocast_key_names = {"cpu": "AutocastCPU", "cuda": "AutocastCUDA", "h
                                 "maia": "AutocastMAIA", "mps": "AutocastMPS", "mtia": "AutocastMTIA", "privateuseone": "AutocastPrivateUse1",
                                 "xla": "AutocastXLA", "xpu": "AutocastXPU"}
 
-cdef dict kept_casts = {}   # address of a leaf, odd where nothing is recorded -> (the leaf, its cast)
+cdef dict kept_casts = {}   # address of a leaf -> (the leaf, its cast)
 
 
 # -------------------------------------------------------------------------------------------------------------- the kernel
@@ -80,25 +80,29 @@ cdef PyObject *cast_tensor(PyObject *tensor, void *ctx) noexcept:
         RT_INC(tensor)
         return tensor
     if (t.flags & RT_T_REQUIRES_GRAD and t.autograd == NULL and t.view == NULL and t.dtype == CODE_FLOAT32
-            and cast.to == rt_autocast.dtypes[cast.device] and not rt_autocast.keeps_no_casts):
+            and cast.to == rt_autocast.dtypes[cast.device] and not rt_autocast.keeps_no_casts and not rt_tls_state.inference):
         return kept_cast(tensor, cast.to)
     return to_copy(tensor, cast.to)
 
 
 cdef PyObject *kept_cast(PyObject *leaf, int code) noexcept:
-    """The cast of a leaf, made once; what was made without recording does not serve where calls are recorded."""
+    """The cast of a leaf, made once; it is recorded even inside `no_grad`, so that it serves calls that are."""
     cdef PyObject *entry
     cdef PyObject *cast
     try:
-        key = <uintptr_t>leaf | (rt_tls_state.no_grad != 0)
-        entry = c_dict_get(<PyObject *>kept_casts, <PyObject *>key)
+        address = <object><uintptr_t>leaf
+        entry = c_dict_get(<PyObject *>kept_casts, <PyObject *>address)
         if entry != NULL:
             cast = RT_TUPLE_ITEMS(entry)[1]
             if RT_TENSOR(cast).dtype == code:
                 RT_INC(cast)
                 return cast
-        made = steal(to_copy(leaf, code))
-        kept_casts[key] = (<object>leaf, made)
+        no_grad = rt_tls_state.no_grad
+        rt_tls_state.no_grad = 0
+        cast = to_copy(leaf, code)
+        rt_tls_state.no_grad = no_grad
+        made = steal(cast)
+        kept_casts[address] = (<object>leaf, made)
         RT_INC(<void *>made)
         return <PyObject *>made
     except BaseException as e:
@@ -248,33 +252,32 @@ cdef str banned_text = (
 
 # --------------------------------------------------------------------------------------------------------------- its state
 
-cdef int autocast_device(object name, str function, int position) except -1:
+cdef str autocast_device(object name, str function):
+    """The name of a device type, as autocast has it."""
     if name == "cpu":
-        return DEVICE_CPU
+        return "cpu"
     if not isinstance(name, str):
-        raise TypeError(f"{function}(): argument 'device_type' (position {position}) must be str, not {type(name).__name__}")
-    return parse_device_type(name)
+        raise TypeError(f"{function}(): argument 'device_type' (position 1) must be str, not {type(name).__name__}")
+    return device_type_name(parse_device(name)[0])
 
 
 cdef rt_keyset autocast_bit(object name, str function) except 0:
-    autocast_device(name, function, 1)
-    key = autocast_key_names.get(name)
+    key = autocast_key_names.get(autocast_device(name, function))
     if key is None:
         raise RuntimeError("unknown device type for autocast in get_autocast_dispatch_key_from_device_type")
     return RT_FUNCTIONALITY_BIT(<int>key_values[key])
 
 
 cdef int autocast_dtype_place(object name, str function) except -1:
-    cdef int code = autocast_device(name, function, 1)
-    if name not in autocast_key_names:
+    cdef str kind = autocast_device(name, function)
+    if kind not in autocast_key_names:
         raise RuntimeError("unsupported scalarType")
-    return code
+    return device_type_codes[kind]
 
 
 def _is_autocast_available(device_type):
     """Whether tensors of a device type have an autocast key."""
-    autocast_device(device_type, "_is_autocast_available", 1)
-    return device_type in autocast_key_names
+    return autocast_device(device_type, "_is_autocast_available") in autocast_key_names
 
 
 def _autocast_supported_devices():
@@ -290,11 +293,12 @@ def is_autocast_enabled(device_type="cuda"):
 def set_autocast_enabled(device_type, enabled=None):
     """Turn autocast on or off in this thread, for a device type; without one, for CUDA."""
     cdef rt_keyset bit
+    cdef int position = 2
     if enabled is None:
-        device_type, enabled = "cuda", device_type
+        device_type, enabled, position = "cuda", device_type, 1
     bit = autocast_bit(device_type, "set_autocast_enabled")
     if type(enabled) is not bool:
-        raise TypeError(f"set_autocast_enabled(): argument 'enabled' (position 2) must be bool, not {type(enabled).__name__}")
+        raise TypeError(f"set_autocast_enabled(): argument 'enabled' (position {position}) must be bool, not {type(enabled).__name__}")
     if enabled:
         rt_tls_state.excluded &= ~bit
     else:
@@ -369,8 +373,7 @@ cdef class _AutocastRegion:
     def __init__(self, device_type, dtype=None, enabled=True, cache_enabled=None):
         if not isinstance(device_type, str):
             raise ValueError(f"Expected `device_type` of type `str`, got: `{type(device_type)}`")
-        if dtype is not None and device_type not in autocast_key_names:
-            autocast_device(device_type, "_is_autocast_available", 1)
+        if dtype is not None and autocast_device(device_type, "_is_autocast_available") not in autocast_key_names:
             raise RuntimeError(f"User specified an unsupported autocast device_type '{device_type}'")
         self.place = autocast_dtype_place(device_type, "get_autocast_dtype")
         self.bit = autocast_bit(device_type, "is_autocast_enabled")

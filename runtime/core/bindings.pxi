@@ -205,10 +205,28 @@ def _dispatch_key_for_device(str device_type not None):
     """The name of the dispatch key of a device type."""
     if ":" in device_type:
         raise RuntimeError(f"Expected device_type string to not have a device index; got {device_type}")
-    if device_type not in device_keys:
-        raise RuntimeError("Expected one of cpu, cuda, ipu, xpu, mkldnn, opengl, opencl, ideep, hip, ve, fpga, maia, xla, lazy, vulkan, mps, "
-                           f"meta, hpu, mtia, privateuseone device type at start of device string: {device_type}")
-    return device_keys[device_type]
+    known = "privateuseone" if device_type == privateuse1_name else device_type
+    if known not in device_keys:
+        raise RuntimeError(EXPECTED_DEVICES + device_type)
+    return device_keys[known]
+
+
+def _rename_privateuse1_backend(name):
+    """Give the device type of the key PrivateUse1 a name of its own, once; `privateuseone` stays another name of it."""
+    global privateuse1_name
+    if not isinstance(name, str):
+        raise RuntimeError(f"_rename_privateuse1_backend expects a str, but got {class_name(name)}")
+    if name == privateuse1_name:
+        return
+    if privateuse1_name != "privateuseone":
+        raise RuntimeError(f"torch.register_privateuse1_backend() has already been set! Current backend: {privateuse1_name}")
+    if name in device_type_codes:
+        raise RuntimeError(f"Cannot register privateuse1 backend with in-tree device name: {name}")
+    if not name.isidentifier():
+        raise RuntimeError(f"_rename_privateuse1_backend needs a name that can stand in Python code, not {name!r}")
+    privateuse1_name = name
+    device_type_codes[name] = DEVICE_PRIVATEUSEONE
+    autocast_key_names[name] = autocast_key_names.pop("privateuseone")
 
 
 def _dispatch_isTensorSubclassLike(tensor):

@@ -106,7 +106,7 @@ cdef object tensor_type(object self, object dtype, object non_blocking):
     """`Tensor.type`: the name of the tensor's type, or the tensor as another dtype."""
     cdef RtTensor *t = RT_TENSOR(<void *>self)
     cdef int code
-    place = {DEVICE_CPU: "torch.", DEVICE_CUDA: "torch.cuda."}.get(t.device_type, f"torch.{rt_device_names[t.device_type].decode()}.")
+    place = {DEVICE_CPU: "torch.", DEVICE_CUDA: "torch.cuda."}.get(t.device_type, f"torch.{device_type_name(t.device_type)}.")
     if dtype is None:
         return f"{place}{rt_dtype_title(t.dtype).decode()}Tensor"
     if isinstance(dtype, str):

@@ -222,7 +222,12 @@ cdef object get_item(object self, object index):
         return alias_of(self)
     result, tensors = apply_views(self, as_index_tuple(index))
     if not tensors:
-        return alias_of(self) if result is self else result
+        if result is not self:
+            return result
+        # `x[:]` is a slice, though a whole one; within more indices whole slices are none.
+        if type(index) is slice:
+            return call_view(RT_OP_aten_slice_Tensor, self, 0, ZERO, FAR, STEP_ONE, 5)
+        return alias_of(self)
     return call_view(RT_OP_aten_index_Tensor, result, tuple(tensors), None, None, None, 2)
 
 

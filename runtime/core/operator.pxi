@@ -442,7 +442,8 @@ cdef str missing_text(Operator o, rt_keyset ks):
     hint = ""
     if o.kernels:
         hint = f" Registered kernels: {', '.join([key_names[k] for k in sorted(o.kernels)])}."
-    return (f"Could not run '{o.full_name()}' with arguments from the '{key_names[key]}' backend. This could be because the operator "
+    backend = privateuse1_name if key_names[key] == "PrivateUse1" and privateuse1_name != "privateuseone" else key_names[key]
+    return (f"Could not run '{o.full_name()}' with arguments from the '{backend}' backend. This could be because the operator "
             f"doesn't exist for this backend, or was omitted during the selective/custom build process (if using custom build). "
             f"'{o.full_name()}' is only available for these backends: {listing}.{hint} To add one: "
             f"Library(\"{o.name.partition('::')[0]}\", \"IMPL\").impl(\"{o.full_name().partition('::')[2]}\", kernel, "

@@ -354,6 +354,47 @@ cdef int set_wrapper_strides(RtTensor *t, int ndim, int64_t *sizes, PyObject **g
     return rt_set_geometry(t, ndim, sizes, strides, offset)
 
 
+def _create_empty_tensor(shape, element):
+    """A tensor on the first device of the key PrivateUse1, without memory: what it holds is the business of the kernels there.
+
+    Parameters
+    ----------
+    shape : sequence of int
+    element : dtype
+    """
+    cdef int64_t sizes[64]
+    cdef int ndim = 0
+    if isinstance(shape, int):
+        shape = (shape,)
+    for size in shape:
+        if ndim == RT_MAX_DIM:
+            raise RuntimeError(f"create_empty_tensor(): a tensor has at most {RT_MAX_DIM} dimensions")
+        sizes[ndim] = size
+        ndim += 1
+    if rt_check_sizes(ndim, sizes) < 0:
+        raise_current()
+    cdef int code = dtype_argument(element, "create_empty_tensor")
+    result = steal(<PyObject *>rt_tensor_of_type(rt_TensorType, ndim))
+    cdef RtTensor *t = RT_TENSOR(<void *>result)
+    rt_set_contiguous(t, sizes)
+    t.storage = rt_storage_foreign(NULL, rt_storage_bytes(ndim, t.sizes, t.strides, 0, rt_itemsize[code]), NULL, DEVICE_PRIVATEUSEONE, 0,
+                                   RT_STORAGE_RESIZABLE)
+    if t.storage == NULL:
+        raise_current()
+    t.dtype = code
+    t.device_type = t.storage.device_type
+    t.device_index = t.storage.device_index
+    t.keys = rt_keyset_of_device(t.device_type)
+    return result
+
+
+def _set_tensor_attribute(name not None, value):
+    """Give every tensor an attribute: methods and properties of a renamed device type are made at run time."""
+    if not isinstance(name, str):
+        raise TypeError(f"_set_tensor_attribute(): the name must be a str, not {class_name(name)}")
+    rt_type_set(rt_TensorType, name, value)
+
+
 def _init_subclass(cls, **kwargs):
     """A class with ``__torch_dispatch__`` and without a ``__torch_function__`` of its own, or inherited from one, has none."""
     super(Tensor, cls).__init_subclass__(**kwargs)

@@ -753,6 +753,11 @@ cdef class Tensor(TensorBase):
         from runtime._printing import tensor_str
         return tensor_str(self)
 
+    def _repr_html_(self):
+        """The elements as a table, which notebooks show; None where the text says more."""
+        from runtime._printing import tensor_html
+        return tensor_html(self)
+
     def numpy(self, *, force=False):
         """A NumPy array on the tensor's memory.
 

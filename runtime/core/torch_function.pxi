@@ -65,6 +65,9 @@ cdef int collect_arguments(PyObject *const *args, Py_ssize_t n, Overloaded *o, i
     return 0
 
 
+cdef PyObject *repr_function = NULL   # `Tensor.__repr__`, as handlers see it
+
+
 cdef PyObject *override_call(PyObject *func, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) noexcept:
     """Hand a call, as the caller made it, to modes and classes; NULL without an exception where nobody is to be asked."""
     cdef Overloaded overloaded
@@ -86,6 +89,12 @@ cdef PyObject *override_call(PyObject *func, PyObject *const *args, Py_ssize_t n
     for i in range(n):
         RT_INC(args[i])
         RT_TUPLE_ITEMS(positional)[i] = args[i]
+    if unlikely(func == repr_function and nk == 0):  # handlers of `repr(t)` are told what `t.__repr__` takes
+        keywords = c_dict_new()
+        if keywords == NULL or c_dict_set(keywords, <PyObject *>"tensor_contents", c_None) < 0:
+            RT_DEC(positional)
+            RT_XDEC(keywords)
+            return NULL
     if nk:
         keywords = c_dict_new()
         if keywords == NULL:
@@ -628,7 +637,7 @@ ready_overridable_types()
 # What is no function of a tensor's value, or must see the instance as it is.
 cdef set not_overridable = {"__torch_function__", "__torch_dispatch__", "as_subclass", "__init__", "__dict__", "__init_subclass__",
                             "__subclasshook__", "__class_getitem__", "__new__", "__reduce__", "__getstate__", "__setstate__", "__sizeof__",
-                            "_make_subclass", "_make_wrapper_subclass", "__reduce_cython__", "__setstate_cython__",
+                            "_make_subclass", "_make_wrapper_subclass", "_repr_html_", "__reduce_cython__", "__setstate_cython__",
                             # NumPy's protocols, which PyTorch has not: the functions that they lead to ask.
                             "__array_ufunc__", "__array_function__", "__array_interface__"}
 
@@ -660,6 +669,8 @@ cdef int open_tensor_to_overrides() except -1:
             rt_type_set(rt_TensorType, name, made)
     # `Tensor.__repr__` takes the keyword tensor_contents, which a slot does not; subclasses call it so.
     rt_type_set(rt_TensorType, "__repr__", overridable_method("__repr__", (<_OverridableMethod>Tensor.__dict__["_repr"]).method))
+    global repr_function
+    repr_function = <PyObject *>Tensor.__dict__["__repr__"]   # which Tensor owns
     for name in ("_base", "grad"):
         nowrap_functions.add(getattr(Tensor, name).__get__)
     return 0

@@ -273,8 +273,19 @@ cdef dict device_type_codes = {(<bytes>rt_device_names[i]).decode(): i for i in 
 cdef dict device_cache = {}
 
 
+cdef enum:
+    DEVICE_PRIVATEUSEONE = 20
+
+cdef str privateuse1_name = "privateuseone"
+
+
 cdef str device_type_name(int code):
-    return (<bytes>rt_device_names[code]).decode()
+    return privateuse1_name if code == DEVICE_PRIVATEUSEONE else (<bytes>rt_device_names[code]).decode()
+
+
+def _get_privateuse1_backend_name():
+    """The name of the device type whose kernels stand at the key PrivateUse1."""
+    return privateuse1_name
 
 
 cdef str EXPECTED_DEVICES = ("Expected one of cpu, cuda, ipu, xpu, mkldnn, opengl, opencl, ideep, hip, ve, fpga, maia, xla, lazy, vulkan, "
@@ -404,6 +415,15 @@ cdef class device:
 
     def __deepcopy__(self, memo):
         return self
+
+    def __enter__(self):
+        from runtime.utils._device import push_device
+        push_device(self)
+        return self
+
+    def __exit__(self, kind, value, traceback):
+        from runtime.utils._device import pop_device
+        pop_device()
 
 
 cdef int device_type_of(object d) except -1:

@@ -171,7 +171,10 @@ def _contracted(operands, kept, n, path):
         last = step == len(steps) - 1
         # A summed dimension goes as soon as no later operand has it.
         dims = [d for d in range(kept, n) if all(t.shape[d] == 1 for t in operands)]
-        result = sum_of_products(a, b, dims, True)
+        alone, alone_b = ([d for d in dims if t.shape[d] != 1 == other.shape[d]] for t, other in ((a, b), (b, a)))
+        a = aten.sum.dim_IntList(a, alone, True) if alone else a
+        b = aten.sum.dim_IntList(b, alone_b, True) if alone_b else b
+        result = sum_of_products(a, b, [d for d in dims if a.shape[d] != 1 != b.shape[d]], True)
         if last:
             return without(result, list(range(kept, n))) if n > kept else result
         # The path's convention puts results last; from left to right the result stays the first operand.

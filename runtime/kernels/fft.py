@@ -182,7 +182,7 @@ def _r2c(name, x, n, dim, norm, forward, onesided):
     if n is not None:
         x = _resized(x, (dim,), (size,))
     result = aten._fft_r2c.default(x, (dim,), _normalization(norm, forward), onesided)
-    return result if forward else _conjugate(result)
+    return result if forward else aten.conj.default(result)
 
 
 def _c2r(x, n, dim, norm, forward):
@@ -192,12 +192,8 @@ def _c2r(x, n, dim, norm, forward):
     if n is not None:
         x = _resized(x, (dim,), (size // 2 + 1,))
     if forward:
-        x = _conjugate(x)
+        x = aten.conj.default(x)
     return aten._fft_c2r.default(x, (dim,), _normalization(norm, forward), size)
-
-
-def _conjugate(x):
-    return aten.conj_physical.default(x)
 
 
 def _dims_and_sizes(x, s, dim):
@@ -306,7 +302,7 @@ def fft_hfftn(self, s=None, dim=None, norm=None):
     normalization = _normalization(norm, True)
     if len(dims) > 1:
         x = aten._fft_c2c.default(x, dims[:-1], normalization, True)
-    return aten._fft_c2r.default(_conjugate(x), dims[-1:], normalization, last)
+    return aten._fft_c2r.default(aten.conj.default(x), dims[-1:], normalization, last)
 
 
 def fft_ihfftn(self, s=None, dim=None, norm=None):
@@ -317,7 +313,7 @@ def fft_ihfftn(self, s=None, dim=None, norm=None):
     if not dims:
         raise RuntimeError("ihfftn must transform at least one axis")
     normalization = _normalization(norm, False)
-    result = _conjugate(aten._fft_r2c.default(_resized(x, dims, sizes), dims[-1:], normalization, True))
+    result = aten.conj.default(aten._fft_r2c.default(_resized(x, dims, sizes), dims[-1:], normalization, True))
     return aten._fft_c2c.default(result, dims[:-1], normalization, False) if len(dims) > 1 else result
 
 

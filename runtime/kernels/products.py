@@ -4,11 +4,13 @@ import functools
 import itertools
 import math
 
-from runtime._core import ops
+from runtime._core import DispatchKey, DispatchKeySet, _ExcludeDispatchKeyGuard, ops
 from runtime.kernels._common import broadcast, into, scalar_name, wrap_dim
 from runtime.kernels._contraction import sum_of_products
 
 aten = ops.aten
+
+_AUTOCAST = DispatchKeySet([DispatchKey.AutocastCPU, DispatchKey.AutocastCUDA])
 
 
 def dot_out(self, tensor, *, out):
@@ -141,10 +143,11 @@ def tensordot(self, other, dims_self, dims_other):
             )
     kept = [d for d in range(self.dim()) if d not in mine]
     kept_other = [d for d in range(other.dim()) if d not in theirs]
-    if not kept and not kept_other:
-        left, right = aten.permute.default(self, mine), aten.permute.default(other, theirs)
-        return aten.dot.default(aten.reshape.default(left, [left.numel()]), aten.reshape.default(right, [right.numel()]))
     shape = [self.shape[d] for d in kept] + [other.shape[d] for d in kept_other]
+    if math.prod(shape) == 1:
+        left, right = aten.permute.default(self, kept + mine), aten.permute.default(other, theirs + kept_other)
+        result = aten.dot.default(aten.reshape.default(left, [left.numel()]), aten.reshape.default(right, [right.numel()]))
+        return aten.reshape.default(result, shape) if shape else result
     inner_size = math.prod(self.shape[d] for d in mine)
     left = aten.reshape.default(aten.permute.default(self, kept + mine), [math.prod(self.shape[d] for d in kept), inner_size])
     right = aten.reshape.default(aten.permute.default(other, theirs + kept_other), [inner_size, math.prod(other.shape[d] for d in kept_other)])
@@ -231,8 +234,10 @@ def _trilinear(i1, i2, i3, expand1, expand2, expand3, sumdim, unroll_dim=1):
     # What the third does not have is summed with the first pair already.
     early = [d for d in sumdim if three.shape[d] == 1]
     late = [d for d in sumdim if d not in early]
-    pair = sum_of_products(one, two, early, True)
-    return sum_of_products(pair, three, late, False, also=early)
+    # Autocast does not mean it: PyTorch multiplies and sums element by element, where we call matrix products.
+    with _ExcludeDispatchKeyGuard(_AUTOCAST):
+        pair = sum_of_products(one, two, early, True)
+        return sum_of_products(pair, three, late, False, also=early)
 
 
 # ---- chains

@@ -338,9 +338,10 @@ def linalg_pinv_atol_rtol_tensor(self, *, atol=None, rtol=None, hermitian=False)
     for t, argument in ((atol, "atol"), (rtol, "rtol")):
         if t is not None and t.dtype.is_complex:
             raise RuntimeError(f"torch.linalg.pinv: {argument} tensor of complex type is not supported. Got {scalar_name(t.dtype)}")
-    batch, (m, n) = list(self.shape[:-2]), self.shape[-2:]
     if self.numel() == 0:
-        return aten.new_empty.default(self, [*batch, n, m])
+        u, s, vh = aten.linalg_svd.default(self, False)  # no largest singular value to compare with
+        inverted = aten.unsqueeze.default(aten.to.dtype(aten.reciprocal.default(s), self.dtype), -2)
+        return aten.matmul.default(aten.mul.Tensor(conjugate_transpose(vh), inverted), conjugate_transpose(u))
     if hermitian:
         s, u = aten.linalg_eigh.default(self)
         size = aten.abs.default(s)

@@ -24,7 +24,7 @@ def taken():
 
 def text(value):
     """A value as text without what differs between two runs or two libraries: addresses and the package's name."""
-    return re.sub(r"0x[0-9a-f]+", "0x", str(value)).replace("runtime.Tensor", "Tensor").replace("torch.dtype", "dtype")
+    return re.sub(r"\b(runtime|torch)\.(?=(Tensor|device|dtype)\b)", "", re.sub(r"0x[0-9a-f]+", "0x", str(value)))
 
 
 def show(label, call):

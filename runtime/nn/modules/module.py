@@ -48,7 +48,7 @@ def _converted(tensor, fn):
     """The result of a conversion, and whether it can become the tensor's data."""
     with no_grad():
         result = fn(tensor)
-    return result, _has_data(tensor) and _has_data(result)
+    return result, _has_data(tensor) and _has_data(result) and tensor.device.type == result.device.type
 
 
 def indented(text, n):
