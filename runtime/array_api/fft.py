@@ -59,7 +59,7 @@ def _one(name, summary, *, real=False, side="transform"):
 
     def transform(x, /, *, n=None, axis=-1, norm="backward"):
         _check(name, x, real, norm, () if n is None else (n,))
-        return function(x, n, axis, norm).as_subclass(Array)
+        return function(x, n, axis, norm).resolve_conj().as_subclass(Array)  # of real numbers PyTorch conjugates lazily
 
     return _named(transform, name, summary + _ONE.format(numbers="Of real numbers." if real else "Of floating-point numbers.", side=side))
 
@@ -73,7 +73,7 @@ def _many(name, summary, *, real=False, side="transform"):
         axes = None if axes is None else tuple(axes)
         if s is not None and axes is not None and len(s) != len(axes):
             raise ValueError(f"{name}: {len(s)} lengths for {len(axes)} axes")
-        return function(x, s, axes, norm).as_subclass(Array)
+        return function(x, s, axes, norm).resolve_conj().as_subclass(Array)
 
     return _named(transform, name, summary + _MANY.format(numbers="Of real numbers." if real else "Of floating-point numbers.", side=side))
 
