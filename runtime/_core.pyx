@@ -36,6 +36,7 @@ include "core/shared_memory.pxi"  # storages that processes share; weak referenc
 include "core/graph.pxi"         # nodes of the autograd graph; a tensor's history
 include "core/saved.pxi"         # what nodes save
 include "core/derivative.pxi"    # how calls of an operator are recorded
+include "core/record_lists.pxi"  # recorded calls of operators over lists
 include "core/record.pxi"        # the Autograd keys
 include "core/engine.pxi"        # backward
 include "core/autograd_function.pxi"  # custom functions

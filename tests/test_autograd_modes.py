@@ -469,6 +469,53 @@ def saved_subclasses(m):
 
 
 @programs
+def views_made_without_recording_of_a_leaf_that_was_written_since(m):
+    x = leaf(m, 1, 2, 3)
+    with m.no_grad():
+        quiet, written = x[:2], x.view(3)
+    yield quiet.grad_fn, written.requires_grad
+    with m.no_grad():
+        written.mul_(2)
+    yield attempt(lambda: quiet.grad_fn), attempt(lambda: written * 2)
+    y = m.ones(3)
+    y.add_(1)
+    early = y[:2]
+    y.requires_grad_()
+    yield early.grad_fn, early.requires_grad
+
+
+@programs
+def a_resize_to_the_same_sizes_is_no_change(m):
+    for change in (lambda x: x.resize_(3), lambda x: x.resize_as_(m.ones(3)), lambda x: x.resize_(2), lambda x: x.resize_(3, 1)):
+        x = m.ones(3)
+        change(x)
+        yield x._version
+
+
+@programs
+def operators_over_lists_keep_histories_below_modes(m):
+    from importlib import import_module
+
+    base = import_module("torch.utils._python_dispatch").TorchDispatchMode if m.__class__.__name__ == "module" else m.TorchDispatchMode
+
+    class Seen(base):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            calls.append(str(func))
+            return func(*args, **(kwargs or {}))
+
+    calls = []
+    for call in (lambda a, b: m._foreach_add(a, b, alpha=2), lambda a, b: m._foreach_mul(a, [2.0, 3.0]), lambda a, b: m._foreach_norm(a),
+                 lambda a, b: m._foreach_exp_(a), lambda a, b: m._foreach_addcdiv_(a, b, b, 2.0)):  # fmt: skip
+        a, b = [leaf(m, 1, 2), leaf(m, 3)], [leaf(m, 4, 5), leaf(m, 6)]
+        given = [x * 1 for x in a]
+        with Seen():
+            made = call(given, b) or given
+        grads = m.autograd.grad([x.sum() for x in made], a + b, allow_unused=True)
+        yield calls.pop(0), [x.detach() for x in made], grads
+        calls.clear()
+
+
+@programs
 def parameters(m):
     p = m.nn.Parameter(m.ones(2))
     yield p.requires_grad, p.is_leaf, type(p.data).__name__, type(p * 2).__name__, type(p.detach()).__name__

@@ -11,6 +11,10 @@ cdef public PyObject *rt_adinplace_kernel(rt_operator *op, rt_keyset ks, PyObjec
                       "changed. Write to a clone.", op)
             return NULL
     rt_tls_state.excluded = saved | autograd_bits | RT_FUNCTIONALITY_BIT(K_ADInplaceOrView)
+    if unlikely(op == rt_builtin_ops[RT_OP_aten_resize_] or op == rt_builtin_ops[RT_OP_aten_resize_as_]):
+        result = resize_in_place(op, ks, args, n)
+        rt_tls_state.excluded = saved
+        return result
     result = rt_redispatch(op, ks & RT_FULL_AFTER(K_ADInplaceOrView), args, n)
     rt_tls_state.excluded = saved
     if result == NULL:
@@ -23,6 +27,25 @@ cdef public PyObject *rt_adinplace_kernel(rt_operator *op, rt_keyset ks, PyObjec
         bump_all(op, args, n)
         if unlikely(not rt_tls_state.inference and writes_inference(op, args, n)):
             return refuse_inference_write(op, result)
+    return result
+
+
+cdef PyObject *resize_in_place(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n) noexcept:
+    """`resize_` and `resize_as_`: where the sizes stay, nothing has changed."""
+    cdef RtTensor *t = RT_TENSOR(args[0])
+    cdef int64_t sizes[64]
+    cdef int d, ndim = t.ndim
+    cdef bint same
+    for d in range(ndim):
+        sizes[d] = t.sizes[d]
+    cdef PyObject *result = rt_redispatch(op, ks & RT_FULL_AFTER(K_ADInplaceOrView), args, n)
+    if result == NULL:
+        return NULL
+    same = t.ndim == ndim
+    for d in range(ndim):
+        same = same and t.sizes[d] == sizes[d]
+    if not same:
+        bump(args[0])
     return result
 
 
@@ -220,7 +243,7 @@ cdef inline void share_version(RtTensor *view, RtTensor *base) noexcept:
 
 
 cdef void note_version(RtTensor *view, RtTensor *base) noexcept:
-    """A view of a tensor with history, made without recording: it has none until something is written."""
+    """A view of a tensor that requires grad, made without recording: it has no history until something is written."""
     cdef rt_grad_ext *ext = rt_grad_ext_of(view)
     if ext == NULL:
         c_err_clear()
@@ -236,8 +259,8 @@ cdef inline void make_view(PyObject *view, PyObject *base, uint32_t creation) no
         return
     if unlikely(rt_tls_state.no_grad):
         creation = RT_CREATED_IN_INFERENCE if rt_tls_state.inference else RT_CREATED_IN_NO_GRAD
-        if unlikely(RT_TENSOR(base).autograd != NULL
-                    or RT_TENSOR(base).view != NULL and RT_TENSOR(RT_TENSOR(base).view).autograd != NULL):
+        if unlikely(RT_TENSOR(base).flags & RT_T_REQUIRES_GRAD
+                    or RT_TENSOR(base).view != NULL and RT_TENSOR(RT_TENSOR(base).view).flags & RT_T_REQUIRES_GRAD):
             note_version(v, RT_TENSOR(base))
     if likely(creation == RT_CREATED_BY_DEFAULT):
         v.flags |= RT_TENSOR(base).flags & RT_T_CREATION

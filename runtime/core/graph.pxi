@@ -299,17 +299,19 @@ cdef int find_history(PyObject *tensor, PyObject **node) except -1:
         return 0
     if not RT_TENSOR(t.view).flags & RT_T_REQUIRES_GRAD:
         return 0
-    if t.autograd == NULL and (RT_TENSOR(t.view).autograd == NULL or made_without_history(t)):
+    if t.autograd == NULL and has_no_history_yet(t):
         return 0
     renew_history(tensor)
     node[0] = t.autograd
     return 0
 
 
-cdef bint made_without_history(RtTensor *view) noexcept:
-    """Whether a view was made without recording, and nothing was written since."""
+cdef bint has_no_history_yet(RtTensor *view) noexcept:
+    """Whether a view was made without recording and nothing was written since, or made of what became a leaf later."""
     cdef rt_grad_ext *ext = rt_grad_ext_or_null(view)
-    return ext != NULL and ext.knows_version and ext.view_version == version_of(view)
+    if ext == NULL or not ext.knows_version:
+        return RT_TENSOR(view.view).autograd == NULL
+    return ext.view_version == version_of(view)
 
 
 cdef int find_edge(PyObject *tensor, rt_edge *edge) except -1:

@@ -176,6 +176,7 @@ cdef PyObject *record_call(rt_operator *op, rt_keyset ks, PyObject *const *args,
     cdef Py_ssize_t j
     cdef int64_t wanted = 0    # bits of the inputs that need a gradient
     cdef bint involved = False  # an argument has a tangent
+    cdef const rt_each_of *each
     primal = None
     try:
         if unlikely(op.derivative == NULL):
@@ -183,6 +184,9 @@ cdef PyObject *record_call(rt_operator *op, rt_keyset ks, PyObject *const *args,
         d = <Derivative>op.derivative
         if unlikely(d.unknown):
             if d.place_by_place:
+                each = each_of(op)
+                if each != NULL and places_of(op, args) >= 0 and (forward_level < 0 or not any_has_tangent(op, args, n)):
+                    return record_each(op, each, ks, args, n)
                 return rt_redispatch(op, ks & RT_FULL_AFTER(K_AutogradOther), args, n)
             return record_unknown(op, ks, args, n)
         edges = d.n_inputs

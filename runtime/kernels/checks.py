@@ -154,6 +154,10 @@ def _test_autograd_multiple_dispatch_fullcoverage(self):
     return aten.clone.default(self)
 
 
+def _test_autograd_multiple_dispatch_view(self):
+    return aten.view.default(self, [-1])
+
+
 def _test_autograd_multiple_dispatch_ntonly(self, b):
     return aten.clone.default(self)
 
