@@ -38,6 +38,8 @@ include "core/saved.pxi"         # what nodes save
 include "core/derivative.pxi"    # how calls of an operator are recorded
 include "core/record_lists.pxi"  # recorded calls of operators over lists
 include "core/record.pxi"        # the Autograd keys
+include "core/apply.pxi"         # what a node does with gradients
+include "core/backward_hooks.pxi"  # hooks, and anomaly mode
 include "core/engine.pxi"        # backward
 include "core/autograd_function.pxi"  # custom functions
 include "core/forward_ad.pxi"    # tangents

@@ -1,6 +1,6 @@
 """Anomaly mode: calls remember the Python stack that made them, and backward shows it where it fails.
 
-The engine (runtime/core/engine.pxi) calls `forward_trace` for each call that it records in this mode, and `print_trace` for a node that
+The engine (runtime/core/backward_hooks.pxi) calls `forward_trace` for each call that it records in this mode, and `print_trace` for a node that
 raised.
 """
 
