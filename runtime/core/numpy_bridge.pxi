@@ -15,6 +15,7 @@ cdef extern from "numpy/arrayobject.h":
                        int flags, PyObject *obj)
     int PyArray_SetBaseObject(void *array, PyObject *base) except -1
     PyTypeObject PyArray_Type
+    PyTypeObject PyIntegerArrType_Type
     bint PyArray_ISALIGNED(void *array) noexcept
     bint PyArray_ISWRITEABLE(void *array) noexcept
     bint PyArray_ISNOTSWAPPED(void *array) noexcept
@@ -407,6 +408,8 @@ def from_dlpack(ext_tensor, *, device=None, copy=None):
     options = {} if copy is None else {"copy": copy}
     target = None if device is None else as_device(device)
     told = False
+    if target is not None and target.type == "meta":
+        raise BufferError("Cannot pack tensors on meta: DLPack shares memory, and there is none; use empty_like(..., device='meta')")
     if PyCapsule_CheckExact(<PyObject *>ext_tensor):
         capsule = ext_tensor
     elif not hasattr(ext_tensor, "__dlpack__"):
