@@ -306,13 +306,13 @@ def unique(ar, return_index=False, return_inverse=False, return_counts=False, ax
     t = tensor_of(ar)
     require(not return_index and axis is None and not t.is_complex() and t.numel() > 0)
     require(not t.is_floating_point() or not bool(t.isnan().any()))
-    return runtime.unique(t, True, return_inverse, return_counts)
+    return runtime.unique(t, True, bool(return_inverse), bool(return_counts))
 
 
 def isin(element, test_elements, assume_unique=False, invert=False, *, kind=None):
     elements, tests = promoted(element, test_elements)
     require(elements.dtype is not runtime.bool and not elements.is_complex())
-    return runtime.isin(elements, tests, assume_unique=assume_unique, invert=invert)
+    return runtime.isin(elements, tests, assume_unique=bool(assume_unique), invert=bool(invert))
 
 
 def interp(x, xp, fp, left=None, right=None, period=None):
