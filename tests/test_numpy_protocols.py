@@ -821,3 +821,31 @@ def test_ufuncs_that_are_not_numpys_compute_on_the_memory():
 
     result = Compiled()(runtime.ones(2))
     assert type(result) is runtime.Tensor and result.tolist() == [2.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda r, t: np.polyval(r, t),
+        lambda r, t: np.polyval([1.0, 2.0, 3.0], r),
+        lambda r, t: np.convolve(r, t),
+        lambda r, t: np.convolve(t[:2], r, "same"),
+        lambda r, t: np.convolve(r, t[:2], "valid"),
+        lambda r, t: np.delete(r, 0),
+        lambda r, t: np.delete(r, slice(1, 3)),
+        lambda r, t: np.delete(r, [0, -1]),
+        lambda r, t: np.delete(r, []),
+        lambda r, t: np.delete(r.reshape(1, 3), 1, axis=1),
+    ],
+)
+def test_functions_made_of_operators_keep_gradients(call):
+    r, t = runtime.tensor([1.0, 2.0, 4.0], requires_grad=True), runtime.tensor([3.0, 5.0, 7.0])
+    result = call(r, t)
+    assert result.requires_grad
+    np.testing.assert_allclose(result.detach().numpy(), call(r.detach().numpy(), t.numpy()), rtol=1e-6)
+
+
+def test_functions_without_a_gradient_take_tensors_that_require_one():
+    r = runtime.tensor([1.0, 2.0, 4.0], requires_grad=True)
+    assert np.digitize(r, runtime.tensor([1.5, 3.0])).tolist() == [0, 1, 2]
+    assert np.histogram(r, 3)[0].tolist() == [1, 1, 1] and np.array2string(r) == "[1. 2. 4.]"

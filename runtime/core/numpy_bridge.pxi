@@ -408,8 +408,6 @@ def from_dlpack(ext_tensor, *, device=None, copy=None):
     options = {} if copy is None else {"copy": copy}
     target = None if device is None else as_device(device)
     told = False
-    if target is not None and target.type == "meta":
-        raise BufferError("Cannot pack tensors on meta: DLPack shares memory, and there is none; use empty_like(..., device='meta')")
     if PyCapsule_CheckExact(<PyObject *>ext_tensor):
         capsule = ext_tensor
     elif not hasattr(ext_tensor, "__dlpack__"):

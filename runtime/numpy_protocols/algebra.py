@@ -67,6 +67,29 @@ def cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
     return result.movedim(-1, axis_of(axisc, result.ndim))
 
 
+def polyval(p, x):
+    coefficients, x = tensor_of(p), tensor_of(x)
+    require(coefficients.ndim == 1)
+    result = runtime.zeros_like(x)
+    for c in coefficients:
+        result = result * x + c
+    return result
+
+
+def convolve(a, v, mode="full"):
+    a, v = promoted(a, v)
+    require(a.ndim == v.ndim == 1 and a.numel() and v.numel() and a.is_floating_point() and mode in ("full", "same", "valid"))
+    if v.numel() > a.numel():
+        a, v = v, a
+    n = v.numel()
+    # A sliding product is the convolution with the second operand turned round.
+    full = runtime.conv1d(a.reshape(1, 1, -1), v.flip(0).reshape(1, 1, -1), padding=n - 1).reshape(-1)
+    if mode == "full":
+        return full
+    start = (n - 1) // 2 if mode == "same" else n - 1
+    return full[start : start + (a.numel() if mode == "same" else a.numel() - n + 1)]
+
+
 # ------------------------------------------------------------------------------------------------------------------ linear algebra
 
 

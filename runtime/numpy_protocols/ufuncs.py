@@ -256,6 +256,8 @@ def _writes_directly(ufunc, target, operands):
         return False
     if runtime.broadcast_shapes(*(x.shape for x in tensors)) != target.shape or target.numel() == 0:
         return False
+    if any(isinstance(x, complex) for x in operands) and not target.is_complex():
+        return False
     if any(x.dtype is not target.dtype for x in tensors if x.ndim or len(tensors) == 1):
         return False  # NumPy casts the result where some operators want it of their own dtype
     return all(_same_or_apart(target, x) for x in tensors)
