@@ -90,6 +90,12 @@ def convolve(a, v, mode="full"):
     return full[start : start + (a.numel() if mode == "same" else a.numel() - n + 1)]
 
 
+def correlate(a, v, mode="valid"):
+    a, v = promoted(a, v)
+    require(v.ndim == 1 and a.shape[:1] >= v.shape)
+    return convolve(a, v.flip(0), mode)
+
+
 # ------------------------------------------------------------------------------------------------------------------ linear algebra
 
 

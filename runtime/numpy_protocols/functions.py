@@ -12,16 +12,16 @@ NAMES = {
     shapes: """
         append argwhere astype atleast_1d atleast_2d atleast_3d array_split broadcast_arrays broadcast_to column_stack compress concatenate
         copy copyto delete diag diagflat diagonal dsplit dstack empty_like expand_dims extract flatnonzero flip fliplr flipud full_like hsplit
-        hstack matrix_transpose meshgrid moveaxis ndim nonzero ones_like pad put_along_axis ravel repeat reshape roll rollaxis rot90 select
+        hstack insert matrix_transpose meshgrid moveaxis ndim nonzero ones_like pad put_along_axis ravel repeat reshape roll rollaxis rot90 select
         shape size split squeeze stack swapaxes take take_along_axis tile transpose tril triu unstack vsplit vstack where zeros_like
     """,
     reductions: """
         all allclose amax amin angle any argmax argmin argsort around array_equal array_equiv average bincount clip corrcoef count_nonzero
         cov cumprod cumsum diff fix gradient i0 imag interp isclose iscomplexobj isin isneginf isposinf isrealobj max mean median min
         nan_to_num nancumprod nancumsum nanmax nanmean nanmedian nanmin nanpercentile nanprod nanquantile nanstd nansum nanvar percentile
-        prod ptp quantile real round searchsorted sinc sort std sum trapezoid unique var
+        prod ptp quantile real round searchsorted sinc sort std sum trapezoid unique unwrap var
     """,
-    algebra: "convolve cross dot einsum inner kron outer polyval tensordot trace vdot",
+    algebra: "convolve correlate cross dot einsum inner kron outer polyval tensordot trace vdot",
 }
 
 LINALG = """

@@ -175,6 +175,14 @@ def squeeze(a, axis=None):
     return t.squeeze(axes)
 
 
+def insert(arr, obj, values, axis=None):
+    t = tensor_of(arr)
+    t = t.reshape(-1) if axis is None else t
+    require(type(obj) is int and t.ndim == 1 and -t.numel() <= obj <= t.numel())
+    place = obj % t.numel() if obj < 0 else obj
+    return runtime.cat([t[:place], tensor_of(values).to(t.dtype).reshape(-1), t[place:]])
+
+
 def delete(arr, obj, axis=None):
     t = tensor_of(arr)
     t, axis = (t.reshape(-1), 0) if axis is None else (t, axis_of(axis, t.ndim))

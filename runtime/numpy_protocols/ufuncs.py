@@ -195,6 +195,8 @@ def array_ufunc(ufunc, method, *inputs, out=(), **options):
     if method not in METHODS or not callable(getattr(ufunc, method, None)):
         raise TypeError("__array_ufunc__() takes a ufunc and the name of one of its methods")
     for operand in (*inputs, *out):
+        if type(operand) is Tensor:
+            continue
         protocol = getattr(type(operand), "__array_ufunc__", np.ndarray.__array_ufunc__)
         if protocol is not np.ndarray.__array_ufunc__ and not isinstance(operand, Tensor):
             return NotImplemented
