@@ -184,8 +184,11 @@ cdef int put_index(list tensors, int dim, object item) except -1:
 cdef tuple as_index_tuple(object index):
     """An index as a tuple. A short list that holds slices, None, Ellipsis, tensors or sequences stands for a tuple too."""
     if isinstance(index, tuple):
-        return tuple([shared_tensor(item) if is_foreign_tensor(item) else item for item in index])
-    if is_foreign_tensor(index):
+        for item in index:
+            if type(item) is not int and type(item) is not slice and is_foreign_tensor(item):
+                return tuple([shared_tensor(item) if is_foreign_tensor(item) else item for item in index])
+        return tuple(index)
+    if type(index) is not slice and is_foreign_tensor(index):
         return (shared_tensor(index),)
     if isinstance(index, list) and len(index) < 32:
         for item in index:
