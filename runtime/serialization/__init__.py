@@ -272,8 +272,8 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=No
     if weights_only:
         if pickle_module is not None:
             raise RuntimeError("Can not safely load weights when explicit pickle_module is specified")
-        if pickle_load_args and set(pickle_load_args) != {"encoding"}:
-            warnings.warn("pickle_load_args only works if `weights_only=False`.", stacklevel=2)
+        for name in pickle_load_args.keys() - {"encoding"}:
+            raise TypeError(f"load() got an unexpected keyword argument '{name}': arguments for the unpickler go with weights_only=False")
     mmap = config.load.mmap if mmap is None else mmap
     arguments = {"encoding": "utf-8", **pickle_load_args}
     if _is_path(f):

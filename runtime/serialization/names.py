@@ -9,7 +9,7 @@ from functools import cache
 from types import FunctionType
 
 import runtime
-from runtime import _core
+from runtime import _core, return_types
 from runtime.serialization import rebuild
 from runtime.storage import LEGACY, TypedStorage
 
@@ -20,6 +20,9 @@ _REBUILT = (
     "_rebuild_parameter", "_rebuild_parameter_with_state", "_rebuild_qtensor", "_rebuild_sparse_tensor", "_rebuild_tensor",
     "_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_wrapper_subclass",
 )  # fmt: skip
+
+
+_NAMED = (type, FunctionType, _core.Function, _core._OverridableFunction)
 
 
 @cache
@@ -89,10 +92,11 @@ def torch_name(obj):
     if known is not None:
         return known
     module = getattr(obj, "__module__", None)
-    if not isinstance(obj, (type, FunctionType)) or not isinstance(module, str) or not module.startswith("runtime."):
+    if not isinstance(obj, _NAMED) or not isinstance(module, str) or module.partition(".")[0] != "runtime":
         return None
     name = obj.__qualname__
-    for place in ("torch" + module.removeprefix("runtime"), "torch.nn", "torch.optim"):
+    # PyTorch has the functions of the package's namespace there, whichever of its modules they are written in.
+    for place in ("torch", "torch" + module.removeprefix("runtime"), "torch.nn", "torch.optim"):
         if _resolved(f"{place}.{name}") is obj:
             return place, name
     return None
@@ -109,6 +113,8 @@ def _resolved(name):
 
 def object_of(module, name):
     """Our object for a name of PyTorch's in a file; None if there is none."""
+    if module == "torch.return_types":
+        return return_types.from_file(name)
     full = f"{module}.{name}"
     found = _torch_objects().get(full)
     return _resolved(full) if found is None else found

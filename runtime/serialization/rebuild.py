@@ -65,13 +65,12 @@ def _made(storage, dtype, offset, size, stride, requires_grad, metadata):
 
 def _rebuild_tensor(storage, storage_offset, size, stride):
     """A tensor on a typed storage (PyTorch before 0.4)."""
-    return _made(storage, getattr(storage, "dtype", runtime.uint8), storage_offset, size, stride, False, None)
+    return _made(storage, storage.dtype, storage_offset, size, stride, False, None)
 
 
 def _rebuild_tensor_v2(storage, storage_offset, size, stride, requires_grad, backward_hooks, metadata=None):
     """A tensor on a typed storage, which knows the dtype; `metadata` has the lazy bits "conj" and "neg"."""
-    dtype = getattr(storage, "dtype", runtime.uint8)
-    tensor = _made(storage, dtype, storage_offset, size, stride, requires_grad, metadata)
+    tensor = _made(storage, storage.dtype, storage_offset, size, stride, requires_grad, metadata)
     if backward_hooks:
         tensor._backward_hooks = backward_hooks
     return tensor
