@@ -32,6 +32,7 @@ def _torch_objects():
     objects |= {
         "torch._tensor._rebuild_from_type_v2": rebuild._rebuild_from_type_v2,
         "torch._tensor._rebuild_from_type": rebuild._rebuild_from_type,
+        "torch._C.Generator": rebuild._rebuild_generator,
         "torch.serialization._get_layout": rebuild._get_layout,
         "torch.nn.parameter.Parameter": runtime.nn.Parameter,
         "torch.Size": runtime.Size,
