@@ -378,3 +378,11 @@ x, y = pickle.load(open({str(tmp_path / "x.pkl")!r}, "rb"))
 assert x.tolist() == [1.0, 1.0] and type(y) is torch.nn.Parameter and y.dtype is torch.bfloat16
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.oracle
+def test_a_generator_of_pytorch_is_refused_by_name(tmp_path):
+    torch = pytest.importorskip("torch")
+    torch.save(torch.Generator(), tmp_path / "x.pt")
+    with pytest.raises(NotImplementedError, match="random generator of PyTorch's"):
+        runtime.load(tmp_path / "x.pt", weights_only=False)
