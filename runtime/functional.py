@@ -610,4 +610,6 @@ def is_deterministic_algorithms_warn_only_enabled():
     return _deterministic["warn"]
 
 
-globals().update({name: _core.overridable(globals()[name]) for name in __all__})
+for _name in __all__:
+    globals()[_name] = _core.overridable(globals()[_name])
+    globals()[_name].__module__ = __name__  # pickles name functions by it
