@@ -325,6 +325,20 @@ def triu(x, /, *, k=0):
     return _functions["triu"](x, _within(k, x)).as_subclass(Array)
 
 
+def diag(x, /, *, k=0):
+    """The diagonal of a matrix, or the matrix with a diagonal. The standard has no such function, but SciPy asks its namespaces for one.
+
+    Parameters
+    ----------
+    x : Array
+        Of one or two dimensions.
+    k : int
+        The diagonal: above the main one if positive.
+    """
+    result = _functions["diag"](x, k)
+    return (_functions["clone"](result) if x.ndim == 2 else result).as_subclass(Array)
+
+
 def _within(k, x):
     """A diagonal near enough to the matrices for 64 bits to count to it."""
     limit = max(x.shape[-2:], default=0) + 1
@@ -358,6 +372,6 @@ def meshgrid(*arrays, indexing="xy"):
 
 
 __all__ = [
-    "arange", "asarray", "empty", "empty_like", "eye", "from_dlpack", "full", "full_like", "linspace", "meshgrid", "ones", "ones_like",
+    "arange", "asarray", "diag", "empty", "empty_like", "eye", "from_dlpack", "full", "full_like", "linspace", "meshgrid", "ones", "ones_like",
     "tril", "triu", "zeros", "zeros_like",
 ]  # fmt: skip

@@ -10,15 +10,15 @@ from runtime.numpy_protocols.arrays import NOT_BY_OPERATORS, by_numpy
 NAMES = {
     shapes: """
         append argwhere astype atleast_1d atleast_2d atleast_3d array_split broadcast_arrays broadcast_to column_stack compress concatenate
-        copy copyto diag diagflat diagonal dsplit dstack empty_like expand_dims extract flatnonzero flip fliplr flipud full_like hsplit
-        hstack matrix_transpose meshgrid moveaxis ndim nonzero ones_like pad put_along_axis ravel repeat reshape roll rollaxis rot90 select
+        copy copyto delete diag diagflat diagonal dsplit dstack empty_like expand_dims extract flatnonzero flip fliplr flipud full_like hsplit
+        hstack insert matrix_transpose meshgrid moveaxis ndim nonzero ones_like pad put_along_axis ravel repeat reshape roll rollaxis rot90 select
         shape size split squeeze stack swapaxes take take_along_axis tile transpose tril triu unstack vsplit vstack where zeros_like
     """,
     reductions: """
-        all allclose amax amin angle any argmax argmin argsort around array_equal array_equiv average bincount clip corrcoef count_nonzero
+        all allclose amax amin angle any argmax argmin argsort around array_equal array_equiv average bincount clip convolve corrcoef count_nonzero
         cov cumprod cumsum diff fix gradient i0 imag interp isclose iscomplexobj isin isneginf isposinf isrealobj max mean median min
         nan_to_num nancumprod nancumsum nanmax nanmean nanmedian nanmin nanpercentile nanprod nanquantile nanstd nansum nanvar percentile
-        prod ptp quantile real round searchsorted sinc sort std sum trapezoid unique var
+        polyval prod ptp quantile real round searchsorted sinc sort std sum trapezoid unique unwrap var
     """,
     algebra: "cross dot einsum inner kron outer tensordot trace vdot",
 }
@@ -35,6 +35,11 @@ MAKERS = "arange array asarray empty eye full identity ones zeros"
 
 # Functions that write to an argument, and which one: without an operator NumPy writes to the tensor's memory.
 WRITERS = {np.copyto: 0, np.fill_diagonal: 0, np.place: 0, np.put: 0, np.put_along_axis: 0, np.putmask: 0}
+
+# Functions whose results have no gradients, and how many of their first arguments these would be of: NumPy reads the elements only.
+WITHOUT_GRADIENTS = {
+    np.argpartition: 1, np.array2string: 1, np.array_repr: 1, np.array_str: 1, np.digitize: 2, np.histogram: 2, np.histogram_bin_edges: 2,
+}  # fmt: skip
 
 
 def _table():
@@ -63,6 +68,9 @@ def array_function(func, types, args, kwargs):
             return known(*args, **kwargs)
         except NOT_BY_OPERATORS:
             pass
+    if func in WITHOUT_GRADIENTS:
+        count = WITHOUT_GRADIENTS[func]
+        args = (*[x.detach() if isinstance(x, Tensor) else x for x in args[:count]], *args[count:])
     name = f"{getattr(func, '__module__', 'numpy')}.{func.__name__}"
     written = [args[WRITERS[func]]] if func in WRITERS and args else []
     out = kwargs.get("out")

@@ -478,3 +478,40 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
     require(isinstance(dx, (int, float)))
     return runtime.trapezoid(t, dx=dx, dim=axis)
 
+
+
+def polyval(p, x):
+    require(not isinstance(x, np.poly1d))
+    coefficients, x = promoted(p, x)
+    result = runtime.zeros_like(x)
+    for coefficient in coefficients:
+        result = result * x + coefficient
+    return result
+
+
+def convolve(a, v, mode="full"):
+    a, v = promoted(a, v)
+    # NumPy needs no memory for it, operators a matrix; they compute where it cannot.
+    require(a.requires_grad or v.requires_grad or a.is_meta or v.is_meta)
+    require(a.ndim == v.ndim == 1 and a.numel() and v.numel() and a.is_floating_point() and mode in ("full", "same", "valid"))
+    if len(v) > len(a):
+        a, v = v, a
+    n = len(v)
+    full = runtime.nn.functional.conv1d(a[None, None], v.flip(0)[None, None], padding=n - 1)[0, 0]
+    if mode == "full":
+        return full
+    begin = n - 1 if mode == "valid" else n - 1 - n // 2
+    return full[begin : len(a) if mode == "valid" else begin + len(a)]
+
+
+def unwrap(p, discont=None, axis=-1, *, period=2 * np.pi):
+    t = tensor_of(p)
+    require(t.is_floating_point())
+    axis = axis_of(axis, t.ndim)
+    if not t.shape[axis]:
+        return t.clone()
+    steps, half = runtime.diff(t, dim=axis), period / 2
+    wrapped = runtime.remainder(steps + half, period) - half
+    wrapped = runtime.where((wrapped == -half) & (steps > 0), half, wrapped)
+    jumps = runtime.where(steps.abs() < (half if discont is None else discont), 0.0, wrapped - steps)
+    return t + runtime.cat([runtime.zeros_like(t.narrow(axis, 0, 1)), jumps.cumsum(axis)], axis)

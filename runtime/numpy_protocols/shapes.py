@@ -320,6 +320,38 @@ def append(arr, values, axis=None):
     return concatenate([arr, values], axis)
 
 
+def delete(arr, obj, axis=None):
+    t, axis = _along(arr, axis)
+    return t.index_select(axis, runtime.from_numpy(np.delete(np.arange(t.shape[axis]), _positions(obj))).to(t.device))
+
+
+def insert(arr, obj, values, axis=None):
+    t, axis = _along(arr, axis)
+    obj = _positions(obj)
+    require(np.ndim(obj) <= 1 and np.asarray(obj).dtype.kind == "i")
+    added = tensor_of(values).to(t.dtype)
+    added = added.reshape((*[1] * (t.ndim - added.ndim), *added.shape))
+    if np.ndim(obj) == 0:
+        added = added.movedim(0, axis)
+    count = added.shape[axis] if np.size(obj) == 1 else len(obj)
+    added = added.broadcast_to([count if d == axis else n for d, n in enumerate(t.shape)])
+    # Which of the old and, after them, the new elements stands where.
+    order = np.insert(np.arange(t.shape[axis]), obj, np.arange(t.shape[axis], t.shape[axis] + count))
+    return runtime.cat([t, added], axis).index_select(axis, runtime.from_numpy(order).to(t.device))
+
+
+def _along(arr, axis):
+    """A tensor and an axis of it, which is the only one of all elements in a row where none is given."""
+    t = tensor_of(arr)
+    return (t.reshape(-1), 0) if axis is None else (t, axis_of(axis, t.ndim))
+
+
+def _positions(obj):
+    """Subscripts as NumPy reads them."""
+    require(not isinstance(obj, slice))
+    return obj.numpy() if isinstance(obj, Tensor) else obj
+
+
 def array_split(ary, indices_or_sections, axis=0):
     t = tensor_of(ary)
     parts = indices_or_sections

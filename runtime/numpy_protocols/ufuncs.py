@@ -146,7 +146,8 @@ def _find_function(ufunc):
     if getattr(np, name, None) is ufunc:
         return COMPOSITES[name] if name in COMPOSITES else _map(ufunc, OPERATORS.get(ufunc.__name__), name in OF_ONE_DTYPE)
     special = sys.modules.get("scipy.special")
-    if special is not None and getattr(special, name, None) is ufunc:
+    # With SCIPY_ARRAY_API=1 the names there are functions that wrap the ufuncs.
+    if special is not None and ufunc in (found := getattr(special, name, None), getattr(found, "__wrapped__", None)):
         return _map(ufunc, SPECIAL_OPERATORS.get(name), False)
     return None
 
@@ -184,6 +185,10 @@ def array_ufunc(ufunc, method, *inputs, out=(), **options):
     """`Tensor.__array_ufunc__`, where the core has no answer."""
     if not isinstance(ufunc, np.ufunc) or method not in METHODS:
         raise TypeError("__array_ufunc__() takes a ufunc of NumPy's and the name of one of its methods")
+    if method == "reduce" and not out and len(inputs) == 1 and type(inputs[0]) is Tensor and options.keys() <= {"axis"}:
+        result = _reduced(ufunc, inputs[0], options.get("axis", 0))
+        if result is not None:
+            return result
     for operand in (*inputs, *out):
         protocol = getattr(type(operand), "__array_ufunc__", np.ndarray.__array_ufunc__)
         if protocol is not np.ndarray.__array_ufunc__ and not isinstance(operand, Tensor):
@@ -315,6 +320,17 @@ def reduce(ufunc, name, inputs, out=(), axis=0, dtype=None, keepdims=False, init
         if has_initial:
             result = function_of(ufunc)(result, _operand(initial, 1, ufunc))
     return store(name, result, out[0]) if out and is_given(out[0]) else result
+
+
+def _reduced(ufunc, x, axis):
+    """What `reduce` returns along one axis that has elements, the short way; None where it takes the long one."""
+    known = REDUCTIONS.get(ufunc.__name__)
+    if known is None or type(axis) is not int or not -x.ndim <= axis < x.ndim or x.shape[axis] == 0:
+        return None
+    try:
+        return known[0](x, (axis,), False, None)
+    except NOT_BY_OPERATORS:
+        return None
 
 
 def _refuse_empty(name, x, axes):
