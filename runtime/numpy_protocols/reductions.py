@@ -479,7 +479,6 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
     return runtime.trapezoid(t, dx=dx, dim=axis)
 
 
-
 def polyval(p, x):
     require(not isinstance(x, np.poly1d))
     coefficients, x = promoted(p, x)
