@@ -1,5 +1,5 @@
 # cython: language_level=3, binding=False, c_api_binop_methods=True, cdivision=True, auto_pickle=False, embedsignature=False
-# cython: boundscheck=False, wraparound=False, initializedcheck=False, always_allow_keywords=True
+# cython: boundscheck=True, wraparound=False, initializedcheck=False, always_allow_keywords=True
 """The extension module: tables, thread-local sets, guards, the call, tensors and libraries, as plain C to each other.
 
 The parts stand in the order in which a call flows; each file says what it is, what it owns and who calls it.

@@ -152,3 +152,14 @@ def test_the_engine_can_be_run_through_variable():
     assert x.grad.tolist() == [4.0, 6.0] and engine.is_checkpoint_valid()
     variable = rt.autograd.Variable(x, requires_grad=True)
     assert isinstance(variable, rt.autograd.Variable) and variable.is_leaf and variable.data_ptr() == x.data_ptr()
+
+
+def test_functions_of_the_graph_refuse_what_is_no_tensor():
+    core = rt._core
+    for name in ("_grad_fn_of", "_gradient_edge", "_get_accumulator", "_get_tangent", "_as_primal", "_tensor_retain_grad"):
+        for value in ((), -1, None):
+            with pytest.raises(TypeError):
+                getattr(core, name)(value)
+    for name in ("_tensor_register_hook", "_tensor_register_post_accumulate_grad_hook", "_tensor_view_func"):
+        with pytest.raises(TypeError):
+            getattr(core, name)((), rt.ones(1))

@@ -426,3 +426,9 @@ def test_every_dtype_passes_to_pytorch_and_back(name):
     ours = runtime.from_dlpack(theirs)
     assert ours.dtype is getattr(runtime, name) and torch.from_dlpack(ours).dtype is theirs.dtype
     assert torch.from_dlpack(ours, copy=True).data_ptr() != theirs.data_ptr()
+
+
+@pytest.mark.parametrize("version", [(), []])
+def test_a_version_without_numbers_is_an_index_error(version):
+    with pytest.raises(IndexError):
+        runtime.ones(2).__dlpack__(max_version=version)

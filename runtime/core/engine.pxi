@@ -730,12 +730,12 @@ def _will_engine_execute_node(node not None):
     return place >= 0 and task.entries[place].needed != 0
 
 
-def _get_accumulator(tensor not None):
+def _get_accumulator(Tensor tensor not None):
     """The node of a leaf, made if need be."""
     return steal(accumulator_of(<PyObject *>tensor))
 
 
-def _gradient_edge(tensor not None):
+def _gradient_edge(Tensor tensor not None):
     """(node, output) where a tensor's gradient goes."""
     cdef rt_edge edge
     find_edge(<PyObject *>tensor, &edge)
@@ -745,7 +745,7 @@ def _gradient_edge(tensor not None):
 
 
 @cython.binding(True)
-def _tensor_backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
+def _tensor_backward(Tensor self not None, gradient=None, retain_graph=None, create_graph=False, inputs=None):
     """Compute the gradients of the leaves that the tensor was made of, and add them to the leaves' `grad`.
 
     Parameters

@@ -110,7 +110,7 @@ def _set_tangent(tensor not None, tangent not None):
     set_tangent(tensor, tangent)
 
 
-def _get_tangent(tensor not None):
+def _get_tangent(Tensor tensor not None):
     """A tensor's tangent, or None."""
     cdef PyObject *found = tangent_of(<PyObject *>tensor)
     if found == NULL and has_tangent(<PyObject *>tensor):
@@ -120,7 +120,7 @@ def _get_tangent(tensor not None):
     return None if found == NULL else <object>found
 
 
-def _as_primal(tensor not None):
+def _as_primal(Tensor tensor not None):
     """Let a view have no tangent, even if what it looks at has one; returns it."""
     cdef rt_grad_ext *ext = rt_grad_ext_of(RT_TENSOR(<void *>tensor))
     if ext == NULL:

@@ -571,7 +571,7 @@ cdef int change_requires_grad(object self, bint value) except -1:
 
 
 @cython.binding(True)
-def _tensor_register_hook(self, hook):
+def _tensor_register_hook(Tensor self not None, hook):
     """Run ``hook(grad)`` when the gradient with respect to the tensor has been computed; what it returns, if not None, is used instead.
 
     Returns
@@ -605,7 +605,7 @@ def _tensor_register_hook(self, hook):
 
 
 @cython.binding(True)
-def _tensor_register_post_accumulate_grad_hook(self, hook):
+def _tensor_register_post_accumulate_grad_hook(Tensor self not None, hook):
     """Run ``hook(tensor)`` when the leaf's gradient has been accumulated.
 
     Returns
@@ -635,7 +635,7 @@ def _tensor_register_post_accumulate_grad_hook(self, hook):
 
 
 @cython.binding(True)
-def _tensor_retain_grad(self):
+def _tensor_retain_grad(Tensor self not None):
     """Let a tensor that is no leaf have a `grad` after backward."""
     cdef RtTensor *t = RT_TENSOR(<void *>self)
     cdef rt_grad_ext *ext
@@ -720,7 +720,7 @@ def _tensor_new(self, *args, device=None):
 
 
 @cython.binding(True)
-def _tensor_view_func(self, new_base):
+def _tensor_view_func(Tensor self not None, new_base):
     """The view that the tensor is of its base, made of another base, which must have the metadata of that one."""
     cdef RtTensor *t = RT_TENSOR(<void *>self)
     cdef int d
@@ -734,7 +734,7 @@ def _tensor_view_func(self, new_base):
     return new_base.as_strided([t.sizes[d] for d in range(t.ndim)], [t.strides[d] for d in range(t.ndim)], t.offset)
 
 
-def _grad_fn_of(self):
+def _grad_fn_of(Tensor self not None):
     return tensor_grad_fn(self)
 
 
