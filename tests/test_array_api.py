@@ -549,3 +549,12 @@ def test_diag_is_a_diagonal_or_the_matrix_of_one():
     assert xp.diag(x).tolist() == [1, 4] and xp.diag(x, k=1).tolist() == [2] and xp.diag(xp.ones(1), k=-1).tolist() == [[0, 0], [1, 0]]
     xp.diag(x)[...] = 0
     assert x.tolist() == [[1, 2], [3, 4]]
+
+
+def test_integers_beyond_a_dtype_overflow():
+    for value, dtype in ((2**63, None), ([0, 2**63], None), ([[0], [-(2**63) - 1]], None), (300, xp.int8), ([1, 300], xp.uint8)):
+        with pytest.raises(OverflowError, match="asarray: .* is beyond"):
+            xp.asarray(value, dtype=dtype)
+    assert xp.asarray(2**63, dtype=xp.uint64).item() == 2**63 and xp.asarray([2**63, 1.0]).dtype is xp.float32
+    with pytest.raises(ValueError):
+        xp.asarray([[1, 2], [3]])

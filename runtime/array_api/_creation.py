@@ -71,7 +71,25 @@ def _of_elements(obj, dtype, device, copy):
     """A new array of Python numbers."""
     if copy is False:
         raise ValueError(f"asarray: copy=False, but {type(obj).__name__} has no memory of elements to share")
-    return _core.tensor(obj, dtype=dtype, device=device).as_subclass(Array)
+    try:
+        return _core.tensor(obj, dtype=dtype, device=device).as_subclass(Array)
+    except (ValueError, RuntimeError):
+        kind = int64 if dtype is None else dtype
+        if kind in INTEGERS:
+            limits = _dtypes.iinfo(kind)
+            for number in _integers(obj, 0):
+                if not limits.min <= number <= limits.max:
+                    raise OverflowError(f"asarray: {number} is beyond {kind}, which has {limits.min} to {limits.max}; give another dtype") from None
+        raise
+
+
+def _integers(obj, depth):
+    """The integers of nested sequences; tensors have no more dimensions than it goes deep."""
+    if isinstance(obj, int):
+        yield obj
+    elif isinstance(obj, (list, tuple)) and depth < 64:
+        for item in obj:
+            yield from _integers(item, depth + 1)
 
 
 def from_dlpack(x, /, *, device=None, copy=None):
