@@ -511,3 +511,50 @@ def test_helpers_for_all_array_libraries_know_tensors():
     assert extra.cov(xp.asarray([[1.0, 2.0], [3.0, 5.0]])).shape == (2, 2)
     assert extra.sinc(xp.asarray([0.0])).tolist() == [1.0]
     assert extra.kron(xp.asarray([1.0, 2.0]), xp.asarray([1.0, 1.0])).tolist() == [1.0, 1.0, 2.0, 2.0]
+
+
+def test_norms_of_nothing_are_numpys():
+    for order in (math.inf, -1, -2, 0, 1, 2, 0.5):
+        for keepdims in (False, True):
+            with np.errstate(divide="ignore"):
+                want = np.linalg.vector_norm(np.zeros((2, 0)), axis=1, ord=order, keepdims=keepdims)
+            assert xp.linalg.vector_norm(xp.zeros((2, 0)), axis=1, ord=order, keepdims=keepdims).tolist() == want.tolist()
+    assert xp.linalg.vector_norm(xp.zeros(0, dtype=xp.complex64), ord=math.inf).dtype is xp.float32
+    for shape, order in (((0, 3), -1), ((3, 0), -math.inf)):
+        assert xp.linalg.matrix_norm(xp.zeros(shape), ord=order).item() == np.linalg.matrix_norm(np.zeros(shape), ord=order) == 0
+    with pytest.raises(ValueError, match="vector_norm: there is no smallest"):
+        xp.linalg.vector_norm(xp.zeros(0), ord=-math.inf)
+    with pytest.raises(ValueError, match="matrix_norm: there is no smallest"):
+        xp.linalg.matrix_norm(xp.zeros((3, 0)), ord=-1)
+
+
+def test_functions_that_numpy_computes_know_shapes_and_dtypes_on_meta():
+    x = xp.zeros((3, 1), dtype=xp.uint16, device="meta")
+    for function, dtype in ((xp.add, xp.uint16), (xp.less, xp.bool), (xp.negative, xp.uint16)):
+        result = function(x, xp.zeros(2, dtype=xp.uint16, device="meta")) if function is not xp.negative else function(x)
+        assert result.is_meta and result.dtype is dtype and result.shape == ((3, 1) if function is xp.negative else (3, 2))
+    found = xp.searchsorted(xp.zeros(4, device="meta"), xp.zeros((2, 3), device="meta"))
+    assert type(found) is xp.Array and found.is_meta and found.shape == (2, 3) and found.dtype is xp.int64
+
+
+def test_functions_of_two_operands_take_arrays_of_numpy():
+    for result in (xp.add(xp.ones(2), np.ones(2)), xp.add(np.ones(2), xp.ones(2)), xp.where(xp.ones(2) > 0, np.full(2, 2.0), xp.ones(2))):
+        assert type(result) is xp.Array and result.tolist() == [2.0, 2.0] and result.dtype is xp.float64
+    with pytest.raises(TypeError, match="argument 1 must be an array"):
+        xp.add(np.ones(2), np.ones(2))
+
+
+def test_diag_is_a_diagonal_or_the_matrix_of_one():
+    x = xp.asarray([[1.0, 2.0], [3.0, 4.0]])
+    assert xp.diag(x).tolist() == [1, 4] and xp.diag(x, k=1).tolist() == [2] and xp.diag(xp.ones(1), k=-1).tolist() == [[0, 0], [1, 0]]
+    xp.diag(x)[...] = 0
+    assert x.tolist() == [[1, 2], [3, 4]]
+
+
+def test_integers_beyond_a_dtype_overflow():
+    for value, dtype in ((2**63, None), ([0, 2**63], None), ([[0], [-(2**63) - 1]], None), (300, xp.int8), ([1, 300], xp.uint8)):
+        with pytest.raises(OverflowError, match="asarray: .* is beyond"):
+            xp.asarray(value, dtype=dtype)
+    assert xp.asarray(2**63, dtype=xp.uint64).item() == 2**63 and xp.asarray([2**63, 1.0]).dtype is xp.float32
+    with pytest.raises(ValueError):
+        xp.asarray([[1, 2], [3]])

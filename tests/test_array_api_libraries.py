@@ -22,6 +22,7 @@ def scipy_cases():
     import scipy.differentiate
     import scipy.fft as fft
     import scipy.integrate as integrate
+    import scipy.interpolate as interpolate
     import scipy.ndimage as ndimage
     import scipy.optimize.elementwise as roots
     import scipy.signal as signal
@@ -69,6 +70,9 @@ def scipy_cases():
         "stats.quantile": (lambda x: stats.quantile(x, x[:3] * 0 + 0.3), v),
         "stats.circmean": (stats.circmean, v),
         "ndimage.gaussian_filter": (lambda x: ndimage.gaussian_filter(x, 1.0), image),
+        "ndimage.distance_transform_edt": (lambda x: ndimage.distance_transform_edt(x > 0), image),
+        "signal.lfilter_zi": (lambda b: signal.lfilter_zi(b, b), taps),
+        "interpolate.RBFInterpolator": (lambda x, y: interpolate.RBFInterpolator(x, y)(x[:3] + 0.1), random(20, 2), random(20)),
         "ndimage.zoom": (lambda x: ndimage.zoom(x, 2), image),
         "ndimage.label": (lambda x: ndimage.label(x > 0)[0], image),
         "ndimage.fourier_gaussian": (lambda x: ndimage.fourier_gaussian(x, 1.0), image),

@@ -1,6 +1,8 @@
 """Special functions, activations, complex numbers and shifts: what the operator database does not ask."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -175,3 +177,35 @@ def test_questions_about_promotion():
     assert rt.result_type(of([1], rt.int32), 2.5) == rt.float32 and rt.result_type(1, True) == rt.int64
     with pytest.raises(RuntimeError, match="Float8"):
         rt.promote_types(rt.float8_e5m2, rt.float32)
+
+
+def test_special_functions_find_scipys_ufuncs_behind_its_array_api_switch():
+    # With the switch, scipy.special has Python functions in their place. SciPy reads it when it is imported.
+    code = """
+import os
+os.environ["SCIPY_ARRAY_API"] = "1"
+import numpy as np, scipy.special, runtime
+x = runtime.tensor([0.5, 2.0], dtype=runtime.float64, requires_grad=True)
+for name, ours in [("psi", runtime.digamma), ("erfcx", runtime.special.erfcx), ("ndtri", runtime.special.ndtri), ("i0e", runtime.special.i0e)]:
+    assert np.allclose(ours(x / 4).detach().numpy(), getattr(scipy.special, name)(x.detach().numpy() / 4)), name
+assert np.allclose(runtime.igamma(x, x).detach().numpy(), scipy.special.gammainc([0.5, 2.0], [0.5, 2.0]))
+assert type(scipy.special.psi.__wrapped__(x).grad_fn) is type(runtime.digamma(x).grad_fn)
+runtime.lgamma(x).sum().backward()
+assert np.allclose(x.grad.numpy(), scipy.special.psi([0.5, 2.0]))
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("count", [2, 4, 5])
+@pytest.mark.parametrize("dtype", [rt.float32, rt.float64, rt.int8])
+def test_copies_into_short_rows_are_complete(count, dtype):
+    # 100000 rows are computed in parts, by several threads where there are some.
+    for rows in (31, 32, 1000, 100000):
+        x = (rt.arange(rows) % 100).to(dtype)
+        want = np.repeat(x.numpy(), count)
+        assert (x.repeat_interleave(count).numpy() == want).all()
+        assert ((rt.zeros(rows, count, dtype=rt.float64) + x[:, None]).numpy().reshape(-1) == want).all()
+        wide = rt.zeros(rows, count + 1, dtype=dtype)
+        wide[:, :count] = x[:, None]
+        assert (wide[:, :count].numpy().reshape(-1) == want).all() and not wide[:, count].any()

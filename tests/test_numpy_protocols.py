@@ -855,3 +855,62 @@ def test_functions_without_a_gradient_take_tensors_that_require_one():
     r = runtime.tensor([1.0, 2.0, 4.0], requires_grad=True)
     assert np.digitize(r, runtime.tensor([1.5, 3.0])).tolist() == [0, 1, 2]
     assert np.histogram(r, 3)[0].tolist() == [1, 1, 1] and np.array2string(r) == "[1. 2. 4.]"
+
+
+def test_dtypes_are_numpys_where_numpy_asks():
+    if np.lib.NumpyVersion(np.__version__) < "2.4.0":
+        pytest.skip("NumPy asks for __numpy_dtype__ since 2.4")
+    assert np.zeros(2, dtype=runtime.float32).dtype == np.float32 and np.dtype(runtime.bool) == np.dtype(bool)
+    assert np.dtype(runtime.bfloat16).name == "bfloat16"
+    with pytest.raises(TypeError, match="quint8"):
+        np.dtype(runtime.quint8)
+
+
+def test_astype_converts_as_numpys_does():
+    t = runtime.tensor([1.5, 2.5])
+    assert t.astype(np.int64).dtype is runtime.int64 and t.astype("f8").dtype is runtime.float64 and t.astype(runtime.int8).tolist() == [1, 2]
+    assert t.astype("f4", copy=False) is t and t.astype("f4") is not t
+    with pytest.raises(TypeError, match="astype: cannot cast a tensor"):
+        t.astype(int, casting="safe")
+    with pytest.raises(TypeError, match="astype: tensors cannot have the dtype 'U3'"):
+        t.astype("U3")
+
+
+GRADIENTS = {
+    "polyval": lambda x: np.polyval(x[0], x), "polyval of arrays": lambda x: np.polyval(np.arange(3.0), x), "unwrap": np.unwrap,
+    "unwrap of a period": lambda x: np.unwrap(x, 2.0, 0, period=5), "delete": lambda x: np.delete(x, [0, 2], 1),
+    "delete in a row": lambda x: np.delete(x, -1), "insert": lambda x: np.insert(x, 1, x[0], 0),
+    "insert many": lambda x: np.insert(x, [0, 2], np.arange(8.0).reshape(4, 2), 1), "insert in a row": lambda x: np.insert(x, 2, [1.0, 2.0]),
+    "insert at one of a list": lambda x: np.insert(x, [1], np.arange(4.0)[:, None], 1),
+} | {
+    f"convolve {mode} {n}": lambda x, mode=mode, n=n: np.convolve(x[0], np.arange(1.0, n), mode)
+    for mode in ("full", "same", "valid") for n in (2, 3, 4, 9)
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_functions_that_are_made_of_operators_have_gradients(name):
+    x = np.random.default_rng(0).normal(size=(4, 5)) * 10
+    t = runtime.tensor(x, requires_grad=True)
+    assert_same(GRADIENTS[name](t).detach(), GRADIENTS[name](x))
+    assert runtime.autograd.gradcheck(GRADIENTS[name], (t,))
+
+
+def test_functions_without_gradients_read_tensors_that_require_them():
+    t = runtime.tensor([0.5, 2.5, 1.5], dtype=runtime.float64, requires_grad=True)
+    x = t.detach().numpy()
+    for call in (lambda a: np.digitize(a, np.arange(3.0)), lambda a: np.histogram(a, 4), lambda a: np.histogram_bin_edges(a), np.array2string,
+                 np.array_repr):  # fmt: skip
+        assert_same(call(t), call(x))
+    with pytest.raises(RuntimeError, match="records no gradients"):
+        np.histogram(x, weights=t)
+
+
+@pytest.mark.parametrize("ufunc", [np.add, np.multiply, np.maximum, np.minimum, np.logical_or])
+def test_reductions_along_one_axis_are_numpys(ufunc):
+    x = np.random.default_rng(0).integers(0, 5, (3, 4))
+    for axis in (0, 1, -1):
+        assert_same(ufunc.reduce(runtime.tensor(x), axis=axis), ufunc.reduce(x, axis=axis))
+    assert_same(ufunc.reduce(runtime.tensor(x)), ufunc.reduce(x))
+    with pytest.raises(np.exceptions.AxisError):
+        ufunc.reduce(runtime.tensor(x), axis=2)

@@ -34,6 +34,15 @@ int rt_ufunc_loops(const char *name, int nin, int nout, int pointwise_flags, rt_
     PyObject *type = object == NULL ? NULL : PyObject_GetAttrString(numpy, "ufunc");
     Py_XDECREF(module);
     Py_XDECREF(numpy);
+    /* With SCIPY_ARRAY_API=1, scipy.special's names are Python functions that choose a library; each wraps its ufunc. */
+    while (type != NULL && of_scipy && PyFunction_Check(object)) {
+        PyObject *wrapped = PyObject_GetAttrString(object, "__wrapped__");
+        if (wrapped == NULL) {
+            PyErr_Clear();
+            break;
+        }
+        Py_SETREF(object, wrapped);
+    }
     if (type == NULL) {
         Py_XDECREF(object);
         return -1;

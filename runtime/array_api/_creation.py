@@ -71,7 +71,25 @@ def _of_elements(obj, dtype, device, copy):
     """A new array of Python numbers."""
     if copy is False:
         raise ValueError(f"asarray: copy=False, but {type(obj).__name__} has no memory of elements to share")
-    return _core.tensor(obj, dtype=dtype, device=device).as_subclass(Array)
+    try:
+        return _core.tensor(obj, dtype=dtype, device=device).as_subclass(Array)
+    except (ValueError, RuntimeError):
+        kind = int64 if dtype is None else dtype
+        if kind in INTEGERS:
+            limits = _dtypes.iinfo(kind)
+            for number in _integers(obj, 0):
+                if not limits.min <= number <= limits.max:
+                    raise OverflowError(f"asarray: {number} is beyond {kind}, which has {limits.min} to {limits.max}; give another dtype") from None
+        raise
+
+
+def _integers(obj, depth):
+    """The integers of nested sequences; tensors have no more dimensions than it goes deep."""
+    if isinstance(obj, int):
+        yield obj
+    elif isinstance(obj, (list, tuple)) and depth < 64:
+        for item in obj:
+            yield from _integers(item, depth + 1)
 
 
 def from_dlpack(x, /, *, device=None, copy=None):
@@ -325,6 +343,20 @@ def triu(x, /, *, k=0):
     return _functions["triu"](x, _within(k, x)).as_subclass(Array)
 
 
+def diag(x, /, *, k=0):
+    """The diagonal of a matrix, or the matrix with a diagonal. The standard has no such function, but SciPy asks its namespaces for one.
+
+    Parameters
+    ----------
+    x : Array
+        Of one or two dimensions.
+    k : int
+        The diagonal: above the main one if positive.
+    """
+    result = _functions["diag"](x, k)
+    return (_functions["clone"](result) if x.ndim == 2 else result).as_subclass(Array)
+
+
 def _within(k, x):
     """A diagonal near enough to the matrices for 64 bits to count to it."""
     limit = max(x.shape[-2:], default=0) + 1
@@ -358,6 +390,6 @@ def meshgrid(*arrays, indexing="xy"):
 
 
 __all__ = [
-    "arange", "asarray", "empty", "empty_like", "eye", "from_dlpack", "full", "full_like", "linspace", "meshgrid", "ones", "ones_like",
+    "arange", "asarray", "diag", "empty", "empty_like", "eye", "from_dlpack", "full", "full_like", "linspace", "meshgrid", "ones", "ones_like",
     "tril", "triu", "zeros", "zeros_like",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ import numpy as np
 
 from runtime import _core
 from runtime.array_api._array import Array, Tensor
+from runtime.array_api._creation import asarray
 from runtime.array_api._dtypes import (
     COMPLEX,
     INTEGERS,
@@ -26,6 +27,7 @@ from runtime.array_api._dtypes import iinfo as _iinfo
 from runtime.kernels._arrays import new, read
 
 _core_functions = _core.functions
+_empty = _core_functions["empty"]
 _tensor = _core.tensor
 
 SCALARS = (int, float, complex, np.generic)
@@ -35,6 +37,8 @@ _SEE = "See the function of this name in the array API standard."
 
 def tensors(name, *operands):
     """Operands of which at least one is a tensor as tensors of one dtype; Python scalars take the dtype of the others.
+
+    NumPy's arrays among them are tensors on the same memory, as they are for the operators.
 
     Parameters
     ----------
@@ -47,6 +51,8 @@ def tensors(name, *operands):
     list of Tensor
     """
     dtype, device, scalars = None, None, []
+    if any(isinstance(x, np.ndarray) for x in operands) and any(isinstance(x, Tensor) for x in operands):
+        operands = [asarray(x) if isinstance(x, np.ndarray) else x for x in operands]
     for position, x in enumerate(operands, 1):
         if isinstance(x, Tensor):
             dtype = x.dtype if dtype is None else promote(dtype, x.dtype)
@@ -67,7 +73,15 @@ def tensors(name, *operands):
 
 def by_numpy(ufunc):
     """A kernel that computes with a function of NumPy, which must have a loop for the dtype."""
-    return lambda *operands: new(ufunc(*[read(x) for x in operands]))
+
+    def kernel(*operands):
+        if any(x.is_meta for x in operands):
+            shapes = [x.shape for x in operands]
+            dtype = new(ufunc(*[np.empty(0, _core._numpy_dtype(x.dtype)) for x in operands])).dtype
+            return _empty(np.broadcast_shapes(*shapes), dtype=dtype, device="meta")
+        return new(ufunc(*[read(x) for x in operands]))
+
+    return kernel
 
 
 def _unary(name, summary, core, kernels=None):
@@ -182,6 +196,9 @@ _divide = _core_functions["true_divide"]
 _multiply = _core_functions["mul"]
 _remainder = _core_functions["remainder"]
 _copysign = _core_functions["copysign"]
+_exp = _core_functions["exp"]
+_expm1 = _core_functions["expm1"]
+_subtract = _core_functions["sub"]
 
 
 def _sign_of_real(x):
@@ -190,6 +207,12 @@ def _sign_of_real(x):
 
 def _sign_of_complex(x):
     return _where(x == 0, x, _divide(x, _abs(x)))
+
+
+def _expm1_of_complex(x):
+    # Around infinities and NaN the exponential has the parts that the standard asks for; sums of products there are NaN.
+    result = _expm1(x)
+    return _where(_isfinite(result), result, _subtract(_exp(x), 1))
 
 
 def _floor_divide_of_real(x1, x2):
@@ -219,8 +242,8 @@ ceil = _unary("ceil", "Smallest integers that are not below the elements.", _cor
 conj = _unary("conj", "Complex conjugates.", _core_functions["conj_physical"])
 cos = _unary("cos", "Cosines of angles in radians.", _core_functions["cos"])
 cosh = _unary("cosh", "Hyperbolic cosines.", _core_functions["cosh"])
-exp = _unary("exp", "Exponentials.", _core_functions["exp"])
-expm1 = _unary("expm1", "Exponentials less 1, exact near 0.", _core_functions["expm1"])
+exp = _unary("exp", "Exponentials.", _exp)
+expm1 = _unary("expm1", "Exponentials less 1, exact near 0.", _expm1, _complex(_expm1_of_complex))
 floor = _unary("floor", "Largest integers that are not above the elements.", _core_functions["floor"])
 imag = _unary("imag", "Imaginary parts.", _core_functions["imag"])
 isfinite = _unary("isfinite", "Whether elements are finite.", _core_functions["isfinite"])
@@ -323,7 +346,7 @@ remainder = _binary(
 subtract = _binary(
     "subtract",
     "Differences of elements.",
-    _core_functions["sub"],
+    _subtract,
     _wide(np.subtract) | _complex(_by_parts(_core_functions["sub"])),
     scalars=True,
 )

@@ -119,6 +119,8 @@ def searchsorted(x1, x2, /, *, side="left", sorter=None):
     if x1.ndim != 1:
         raise ValueError(f"searchsorted: x1 must have one dimension, and has {x1.ndim}")
     x1, x2 = tensors("searchsorted", x1, x2)
+    if x1.is_meta or x2.is_meta:
+        return _functions["empty"](x2.shape, dtype=int64, device="meta").as_subclass(Array)
     # NumPy's search agrees with the order of `sort`, where NaN is last; PyTorch's goes astray among NaN.
     order = None if sorter is None else read(sorter)
     return new(np.searchsorted(read(x1), read(x2), side=side, sorter=order)).as_subclass(Array)

@@ -211,8 +211,10 @@ def matrix_norm(x, /, *, keepdims=False, ord="fro"):
     """
     _matrix("matrix_norm", x)
     if 0 in x.shape[-2:]:
-        # The standard asks for no particular value; sums and greatest magnitudes of nothing are 0, as in NumPy.
-        if ord not in ("fro", "nuc", None, 1, 2, math.inf):
+        # The standard asks for no particular value; sums and greatest magnitudes of nothing are 0, as in NumPy, and so is the smallest of
+        # such sums.
+        rows, columns = x.shape[-2:]
+        if ord not in ("fro", "nuc", None, 1, 2, math.inf) and not (ord == -1 and columns) and not (ord == -math.inf and rows):
             raise ValueError(f"matrix_norm: there is no smallest element (ord={ord!r}) in matrices of shape {tuple(x.shape[-2:])}")
         shape = (*x.shape[:-2], 1, 1) if keepdims else x.shape[:-2]
         return _functions["zeros"](shape, dtype=_real_of(x.dtype), device=x.device).as_subclass(Array)
@@ -409,4 +411,15 @@ def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
         # Every element is a vector.
         absolute = _functions["abs"](x)
         return (Tensor.to(absolute != 0, dtype=absolute.dtype) if ord == 0 else absolute).as_subclass(Array)
+    if (ord == math.inf or ord < 0) and any(x.shape[axis] == 0 for axis in axes):
+        return _norm_of_nothing(x, axes, keepdims, ord)
     return _linalg["vector_norm"](x, ord, axes, keepdims).as_subclass(Array)
+
+
+def _norm_of_nothing(x, axes, keepdims, ord):
+    """Norms of vectors without elements, as in NumPy: the greatest magnitude is 0, a negative power of the sum infinite."""
+    if ord == -math.inf:
+        raise ValueError(f"vector_norm: there is no smallest element (ord={ord!r}) in vectors without elements; x has shape {tuple(x.shape)}")
+    shape = [1 if d in axes else n for d, n in enumerate(x.shape) if keepdims or d not in axes]
+    value = 0.0 if ord > 0 else math.inf
+    return _functions["full"](shape, value, dtype=_real_of(x.dtype), device=x.device).as_subclass(Array)

@@ -823,6 +823,24 @@ cdef class Tensor(TensorBase):
             raise ValueError(f"to_device: stream is {stream!r}; no device here has streams, leave it out")
         return self.to(device=device)
 
+    def astype(self, dtype, order="K", casting="unsafe", subok=True, copy=True):
+        """The tensor in a dtype, as NumPy writes `to`: its callers convert what `numpy.where` and others have returned.
+
+        Parameters
+        ----------
+        dtype : dtype or anything that `numpy.dtype` takes
+        order : str
+            Elements keep their order in memory, whatever it says.
+        casting : {"no", "equiv", "safe", "same_kind", "unsafe"}
+            Which conversions are allowed; TypeError for others.
+        subok : bool
+            The class is kept in any case.
+        copy : bool
+            False for the tensor itself where it has the dtype already.
+        """
+        from runtime.numpy_protocols import arrays
+        return arrays.converted(self, dtype, casting, copy)
+
     def __reduce_ex__(self, protocol):
         return reduce_tensor(self)
 

@@ -79,6 +79,11 @@ cdef class dtype:
         return self
 
     @property
+    def __numpy_dtype__(self):
+        """The NumPy dtype, which `numpy.dtype` asks for (NumPy 2.4 and later)."""
+        return numpy_dtype(self.code)
+
+    @property
     def is_floating_point(self):
         return self.name.startswith(("float", "bfloat"))
 

@@ -168,6 +168,16 @@ def out_tensor(name, out):
     return target
 
 
+def converted(t, dtype, casting, copy):
+    """`Tensor.astype`."""
+    try:
+        target = dtype_of(dtype)
+    except NoOperator:
+        raise TypeError(f"astype: tensors cannot have the dtype {dtype!r}; take numpy.asarray(tensor) first") from None
+    check_cast("astype", "a tensor", casting, t.dtype, target)
+    return t.to(target, copy=bool(copy))
+
+
 def store(name, result, out, casting="same_kind", where=True):
     """Write a result to an out= argument, which keeps its shape and dtype, and return that argument."""
     target = out_tensor(name, out)

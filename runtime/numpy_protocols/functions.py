@@ -38,7 +38,10 @@ MAKERS = "arange array asarray empty eye full identity ones zeros"
 WRITERS = {np.copyto: 0, np.fill_diagonal: 0, np.place: 0, np.put: 0, np.put_along_axis: 0, np.putmask: 0}
 
 # Functions whose results have no gradient: NumPy may compute them though a tensor requires grad.
-WITHOUT_GRADIENT = {np.array2string, np.array_repr, np.array_str, np.digitize, np.histogram, np.histogram2d, np.histogramdd}
+WITHOUT_GRADIENT = {
+    np.argpartition, np.array2string, np.array_repr, np.array_str, np.digitize, np.histogram, np.histogram_bin_edges, np.histogram2d,
+    np.histogramdd,
+}  # fmt: skip
 
 
 def _table():
@@ -71,6 +74,6 @@ def array_function(func, types, args, kwargs):
     written = [args[WRITERS[func]]] if func in WRITERS and args else []
     out = kwargs.get("out")
     outs = out if isinstance(out, tuple) else (out,)
-    with runtime.set_grad_enabled(runtime.is_grad_enabled() and func not in WITHOUT_GRADIENT):
+    with runtime.set_grad_enabled(runtime.is_grad_enabled() and (func not in WITHOUT_GRADIENT or "weights" in kwargs)):
         result = by_numpy(name, func, args, kwargs, [*written, *outs])
     return out if isinstance(out, (Tensor, np.ndarray)) else result

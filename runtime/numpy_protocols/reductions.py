@@ -489,4 +489,3 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
         return runtime.trapezoid(t, tensor_of(x), dim=axis)
     require(isinstance(dx, (int, float)))
     return runtime.trapezoid(t, dx=dx, dim=axis)
-

@@ -175,25 +175,6 @@ def squeeze(a, axis=None):
     return t.squeeze(axes)
 
 
-def insert(arr, obj, values, axis=None):
-    t = tensor_of(arr)
-    t = t.reshape(-1) if axis is None else t
-    require(type(obj) is int and t.ndim == 1 and -t.numel() <= obj <= t.numel())
-    place = obj % t.numel() if obj < 0 else obj
-    return runtime.cat([t[:place], tensor_of(values).to(t.dtype).reshape(-1), t[place:]])
-
-
-def delete(arr, obj, axis=None):
-    t = tensor_of(arr)
-    t, axis = (t.reshape(-1), 0) if axis is None else (t, axis_of(axis, t.ndim))
-    kept = np.ones(t.shape[axis], dtype=bool)
-    if not isinstance(obj, slice):
-        obj = np.asarray(obj)
-        obj = obj if obj.size else obj.astype(np.intp)
-    kept[obj] = False
-    return t.index_select(axis, runtime.as_tensor(np.flatnonzero(kept), device=t.device))
-
-
 def expand_dims(a, axis):
     t = tensor_of(a)
     added = len(axis) if isinstance(axis, (tuple, list)) else 1
@@ -337,6 +318,43 @@ def column_stack(tup):
 
 def append(arr, values, axis=None):
     return concatenate([arr, values], axis)
+
+
+def delete(arr, obj, axis=None):
+    t, axis = _along(arr, axis)
+    kept = np.ones(t.shape[axis], dtype=bool)
+    if not isinstance(obj, slice):
+        obj = np.asarray(_positions(obj))
+        obj = obj if obj.size else obj.astype(np.intp)
+    kept[obj] = False
+    return t.index_select(axis, runtime.as_tensor(np.flatnonzero(kept), device=t.device))
+
+
+def insert(arr, obj, values, axis=None):
+    t, axis = _along(arr, axis)
+    obj = _positions(obj)
+    require(np.ndim(obj) <= 1 and np.asarray(obj).dtype.kind == "i")
+    added = tensor_of(values).to(t.dtype)
+    added = added.reshape((*[1] * (t.ndim - added.ndim), *added.shape))
+    if np.ndim(obj) == 0:
+        added = added.movedim(0, axis)
+    count = added.shape[axis] if np.size(obj) == 1 else len(obj)
+    added = added.broadcast_to([count if d == axis else n for d, n in enumerate(t.shape)])
+    # Which of the old and, after them, the new elements stands where.
+    order = np.insert(np.arange(t.shape[axis]), obj, np.arange(t.shape[axis], t.shape[axis] + count))
+    return runtime.cat([t, added], axis).index_select(axis, runtime.from_numpy(order).to(t.device))
+
+
+def _along(arr, axis):
+    """A tensor and an axis of it, which is the only one of all elements in a row where none is given."""
+    t = tensor_of(arr)
+    return (t.reshape(-1), 0) if axis is None else (t, axis_of(axis, t.ndim))
+
+
+def _positions(obj):
+    """Subscripts as NumPy reads them."""
+    require(not isinstance(obj, slice))
+    return obj.numpy() if isinstance(obj, Tensor) else obj
 
 
 def array_split(ary, indices_or_sections, axis=0):

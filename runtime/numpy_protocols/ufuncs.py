@@ -149,7 +149,8 @@ def _find_function(ufunc):
     if getattr(np, name, None) is ufunc:
         return COMPOSITES[name] if name in COMPOSITES else _map(ufunc, OPERATORS.get(ufunc.__name__), name in OF_ONE_DTYPE)
     special = sys.modules.get("scipy.special")
-    if special is not None and getattr(special, name, None) is ufunc:
+    # With SCIPY_ARRAY_API=1 the names there are functions that wrap the ufuncs.
+    if special is not None and ufunc in (found := getattr(special, name, None), getattr(found, "__wrapped__", None)):
         return _map(ufunc, SPECIAL_OPERATORS.get(name), False)
     return None
 
@@ -194,6 +195,10 @@ def array_ufunc(ufunc, method, *inputs, out=(), **options):
     """`Tensor.__array_ufunc__`, where the core has no answer."""
     if method not in METHODS or not callable(getattr(ufunc, method, None)):
         raise TypeError("__array_ufunc__() takes a ufunc and the name of one of its methods")
+    if method == "reduce" and not out and len(inputs) == 1 and type(inputs[0]) is Tensor and options.keys() <= {"axis"}:
+        result = _reduced(ufunc, inputs[0], options.get("axis", 0))
+        if result is not None:
+            return result
     for operand in (*inputs, *out):
         if type(operand) is Tensor:
             continue
@@ -333,6 +338,17 @@ def reduce(ufunc, name, inputs, out=(), axis=0, dtype=None, keepdims=False, init
         if has_initial:
             result = function_of(ufunc)(result, _operand(initial, 1, ufunc))
     return store(name, result, out[0]) if out and is_given(out[0]) else result
+
+
+def _reduced(ufunc, x, axis):
+    """What `reduce` returns along one axis that has elements, the short way; None where it takes the long one."""
+    known = REDUCTIONS.get(ufunc.__name__)
+    if known is None or type(axis) is not int or not -x.ndim <= axis < x.ndim or x.shape[axis] == 0:
+        return None
+    try:
+        return known[0](x, (axis,), False, None)
+    except NOT_BY_OPERATORS:
+        return None
 
 
 def _refuse_empty(name, x, axes):
