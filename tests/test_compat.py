@@ -283,7 +283,7 @@ with BytesIOContext() as file:
     with _open_zipfile_writer(file) as archive:
         archive.write_record("note", "text", 4)
 assert b"text" in file.getvalue()
-assert check_module_version_greater_or_equal(torch, (1, 0)) and not check_module_version_greater_or_equal(torch, (99, 0))
+assert check_module_version_greater_or_equal(torch, (0, 0)) and not check_module_version_greater_or_equal(torch, (99, 0))
 storage = torch.ones(2, dtype=torch.int16)._typed_storage()
 assert rebuild_tensor(torch.nn.Parameter, torch.ones(2)._typed_storage(), (0, (2,), (1,), True)).requires_grad
 assert str(StorageType("FloatStorage")) == "StorageType(dtype=torch.float32)" and storage_to_tensor_type(storage) is torch.ShortTensor

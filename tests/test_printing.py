@@ -304,3 +304,10 @@ def test_small_floats_print_and_round_as_in_pytorch(name):
         theirs = torch.tensor(numbers, dtype=getattr(torch, name))
         assert ours.untyped_storage().tolist() == theirs.untyped_storage().tolist()
         assert repr(ours) == repr(theirs)
+
+
+def test_the_package_itself_has_the_options_and_a_context_for_them():
+    before = runtime.get_printoptions()
+    with runtime.printoptions(precision=1):
+        assert str(runtime.tensor(0.25)) == "tensor(0.2)" and runtime.get_printoptions()["precision"] == 1
+    assert runtime.get_printoptions() == before

@@ -567,16 +567,16 @@ def xfail_inherited_tests(tests):
 
 
 __all__ = [
-    "AlwaysWarnTypedStorageRemoval", "BytesIOContext", "DeterministicGuard", "MI200_ARCH", "NO_MULTIPROCESSING_SPAWN", "NoTest", "SEED", "TemporaryDirectoryName", "TemporaryFileName", "TestCase", "TestCaseBase",
-    "bytes_to_scalar", "disable_gc", "download_file", "dtype_name", "first_sample", "freeze_rng_state", "getRocmVersion", "gradcheck", "gradgradcheck",
-    "instantiate_parametrized_tests", "isRocmArchAnyOf", "is_iterable_of_tensors", "load_tests",
-    "make_fullrank_matrices_with_distinct_singular_values", "markDynamoStrictTest", "noncontiguous_like", "numpy_to_torch_dtype_dict",
-    "parametrize", "random_square_matrix_of_rank", "random_symmetric_matrix", "random_symmetric_psd_matrix", "recover_orig_fp32_precision",
-    "retry", "runOnRocm", "run_tests", "scoped_load_inline", "serialTest", "set_default_dtype", "set_default_tensor_type", "set_rng_seed",
-    "set_warn_always_context", "skipCUDAMemoryLeakCheckIf", "skipCUDANonDefaultStreamIf", "skipIfCrossRef", "skipIfHpu",
-    "skipIfLegacyJitExecutor", "skipIfMPS", "skipIfNoDill", "skipIfNoLapack", "skipIfNoSciPy", "skipIfNoXNNPACK", "skipIfRocm", "skipIfSlowGradcheckEnv",
-    "skipIfTorchDynamo", "skipIfTorchInductor", "skipIfWindows", "skipIfWindowsXPU", "skipIfXpu", "slowTest", "slowTestIf", "subtest",
-    "suppress_warnings", "torch_to_numpy_dtype_dict", "unMarkDynamoStrictTest", "xfailIf", "xfailIfLinux", "xfailIfS390X",
-    "xfailIfTorchDynamo", "xfailIfWindows", "xfail_inherited_tests",
+    "AlwaysWarnTypedStorageRemoval", "BytesIOContext", "DeterministicGuard", "MI200_ARCH", "NO_MULTIPROCESSING_SPAWN", "NoTest", "SEED",
+    "TemporaryDirectoryName", "TemporaryFileName", "TestCase", "TestCaseBase", "bytes_to_scalar", "disable_gc", "download_file", "dtype_name",
+    "first_sample", "freeze_rng_state", "getRocmVersion", "gradcheck", "gradgradcheck", "instantiate_parametrized_tests", "isRocmArchAnyOf",
+    "is_iterable_of_tensors", "load_tests", "make_fullrank_matrices_with_distinct_singular_values", "markDynamoStrictTest", "noncontiguous_like",
+    "numpy_to_torch_dtype_dict", "parametrize", "random_square_matrix_of_rank", "random_symmetric_matrix", "random_symmetric_psd_matrix",
+    "recover_orig_fp32_precision", "retry", "runOnRocm", "run_tests", "scoped_load_inline", "serialTest", "set_default_dtype",
+    "set_default_tensor_type", "set_rng_seed", "set_warn_always_context", "skipCUDAMemoryLeakCheckIf", "skipCUDANonDefaultStreamIf",
+    "skipIfCrossRef", "skipIfHpu", "skipIfLegacyJitExecutor", "skipIfMPS", "skipIfNoDill", "skipIfNoLapack", "skipIfNoSciPy", "skipIfNoXNNPACK",
+    "skipIfRocm", "skipIfSlowGradcheckEnv", "skipIfTorchDynamo", "skipIfTorchInductor", "skipIfWindows", "skipIfWindowsXPU", "skipIfXpu",
+    "slowTest", "slowTestIf", "subtest", "suppress_warnings", "torch_to_numpy_dtype_dict", "unMarkDynamoStrictTest", "xfailIf", "xfailIfLinux",
+    "xfailIfS390X", "xfailIfTorchDynamo", "xfailIfWindows", "xfail_inherited_tests",
     *sorted(name for name in dict(globals()) if name.startswith(("IS_", "TEST_"))),
 ]  # fmt: skip
