@@ -1,5 +1,8 @@
 """Products of matrices and vectors."""
 
+import subprocess
+import sys
+
 import pytest
 
 import runtime as rt
@@ -40,3 +43,16 @@ def test_a_zero_beta_ignores_what_the_input_holds():
 def test_mismatched_shapes_are_named():
     with pytest.raises(RuntimeError, match=r"mat1 and mat2 shapes cannot be multiplied \(3x4 and 5x6\)"):
         rt.ones(3, 4) @ rt.ones(5, 6)
+
+
+def test_small_products_of_expanded_elements_need_no_library_and_are_contiguous():
+    program = """
+import runtime
+for dtype in (runtime.float32, runtime.float64, runtime.bfloat16):
+    one = runtime.ones((), dtype=dtype)
+    product = one.expand(1, 1).mm(runtime.ones(1, 1, dtype=dtype))
+    assert product.item() == 1 and product.stride() == (1, 1), product.stride()
+    assert one.expand(2, 1).mm(runtime.ones(1, 1, dtype=dtype)).stride() == (1, 1)
+runtime.nn.Linear(1, 1)(runtime.ones(1)).sum().backward()
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -226,7 +226,9 @@ static PyObject *mm_fast(PyObject *const *args, Py_ssize_t nargs, RtTensor *give
     if (half || right.col_step != 1)
         right = in_rows(right, a->dtype, (char *)right_rows);
     int64_t sizes[2] = {a->sizes[0], b->sizes[1]};
-    RtTensor *out = sizes[1] == a->sizes[1] ? rt_empty_like(a, a->dtype) : rt_empty(2, sizes, a->dtype, RT_DEVICE_CPU, a->device_index);
+    /* Where dimensions have one element, strides of a contiguous tensor may be anything: they are no pattern for the result's. */
+    int is_pattern = sizes[1] == a->sizes[1] && a->strides[1] == 1 && a->strides[0] == sizes[1];
+    RtTensor *out = is_pattern ? rt_empty_like(a, a->dtype) : rt_empty(2, sizes, a->dtype, RT_DEVICE_CPU, a->device_index);
     if (out == NULL) {
         PyErr_Clear();
         return NULL;

@@ -262,12 +262,18 @@ cdef object value_tensor(object value, object target):
     raise TypeError(f"can't assign a {class_name(value)} to a torch.{scalar_type_name(t.dtype)}Tensor")
 
 
+cdef extern from "kernels/shared/structured.h":
+    int rt_check_no_internal_overlap(const RtTensor *written) noexcept
+
+
 cdef int copy_into(object target, object value) except -1:
     """`target.copy_(value)`, with a value's leading dimensions of size one dropped and the value broadcast."""
     cdef RtTensor *v
     if cnp.PyArray_CheckScalar(value):
         value = value.item()
     if is_python_number(value):
+        if unlikely(not RT_TENSOR(<void *>target).flags & RT_T_DENSE and rt_check_no_internal_overlap(RT_TENSOR(<void *>target)) < 0):
+            raise_current()   # as copy_ does, which fill_ stands for here
         call_view(RT_OP_aten_fill__Scalar, target, exact_number(value), None, None, None, 2)
         return 0
     value = value_tensor(value, target)
