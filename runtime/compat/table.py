@@ -64,7 +64,7 @@ MODULES = {
     "torch.utils._debug_mode": ("runtime.tools.debug_mode",),
     "torch.utils._dtype_abbrs": ("runtime.tools.naming",),
     "torch.utils.flop_counter": ("runtime.tools.flop_counter",),
-    "torch._tensor_str": ("runtime._printing",),
+    "torch._tensor_str": ("runtime._printing_parts", "runtime._printing"),
     "torch._python_dispatcher": ("runtime.python_dispatcher",),
     "torch.utils.weak": ("runtime.weak",),
     "torch.compiler": ("runtime.compiler",),
@@ -247,6 +247,8 @@ NAMES = {
             "QUInt8Storage", "QUInt4x2Storage", "QUInt2x4Storage",
         )
     },
+    "torch._tensor_str._add_suffixes": "runtime._printing:join_suffixes",
+    "torch._tensor_str._str_intern": "runtime._printing:tensor_str",
     "torch.multiprocessing.reducer": "multiprocessing:reducer",
     "torch.Storage": "runtime.storage:FloatStorage",
     "torch.storage._StorageBase": "runtime._core:UntypedStorage",
