@@ -4,6 +4,7 @@
 `isinstance` asks for, and name dtypes in files. Storages from buffers and from files are made here too, for both kinds.
 """
 
+import io
 import mmap
 import os
 import sys
@@ -500,3 +501,11 @@ def storage_name(dtype):
         For a dtype that has none, as PyTorch.
     """
     return _NAMES[dtype]
+
+
+def _load_from_bytes(b):
+    """The storage in a file of `save` that plain pickles of PyTorch's storages contain.
+
+    Like any plain pickle it runs what it says.
+    """
+    return runtime.load(io.BytesIO(b), weights_only=False)

@@ -310,3 +310,17 @@ assert not {"Tensor", "FloatStorage", "os", "pickle", "ArchiveWriter", "spawn"} 
 """
     done = run(code)
     assert done.returncode == 0, done.stderr
+
+
+def test_cloudpickle_takes_functions_that_use_torch():
+    pytest.importorskip("cloudpickle")
+    code = """
+from runtime import compat
+compat.install()
+import cloudpickle, torch, torch.utils
+def f(x):
+    return torch.relu(x) + torch.nn.functional.relu(x)
+assert cloudpickle.loads(cloudpickle.dumps(f))(torch.ones(1)).item() == 2
+assert cloudpickle.loads(cloudpickle.dumps(torch.utils)) is torch.utils
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
