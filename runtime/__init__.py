@@ -72,6 +72,20 @@ def is_tensor(obj):
     return isinstance(obj, Tensor)
 
 
+def get_printoptions():
+    """The options of printing as a dictionary; see `runtime._printing.get_printoptions`."""
+    from runtime._printing import get_printoptions as options
+
+    return options()
+
+
+def printoptions(**kwargs):
+    """A context with other options of printing; takes what `set_printoptions` takes."""
+    from runtime._printing import printoptions as options
+
+    return options(**kwargs)
+
+
 def set_printoptions(precision=None, threshold=None, edgeitems=None, linewidth=None, profile=None, sci_mode=None):
     """Set how tensors print; see `runtime._printing.set_printoptions`."""
     from runtime._printing import set_printoptions as set_options
@@ -130,7 +144,8 @@ __all__ = sorted(
         "UntypedStorage", "as_tensor", "default_generator", "device", "dtype", "enable_grad", "explain", "fallthrough_kernel", "finfo",
         "from_dlpack", "from_numpy", "frombuffer", "get_default_dtype", "get_include", "get_num_threads", "iinfo", "inference_mode",
         "is_grad_enabled", "is_inference_mode_enabled", "is_tensor", "layout", "load", "manual_seed", "memory_format", "no_grad", "ops",
-        "register_array_type", "save", "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_printoptions", "tensor", "trace_dispatch",
+        "register_array_type", "save", "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_printoptions",
+        "get_printoptions", "printoptions", "tensor", "trace_dispatch",
         *(name for name in _core.functions if "." not in name),
         *functional.__all__,
         *_core.dtype_names,

@@ -260,13 +260,14 @@ def contents(tensor, indent):
     return body(array.tolist(), tuple(tensor.shape), indent, number_format(array), summarize)
 
 
-def join_suffixes(text, suffixes, indent):
-    """Append ``name=value`` texts, on a new line where they would pass the line's width, and the closing parenthesis."""
+def join_suffixes(text, suffixes, indent, force_newline=False):
+    """Append ``name=value`` texts, on a new line where they would pass the line's width (the first also if forced), and a parenthesis."""
     column = len(text) - text.rfind("\n") + 1
     for suffix in suffixes:
-        if column + len(suffix) + 2 > PRINT_OPTS.linewidth:
+        if force_newline or column + len(suffix) + 2 > PRINT_OPTS.linewidth:
             text += ",\n" + " " * indent + suffix
             column = indent + len(suffix)
+            force_newline = False
         else:
             text += ", " + suffix
             column += len(suffix) + 2

@@ -1,10 +1,14 @@
 """Typed storages: an `UntypedStorage` seen as elements of a dtype. Deprecated in PyTorch, but its files and older programs speak of them.
 
 `TypedStorage` owns nothing but a reference to the untyped storage. `FloatStorage` and the others make typed storages of one dtype, are what
-`isinstance` asks for, and name dtypes in files.
+`isinstance` asks for, and name dtypes in files. Storages from buffers and from files are made here too, for both kinds.
 """
 
 import io
+import mmap
+import os
+import sys
+import warnings
 
 import runtime
 from runtime import _core
@@ -19,6 +23,122 @@ _CLASS_NAMES = {
 }  # fmt: skip
 
 __all__ = ["TypedStorage", "UntypedStorage", *_CLASS_NAMES]
+
+
+# ---- the warning that typed storages go away
+
+_always_warn = False
+_has_warned = False
+
+
+def _warn_typed_storage_removal(stacklevel=2):
+    """Warn that `TypedStorage` is deprecated: once, or always where that is set."""
+    global _has_warned
+    if _has_warned and not _always_warn:
+        return
+    _has_warned = True
+    warnings.warn(
+        "TypedStorage is deprecated. It will be removed in the future and UntypedStorage will be the only storage class. This should only "
+        "matter to you if you are using storages directly.  To access UntypedStorage directly, use tensor.untyped_storage() instead of "
+        "tensor.storage()",
+        UserWarning,
+        stacklevel=stacklevel + 1,
+    )
+
+
+def _get_always_warn_typed_storage_removal():
+    return _always_warn
+
+
+def _set_always_warn_typed_storage_removal(always_warn):
+    global _always_warn
+    if not isinstance(always_warn, bool):
+        raise AssertionError(f"always_warn must be bool, got {type(always_warn)}")
+    _always_warn = always_warn
+
+
+# ---- from buffers and files
+
+
+def storage_from_buffer(buffer, byte_order=None, count=-1, offset=0, dtype=None):
+    """An untyped storage with a copy of the bytes of a buffer.
+
+    Parameters
+    ----------
+    buffer : bytes-like
+    byte_order : {"native", "little", "big"}
+        How elements stand in the buffer; needed unless they are single bytes.
+    count : int
+        How many elements; -1: up to the end of the buffer.
+    offset : int
+        The first byte.
+    dtype : dtype
+        What the elements are. Bytes of bools become 0 or 1.
+
+    Returns
+    -------
+    UntypedStorage
+    """
+    from runtime.serialization.memory import swap_bytes
+
+    if dtype is None:
+        raise TypeError("from_buffer(): argument 'dtype' is missing; for plain bytes pass dtype=uint8")
+    if byte_order is None:
+        if dtype not in (runtime.uint8, runtime.int8):
+            raise RuntimeError("function missing required argument 'byte_order' (pos 2)")
+        byte_order = "native"
+    if byte_order not in ("native", "little", "big"):
+        raise ValueError(f"invalid byte_order '{byte_order}' (expected 'big', 'little', or 'native')")
+    data = memoryview(buffer).cast("B")
+    if not 0 <= offset <= len(data):
+        raise ValueError(f"offset must be non-negative and no greater than buffer length ({len(data)}), but got {offset}")
+    left, width = len(data) - offset, dtype.itemsize
+    if count < 0:
+        if left % width:
+            raise ValueError(f"buffer size ({left}) must be a multiple of element size ({width})")
+        count = left // width
+    if count * width > left:
+        raise ValueError(f"buffer has only {left // width} elements after offset {offset}, but specified a size of {count}")
+    storage = UntypedStorage(bytes(data[offset : offset + count * width]))
+    if byte_order not in ("native", sys.byteorder):
+        swap_bytes(storage, dtype)
+    if dtype is runtime.bool:
+        storage = storage.bool().untyped()
+    return storage
+
+
+def storage_from_file(filename, shared=False, nbytes=0):
+    """An untyped storage on the memory of a file.
+
+    Parameters
+    ----------
+    filename : str
+    shared : bool
+        Whether writes go to the file, which is made or lengthened where it has fewer bytes. Otherwise they stay in this process.
+    nbytes : int
+        How many bytes; 0 for all.
+
+    Returns
+    -------
+    UntypedStorage
+    """
+    from runtime.serialization.memory import Mapping
+
+    if nbytes < 0:
+        raise ValueError(f"from_file(): the size is {nbytes}; it must not be negative")
+    if shared:
+        with open(filename, "ab") as file:
+            if file.tell() < nbytes:
+                file.truncate(nbytes)
+    try:
+        found = os.stat(filename).st_size
+    except FileNotFoundError as error:
+        raise RuntimeError(f"unable to open file <{filename}> in read-only mode: {error.strerror} ({error.errno})") from None
+    if found < nbytes:
+        raise RuntimeError(f"from_file(): {filename} has {found} bytes, not {nbytes}")
+    if not found:
+        return UntypedStorage(0)
+    return Mapping(filename, mmap.MAP_SHARED if shared else mmap.MAP_PRIVATE).storage(0, nbytes or found)
 
 
 class TypedStorage:
@@ -62,6 +182,19 @@ class TypedStorage:
             self._untyped_storage = UntypedStorage((0 if size is None else size.__index__()) * self._dtype.itemsize, device=device)
         else:
             self._untyped_storage = runtime.tensor(size, dtype=self._dtype, device=device).untyped_storage()
+
+    @classmethod
+    def from_buffer(cls, buffer, byte_order=None, count=-1, offset=0, dtype=None, device=None):
+        """A typed storage with a copy of a buffer's elements; see `storage_from_buffer`."""
+        if device is not None and runtime.device(device).type != "cpu":
+            raise RuntimeError(f"TypedStorage.from_buffer: Not available for device {runtime.device(device).type}")
+        dtype = runtime.get_default_dtype() if dtype is None else dtype
+        return cls(wrap_storage=storage_from_buffer(buffer, byte_order, count, offset, dtype), dtype=dtype)
+
+    @classmethod
+    def from_file(cls, filename, shared, size):
+        """Only classes of one dtype, such as FloatStorage, know how large a file's elements are."""
+        raise RuntimeError("from_file can only be called on derived classes")
 
     @property
     def dtype(self):
@@ -181,6 +314,36 @@ class TypedStorage:
         self._untyped_storage.cpu()
         return self
 
+    def to(self, *, device, non_blocking=False):
+        """The storage on a device: itself if it is there."""
+        moved = self._untyped_storage.to(device=device, non_blocking=non_blocking)
+        return self if moved is self._untyped_storage else TypedStorage(wrap_storage=moved, dtype=self._dtype)
+
+    @property
+    def filename(self):
+        """The path of the file that the memory is mapped from, or None."""
+        return self._untyped_storage.filename
+
+    def get_device(self):
+        """The index of the storage's device; -1 on the CPU."""
+        return self._untyped_storage.get_device()
+
+    def is_pinned(self, device="cuda"):
+        """Whether the memory is page-locked for a device: never."""
+        return self._untyped_storage.is_pinned(device)
+
+    def pin_memory(self, device="cuda"):
+        """Raises: there is no accelerator that would want it."""
+        return self._untyped_storage.pin_memory(device)
+
+    def _new_shared(self, size, *, device="cpu"):
+        """A new storage of the same dtype in shared memory."""
+        return TypedStorage(wrap_storage=UntypedStorage._new_shared(size * self._dtype.itemsize, device=device), dtype=self._dtype)
+
+    def _get_legacy_storage_class(self):
+        """The class of the dtype, such as FloatStorage; None where it has none."""
+        return LEGACY.get(_NAMES.get(self._dtype)) if self.device.type in ("cpu", "meta") else None
+
     def __copy__(self):
         return self.clone()
 
@@ -211,6 +374,30 @@ class TypedStorage:
     def _converted(self, dtype):
         return TypedStorage(wrap_storage=self._tensor().to(dtype).untyped_storage(), dtype=dtype)
 
+    def bfloat16(self):
+        """The elements as bfloat16."""
+        return self._converted(runtime.bfloat16)
+
+    def bool(self):
+        """The elements as bool."""
+        return self._converted(runtime.bool)
+
+    def byte(self):
+        """The elements as uint8."""
+        return self._converted(runtime.uint8)
+
+    def char(self):
+        """The elements as int8."""
+        return self._converted(runtime.int8)
+
+    def complex_double(self):
+        """The elements as complex128."""
+        return self._converted(runtime.complex128)
+
+    def complex_float(self):
+        """The elements as complex64."""
+        return self._converted(runtime.complex64)
+
     def double(self):
         """The elements as float64."""
         return self._converted(runtime.float64)
@@ -219,17 +406,37 @@ class TypedStorage:
         """The elements as float32."""
         return self._converted(runtime.float32)
 
+    def float8_e4m3fn(self):
+        """The elements as float8_e4m3fn."""
+        return self._converted(runtime.float8_e4m3fn)
+
+    def float8_e4m3fnuz(self):
+        """The elements as float8_e4m3fnuz."""
+        return self._converted(runtime.float8_e4m3fnuz)
+
+    def float8_e5m2(self):
+        """The elements as float8_e5m2."""
+        return self._converted(runtime.float8_e5m2)
+
+    def float8_e5m2fnuz(self):
+        """The elements as float8_e5m2fnuz."""
+        return self._converted(runtime.float8_e5m2fnuz)
+
     def half(self):
         """The elements as float16."""
         return self._converted(runtime.float16)
+
+    def int(self):
+        """The elements as int32."""
+        return self._converted(runtime.int32)
 
     def long(self):
         """The elements as int64."""
         return self._converted(runtime.int64)
 
-    def int(self):
-        """The elements as int32."""
-        return self._converted(runtime.int32)
+    def short(self):
+        """The elements as int16."""
+        return self._converted(runtime.int16)
 
     def pickle_storage_type(self):
         """The name that files have for storages of this dtype.
@@ -262,6 +469,17 @@ class _LegacyMeta(type):
 
     def __call__(cls, *args, **kwargs):
         return TypedStorage(*args, dtype=cls.dtype, **kwargs)
+
+    def from_buffer(cls, buffer, byte_order=None, count=-1, offset=0, dtype=None, device=None):
+        """A storage of this dtype with a copy of a buffer's elements; see `storage_from_buffer`."""
+        for name, value in (("dtype", dtype), ("device", device)):
+            if value is not None:
+                raise RuntimeError(f"from_buffer: '{name}' can only be specified in UntypedStorage.from_buffer and TypedStorage.from_buffer")
+        return cls(wrap_storage=storage_from_buffer(buffer, byte_order, count, offset, cls.dtype))
+
+    def from_file(cls, filename, shared, size):
+        """A storage of this dtype on the memory of a file, of a number of elements; see `storage_from_file`."""
+        return cls(wrap_storage=storage_from_file(filename, shared, size * cls.dtype.itemsize))
 
 
 def _legacy_class(name, dtype):

@@ -163,3 +163,13 @@ def test_functions_of_the_graph_refuse_what_is_no_tensor():
     for name in ("_tensor_register_hook", "_tensor_register_post_accumulate_grad_hook", "_tensor_view_func"):
         with pytest.raises(TypeError):
             getattr(core, name)((), rt.ones(1))
+
+
+def test_the_private_name_of_grad_is_grad():
+    x = leaf(1.0, 1.0)
+    x._grad = rt.zeros(2)
+    assert x.grad is x._grad
+    x.sum().backward()
+    assert x._grad.tolist() == [1.0, 1.0]
+    del x._grad
+    assert x.grad is None

@@ -248,6 +248,70 @@ def test_every_name_of_the_specification_works_or_is_pending():
     assert not unknown, unknown
 
 
+def test_test_files_of_pytorch_find_what_they_import():
+    code = """
+from runtime import compat
+compat.install()
+import os
+import torch
+from torch._subclasses.fake_tensor import FakeTensorConverter
+from torch._utils_internal import get_file_path_2
+from torch.multiprocessing import ENV_VAR_PARALLEL_START, SpawnContext, _prctl_pr_set_pdeathsig
+from torch.multiprocessing.reductions import init_reductions, rebuild_tensor, shared_cache
+from torch.serialization import SourceChangeWarning, StorageType, _open_zipfile_writer, check_module_version_greater_or_equal
+from torch.serialization import normalize_storage_type, storage_to_tensor_type
+from torch.storage import _StorageBase
+from torch.testing._internal.common_utils import AlwaysWarnTypedStorageRemoval, BytesIOContext, IS_FILESYSTEM_UTF8_ENCODING
+from torch.testing._internal.common_utils import NO_MULTIPROCESSING_SPAWN, TEST_DILL, download_file, skipIfNoDill
+from torch.utils._import_utils import import_dill
+from torch.utils.data._utils import MP_STATUS_CHECK_INTERVAL, pin_memory, signal_handling
+from torch.utils.data._utils.collate import default_collate_err_msg_format
+from torch.utils.data._utils.worker import _worker_loop
+from torch.utils.data.datapipes.iter import IterableWrapper
+from torch.utils.data.datapipes.map import SequenceWrapper
+import torch._weights_only_unpickler
+
+assert os.path.isfile(torch.__file__) and "redispatch" in torch.__config__.show() and "hreads" in torch.__config__.parallel_info()
+assert isinstance(torch.ones(1).untyped_storage(), _StorageBase) and len(torch.Storage(2)) == 2
+for use in (FakeTensorConverter, _worker_loop, signal_handling._set_SIGCHLD_handler):
+    try:
+        use()
+    except NotImplementedError:
+        continue
+    raise AssertionError(use)
+with BytesIOContext() as file:
+    with _open_zipfile_writer(file) as archive:
+        archive.write_record("note", "text", 4)
+assert b"text" in file.getvalue()
+assert check_module_version_greater_or_equal(torch, (0, 0)) and not check_module_version_greater_or_equal(torch, (99, 0))
+storage = torch.ones(2, dtype=torch.int16)._typed_storage()
+assert rebuild_tensor(torch.nn.Parameter, torch.ones(2)._typed_storage(), (0, (2,), (1,), True)).requires_grad
+assert str(StorageType("FloatStorage")) == "StorageType(dtype=torch.float32)" and storage_to_tensor_type(storage) is torch.ShortTensor
+assert list(torch.utils.data.DataLoader(IterableWrapper(range(3)), batch_size=None)) == [0, 1, 2] and SequenceWrapper([4])[0] == 4
+print("found")
+"""
+    done = run(code)
+    assert done.stdout == "found\n", done.stderr
+
+
+def test_star_imports_take_what_the_modules_export():
+    code = """
+from runtime import compat
+compat.install()
+before = set(globals())
+from torch.storage import *
+from torch._utils import *
+from torch.utils.data import *
+from torch.multiprocessing import *
+from torch.serialization import *
+taken = set(globals()) - before
+assert {"TypedStorage", "DataLoader", "_DatasetKind", "Queue", "safe_globals"} <= taken
+assert not {"Tensor", "FloatStorage", "os", "pickle", "ArchiveWriter", "spawn"} & taken, taken
+"""
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+
+
 def test_cloudpickle_takes_functions_that_use_torch():
     pytest.importorskip("cloudpickle")
     code = """

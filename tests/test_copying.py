@@ -315,6 +315,34 @@ def test_copies_and_pickles_are_pytorchs():
     assert ours == theirs
 
 
+def test_tensors_take_the_states_of_old_pickles():
+    source = runtime.tensor([1.0, 2.0])
+    x = runtime.zeros(0)
+    x.__setstate__((source.untyped_storage(), 0, (2,), (1,)))
+    assert x.tolist() == [1.0, 2.0] and x.untyped_storage() is source.untyped_storage()
+    x.__setstate__((True, None, {}))
+    assert x.requires_grad
+    y = runtime.zeros(2)
+    y.__setstate__((source, None, {}, True, None))
+    assert y.requires_grad and y.tolist() == [1.0, 2.0]
+    with pytest.raises(RuntimeError, match="leaf"):
+        (x * 2).__setstate__((True, None, {}))
+
+
+def test_the_internal_reduction_leaves_class_and_attributes_out():
+    x = runtime.nn.Parameter(runtime.ones(2))
+    x.note = 1
+    rebuild, args = x._reduce_ex_internal(2)
+    assert type(rebuild(*args)) is runtime.Tensor
+
+
+def test_module_load_gives_a_new_tensor_on_the_memory_that_is_kept():
+    x, value = runtime.zeros(2), runtime.ones(2)
+    loaded = x.module_load(value)
+    assert loaded is not x and loaded.data_ptr() == x.data_ptr() and x.tolist() == [1.0, 1.0]
+    assert x.module_load(value, assign=True).data_ptr() == value.data_ptr()
+
+
 @pytest.mark.parametrize("module", [nn.functional, runtime.special, runtime.linalg, runtime.fft, runtime])
 def test_pickles_name_every_public_function(module):
     for name in dir(module):

@@ -671,6 +671,31 @@ def test_the_public_names_are_pytorchs():
         assert list(ours.parameters) == list(theirs.parameters), name
 
 
+def test_iterators_with_workers_tell_about_them_and_stop_them():
+    iterator = iter(DataLoader(runtime.arange(8), num_workers=2))
+    assert iterator._rcvd_idx == 0 and iterator._send_idx == 4 and 0 <= iterator._tasks_outstanding <= 4 and not iterator._pin_memory
+    next(iterator)
+    assert iterator._rcvd_idx == 1 and iterator._send_idx == 5 and iterator._workers_status == [True, True]
+    assert {place: info[0] for place, info in iterator._task_info.items()} == {1: 1, 2: 0, 3: 1, 4: 0}
+    assert all(worker.is_alive() and worker.pid for worker in iterator._workers)
+    iterator._shutdown_workers()
+    assert not any(worker.is_alive() for worker in iterator._workers)
+    with pytest.raises(StopIteration):
+        next(iterator)
+
+
+def test_pinning_walks_through_batches_and_needs_an_accelerator_for_tensors():
+    from runtime.utils.data.pin_memory import pin_memory
+
+    class Pinned:
+        def pin_memory(self):
+            return "pinned"
+
+    assert pin_memory({"a": [Pinned(), 1], "b": (Pinned(), "text")}) == {"a": ["pinned", 1], "b": ("pinned", "text")}
+    with pytest.raises(RuntimeError, match="accelerator"):
+        pin_memory([runtime.ones(1)])
+
+
 def test_an_interrupted_program_does_not_wait_for_its_workers():
     code = """
 import time

@@ -1,6 +1,7 @@
 """Helpers for training: clipping, vectors of parameters, packed and padded sequences, handles of hooks."""
 
 import pickle
+import warnings
 from collections import OrderedDict
 
 import numpy as np
@@ -207,3 +208,58 @@ def test_what_a_call_assigns_goes_to_the_given_dict():
     net, given = tied(runtime), {"n": runtime.full((1,), 5.0)}
     functional_call(net, given, runtime.ones(1))
     assert given["n"].item() == 6 and net.n.item() == 0
+
+
+def test_weight_norm_splits_a_weight_and_joins_it_again():
+    layer = nn.Linear(3, 2)
+    weight, x = layer.weight.detach().clone(), runtime.randn(4, 3)
+    expected = layer(x)
+    with pytest.warns(FutureWarning, match="weight_norm"):
+        assert nn.utils.weight_norm(layer) is layer
+    assert sorted(layer.state_dict()) == ["bias", "weight_g", "weight_v"] and layer.weight_g.shape == (2, 1)
+    runtime.testing.assert_close(layer(x), expected)
+    layer.weight_g.data.mul_(2)
+    runtime.testing.assert_close(layer(x) - layer.bias, 2 * (expected - layer.bias))
+    layer(x).sum().backward()
+    assert layer.weight_g.grad is not None and layer.weight_v.grad is not None
+    with pytest.raises(RuntimeError, match="two weight_norm hooks"), pytest.warns(FutureWarning):
+        nn.utils.weight_norm(layer)
+    nn.utils.remove_weight_norm(layer)
+    runtime.testing.assert_close(layer.weight.detach(), 2 * weight)
+    assert sorted(layer.state_dict()) == ["bias", "weight"]
+    with pytest.raises(ValueError, match="weight_norm of 'weight' not found"):
+        nn.utils.remove_weight_norm(layer)
+
+
+def test_spectral_norm_makes_the_largest_singular_value_one():
+    for layer, x in ((nn.Linear(3, 4), runtime.randn(2, 3)), (nn.ConvTranspose1d(2, 3, 2), runtime.randn(1, 2, 5))):
+        nn.utils.spectral_norm(layer, n_power_iterations=50)
+        assert {"weight_orig", "weight_u", "weight_v"} <= set(layer.state_dict()) and "weight" not in layer.state_dict()
+        layer(x).sum().backward()
+        assert layer.weight_orig.grad is not None
+        matrix = layer.weight.detach().movedim(1 if x.dim() == 3 else 0, 0).flatten(1)
+        runtime.testing.assert_close(runtime.linalg.svdvals(matrix)[0], runtime.tensor(1.0), rtol=1e-3, atol=1e-3)
+        layer.eval()
+        before = layer.weight_u.clone()
+        layer(x)
+        assert runtime.equal(layer.weight_u, before)
+        nn.utils.remove_spectral_norm(layer)
+        assert isinstance(layer.weight, nn.Parameter) and sorted(layer.state_dict()) == ["bias", "weight"]
+
+
+@pytest.mark.oracle
+def test_normalized_weights_are_pytorchs():
+    torch = pytest.importorskip("torch")
+    values = runtime.randn(4, 3)
+    ours, theirs = nn.Linear(3, 4, bias=False), torch.nn.Linear(3, 4, bias=False)
+    for apply in ("weight_norm", "spectral_norm"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for layer, kind in ((ours, nn), (theirs, torch.nn)):
+                getattr(kind.utils, apply)(layer)
+        theirs.load_state_dict({key: torch.from_numpy(value.numpy().copy()) for key, value in ours.state_dict().items()})
+        for _ in range(2):
+            found, expected = ours(values), theirs(torch.from_numpy(values.numpy()))
+            assert abs(found.detach().numpy() - expected.detach().numpy()).max() < 1e-5
+        for kind, layer in ((nn, ours), (torch.nn, theirs)):
+            getattr(kind.utils, f"remove_{apply}")(layer)

@@ -304,3 +304,27 @@ def test_small_floats_print_and_round_as_in_pytorch(name):
         theirs = torch.tensor(numbers, dtype=getattr(torch, name))
         assert ours.untyped_storage().tolist() == theirs.untyped_storage().tolist()
         assert repr(ours) == repr(theirs)
+
+
+def test_the_package_itself_has_the_options_and_a_context_for_them():
+    before = runtime.get_printoptions()
+    with runtime.printoptions(precision=1):
+        assert str(runtime.tensor(0.25)) == "tensor(0.2)" and runtime.get_printoptions()["precision"] == 1
+    assert runtime.get_printoptions() == before
+
+
+@pytest.mark.oracle
+def test_the_parts_of_printing_are_pytorchs():
+    theirs, torch = pytest.importorskip("torch._tensor_str"), pytest.importorskip("torch")
+    from runtime import _printing_parts as ours
+
+    for values in ([1.0, 2.5], [1e-9, 1.0], [1, -20], [3.0, 4.0], [0.0]):
+        x, y = runtime.tensor(values), torch.tensor(values)
+        a, b = ours._Formatter(x), theirs._Formatter(y)
+        assert (a.width(), a.sci_mode, a.int_mode, a.format(values[0])) == (b.width(), b.sci_mode, b.int_mode, b.format(values[0]))
+        assert ours._scalar_str(x[0], a) == theirs._scalar_str(y[0], b)
+    summary, expected = (kind.get_summarized_data(m.arange(80).view(2, 40)) for kind, m in ((ours, runtime), (theirs, torch)))
+    assert summary.tolist() == expected.tolist()
+    for suffixes in ([], ["size=(2,)"], ["size=(2,)", "x" * 90]):
+        for newline in (False, True):
+            assert _printing.join_suffixes("tensor(1", suffixes, 7, newline) == theirs._add_suffixes("tensor(1", suffixes, 7, newline)

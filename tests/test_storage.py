@@ -189,3 +189,63 @@ print("alive")
 def test_memory_and_geometry_may_change_in_one_thread_while_kernels_run_in_another():
     done = subprocess.run([sys.executable, "-c", MEDDLING], capture_output=True, text=True, timeout=60)
     assert done.stdout == "alive\n", done.stderr
+
+
+def test_untyped_storages_come_from_buffers_in_either_byte_order():
+    made = runtime.UntypedStorage.from_buffer(b"12345678", "big", 1, 4, dtype=runtime.float32)
+    assert bytes(made) == b"8765"
+    assert runtime.UntypedStorage.from_buffer(bytes([0, 1, 2]), "native", dtype=runtime.bool).tolist() == [0, 1, 1]
+    assert bytes(runtime.UntypedStorage.from_buffer(b"12", dtype=runtime.uint8)) == b"12"
+    for arguments, message in (
+        (("native", 4), "has only 2 elements"), (("native", -1, 9), "no greater than buffer length"), (("odd",), "invalid byte_order 'odd'"),
+        (("native", -1, 1), "must be a multiple of element size"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            runtime.UntypedStorage.from_buffer(b"12345678", *arguments, dtype=runtime.float32)
+    with pytest.raises(RuntimeError, match="missing required argument 'byte_order'"):
+        runtime.storage.FloatStorage.from_buffer(b"1234")
+    with pytest.raises(RuntimeError, match="'dtype' can only be specified"):
+        runtime.storage.FloatStorage.from_buffer(b"1234", "native", dtype=runtime.int32)
+
+
+def test_storages_from_files_write_to_them_only_if_they_are_shared(tmp_path):
+    path = str(tmp_path / "numbers")
+    shared = runtime.storage.FloatStorage.from_file(path, True, 2)
+    shared[0] = 1.0
+    private = runtime.storage.FloatStorage.from_file(path, False, 2)
+    private[1] = 5.0
+    assert shared.tolist() == [1.0, 0.0] and private.tolist() == [1.0, 5.0]
+    assert runtime.UntypedStorage.from_file(path).nbytes() == 8
+    with pytest.raises(RuntimeError, match="has 8 bytes, not 12"):
+        runtime.storage.FloatStorage.from_file(path, False, 3)
+    with pytest.raises(RuntimeError, match="unable to open file"):
+        runtime.UntypedStorage.from_file(path + "2", False, 4)
+    with pytest.raises(RuntimeError, match="derived classes"):
+        runtime.storage.TypedStorage.from_file(path, False, 2)
+
+
+def test_untyped_storages_convert_bytes_swap_them_and_stay_on_their_device():
+    storage = runtime.tensor([1.0]).untyped_storage()
+    assert storage.float().tolist() == [0.0, 0.0, 128.0, 63.0] and storage.bool().tolist() == [False, False, True, True]
+    assert storage.float8_e5m2().dtype == runtime.float8_e5m2
+    storage.byteswap(runtime.float32)
+    assert storage.tolist() == [63, 128, 0, 0]
+    assert storage.to(device="cpu") is storage and storage.to(device="meta").device.type == "meta"
+    assert storage.type() == "torch.storage.UntypedStorage" and storage.new().nbytes() == 0
+    with pytest.raises(TypeError, match="methods such as float"):
+        storage.type("torch.FloatStorage")
+    with pytest.raises(RuntimeError, match="accelerator"):
+        storage.pin_memory()
+
+
+def test_tensors_know_their_typed_storage():
+    x = runtime.tensor([1, 2], dtype=runtime.int16)
+    assert x._typed_storage().untyped() is x.untyped_storage()
+    runtime.storage._set_always_warn_typed_storage_removal(True)
+    try:
+        with pytest.warns(UserWarning, match="TypedStorage is deprecated"):
+            assert x.storage().tolist() == [1, 2]
+        with pytest.warns(UserWarning, match="TypedStorage is deprecated"):
+            assert x.storage_type() is runtime.storage.ShortStorage
+    finally:
+        runtime.storage._set_always_warn_typed_storage_removal(False)

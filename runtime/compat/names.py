@@ -6,7 +6,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 from runtime.compat.pending import is_pending, pending_class, pending_function
-from runtime.compat.table import MODULES, NAMES, PENDING_CLASSES, PENDING_FUNCTIONS, PENDING_MODULES
+from runtime.compat.table import EXPORTS, MODULES, NAMES, PENDING_CLASSES, PENDING_FUNCTIONS, PENDING_MODULES
 
 _MISSING = object()
 
@@ -125,8 +125,10 @@ class AliasModule(ModuleType):
 
     def __getattr__(self, attribute):
         if attribute == "__all__":
-            return [name for name in dir(self) if not name.startswith("_")]
-        if attribute.startswith("__") and attribute != "__version__":
+            return list(EXPORTS.get(self.__name__) or self._public())
+        if attribute == "__file__" and self.__name__ == "torch":
+            return import_module("runtime").__file__
+        if attribute.startswith("__") and f"{self.__name__}.{attribute}" not in ("torch.__version__", "torch.__config__"):
             raise AttributeError(attribute)
         name = f"{self.__name__}.{attribute}"
         value = _lookup(name)
@@ -142,6 +144,16 @@ class AliasModule(ModuleType):
         if isinstance(value, AliasModule) and f"{self.__name__}.{attribute}" in NAMES:
             return
         super().__setattr__(attribute, value)
+
+    def _public(self):
+        """What a star import takes: what our modules say, where they say so, and the names of the table."""
+        prefix = self.__name__ + "."
+        names = {n[len(prefix) :] for n in (*NAMES, *PENDING_CLASSES, *PENDING_FUNCTIONS) if n.startswith(prefix)}
+        for target in MODULES.get(self.__name__, ()):
+            module = import_module(target)
+            names.update(module.__all__ if hasattr(module, "__all__") else vars(module))
+        present = set(dir(self))
+        return sorted(n for n in names if not n.startswith("_") and n in present)
 
     def __dir__(self):
         prefix = self.__name__ + "."

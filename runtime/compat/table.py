@@ -4,10 +4,13 @@ MODULES gives, for a module, our modules whose attributes it shows; NAMES single
 of systems that are not built yet. Everything that code can reach under a `torch` name follows from this file.
 """
 
+import multiprocessing
+
 from runtime import _core
 
 MODULES = {
     "torch": ("runtime",),
+    "torch.__config__": ("runtime.build_information",),
     "torch._C": ("runtime._core",),
     "torch.autograd": ("runtime.autograd",),
     "torch.autograd.anomaly_mode": ("runtime.autograd.anomaly_mode",),
@@ -63,7 +66,7 @@ MODULES = {
     "torch.utils._debug_mode": ("runtime.tools.debug_mode",),
     "torch.utils._dtype_abbrs": ("runtime.tools.naming",),
     "torch.utils.flop_counter": ("runtime.tools.flop_counter",),
-    "torch._tensor_str": ("runtime._printing",),
+    "torch._tensor_str": ("runtime._printing_parts", "runtime._printing"),
     "torch._python_dispatcher": ("runtime.python_dispatcher",),
     "torch.utils.weak": ("runtime.weak",),
     "torch.compiler": ("runtime.compiler",),
@@ -130,6 +133,12 @@ MODULES = {
     "torch.multiprocessing.reductions": ("runtime.multiprocessing.reductions",),
     "torch.multiprocessing.spawn": ("runtime.multiprocessing.spawn",),
     "torch.utils.data": ("runtime.utils.data",),
+    "torch.utils.data._utils": ("runtime.utils.data.utilities",),
+    "torch.utils.data._utils.pin_memory": ("runtime.utils.data.pin_memory",),
+    "torch.utils.data.datapipes": (),
+    "torch.utils.data.datapipes.datapipe": ("runtime.utils.data.pipes",),
+    "torch.utils.data.datapipes.iter": (),
+    "torch.utils.data.datapipes.map": (),
     "torch.utils.data._utils.collate": ("runtime.utils.data.collate",),
     "torch.utils.data._utils.fetch": ("runtime.utils.data.fetch",),
     "torch.utils.data._utils.worker": ("runtime.utils.data.worker",),
@@ -138,7 +147,10 @@ MODULES = {
     "torch.utils.data.distributed": ("runtime.utils.data.distributed",),
     "torch.utils.data.sampler": ("runtime.utils.data.sampler",),
     "torch._utils": ("runtime.serialization.rebuild",),
-    "torch.serialization": ("runtime.serialization",),
+    "torch._utils_internal": ("runtime.utils._locations",),
+    "torch._weights_only_unpickler": (),
+    "torch.serialization": ("runtime.serialization", "runtime.serialization.older_names"),
+    "torch.utils._import_utils": ("runtime.utils._optional",),
     "torch.storage": ("runtime.storage",),
     "torch.utils.hooks": ("runtime.utils.hooks",),
     "torch.utils.serialization": (),
@@ -241,6 +253,20 @@ NAMES = {
             "QUInt8Storage", "QUInt4x2Storage", "QUInt2x4Storage",
         )
     },
+    "torch._tensor_str._add_suffixes": "runtime._printing:join_suffixes",
+    "torch._tensor_str._str_intern": "runtime._printing:tensor_str",
+    "torch.multiprocessing.reducer": "multiprocessing:reducer",
+    "torch.Storage": "runtime.storage:FloatStorage",
+    "torch.storage._StorageBase": "runtime._core:UntypedStorage",
+    "torch._weights_only_unpickler.Unpickler": "runtime.serialization.unpickling:WeightsUnpickler",
+    "torch._weights_only_unpickler._add_safe_globals": "runtime.serialization.unpickling:add_safe_globals",
+    "torch._weights_only_unpickler._clear_safe_globals": "runtime.serialization.unpickling:clear_safe_globals",
+    "torch._weights_only_unpickler._get_safe_globals": "runtime.serialization.unpickling:get_safe_globals",
+    "torch._weights_only_unpickler._get_user_allowed_globals": "runtime.serialization.unpickling:user_globals",
+    "torch._weights_only_unpickler._safe_globals": "runtime.serialization.unpickling:safe_globals",
+    **{f"torch.utils.data.{name}": f"runtime.utils.data.pipes:{name}" for name in ("DFIterDataPipe", "IterDataPipe", "MapDataPipe")},
+    "torch.utils.data.datapipes.iter.IterableWrapper": "runtime.utils.data.pipes:IterableWrapper",
+    "torch.utils.data.datapipes.map.SequenceWrapper": "runtime.utils.data.pipes:SequenceWrapper",
     "torch._tensor._rebuild_from_type": "runtime.serialization.rebuild:_rebuild_from_type",
     "torch._tensor._rebuild_from_type_v2": "runtime.serialization.rebuild:_rebuild_from_type_v2",
     "torch.ops": "runtime._core:ops",
@@ -333,6 +359,24 @@ NAMES = {
     "torch._prims_common.check_significant_strides": "runtime.crossref:check_significant_strides",
 }
 
+# What a star import of a module takes, where PyTorch's says so and ours, which have more in one place, say otherwise.
+EXPORTS = {
+    "torch.multiprocessing": (
+        "get_all_sharing_strategies", "get_sharing_strategy", "set_sharing_strategy", *multiprocessing.__all__,
+    ),
+    "torch._tensor_str": ("PRINT_OPTS", "get_printoptions", "printoptions", "set_printoptions"),
+    "torch._utils": ("ExceptionWrapper", "KeyErrorMessage"),
+    "torch.storage": ("TypedStorage", "UntypedStorage"),
+    "torch.utils.data": (
+        "BatchSampler", "ChainDataset", "ConcatDataset", "DFIterDataPipe", "DataChunk", "DataLoader", "Dataset", "DistributedSampler",
+        "IterDataPipe", "IterableDataset", "MapDataPipe", "RandomSampler", "Sampler", "SequentialSampler", "StackDataset", "Subset",
+        "SubsetRandomSampler", "TensorDataset", "WeightedRandomSampler", "_DatasetKind", "argument_validation", "default_collate",
+        "default_convert", "functional_datapipe", "get_worker_info", "guaranteed_datapipes_determinism", "non_deterministic",
+        "random_split", "runtime_validation", "runtime_validation_disabled",
+    ),
+    "torch.utils.data.dataloader": ("DataLoader", "default_collate", "default_convert", "get_worker_info"),
+}
+
 # Functions of a module carry its name as a prefix where PyTorch has them; files say `torch._C._special.special_erf`.
 for _owner, _, _name in (name.partition(".") for name in _core.functions):
     if _owner in ("fft", "linalg", "special") and _name:
@@ -352,6 +396,7 @@ PENDING_MODULES = {
     "torch.testing._internal.inductor_utils",
     "torch.testing._internal.triton_utils",
     "torch.utils._traceback",
+    "torch.utils.data._utils.signal_handling",
     "torch.utils.cpp_extension",
     "functorch.compile.config",
     "functorch.experimental.control_flow",
@@ -394,12 +439,12 @@ PENDING_CLASSES = {
     "torch._inductor.custom_graph_pass.CustomPartitionerFn",
     "torch._inductor.output_code.MockFXGraphCacheOutput",
     "torch._subclasses.fake_tensor.DynamicOutputShapeException",
+    "torch._subclasses.fake_tensor.FakeTensorConverter",
     "torch._subclasses.fake_tensor.FakeTensorMode",
     "torch.fx.experimental.symbolic_shapes.GuardOnDataDependentSymNode",
     "torch.fx.experimental.symbolic_shapes.ShapeEnv",
     "torch.testing.FileCheck",
-    "torch.utils.data.IterDataPipe",
-    "torch.utils.data.MapDataPipe",
+    "torch.utils.data.DataChunk",
 }
 
 PENDING_FUNCTIONS = {
@@ -515,5 +560,21 @@ PENDING_FUNCTIONS = {
     "torch.testing._internal.common_utils.saved_tensors_hooks_to_gm",
     "torch.testing._internal.optests._test_aot_autograd_forwards_backwards_helper",
     "torch.testing._internal.optests.aot_autograd_check",
+    "torch.multiprocessing.reductions.shared_cache",
+    "torch.utils.data._utils.pin_memory._pin_memory_loop",
+    "torch.utils.data._utils.signal_handling._error_if_any_worker_fails",
+    "torch.utils.data._utils.signal_handling._remove_worker_pids",
+    "torch.utils.data._utils.signal_handling._set_SIGCHLD_handler",
+    "torch.utils.data._utils.signal_handling._set_worker_pids",
+    "torch.utils.data._utils.signal_handling._set_worker_signal_handlers",
+    "torch.utils.data._utils.worker._worker_loop",
+    "torch.utils.data.argument_validation",
+    "torch.utils.data.functional_datapipe",
+    "torch.utils.data.guaranteed_datapipes_determinism",
+    "torch.utils.data.non_deterministic",
+    "torch.utils.data.runtime_validation",
+    "torch.utils.data.runtime_validation_disabled",
+    "torch._weights_only_unpickler.get_globals_in_pkl",
+    "torch._weights_only_unpickler.load",
     "torch.vmap",
 }

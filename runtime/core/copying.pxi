@@ -74,7 +74,7 @@ def _rebuild_from_type(rebuild, kind, args, state):
         raise TypeError(f"a pickled tensor is rebuilt by {rebuild}, which made a {class_name(result)}")
     if type(result) is not kind:
         result = as_subclass(result, kind)
-    if hasattr(kind, "__setstate__"):
+    if kind.__setstate__ is not Tensor.__setstate__:
         result.__setstate__(state)
     else:
         set_attributes(result, state)
@@ -98,24 +98,28 @@ cdef int set_attributes(object obj, object state) except -1:
     return 0
 
 
-cdef object reduce_tensor(object self):
+cdef tuple rebuilding_call(object self):
+    """The function and the arguments that make a tensor again, of the class Tensor where it has memory."""
     cdef RtTensor *t = RT_TENSOR(<void *>self)
-    cdef bint plain = type(self) is Tensor
     if tensor_hooks(self):
         from runtime.utils.hooks import warn_if_has_hooks
         warn_if_has_hooks(self)
-    if not plain and has_key(t, RT_KEY_Python) and (t.storage == NULL or t.storage.data == NULL):
-        rebuild = _rebuild_wrapper
-        args = (type(self), self.dtype, tuple(self.size()), self.stride(), self.storage_offset(), self.layout, self.device, self.requires_grad)
-    else:
-        if t.storage == NULL:
-            raise NotImplementedError(f"Cannot access storage of {class_name(self)}")
-        lazy_bits = has_key(t, RT_KEY_Conjugate) | has_key(t, RT_KEY_Negative) << 1
-        rebuild = _rebuild_tensor
-        args = (self.untyped_storage(), self.dtype, t.offset, tuple(self.shape), self.stride(), self.requires_grad, lazy_bits)
-    state = None if plain and not rt_has_dict(t) else self.__getstate__()
+    if type(self) is not Tensor and has_key(t, RT_KEY_Python) and (t.storage == NULL or t.storage.data == NULL):
+        return _rebuild_wrapper, (type(self), self.dtype, tuple(self.size()), self.stride(), self.storage_offset(), self.layout, self.device,
+                                  self.requires_grad)
+    if t.storage == NULL:
+        raise NotImplementedError(f"Cannot access storage of {class_name(self)}")
+    lazy_bits = has_key(t, RT_KEY_Conjugate) | has_key(t, RT_KEY_Negative) << 1
+    return _rebuild_tensor, (self.untyped_storage(), self.dtype, t.offset, tuple(self.shape), self.stride(), self.requires_grad, lazy_bits)
+
+
+cdef object reduce_tensor(object self):
+    cdef bint plain = type(self) is Tensor
+    call = rebuilding_call(self)
+    state = None if plain and not rt_has_dict(RT_TENSOR(<void *>self)) else self.__getstate__()
     if plain and not state:
-        return rebuild, args
+        return call
+    rebuild, args = call
     return _rebuild_from_type, (rebuild, type(self), args, state)
 
 

@@ -231,6 +231,114 @@ cdef class UntypedStorage:
         storage_data(self.s)
         return self
 
+    # What converts, and what comes from buffers and files: runtime/storage.py does it.
+
+    @classmethod
+    def from_buffer(cls, *args, **kwargs):
+        """A storage with a copy of a buffer's bytes; see `runtime.storage.storage_from_buffer`."""
+        from runtime.storage import storage_from_buffer
+        return storage_from_buffer(*args, **kwargs)
+
+    @classmethod
+    def from_file(cls, filename, shared=False, nbytes=0):
+        """A storage on the memory of a file; see `runtime.storage.storage_from_file`."""
+        from runtime.storage import storage_from_file
+        return storage_from_file(filename, shared, nbytes)
+
+    def new(self):
+        """An empty storage on the same device."""
+        return UntypedStorage(0, device=self.device)
+
+    def byteswap(self, dtype):
+        """Reverse the bytes of each element of a dtype, in place."""
+        from runtime.serialization.memory import swap_bytes
+        writable_data(self.s)
+        swap_bytes(self, dtype)
+
+    def to(self, *, device, non_blocking=False):
+        """The storage on a device: itself if it is there."""
+        where = as_device(device)
+        if where.type == self.device.type:
+            return self
+        if where.type == "meta":
+            return UntypedStorage(self.s.nbytes, device=where)
+        raise NotImplementedError(f"UntypedStorage.to(): from {self.device} to {where}: there is no data to copy, or no memory there")
+
+    def type(self, dtype=None, non_blocking=False):
+        """The name of the class. Untyped storages have no other type: methods such as `float` make typed ones."""
+        if dtype is None:
+            return "torch.storage.UntypedStorage"
+        if dtype is UntypedStorage or dtype == "torch.storage.UntypedStorage":
+            return self
+        raise TypeError(f"UntypedStorage.type(): cannot convert to {dtype}; methods such as float() convert the bytes to elements")
+
+    def pin_memory(self, device="cuda"):
+        raise RuntimeError("Cannot access accelerator device when none is available.")
+
+    def bfloat16(self):
+        """The bytes as elements of a typed storage of bfloat16."""
+        return bytes_as(self, "bfloat16")
+
+    def bool(self):
+        """The bytes as elements of a typed storage of bool."""
+        return bytes_as(self, "bool")
+
+    def byte(self):
+        """The bytes as elements of a typed storage of uint8."""
+        return bytes_as(self, "uint8")
+
+    def char(self):
+        """The bytes as elements of a typed storage of int8."""
+        return bytes_as(self, "int8")
+
+    def complex_double(self):
+        """The bytes as elements of a typed storage of complex128."""
+        return bytes_as(self, "complex128")
+
+    def complex_float(self):
+        """The bytes as elements of a typed storage of complex64."""
+        return bytes_as(self, "complex64")
+
+    def double(self):
+        """The bytes as elements of a typed storage of float64."""
+        return bytes_as(self, "float64")
+
+    def float(self):
+        """The bytes as elements of a typed storage of float32."""
+        return bytes_as(self, "float32")
+
+    def float8_e4m3fn(self):
+        """The bytes as elements of a typed storage of float8_e4m3fn."""
+        return bytes_as(self, "float8_e4m3fn")
+
+    def float8_e4m3fnuz(self):
+        """The bytes as elements of a typed storage of float8_e4m3fnuz."""
+        return bytes_as(self, "float8_e4m3fnuz")
+
+    def float8_e5m2(self):
+        """The bytes as elements of a typed storage of float8_e5m2."""
+        return bytes_as(self, "float8_e5m2")
+
+    def float8_e5m2fnuz(self):
+        """The bytes as elements of a typed storage of float8_e5m2fnuz."""
+        return bytes_as(self, "float8_e5m2fnuz")
+
+    def half(self):
+        """The bytes as elements of a typed storage of float16."""
+        return bytes_as(self, "float16")
+
+    def int(self):
+        """The bytes as elements of a typed storage of int32."""
+        return bytes_as(self, "int32")
+
+    def long(self):
+        """The bytes as elements of a typed storage of int64."""
+        return bytes_as(self, "int64")
+
+    def short(self):
+        """The bytes as elements of a typed storage of int16."""
+        return bytes_as(self, "int16")
+
     def __copy__(self):
         return self.clone()
 
@@ -249,6 +357,12 @@ cdef class UntypedStorage:
         if self.s.device_type == DEVICE_META:
             return "...\n" + where
         return " " + "\n ".join([str(x) for x in self.tolist()]) + "\n" + where
+
+
+cdef object bytes_as(UntypedStorage self, str dtype):
+    """A typed storage whose elements have the values of the bytes."""
+    from runtime.storage import TypedStorage
+    return TypedStorage(wrap_storage=self, dtype=dtype_names["uint8"])._converted(dtype_names[dtype])
 
 
 cdef object new_storage_object(rt_storage *s):

@@ -518,6 +518,19 @@ cdef class Tensor(TensorBase):
         set_tensor_grad(self, None)
 
     @property
+    def _grad(self):
+        """The accumulated gradient: the name of `grad` in PyTorch's TensorBase, which its own code uses."""
+        return tensor_grad(self)
+
+    @_grad.setter
+    def _grad(self, value):
+        set_tensor_grad(self, value)
+
+    @_grad.deleter
+    def _grad(self):
+        set_tensor_grad(self, None)
+
+    @property
     def grad_dtype(self):
         """The dtype that the gradient of a leaf has: by default the tensor's own, None for any."""
         return tensor_grad_dtype(self)
@@ -632,6 +645,23 @@ cdef class Tensor(TensorBase):
     def is_shared(self):
         """Whether the memory is shared with other processes."""
         return self.untyped_storage().is_shared()
+
+    def _typed_storage(self):
+        """The storage, seen as elements of the tensor's dtype."""
+        from runtime.storage import TypedStorage
+        return TypedStorage(wrap_storage=self.untyped_storage(), dtype=self.dtype)
+
+    def storage(self):
+        """The storage as a `TypedStorage`, which is deprecated: use `untyped_storage`."""
+        from runtime.storage import _warn_typed_storage_removal
+        _warn_typed_storage_removal(1)
+        return self._typed_storage()
+
+    def storage_type(self):
+        """The class of the tensor's typed storage, such as FloatStorage. Deprecated, as `storage`."""
+        from runtime.storage import _warn_typed_storage_removal
+        _warn_typed_storage_removal(1)
+        return self._typed_storage()._get_legacy_storage_class()
 
     def share_memory_(self):
         """Move the storage to memory that other processes can share; see `runtime.multiprocessing`. Returns the tensor."""
@@ -843,6 +873,42 @@ cdef class Tensor(TensorBase):
 
     def __reduce_ex__(self, protocol):
         return reduce_tensor(self)
+
+    def _reduce_ex_internal(self, protocol):
+        """As `__reduce_ex__`, without the class and the attributes: the call that makes the tensor alone."""
+        return rebuilding_call(self)
+
+    def __setstate__(self, state):
+        """Take the state of old pickles: of a Tensor (storage, offset, size, stride), of a Variable (requires_grad, None, hooks).
+
+        Pickles of this runtime do not come here.
+        """
+        if not self.is_leaf:
+            raise RuntimeError("__setstate__ can be only called on leaf Tensors")
+        if len(state) == 4:
+            self.set_(*state)
+            return
+        if len(state) == 5:
+            self.data = state[0]
+            state = (state[3], state[4], state[2])
+        self.requires_grad, _, self._backward_hooks = state
+
+    def module_load(self, other, assign=False):
+        """What `Module.load_state_dict` puts in the place of this parameter or buffer; subclasses may override it.
+
+        Parameters
+        ----------
+        other : Tensor
+            The value in the state dict.
+        assign : bool
+            Whether the value itself is taken, instead of copied into this tensor.
+
+        Returns
+        -------
+        Tensor
+            A new object.
+        """
+        return other.detach() if assign else self.copy_(other).detach()
 
     def __deepcopy__(self, memo):
         return deepcopy_tensor(self, memo)

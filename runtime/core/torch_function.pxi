@@ -704,7 +704,7 @@ ready_overridable_types()
 
 # What is no function of a tensor's value, or must see the instance as it is.
 cdef set not_overridable = {"__torch_function__", "__torch_dispatch__", "as_subclass", "__init__", "__dict__", "__init_subclass__",
-                            "__subclasshook__", "__class_getitem__", "__new__", "__reduce__", "__getstate__", "__setstate__", "__sizeof__",
+                            "__subclasshook__", "__class_getitem__", "__new__", "__reduce__", "__getstate__", "__sizeof__",
                             "_make_subclass", "_make_wrapper_subclass", "_repr_html_", "__reduce_cython__", "__setstate_cython__",
                             # NumPy's protocols, which PyTorch has not: the functions that they lead to ask.
                             "__array_ufunc__", "__array_function__", "__array_interface__"}

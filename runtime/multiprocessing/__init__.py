@@ -10,12 +10,23 @@ from multiprocessing import __all__ as _standard_names
 
 from runtime.multiprocessing import reductions as reductions
 from runtime.multiprocessing.memory import get_all_sharing_strategies, get_sharing_strategy, set_sharing_strategy
-from runtime.multiprocessing.spawn import ProcessContext, ProcessExitedException, ProcessRaisedException, spawn, start_processes
+from runtime.multiprocessing.spawn import (
+    ENV_VAR_PARALLEL_START,
+    ProcessContext,
+    ProcessExitedException,
+    ProcessRaisedException,
+    SpawnContext,
+    spawn,
+    start_processes,
+)
+from runtime.multiprocessing.spawn import _prctl_pr_set_pdeathsig as _prctl_pr_set_pdeathsig
 
 __all__ = [
+    "ENV_VAR_PARALLEL_START",
     "ProcessContext",
     "ProcessExitedException",
     "ProcessRaisedException",
+    "SpawnContext",
     "get_all_sharing_strategies",
     "get_sharing_strategy",
     "set_sharing_strategy",

@@ -13,7 +13,7 @@ from runtime import _core
 from runtime._core import Tensor, UntypedStorage
 from runtime.multiprocessing.memory import file_key, keep_folder, share
 
-__all__ = ["StorageWeakRef", "reduce_storage", "reduce_tensor"]
+__all__ = ["StorageWeakRef", "init_reductions", "rebuild_tensor", "reduce_storage", "reduce_tensor"]
 
 
 class StorageWeakRef:
@@ -104,5 +104,31 @@ def rebuild_storage_filename(path, nbytes):
     return storage
 
 
-reduction.register(Tensor, reduce_tensor)
-reduction.register(UntypedStorage, reduce_storage)
+def rebuild_tensor(cls, storage, metadata):
+    """A tensor, or a parameter, on a typed storage.
+
+    Parameters
+    ----------
+    cls : type
+    storage : TypedStorage
+    metadata : tuple
+        The offset, the size, the stride and whether gradients are required.
+    """
+    from runtime.nn.parameter import Parameter
+    from runtime.serialization.rebuild import _rebuild_tensor
+
+    offset, size, stride, requires_grad = metadata
+    tensor = _rebuild_tensor(storage, offset, size, stride)
+    if cls is Parameter:
+        return Parameter(tensor, requires_grad=requires_grad)
+    tensor.requires_grad = requires_grad
+    return tensor
+
+
+def init_reductions():
+    """Tell the standard pickler how tensors and storages travel; importing this module does so."""
+    reduction.register(Tensor, reduce_tensor)
+    reduction.register(UntypedStorage, reduce_storage)
+
+
+init_reductions()

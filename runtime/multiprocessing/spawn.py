@@ -59,15 +59,18 @@ class ProcessExitedException(ProcessException):
 
 _PR_SET_PDEATHSIG = 1
 
+# Asks PyTorch to start the processes of a group at the same time where a fork server makes them; here each start waits for the one before.
+ENV_VAR_PARALLEL_START = "TORCH_MP_PARALLEL_START"
 
-def _die_with_parent():
-    """Where the system can do it: get an interrupt when the parent ends."""
+
+def _prctl_pr_set_pdeathsig(number):
+    """Where the system can do it: get a signal when the parent ends."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGINT))
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(number))
 
 
 def _run(fn, index, args, error_file):
-    _die_with_parent()
+    _prctl_pr_set_pdeathsig(signal.SIGINT)
     try:
         fn(index, *args)
     except KeyboardInterrupt:
@@ -152,6 +155,14 @@ class ProcessContext:
         except ValueError:
             name = f"<Unknown signal {-code}>"
         return ProcessExitedException(f"process {index} terminated with signal {name}", index, process.pid, code, name)
+
+
+class SpawnContext(ProcessContext):
+    """The name of `ProcessContext` before PyTorch 1.4."""
+
+    def __init__(self, processes, error_files):
+        warnings.warn("SpawnContext is renamed to ProcessContext since 1.4 release.", stacklevel=2)
+        super().__init__(processes, error_files)
 
 
 def start_processes(fn, args=(), nprocs=1, join=True, daemon=False, start_method="spawn"):

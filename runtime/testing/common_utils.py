@@ -5,6 +5,7 @@ Decorators for platforms that cannot occur here (ROCm, graph capture by bytecode
 
 import functools
 import gc
+import io
 import os
 import platform
 import random
@@ -17,11 +18,13 @@ import unittest
 import warnings
 from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import numpy as np
 
 import runtime
-from runtime import settings
+from runtime import settings, storage
 from runtime.cuda import device_count, is_available
 from runtime.testing.comparison import Rules, dtype_name, find_difference
 from runtime.testing.linear_algebra import (
@@ -42,7 +45,11 @@ IS_S390X = platform.machine() == "s390x"
 IS_CI = bool(os.environ.get("CI"))
 IS_FBCODE = IS_SANDCASTLE = IS_REMOTE_GPU = IS_JETSON = False
 
+IS_FILESYSTEM_UTF8_ENCODING = sys.getfilesystemencoding() == "utf-8"
+NO_MULTIPROCESSING_SPAWN = False
+
 TEST_NUMPY = True
+TEST_DILL = find_spec("dill") is not None
 TEST_SCIPY = find_spec("scipy") is not None
 TEST_NUMBA = find_spec("numba") is not None
 TEST_CUDA = is_available()
@@ -458,6 +465,62 @@ def skipIfNoSciPy(fn):
     return unittest.skipUnless(TEST_SCIPY, "test require SciPy, but SciPy not found")(fn)
 
 
+def skipIfNoDill(fn):
+    """Skip a test where dill is missing."""
+    return unittest.skipUnless(TEST_DILL, "no dill")(fn)
+
+
+class BytesIOContext(io.BytesIO):
+    """A buffer that stays open at the end of a `with` block."""
+
+    def __exit__(self, *args):
+        pass
+
+
+class AlwaysWarnTypedStorageRemoval:
+    """Within it, typed storages warn at each use that they are deprecated, or, with False, once.
+
+    Parameters
+    ----------
+    always_warn : bool
+    """
+
+    def __init__(self, always_warn):
+        if not isinstance(always_warn, bool):
+            raise AssertionError(f"always_warn must be bool, got {type(always_warn)}")
+        self.always_warn = always_warn
+
+    def __enter__(self):
+        self.before = storage._get_always_warn_typed_storage_removal()
+        storage._set_always_warn_typed_storage_removal(self.always_warn)
+
+    def __exit__(self, *args):
+        storage._set_always_warn_typed_storage_removal(self.before)
+
+
+def download_file(url, binary=True):
+    """The path of a file from the network, which is fetched at the first time; a test is skipped where that fails.
+
+    Parameters
+    ----------
+    url : str
+    binary : bool
+        Whether the contents are bytes; otherwise they are text.
+    """
+    folder = os.path.join(tempfile.gettempdir(), "runtime-test-data")
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, os.path.basename(urlsplit(url).path))
+    if not os.path.exists(path):
+        try:
+            with urlopen(url, timeout=15) as answer:
+                content = answer.read()
+        except OSError as error:
+            raise unittest.SkipTest(f"could not download test file '{url}': {error}") from error
+        with open(path, "wb") as file:
+            file.write(content if binary else content.decode().encode())
+    return path
+
+
 def xfailIf(condition):
     """Expect a test to fail under a condition."""
     return unittest.expectedFailure if condition else _unchanged
@@ -504,16 +567,16 @@ def xfail_inherited_tests(tests):
 
 
 __all__ = [
-    "DeterministicGuard", "MI200_ARCH", "NoTest", "SEED", "TemporaryDirectoryName", "TemporaryFileName", "TestCase", "TestCaseBase",
-    "bytes_to_scalar", "disable_gc", "dtype_name", "first_sample", "freeze_rng_state", "getRocmVersion", "gradcheck", "gradgradcheck",
-    "instantiate_parametrized_tests", "isRocmArchAnyOf", "is_iterable_of_tensors", "load_tests",
-    "make_fullrank_matrices_with_distinct_singular_values", "markDynamoStrictTest", "noncontiguous_like", "numpy_to_torch_dtype_dict",
-    "parametrize", "random_square_matrix_of_rank", "random_symmetric_matrix", "random_symmetric_psd_matrix", "recover_orig_fp32_precision",
-    "retry", "runOnRocm", "run_tests", "scoped_load_inline", "serialTest", "set_default_dtype", "set_default_tensor_type", "set_rng_seed",
-    "set_warn_always_context", "skipCUDAMemoryLeakCheckIf", "skipCUDANonDefaultStreamIf", "skipIfCrossRef", "skipIfHpu",
-    "skipIfLegacyJitExecutor", "skipIfMPS", "skipIfNoLapack", "skipIfNoSciPy", "skipIfNoXNNPACK", "skipIfRocm", "skipIfSlowGradcheckEnv",
-    "skipIfTorchDynamo", "skipIfTorchInductor", "skipIfWindows", "skipIfWindowsXPU", "skipIfXpu", "slowTest", "slowTestIf", "subtest",
-    "suppress_warnings", "torch_to_numpy_dtype_dict", "unMarkDynamoStrictTest", "xfailIf", "xfailIfLinux", "xfailIfS390X",
-    "xfailIfTorchDynamo", "xfailIfWindows", "xfail_inherited_tests",
+    "AlwaysWarnTypedStorageRemoval", "BytesIOContext", "DeterministicGuard", "MI200_ARCH", "NO_MULTIPROCESSING_SPAWN", "NoTest", "SEED",
+    "TemporaryDirectoryName", "TemporaryFileName", "TestCase", "TestCaseBase", "bytes_to_scalar", "disable_gc", "download_file", "dtype_name",
+    "first_sample", "freeze_rng_state", "getRocmVersion", "gradcheck", "gradgradcheck", "instantiate_parametrized_tests", "isRocmArchAnyOf",
+    "is_iterable_of_tensors", "load_tests", "make_fullrank_matrices_with_distinct_singular_values", "markDynamoStrictTest", "noncontiguous_like",
+    "numpy_to_torch_dtype_dict", "parametrize", "random_square_matrix_of_rank", "random_symmetric_matrix", "random_symmetric_psd_matrix",
+    "recover_orig_fp32_precision", "retry", "runOnRocm", "run_tests", "scoped_load_inline", "serialTest", "set_default_dtype",
+    "set_default_tensor_type", "set_rng_seed", "set_warn_always_context", "skipCUDAMemoryLeakCheckIf", "skipCUDANonDefaultStreamIf",
+    "skipIfCrossRef", "skipIfHpu", "skipIfLegacyJitExecutor", "skipIfMPS", "skipIfNoDill", "skipIfNoLapack", "skipIfNoSciPy", "skipIfNoXNNPACK",
+    "skipIfRocm", "skipIfSlowGradcheckEnv", "skipIfTorchDynamo", "skipIfTorchInductor", "skipIfWindows", "skipIfWindowsXPU", "skipIfXpu",
+    "slowTest", "slowTestIf", "subtest", "suppress_warnings", "torch_to_numpy_dtype_dict", "unMarkDynamoStrictTest", "xfailIf", "xfailIfLinux",
+    "xfailIfS390X", "xfailIfTorchDynamo", "xfailIfWindows", "xfail_inherited_tests",
     *sorted(name for name in dict(globals()) if name.startswith(("IS_", "TEST_"))),
 ]  # fmt: skip

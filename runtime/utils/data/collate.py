@@ -64,7 +64,7 @@ def default_convert(data):
     return data
 
 
-_EXPECTED = "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
+default_collate_err_msg_format = "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
 
 
 def collate(batch, *, collate_fn_map=None):
@@ -87,7 +87,7 @@ def collate(batch, *, collate_fn_map=None):
     if isinstance(first, Mapping):
         return _mapping_like(first, {key: collate([sample[key] for sample in batch], collate_fn_map=collate_fn_map) for key in first})
     if not isinstance(first, Sequence):
-        raise TypeError(_EXPECTED.format(type(first)))
+        raise TypeError(default_collate_err_msg_format.format(type(first)))
     if not _is_namedtuple(first) and any(len(sample) != len(first) for sample in batch):
         raise RuntimeError("each element in list of batch should be of equal size")
     columns = [collate(column, collate_fn_map=collate_fn_map) for column in zip(*batch)]
@@ -112,7 +112,7 @@ def collate_tensor_fn(batch, *, collate_fn_map=None):
 def collate_numpy_array_fn(batch, *, collate_fn_map=None):
     """The arrays as tensors, collated."""
     if _holds_text_or_objects(batch[0]):
-        raise TypeError(_EXPECTED.format(batch[0].dtype))
+        raise TypeError(default_collate_err_msg_format.format(batch[0].dtype))
     return collate([runtime.as_tensor(array) for array in batch], collate_fn_map=collate_fn_map)
 
 

@@ -259,6 +259,7 @@ class _BaseDataLoaderIter:
             warnings.warn(
                 "'pin_memory' argument is set as true but no accelerator is found, then device pinned memory won't be used.", stacklevel=2
             )
+        self._pin_memory = False  # whatever the loader says: there is nothing to pin for
         self._base_seed = random_seed(loader.generator)
         self._reset(loader)
 
@@ -317,6 +318,28 @@ class _Worker:
         self.channel = channel
         self.active = True  # whether it can get further tasks in this epoch
         self.tasks = 0  # that it has
+
+    # What programs ask of the processes in PyTorch's list of workers.
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @property
+    def exitcode(self):
+        return self.process.exitcode
+
+    def is_alive(self):
+        return self.process.is_alive()
+
+    def join(self, timeout=None):
+        self.process.join(timeout)
+
+    def terminate(self):
+        self.process.terminate()
+
+    def kill(self):
+        self.process.kill()
 
 
 def _stop(workers, owner):
@@ -401,6 +424,37 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         self._turns = itertools.cycle(self._workers)
         for _ in range(self._prefetch_factor * self._num_workers):
             self._send_task()
+
+    # PyTorch's names for what its iterator knows.
+
+    def _shutdown_workers(self):
+        """Stop the workers; without them there are no further batches."""
+        self._finalizer()
+
+    @property
+    def _send_idx(self):
+        return self._sent
+
+    @property
+    def _rcvd_idx(self):
+        return min(self._pending, default=self._sent)
+
+    @property
+    def _tasks_outstanding(self):
+        return len(self._pending) - len(self._arrived)
+
+    @property
+    def _task_info(self):
+        """By place of the task: the number of its worker, and the batch if it is there."""
+        numbers = {worker: number for number, worker in enumerate(self._workers)}
+        return {
+            place: (numbers[worker], self._arrived[place]) if place in self._arrived else (numbers[worker],)
+            for place, worker in self._pending.items()
+        }
+
+    @property
+    def _workers_status(self):
+        return [worker.active for worker in self._workers]
 
     def _send_task(self):
         """Give the next task to the next worker that can take one, if there are both."""

@@ -17,7 +17,7 @@ import runtime
 from runtime.utils.data.fetch import _DatasetKind
 from runtime.utils.exceptions import ExceptionWrapper
 
-_CHECK_INTERVAL = 1.0  # seconds between looks whether the loader's process is there
+MP_STATUS_CHECK_INTERVAL = 1.0  # seconds between looks whether the loader's process is there
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def _generate_state(base_seed, worker_id):
 def _receive_tasks(channel, tasks, parent):
     while True:
         try:
-            if channel.poll(_CHECK_INTERVAL):
+            if channel.poll(MP_STATUS_CHECK_INTERVAL):
                 message = channel.receive()
             elif os.getppid() == parent:
                 continue
