@@ -124,7 +124,7 @@ class AliasModule(ModuleType):
     def __getattr__(self, attribute):
         if attribute == "__all__":
             return [name for name in dir(self) if not name.startswith("_")]
-        if attribute.startswith("__") and attribute != "__version__":
+        if attribute.startswith("__") and attribute != "__version__" and not is_module(f"{self.__name__}.{attribute}"):
             raise AttributeError(attribute)
         name = f"{self.__name__}.{attribute}"
         value = _lookup(name)

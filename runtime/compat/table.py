@@ -305,7 +305,6 @@ NAMES = {
     "torch.testing._internal.optests.generate_tests.opcheck": "runtime.opcheck:opcheck",
     "torch.testing._internal.optests.generate_tests.resolve_unique_overload_or_throw": "runtime.opcheck:resolve_unique_overload_or_throw",
     "torch.testing._internal.optests.generate_tests.safe_schema_check": "runtime.opcheck:safe_schema_check",
-    "torch.testing._internal.common_modules.module_db": "runtime.testing.op_db:module_db",
     "torch._ops.HigherOrderOperator": "runtime.higher_order:HigherOrderOperator",
     "torch._ops._higher_order_ops": "runtime.higher_order:_higher_order_ops",
     "torch._ops.key_extractor": "runtime.higher_order:key_extractor",
@@ -333,7 +332,6 @@ PENDING_MODULES = {
     "torch.nn.parallel",
     "torch.sparse",
     "torch.testing._internal.autograd_function_db",
-    "torch.testing._internal.common_optimizers",
     "torch.testing._internal.inductor_utils",
     "torch.testing._internal.triton_utils",
     "torch.utils._traceback",
@@ -426,8 +424,6 @@ PENDING_FUNCTIONS = {
     "torch.sparse.mm",
     "torch.sparse.sum",
     "torch.testing._internal.autograd_function_db.autograd_function_db",
-    "torch.testing._internal.common_optimizers.optim_db",
-    "torch.testing._internal.common_optimizers.optims",
     "torch.testing._internal.inductor_utils.GPU_TYPE",
     "torch.testing._internal.inductor_utils.HAS_GPU",
     "torch.testing._internal.triton_utils.requires_cuda_and_triton",
@@ -494,11 +490,96 @@ PENDING_FUNCTIONS = {
     "torch.library.triton_op",
     "torch.library.wrap_triton",
     "torch.nn.attention.flex_attention.flex_attention",
-    "torch.testing._internal.common_modules.modules",
     "torch.testing._internal.common_utils.compare_equal_outs_and_grads",
     "torch.testing._internal.common_utils.outs_and_grads",
     "torch.testing._internal.common_utils.saved_tensors_hooks_to_gm",
     "torch.testing._internal.optests._test_aot_autograd_forwards_backwards_helper",
     "torch.testing._internal.optests.aot_autograd_check",
     "torch.vmap",
+}
+
+# ---- names that programs and PyTorch's own test files import in their first lines
+
+MODULES |= {
+    "torch.__future__": ("runtime.compat.conversion",),
+    "torch._jit_internal": ("runtime.compat.scripting",),
+    "torch.backends.cudnn": ("runtime.compat.cudnn",),
+    "torch.nn.attention": ("runtime.nn.attention",),
+    "torch.nn.common_types": ("runtime.nn.common_types",),
+    "torch.nn.grad": ("runtime.nn.grad",),
+    "torch.nn.utils.fusion": ("runtime.nn.utils.fusion",),
+    "torch.nn.utils.init": ("runtime.nn.utils.init",),
+    "torch.nn.utils.spectral_norm": ("runtime.nn.utils.spectral_norm",),
+    "torch.nn.utils.weight_norm": ("runtime.nn.utils.weight_norm",),
+    "torch.testing._internal.common_modules": ("runtime.testing.entries",),
+    "torch.testing._internal.common_nn": ("runtime.testing.neural_networks",),
+    "torch.testing._internal.common_optimizers": ("runtime.testing.entries",),
+}
+
+NAMES |= {
+    "torch._assert": "runtime.compat.scripting:_assert",
+    "torch.distributed.is_initialized": "runtime.accelerator:is_available",
+    **{f"torch.jit.{name}": f"runtime.compat.scripting:{name}" for name in ("Final", "export", "ignore", "is_scripting", "is_tracing", "unused")},
+    **{f"torch.{name}": f"runtime.settings:{name}" for name in ("get_float32_matmul_precision", "set_float32_matmul_precision")},
+    "torch.nn.init._no_grad_normal_": "runtime.nn.init:normal_",
+    "torch.nn.init._no_grad_trunc_normal_": "runtime.nn.init:trunc_normal_",
+    "torch.nn.init._no_grad_uniform_": "runtime.nn.init:uniform_",
+    "torch.nn.modules.module._addindent": "runtime.nn.modules.module:indented",
+    "torch.nn.utils.spectral_norm": "runtime.nn.utils.spectral_norm:spectral_norm",
+    "torch.nn.utils.weight_norm": "runtime.nn.utils.weight_norm:weight_norm",
+    "torch.optim.adamw.adamw": "runtime.optim.adam:adamw",
+    "torch.utils.checkpoint._infer_device_type": "runtime.utils.checkpoint:_infer_device_type",
+    "torch.utils.swap_tensors": "runtime.utils.swapping:swap_tensors",
+}
+
+PENDING_MODULES |= {
+    "torch.hub",
+    "torch.nn.parallel._functions",
+    "torch.nn.utils.parametrizations",
+    "torch.nn.utils.parametrize",
+    "torch.nn.utils.prune",
+    "torch.optim.swa_utils",
+}
+
+PENDING_CLASSES |= {
+    "torch.nn.UninitializedBuffer",
+    "torch.nn.UninitializedParameter",
+    "torch.nn.parallel._functions.Broadcast",
+    "torch.nn.parallel._functions.Gather",
+    "torch.nn.parallel._functions.Scatter",
+    "torch.nn.parameter.UninitializedBuffer",
+    "torch.nn.parameter.UninitializedParameter",
+    "torch.optim.Adafactor",
+    "torch.optim.LBFGS",
+    "torch.optim.Muon",
+    "torch.optim.SparseAdam",
+    "torch.optim.swa_utils.AveragedModel",
+    "torch.optim.swa_utils.SWALR",
+    "torch.testing._internal.common_nn.CriterionTest",
+    "torch.testing._internal.common_nn.NewModuleTest",
+    "torch.testing._internal.common_optimizers.TensorTracker",
+}
+
+PENDING_FUNCTIONS |= {
+    "torch.hub.download_url_to_file",
+    "torch.hub.get_dir",
+    "torch.hub.help",
+    "torch.hub.list",
+    "torch.hub.load",
+    "torch.hub.load_state_dict_from_url",
+    "torch.hub.set_dir",
+    *(f"torch.nn.utils.parametrizations.{name}" for name in ("orthogonal", "spectral_norm", "weight_norm")),
+    *(f"torch.nn.utils.parametrize.{name}" for name in ("cached", "is_parametrized", "register_parametrization", "remove_parametrizations")),
+    *(
+        f"torch.nn.utils.prune.{name}"
+        for name in (
+            *("custom_from_mask", "global_unstructured", "identity", "is_pruned"),
+            *("l1_unstructured", "ln_structured", "random_unstructured", "remove"),
+        )
+    ),
+    "torch.optim.swa_utils.update_bn",
+    "torch.testing._internal.common_nn._test_bfloat16_ops",
+    "torch.testing._internal.common_nn.ctcloss_reference",
+    "torch.testing._internal.common_optimizers._get_device_type",
+    "torch.testing._internal.common_optimizers._get_optim_inputs_including_global_cliquey_kwargs",
 }

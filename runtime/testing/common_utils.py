@@ -5,6 +5,7 @@ Decorators for platforms that cannot occur here (ROCm, graph capture by bytecode
 
 import functools
 import gc
+import inspect
 import os
 import platform
 import random
@@ -56,6 +57,7 @@ TEST_SKIP_FAST = os.environ.get("PYTORCH_TEST_SKIP_FAST", "0") == "1"
 TEST_ACCELERATOR = TEST_PRIVATEUSE1 = False
 
 SEED = 1234
+GRADCHECK_NONDET_TOL = 0.0
 
 torch_to_numpy_dtype_dict = {
     getattr(runtime, name): np.dtype(name)
@@ -458,6 +460,31 @@ def skipIfNoSciPy(fn):
     return unittest.skipUnless(TEST_SCIPY, "test require SciPy, but SciPy not found")(fn)
 
 
+def download_file(url, binary=True):
+    """Skip the test: files of the network are not fetched."""
+    raise unittest.SkipTest(f"the test needs the file {url}")
+
+
+def get_function_arglist(func):
+    """The names of a function's arguments."""
+    return list(inspect.signature(func).parameters)
+
+
+def gcIfJetson(fn):
+    """A test as it is: it needs no collection of garbage before it."""
+    return fn
+
+
+def skipIfRocmArch(arch):
+    """Skip a test on some processors of ROCm: it runs."""
+    return _unchanged
+
+
+def wrapSwapTensorsTest(swap=None):
+    """Decorate a test that runs as parameters are converted by default."""
+    return _unchanged
+
+
 def xfailIf(condition):
     """Expect a test to fail under a condition."""
     return unittest.expectedFailure if condition else _unchanged
@@ -504,6 +531,7 @@ def xfail_inherited_tests(tests):
 
 
 __all__ = [
+    "GRADCHECK_NONDET_TOL", "download_file", "gcIfJetson", "get_function_arglist", "skipIfRocmArch", "wrapSwapTensorsTest",
     "DeterministicGuard", "MI200_ARCH", "NoTest", "SEED", "TemporaryDirectoryName", "TemporaryFileName", "TestCase", "TestCaseBase",
     "bytes_to_scalar", "disable_gc", "dtype_name", "first_sample", "freeze_rng_state", "getRocmVersion", "gradcheck", "gradgradcheck",
     "instantiate_parametrized_tests", "isRocmArchAnyOf", "is_iterable_of_tensors", "load_tests",
