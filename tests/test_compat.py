@@ -352,3 +352,34 @@ def test_swapped_tensors_have_each_others_values_and_gradients():
     assert b.tolist() == [1, 1] and b.requires_grad and b.grad.tolist() == [5, 5] and b.note == "a"
     with pytest.raises(NotImplementedError, match="leaf"):
         runtime.utils.swap_tensors(b * 2, a)
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        lambda: runtime.ones(1).cuda(),
+        lambda: runtime.ones(1).cuda(0),
+        lambda: runtime.nn.Linear(1, 1).cuda(),
+        lambda: runtime.cuda.synchronize(),
+        lambda: runtime.cuda.current_device(),
+        lambda: runtime.cuda.stream(1),
+    ],
+)
+def test_what_needs_a_gpu_raises_pytorchs_error(move):
+    with pytest.raises(AssertionError, match="Torch not compiled with CUDA enabled"):
+        move()
+
+
+def test_questions_about_gpus_have_answers_without_one():
+    cuda = compat.resolve("torch.cuda")
+    assert cuda.empty_cache() is cuda.manual_seed_all(1) is None
+    assert cuda.max_memory_allocated() == cuda.memory_allocated() == 0 and not cuda.is_initialized() and cuda.get_rng_state_all() == []
+    with cuda.stream(None):
+        pass
+    for kind in cuda.Stream, cuda.Event:
+        with pytest.raises(RuntimeError):
+            kind()
+    x = runtime.ones(1)
+    assert not (x.is_mps or x.is_xpu or x.is_mtia or x.is_ipu or x.is_maia or x.is_xla)
+    with pytest.raises(RuntimeError, match="must be cuda device"):
+        x.cuda("cpu")

@@ -184,8 +184,6 @@ NAMES = {
     "torch._C._current_graph_task_execution_order": "runtime.autograd.graph:_current_graph_task_execution_order",
     "torch._C._get_graph_exec_group": "runtime.utils.checkpoint:GraphExecGroup._get_current_group",
     "torch._C._InferenceMode": "runtime._core:inference_mode",
-    "torch.profiler.profile": "runtime.autograd.profiler:profile",
-    "torch.profiler.kineto_available": "runtime.autograd.profiler:kineto_available",
     **{
         f"torch.{name}": f"runtime.settings:{name}"
         for name in (
@@ -225,7 +223,6 @@ NAMES = {
     "torch._C._functions.DelayedError": "runtime.autograd.gradchecks:DelayedError",
     "torch._C._functions.UndefinedGrad": "runtime.autograd.gradchecks:UndefinedGrad",
     "torch._C._ImperativeEngine": "runtime.autograd.variable:_ImperativeEngine",
-    "torch.profiler.record_function": "runtime.autograd.profiler:record_function",
     "torch.Tensor": "runtime._core:Tensor",
     **{
         f"torch.{name}": f"runtime.storage:{name}"
@@ -351,12 +348,10 @@ PENDING_MODULES = {
 }
 
 PENDING_CLASSES = {
-    "torch.autograd.ProfilerActivity",
     "torch.autograd.ProfilerConfig",
     "torch.autograd.ProfilerState",
     "torch.autograd._KinetoEvent",
     "torch.autograd._ProfilerResult",
-    "torch.autograd.profiler.ProfilerActivity",
     "torch._C._profiler._ExperimentalConfig",
     "torch._subclasses.fake_tensor.FakeTensor",
     "torch.distributions.Categorical",
@@ -364,8 +359,6 @@ PENDING_CLASSES = {
     "torch.distributions.Normal",
     "torch.nn.parallel.DataParallel",
     "torch.nn.parallel.DistributedDataParallel",
-    "torch.profiler.ProfilerAction",
-    "torch.profiler.ProfilerActivity",
     "torch.utils._traceback.CapturedTraceback",
     "torch.SymBool",
     "torch.SymFloat",
@@ -407,7 +400,6 @@ PENDING_FUNCTIONS = {
     "torch.autograd._enable_profiler",
     "torch.autograd._kineto_step",
     "torch.autograd._prepare_profiler",
-    "torch.autograd._supported_activities",
     "torch.autograd.profiler._run_on_profiler_start",
     "torch.autograd.profiler._run_on_profiler_stop",
     "torch._higher_order_ops.cond",
@@ -418,8 +410,6 @@ PENDING_FUNCTIONS = {
     "torch.autograd._register_py_tensor_class_for_device",
     "torch.nested.as_nested_tensor",
     "torch.nested.nested_tensor",
-    "torch.profiler.schedule",
-    "torch.profiler.supported_activities",
     "torch.profiler.tensorboard_trace_handler",
     "torch.sparse.mm",
     "torch.sparse.sum",
@@ -511,6 +501,7 @@ MODULES |= {
     "torch.nn.utils.init": ("runtime.nn.utils.init",),
     "torch.nn.utils.spectral_norm": ("runtime.nn.utils.spectral_norm",),
     "torch.nn.utils.weight_norm": ("runtime.nn.utils.weight_norm",),
+    "torch.profiler": ("runtime.profiler",),
     "torch.testing._internal.common_modules": ("runtime.testing.entries",),
     "torch.testing._internal.common_nn": ("runtime.testing.neural_networks",),
     "torch.testing._internal.common_optimizers": ("runtime.testing.entries",),
@@ -518,6 +509,9 @@ MODULES |= {
 
 NAMES |= {
     "torch._assert": "runtime.compat.scripting:_assert",
+    "torch._C._autograd.kineto_available": "runtime.autograd.profiler:kineto_available",
+    **{f"{place}.ProfilerActivity": "runtime.profiler:ProfilerActivity" for place in ("torch.autograd", "torch.autograd.profiler", "torch._C._autograd")},
+    **{f"{place}._supported_activities": "runtime.profiler:supported_activities" for place in ("torch.autograd", "torch._C._autograd")},
     "torch.distributed.is_initialized": "runtime.accelerator:is_available",
     **{f"torch.jit.{name}": f"runtime.compat.scripting:{name}" for name in ("Final", "export", "ignore", "is_scripting", "is_tracing", "unused")},
     **{f"torch.{name}": f"runtime.settings:{name}" for name in ("get_float32_matmul_precision", "set_float32_matmul_precision")},
