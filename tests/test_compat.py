@@ -383,3 +383,39 @@ def test_questions_about_gpus_have_answers_without_one():
     assert not (x.is_mps or x.is_xpu or x.is_mtia or x.is_ipu or x.is_maia or x.is_xla)
     with pytest.raises(RuntimeError, match="must be cuda device"):
         x.cuda("cpu")
+
+
+def test_settings_of_autograds_views_and_threads_are_kept():
+    core, modes = compat.resolve("torch._C"), compat.resolve("torch.autograd.grad_mode")
+    assert not core._is_view_replay_enabled()
+    with modes._force_original_view_tracking(True):
+        assert core._is_view_replay_enabled() and compat.resolve("torch.autograd.is_view_replay_enabled")()
+    assert not core._is_view_replay_enabled()
+    core._set_multithreading_enabled(False)
+    assert not core._is_multithreading_enabled()
+    core._set_multithreading_enabled(True)
+    region = modes._enter_inference_mode(True)
+    assert runtime.is_inference_mode_enabled()
+    modes._exit_inference_mode(region)
+    assert not runtime.is_inference_mode_enabled()
+
+
+def test_nodes_of_pytorchs_classes_are_instances_of_the_listed_ones():
+    nodes = compat.resolve("torch._C._functions")
+    base = runtime.ones(2, requires_grad=True) * 2
+    base[:1].mul_(3)
+    assert type(base.grad_fn) is nodes.CopySlices
+    failing = nodes.DelayedError("no", 1)(runtime.ones(1, requires_grad=True) * 1)
+    assert type(failing.grad_fn) is nodes.Error
+
+
+def test_marks_of_cached_tensors_count_when_they_are_on():
+    core = compat.resolve("torch._C")
+    a, b = runtime.ones(2), runtime.ones(2)
+    core._add_cached_tensor(a)
+    assert not core._is_cached_tensor(a)
+    core._set_cached_tensors_enabled(True)
+    assert core._is_cached_tensor(a) and not core._is_cached_tensor(b)
+    core._remove_cached_tensor(a)
+    assert not core._is_cached_tensor(a)
+    core._set_cached_tensors_enabled(False)

@@ -168,7 +168,6 @@ NAMES = {
     "torch.autograd._push_saved_tensors_default_hooks": "runtime._core:_push_saved_tensors_default_hooks",
     "torch.autograd._pop_saved_tensors_default_hooks": "runtime._core:_pop_saved_tensors_default_hooks",
     "torch.autograd._is_checkpoint_valid": "runtime._core:_is_checkpoint_valid",
-    "torch.autograd._force_original_view_tracking": "runtime._core:_force_original_view_tracking",
     "torch._tensor.Tensor": "runtime._core:Tensor",
     "torch.autograd.graph._AllowMutationOnSavedContext": "runtime.autograd.graph:_SavedTensors",
     "torch.autograd.graph._CloneArgBeforeMutateMode": "runtime.autograd.graph:_RescueBeforeWrites",
@@ -509,8 +508,24 @@ MODULES |= {
 
 NAMES |= {
     "torch._assert": "runtime.compat.scripting:_assert",
+    **{f"torch._C._functions.{name}": f"runtime.compat.nodes:{name}" for name in ("CopySlices", "Error")},
+    **{
+        f"torch._C.{name}": f"runtime.compat.cached_tensors:{name}"
+        for name in ("_add_cached_tensor", "_is_cached_tensor", "_remove_cached_tensor", "_set_cached_tensors_enabled")
+    },
+    "torch.autograd._force_original_view_tracking": "runtime.autograd.grad_mode:_force_original_view_tracking",
+    "torch._C._is_view_replay_enabled": "runtime.autograd.grad_mode:is_view_replay_enabled",
+    "torch._C._set_multithreading_enabled": "runtime.autograd.grad_mode:_set_multithreading_enabled",
+    "torch._C._set_view_replay_enabled": "runtime.autograd.grad_mode:_set_view_replay_enabled",
+    "torch._C._set_warnAlways": "runtime.settings:set_warn_always",
+    "torch.autograd.is_view_replay_enabled": "runtime.autograd.grad_mode:is_view_replay_enabled",
+    "torch.autograd._unsafe_preserve_version_counter": "runtime.autograd.scopes:_unsafe_preserve_version_counter",
+    "torch.autograd.grad_mode._unsafe_preserve_version_counter": "runtime.autograd.scopes:_unsafe_preserve_version_counter",
     "torch._C._autograd.kineto_available": "runtime.autograd.profiler:kineto_available",
-    **{f"{place}.ProfilerActivity": "runtime.profiler:ProfilerActivity" for place in ("torch.autograd", "torch.autograd.profiler", "torch._C._autograd")},
+    **{
+        f"{place}.ProfilerActivity": "runtime.profiler:ProfilerActivity"
+        for place in ("torch.autograd", "torch.autograd.profiler", "torch._C._autograd")
+    },
     **{f"{place}._supported_activities": "runtime.profiler:supported_activities" for place in ("torch.autograd", "torch._C._autograd")},
     "torch.distributed.is_initialized": "runtime.accelerator:is_available",
     **{f"torch.jit.{name}": f"runtime.compat.scripting:{name}" for name in ("Final", "export", "ignore", "is_scripting", "is_tracing", "unused")},
@@ -555,6 +570,7 @@ PENDING_CLASSES |= {
 }
 
 PENDING_FUNCTIONS |= {
+    "torch._C._autograd._kineto_step",
     "torch.hub.download_url_to_file",
     "torch.hub.get_dir",
     "torch.hub.help",
