@@ -419,3 +419,17 @@ def test_marks_of_cached_tensors_count_when_they_are_on():
     core._remove_cached_tensor(a)
     assert not core._is_cached_tensor(a)
     core._set_cached_tensors_enabled(False)
+
+
+def test_cloudpickle_takes_functions_that_use_torch():
+    pytest.importorskip("cloudpickle")
+    code = """
+from runtime import compat
+compat.install()
+import cloudpickle, torch, torch.utils
+def f(x):
+    return torch.relu(x) + torch.nn.functional.relu(x)
+assert cloudpickle.loads(cloudpickle.dumps(f))(torch.ones(1)).item() == 2
+assert cloudpickle.loads(cloudpickle.dumps(torch.utils)) is torch.utils
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
