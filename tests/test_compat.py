@@ -273,7 +273,9 @@ from torch.testing._internal.common_nn import (
     CriterionTest, NewModuleTest, NNTestCase, _create_basic_net, criterion_tests, get_new_module_tests, loss_reference_fns, module_tests,
 )
 from torch.testing._internal.common_optimizers import OptimizerErrorEnum, TensorTracker, optim_db, optims
-from torch.testing._internal.common_utils import TestCase, download_file, gcIfJetson, get_function_arglist, run_tests
+from torch.testing._internal.common_utils import (
+    MI300_ARCH, TestCase, _assertGradAndGradgradChecks, download_file, get_tensors_from, mock_wrapper, run_tests,
+)
 from torch.utils.checkpoint import _infer_device_type
 """
 
@@ -287,11 +289,19 @@ class TestLayers(NNTestCase):
         raise AssertionError
 
     def test_jacobian(self):
+        _assertGradAndGradgradChecks(self, torch.sin, (torch.ones(2, dtype=torch.double, requires_grad=True),))
         self.check_jacobian(nn.Linear(2, 1).double(), torch.ones(2, 2, dtype=torch.double))
 
 assert not torch.jit.is_scripting() and torch.jit.ignore(len) is len and torch.jit.ignore(drop=True)(len) is len
 assert not torch.distributed.is_available() and not torch.distributed.is_initialized()
 assert _infer_device_type(torch.ones(1)) == "cpu" and _infer_device_type({"a": [torch.ones(1, device="meta")]}) == "meta"
+class Counted:
+    @mock_wrapper
+    def call(self, x):
+        return get_tensors_from((x, 1), {})
+
+one = torch.ones(1)
+assert Counted().call(one) == {one} and Counted.call.mock.call_count == 1
 cudnn.benchmark = True
 with cudnn.flags(enabled=False):
     assert not torch.backends.cudnn.enabled and not cudnn.benchmark

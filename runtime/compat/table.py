@@ -551,6 +551,8 @@ NAMES |= {
     "torch.nn.modules.module._addindent": "runtime.nn.modules.module:indented",
     "torch.nn.utils.spectral_norm": "runtime.nn.utils.spectral_norm:spectral_norm",
     "torch.nn.utils.weight_norm": "runtime.nn.utils.weight_norm:weight_norm",
+    "torch.testing._internal.common_mkldnn.reduced_f32_on_and_off": "runtime.testing.cuda:tf32_on_and_off",
+    "torch.testing._internal.common_utils._assertGradAndGradgradChecks": "runtime.testing.common_utils:_assertGradAndGradgradChecks",
     "torch.optim.adamw.adamw": "runtime.optim.adam:adamw",
     "torch.utils.checkpoint._infer_device_type": "runtime.utils.checkpoint:_infer_device_type",
     "torch.utils.swap_tensors": "runtime.utils.swapping:swap_tensors",
@@ -558,6 +560,7 @@ NAMES |= {
 
 PENDING_MODULES |= {
     "torch.hub",
+    "torch.testing._internal.hypothesis_utils",
     "torch.nn.parallel._functions",
     "torch.nn.utils.parametrizations",
     "torch.nn.utils.parametrize",
@@ -586,6 +589,8 @@ PENDING_CLASSES |= {
 
 PENDING_FUNCTIONS |= {
     "torch._C._autograd._kineto_step",
+    "torch.testing._internal.hypothesis_utils.assert_deadline_disabled",
+    "torch.testing._internal.hypothesis_utils.tensor",
     "torch.hub.download_url_to_file",
     "torch.hub.get_dir",
     "torch.hub.help",

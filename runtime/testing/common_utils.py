@@ -18,6 +18,7 @@ import unittest
 import warnings
 from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
+from unittest.mock import MagicMock
 
 import numpy as np
 
@@ -58,6 +59,8 @@ TEST_ACCELERATOR = TEST_PRIVATEUSE1 = False
 
 SEED = 1234
 GRADCHECK_NONDET_TOL = 0.0
+MI300_ARCH = ("gfx940", "gfx941", "gfx942")
+dtype2prec_DONTUSE = {runtime.float: 1e-5, runtime.double: 1e-5, runtime.half: 1e-2, runtime.bfloat16: 1e-1}
 
 torch_to_numpy_dtype_dict = {
     getattr(runtime, name): np.dtype(name)
@@ -460,6 +463,30 @@ def skipIfNoSciPy(fn):
     return unittest.skipUnless(TEST_SCIPY, "test require SciPy, but SciPy not found")(fn)
 
 
+def _assertGradAndGradgradChecks(test_case, apply_fn, inputs, **kwargs):
+    """Check first and second derivatives."""
+    test_case.assertTrue(gradcheck(apply_fn, inputs, **kwargs))
+    test_case.assertTrue(gradgradcheck(apply_fn, inputs, **kwargs))
+
+
+def get_tensors_from(args, kwargs):
+    """The tensors among the arguments of a call, as a set."""
+    return {arg for arg in (*args, *kwargs.values()) if isinstance(arg, runtime.Tensor)}
+
+
+def mock_wrapper(method):
+    """A method that counts its calls: `wrapper.mock` is called with the same arguments."""
+    mock = MagicMock()
+
+    @functools.wraps(method)
+    def wrapper(self, *args, **kwargs):
+        mock(*args, **kwargs)
+        return method(self, *args, **kwargs)
+
+    wrapper.mock = mock
+    return wrapper
+
+
 def download_file(url, binary=True):
     """Skip the test: files of the network are not fetched."""
     raise unittest.SkipTest(f"the test needs the file {url}")
@@ -531,7 +558,8 @@ def xfail_inherited_tests(tests):
 
 
 __all__ = [
-    "GRADCHECK_NONDET_TOL", "download_file", "gcIfJetson", "get_function_arglist", "skipIfRocmArch", "wrapSwapTensorsTest",
+    "GRADCHECK_NONDET_TOL", "MI300_ARCH", "download_file", "dtype2prec_DONTUSE", "get_tensors_from", "mock_wrapper",
+    "gcIfJetson", "get_function_arglist", "skipIfRocmArch", "wrapSwapTensorsTest",
     "DeterministicGuard", "MI200_ARCH", "NoTest", "SEED", "TemporaryDirectoryName", "TemporaryFileName", "TestCase", "TestCaseBase",
     "bytes_to_scalar", "disable_gc", "dtype_name", "first_sample", "freeze_rng_state", "getRocmVersion", "gradcheck", "gradgradcheck",
     "instantiate_parametrized_tests", "isRocmArchAnyOf", "is_iterable_of_tensors", "load_tests",
