@@ -53,6 +53,8 @@ globals().update(_core.format_names)
 
 from math import e, inf, nan, pi  # noqa: E402  (after the dtype names, which shadow `float`)
 
+from runtime import _tensor_attributes as _tensor_attributes  # noqa: E402  (gives them to tensors)
+
 
 def get_include():
     """The folder of the C headers that kernels compile against.

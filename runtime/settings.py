@@ -1,18 +1,25 @@
-"""Settings that programs make of PyTorch, and that change nothing here: they are kept, and can be asked for.
+"""Settings that programs make of PyTorch. Most change nothing here: they are kept, and can be asked for.
 
 Warnings come each time that there is a reason, as Python's filters let them. Kernels give the same results in every run.
 """
 
+import warnings
+
 __all__ = [
     "are_deterministic_algorithms_enabled",
+    "get_float32_matmul_precision",
     "is_deterministic_algorithms_warn_only_enabled",
     "is_warn_always_enabled",
+    "set_float32_matmul_precision",
     "set_warn_always",
     "use_deterministic_algorithms",
 ]
 
 _warn_always = False
 _deterministic = _deterministic_warn_only = False
+_float32_matmul_precision = "highest"
+# Whether conversions of modules make new parameters, instead of giving those that exist new data.
+overwrite_parameters = False
 
 
 def _checked(name, value):
@@ -46,3 +53,26 @@ def are_deterministic_algorithms_enabled():
 def is_deterministic_algorithms_warn_only_enabled():
     """Whether `use_deterministic_algorithms` was told to warn only."""
     return _deterministic and _deterministic_warn_only
+
+
+def set_float32_matmul_precision(precision):
+    """Set how exact products of float32 matrices must be, as they are in any case.
+
+    Parameters
+    ----------
+    precision : {"highest", "high", "medium"}
+    """
+    global _float32_matmul_precision
+    if not isinstance(precision, str):
+        raise RuntimeError(f"set_float32_matmul_precision expects a str, but got {type(precision).__name__}")
+    if precision not in ("highest", "high", "medium"):
+        warnings.warn(
+            f"{precision} is not one of 'highest', 'high', or 'medium'; the current setFloat32MatmulPrecision call has no effect.", stacklevel=2
+        )
+        return
+    _float32_matmul_precision = precision
+
+
+def get_float32_matmul_precision():
+    """What `set_float32_matmul_precision` was told."""
+    return _float32_matmul_precision

@@ -33,7 +33,8 @@ def test_every_module_of_the_table_lists_attributes_that_resolve(name):
 
 
 def test_no_name_stands_twice_in_the_table():
-    both = {"torch.autograd.gradcheck", "torch.multiprocessing.spawn"}  # modules with a function of their own name, which the package shows
+    # Modules with a function of their own name, which the package shows.
+    both = {"torch.autograd.gradcheck", "torch.multiprocessing.spawn", "torch.nn.utils.spectral_norm", "torch.nn.utils.weight_norm"}
     groups = [set(NAMES), set(MODULES) - both, PENDING_MODULES, PENDING_CLASSES, PENDING_FUNCTIONS]
     assert sum(map(len, groups)) == len(set().union(*groups))
 
@@ -176,9 +177,9 @@ def test_an_unknown_module_cannot_be_imported_though_pytorch_is_installed():
 from runtime import compat
 compat.install()
 try:
-    import torch.hub
+    import torch.cpp_builder
 except ModuleNotFoundError as e:
-    assert "torch.hub" in str(e)
+    assert "torch.cpp_builder" in str(e)
 else:
     raise SystemExit("must not be found")
 """
@@ -310,6 +311,188 @@ assert not {"Tensor", "FloatStorage", "os", "pickle", "ArchiveWriter", "spawn"} 
 """
     done = run(code)
     assert done.returncode == 0, done.stderr
+
+
+FIRST_LINES = """
+from runtime import compat
+compat.install()
+import torch
+import torch.backends.cudnn as cudnn
+import torch.nn as nn
+from torch.nn.attention import sdpa_kernel, SDPBackend
+from torch.nn.modules.conv import _ConvNd
+from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.modules.pooling import _MaxPoolNd
+from torch.nn.modules.utils import _ntuple, _pair, _single, _triple
+from torch.nn.parallel._functions import Broadcast
+from torch.nn.parameter import Parameter, UninitializedParameter
+from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
+from torch.nn.utils.weight_norm import WeightNorm
+from torch.optim import Adafactor, Adam, Optimizer
+from torch.optim.lr_scheduler import _LRScheduler
+from torch.testing._internal.common_cuda import TEST_CUDA, tf32_off, tf32_on, tf32_on_and_off
+from torch.testing._internal.common_device_type import TEST_WITH_ROCM, instantiate_device_type_tests, skipCUDAIfNotRocm
+from torch.testing._internal.common_modules import ModuleErrorEnum, TrainEvalMode, module_db, modules
+from torch.testing._internal.common_nn import (
+    CriterionTest, NewModuleTest, NNTestCase, _create_basic_net, criterion_tests, get_new_module_tests, loss_reference_fns, module_tests,
+)
+from torch.testing._internal.common_optimizers import OptimizerErrorEnum, TensorTracker, optim_db, optims
+from torch.testing._internal.common_utils import (
+    MI300_ARCH, TestCase, _assertGradAndGradgradChecks, download_file, get_tensors_from, mock_wrapper, run_tests,
+)
+from torch.utils.checkpoint import _infer_device_type
+"""
+
+
+def test_the_first_lines_of_programs_and_of_pytorchs_tests_run():
+    code = """
+class TestLayers(NNTestCase):
+    @skipCUDAIfNotRocm
+    @modules(module_db, train_eval_mode=TrainEvalMode.train_only)
+    def test_layer(self, device, dtype, module_info, training):
+        raise AssertionError
+
+    def test_jacobian(self):
+        _assertGradAndGradgradChecks(self, torch.sin, (torch.ones(2, dtype=torch.double, requires_grad=True),))
+        self.check_jacobian(nn.Linear(2, 1).double(), torch.ones(2, 2, dtype=torch.double))
+
+assert not torch.jit.is_scripting() and torch.jit.ignore(len) is len and torch.jit.ignore(drop=True)(len) is len
+assert not torch.distributed.is_available() and not torch.distributed.is_initialized()
+assert _infer_device_type(torch.ones(1)) == "cpu" and _infer_device_type({"a": [torch.ones(1, device="meta")]}) == "meta"
+class Counted:
+    @mock_wrapper
+    def call(self, x):
+        return get_tensors_from((x, 1), {})
+
+one = torch.ones(1)
+assert Counted().call(one) == {one} and Counted.call.mock.call_count == 1
+cudnn.benchmark = True
+with cudnn.flags(enabled=False):
+    assert not torch.backends.cudnn.enabled and not cudnn.benchmark
+assert torch.backends.cudnn.enabled and torch.backends.cudnn.benchmark
+weight = nn.Linear(1, 1)
+before = weight.weight
+torch.__future__.set_overwrite_module_params_on_conversion(True)
+assert weight.double().weight is not before
+torch.__future__.set_overwrite_module_params_on_conversion(False)
+instantiate_device_type_tests(TestLayers, globals())
+run_tests()
+"""
+    done = run(FIRST_LINES + code)
+    assert done.returncode == 0 and "Ran 1 test" in done.stderr, done.stderr
+
+
+def test_layers_of_other_dimensions_derive_from_the_base_of_convolutions():
+    base = compat.resolve("torch.nn.modules.conv._ConvNd")
+
+    class Conv(base):
+        def forward(self, x):
+            return runtime.nn.functional.conv2d(x, self.weight, self.bias, self.stride, self.padding)
+
+    conv = Conv(2, 3, (3, 3), (1, 1), (1, 1), (1, 1), False, (0, 0), 1, True, "zeros")
+    assert conv(runtime.ones(1, 2, 4, 4)).shape == (1, 3, 4, 4) and "kernel_size=(3, 3)" in repr(conv)
+    assert isinstance(runtime.nn.Conv1d(1, 1, 1), base) and isinstance(runtime.nn.ConvTranspose2d(1, 1, 1), base)
+
+
+def test_the_precision_of_products_is_kept_and_checked():
+    get, set_to = (compat.resolve(f"torch.{verb}_float32_matmul_precision") for verb in ("get", "set"))
+    set_to("high")
+    assert get() == "high"
+    with pytest.warns(UserWarning, match="not one of"):
+        set_to("low")
+    with pytest.raises(RuntimeError, match="expects a str"):
+        set_to(1)
+    assert get() == "high"
+    set_to("highest")
+
+
+def test_the_choice_of_attentions_kernel_lasts_for_a_block():
+    attention = compat.resolve("torch.nn.attention")
+    chosen = attention._cur_sdpa_kernel_backends
+    before = chosen()
+    with attention.sdpa_kernel(attention.SDPBackend.MATH):
+        assert chosen() == [attention.SDPBackend.MATH]
+    assert chosen() == before
+    with pytest.raises(AssertionError, match="SDPBackend"), attention.sdpa_kernel("math"):
+        pass
+
+
+def test_swapped_tensors_have_each_others_values_and_gradients():
+    a, b = runtime.ones(2, requires_grad=True), runtime.zeros(3)
+    a.grad = runtime.full((2,), 5.0)
+    a.note = "a"
+    runtime.utils.swap_tensors(a, b)
+    assert a.tolist() == [0, 0, 0] and not a.requires_grad and a.grad is None and not hasattr(a, "note")
+    assert b.tolist() == [1, 1] and b.requires_grad and b.grad.tolist() == [5, 5] and b.note == "a"
+    with pytest.raises(NotImplementedError, match="leaf"):
+        runtime.utils.swap_tensors(b * 2, a)
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        lambda: runtime.ones(1).cuda(),
+        lambda: runtime.ones(1).cuda(0),
+        lambda: runtime.nn.Linear(1, 1).cuda(),
+        lambda: runtime.cuda.synchronize(),
+        lambda: runtime.cuda.current_device(),
+        lambda: runtime.cuda.stream(1),
+    ],
+)
+def test_what_needs_a_gpu_raises_pytorchs_error(move):
+    with pytest.raises(AssertionError, match="Torch not compiled with CUDA enabled"):
+        move()
+
+
+def test_questions_about_gpus_have_answers_without_one():
+    cuda = compat.resolve("torch.cuda")
+    assert cuda.empty_cache() is cuda.manual_seed_all(1) is None
+    assert cuda.max_memory_allocated() == cuda.memory_allocated() == 0 and not cuda.is_initialized() and cuda.get_rng_state_all() == []
+    with cuda.stream(None):
+        pass
+    for kind in cuda.Stream, cuda.Event:
+        with pytest.raises(RuntimeError):
+            kind()
+    x = runtime.ones(1)
+    assert not (x.is_mps or x.is_xpu or x.is_mtia or x.is_ipu or x.is_maia or x.is_xla)
+    with pytest.raises(RuntimeError, match="must be cuda device"):
+        x.cuda("cpu")
+
+
+def test_settings_of_autograds_views_and_threads_are_kept():
+    core, modes = compat.resolve("torch._C"), compat.resolve("torch.autograd.grad_mode")
+    assert not core._is_view_replay_enabled()
+    with modes._force_original_view_tracking(True):
+        assert core._is_view_replay_enabled() and compat.resolve("torch.autograd.is_view_replay_enabled")()
+    assert not core._is_view_replay_enabled()
+    core._set_multithreading_enabled(False)
+    assert not core._is_multithreading_enabled()
+    core._set_multithreading_enabled(True)
+    region = modes._enter_inference_mode(True)
+    assert runtime.is_inference_mode_enabled()
+    modes._exit_inference_mode(region)
+    assert not runtime.is_inference_mode_enabled()
+
+
+def test_nodes_of_pytorchs_classes_are_instances_of_the_listed_ones():
+    nodes = compat.resolve("torch._C._functions")
+    base = runtime.ones(2, requires_grad=True) * 2
+    base[:1].mul_(3)
+    assert type(base.grad_fn) is nodes.CopySlices
+    failing = nodes.DelayedError("no", 1)(runtime.ones(1, requires_grad=True) * 1)
+    assert type(failing.grad_fn) is nodes.Error
+
+
+def test_marks_of_cached_tensors_count_when_they_are_on():
+    core = compat.resolve("torch._C")
+    a, b = runtime.ones(2), runtime.ones(2)
+    core._add_cached_tensor(a)
+    assert not core._is_cached_tensor(a)
+    core._set_cached_tensors_enabled(True)
+    assert core._is_cached_tensor(a) and not core._is_cached_tensor(b)
+    core._remove_cached_tensor(a)
+    assert not core._is_cached_tensor(a)
+    core._set_cached_tensors_enabled(False)
 
 
 def test_cloudpickle_takes_functions_that_use_torch():

@@ -486,3 +486,66 @@ def test_a_step_is_not_recorded_and_does_not_break_the_graph_of_the_loss():
     optimizer.zero_grad()
     (p * 3).sum().backward()
     assert p.grad.tolist() == [3, 3]
+
+
+def _copies(tensors):
+    return [t.detach().clone() for t in tensors]
+
+
+@pytest.mark.parametrize("amsgrad", [False, True])
+@pytest.mark.parametrize("decoupled", [False, True])
+def test_the_function_of_adam_does_what_its_step_does(amsgrad, decoupled):
+    from runtime.optim.adam import _multi_tensor_adam, adam, adamw
+
+    params = [runtime.nn.Parameter(runtime.linspace(-1, 1, n)) for n in (2, 3)]
+    mine = _copies(params)
+    means, squares, largest = (_copies(map(runtime.zeros_like, mine)) for _ in range(3))
+    steps = [runtime.tensor(0.0) for _ in mine]
+    optimizer = (runtime.optim.AdamW if decoupled else runtime.optim.Adam)(params, lr=0.1, weight_decay=0.2, amsgrad=amsgrad, maximize=True)
+    settings = {"amsgrad": amsgrad, "beta1": 0.9, "beta2": 0.999, "lr": 0.1, "weight_decay": 0.2, "eps": 1e-8, "maximize": True}
+    for i in range(3):
+        for p in params:
+            p.grad = runtime.full_like(p, i - 0.5)
+        grads = [p.grad for p in params]
+        optimizer.step()
+        (adamw if decoupled else adam)(mine, grads, means, squares, largest if amsgrad else [], steps, **settings)
+    for p, m in zip(params, mine, strict=True):
+        runtime.testing.assert_close(p.detach(), m)
+    assert [step.item() for step in steps] == [3, 3]
+    _multi_tensor_adam(mine, grads, means, squares, largest, steps, None, None, **settings)
+    with pytest.raises(RuntimeError, match="singleton tensors"):
+        adam(mine, grads, means, squares, largest, [1, 1], **settings)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_the_function_of_sgd_does_what_its_step_does(nesterov):
+    from runtime.optim.sgd import _single_tensor_sgd, sgd
+
+    params = [runtime.nn.Parameter(runtime.linspace(-1, 1, n)) for n in (2, 3)]
+    mine, sums = _copies(params), [None, None]
+    settings = {"lr": 0.1, "momentum": 0.9, "dampening": 0, "weight_decay": 0.1, "nesterov": nesterov, "maximize": False}
+    optimizer = runtime.optim.SGD(params, **settings)
+    for i in range(3):
+        for p in params:
+            p.grad = runtime.full_like(p, i - 0.5)
+        optimizer.step()
+        grads = [p.grad for p in params]
+        if i == 1:
+            _single_tensor_sgd(mine, grads, sums, None, None, has_sparse_grad=False, **settings)
+        else:
+            sgd(mine, grads, sums, **settings)
+    for p, m, total in zip(params, mine, sums, strict=True):
+        runtime.testing.assert_close(p.detach(), m)
+        runtime.testing.assert_close(optimizer.state[p]["momentum_buffer"], total)
+
+
+def test_a_step_records_gradients_if_the_optimizer_is_differentiable():
+    from runtime.optim.optimizer import _use_grad_for_differentiable
+
+    class Watching(runtime.optim.Optimizer):
+        @_use_grad_for_differentiable
+        def step(self, closure=None):
+            return runtime.is_grad_enabled()
+
+    for differentiable in False, True:
+        assert Watching([runtime.nn.Parameter(runtime.ones(1))], {"differentiable": differentiable}).step() is differentiable

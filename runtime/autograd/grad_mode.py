@@ -7,6 +7,7 @@ from runtime.autograd.scopes import scoped
 __all__ = ["enable_grad", "inference_mode", "no_grad", "set_grad_enabled", "set_multithreading_enabled"]
 
 _multithreading = True
+_view_replay = False
 
 
 def is_multithreading_enabled():
@@ -44,3 +45,61 @@ class set_multithreading_enabled:
     def clone(self):
         """Another one of the same mode."""
         return type(self)(self.mode)
+
+
+def _set_multithreading_enabled(mode):
+    """Remember what `is_multithreading_enabled` says."""
+    global _multithreading
+    _multithreading = bool(mode)
+
+
+def is_view_replay_enabled():
+    """What `_force_original_view_tracking` was told last."""
+    return _view_replay
+
+
+def _set_view_replay_enabled(mode):
+    """Remember what `is_view_replay_enabled` says."""
+    global _view_replay
+    _view_replay = bool(mode)
+
+
+class _force_original_view_tracking:
+    """Remember a setting; at the end of a ``with`` block it is as before. Views are replayed by `as_strided` where they can be, either way.
+
+    Parameters
+    ----------
+    mode : bool
+        Whether views might be replayed by their operators.
+    """
+
+    def __init__(self, mode):
+        self.prev, self.mode = _view_replay, bool(mode)
+        _set_view_replay_enabled(mode)
+
+    def __enter__(self):
+        _set_view_replay_enabled(self.mode)
+
+    def __exit__(self, *exception):
+        _set_view_replay_enabled(self.prev)
+
+    def __call__(self, func):
+        """Decorate a function."""
+        _set_view_replay_enabled(self.prev)
+        return scoped(self.clone, func)
+
+    def clone(self):
+        """Another one of the same mode."""
+        return type(self)(self.mode)
+
+
+def _enter_inference_mode(mode):
+    """Begin a region of `inference_mode`, which `_exit_inference_mode` ends."""
+    region = inference_mode(mode)
+    region.__enter__()
+    return region
+
+
+def _exit_inference_mode(mode):
+    """End a region that `_enter_inference_mode` began."""
+    mode.__exit__(None, None, None)

@@ -128,7 +128,9 @@ class AliasModule(ModuleType):
             return list(EXPORTS.get(self.__name__) or self._public())
         if attribute == "__file__" and self.__name__ == "torch":
             return import_module("runtime").__file__
-        if attribute.startswith("__") and f"{self.__name__}.{attribute}" not in ("torch.__version__", "torch.__config__"):
+        if attribute.startswith("__") and f"{self.__name__}.{attribute}" not in ("torch.__version__", "torch.__config__") and not is_module(
+            f"{self.__name__}.{attribute}"
+        ):
             raise AttributeError(attribute)
         name = f"{self.__name__}.{attribute}"
         value = _lookup(name)

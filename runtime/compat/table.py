@@ -182,7 +182,6 @@ NAMES = {
     "torch.autograd._push_saved_tensors_default_hooks": "runtime._core:_push_saved_tensors_default_hooks",
     "torch.autograd._pop_saved_tensors_default_hooks": "runtime._core:_pop_saved_tensors_default_hooks",
     "torch.autograd._is_checkpoint_valid": "runtime._core:_is_checkpoint_valid",
-    "torch.autograd._force_original_view_tracking": "runtime._core:_force_original_view_tracking",
     "torch._tensor.Tensor": "runtime._core:Tensor",
     "torch.autograd.graph._AllowMutationOnSavedContext": "runtime.autograd.graph:_SavedTensors",
     "torch.autograd.graph._CloneArgBeforeMutateMode": "runtime.autograd.graph:_RescueBeforeWrites",
@@ -202,8 +201,6 @@ NAMES = {
     "torch._C._current_graph_task_execution_order": "runtime.autograd.graph:_current_graph_task_execution_order",
     "torch._C._get_graph_exec_group": "runtime.utils.checkpoint:GraphExecGroup._get_current_group",
     "torch._C._InferenceMode": "runtime._core:inference_mode",
-    "torch.profiler.profile": "runtime.autograd.profiler:profile",
-    "torch.profiler.kineto_available": "runtime.autograd.profiler:kineto_available",
     **{
         f"torch.{name}": f"runtime.settings:{name}"
         for name in (
@@ -243,7 +240,6 @@ NAMES = {
     "torch._C._functions.DelayedError": "runtime.autograd.gradchecks:DelayedError",
     "torch._C._functions.UndefinedGrad": "runtime.autograd.gradchecks:UndefinedGrad",
     "torch._C._ImperativeEngine": "runtime.autograd.variable:_ImperativeEngine",
-    "torch.profiler.record_function": "runtime.autograd.profiler:record_function",
     "torch.Tensor": "runtime._core:Tensor",
     **{
         f"torch.{name}": f"runtime.storage:{name}"
@@ -341,7 +337,6 @@ NAMES = {
     "torch.testing._internal.optests.generate_tests.opcheck": "runtime.opcheck:opcheck",
     "torch.testing._internal.optests.generate_tests.resolve_unique_overload_or_throw": "runtime.opcheck:resolve_unique_overload_or_throw",
     "torch.testing._internal.optests.generate_tests.safe_schema_check": "runtime.opcheck:safe_schema_check",
-    "torch.testing._internal.common_modules.module_db": "runtime.testing.op_db:module_db",
     "torch._ops.HigherOrderOperator": "runtime.higher_order:HigherOrderOperator",
     "torch._ops._higher_order_ops": "runtime.higher_order:_higher_order_ops",
     "torch._ops.key_extractor": "runtime.higher_order:key_extractor",
@@ -392,7 +387,6 @@ PENDING_MODULES = {
     "torch.nn.parallel",
     "torch.sparse",
     "torch.testing._internal.autograd_function_db",
-    "torch.testing._internal.common_optimizers",
     "torch.testing._internal.inductor_utils",
     "torch.testing._internal.triton_utils",
     "torch.utils._traceback",
@@ -413,12 +407,10 @@ PENDING_MODULES = {
 }
 
 PENDING_CLASSES = {
-    "torch.autograd.ProfilerActivity",
     "torch.autograd.ProfilerConfig",
     "torch.autograd.ProfilerState",
     "torch.autograd._KinetoEvent",
     "torch.autograd._ProfilerResult",
-    "torch.autograd.profiler.ProfilerActivity",
     "torch._C._profiler._ExperimentalConfig",
     "torch._subclasses.fake_tensor.FakeTensor",
     "torch.distributions.Categorical",
@@ -426,8 +418,6 @@ PENDING_CLASSES = {
     "torch.distributions.Normal",
     "torch.nn.parallel.DataParallel",
     "torch.nn.parallel.DistributedDataParallel",
-    "torch.profiler.ProfilerAction",
-    "torch.profiler.ProfilerActivity",
     "torch.utils._traceback.CapturedTraceback",
     "torch.SymBool",
     "torch.SymFloat",
@@ -469,7 +459,6 @@ PENDING_FUNCTIONS = {
     "torch.autograd._enable_profiler",
     "torch.autograd._kineto_step",
     "torch.autograd._prepare_profiler",
-    "torch.autograd._supported_activities",
     "torch.autograd.profiler._run_on_profiler_start",
     "torch.autograd.profiler._run_on_profiler_stop",
     "torch._higher_order_ops.cond",
@@ -480,14 +469,10 @@ PENDING_FUNCTIONS = {
     "torch.autograd._register_py_tensor_class_for_device",
     "torch.nested.as_nested_tensor",
     "torch.nested.nested_tensor",
-    "torch.profiler.schedule",
-    "torch.profiler.supported_activities",
     "torch.profiler.tensorboard_trace_handler",
     "torch.sparse.mm",
     "torch.sparse.sum",
     "torch.testing._internal.autograd_function_db.autograd_function_db",
-    "torch.testing._internal.common_optimizers.optim_db",
-    "torch.testing._internal.common_optimizers.optims",
     "torch.testing._internal.inductor_utils.GPU_TYPE",
     "torch.testing._internal.inductor_utils.HAS_GPU",
     "torch.testing._internal.triton_utils.requires_cuda_and_triton",
@@ -554,7 +539,6 @@ PENDING_FUNCTIONS = {
     "torch.library.triton_op",
     "torch.library.wrap_triton",
     "torch.nn.attention.flex_attention.flex_attention",
-    "torch.testing._internal.common_modules.modules",
     "torch.testing._internal.common_utils.compare_equal_outs_and_grads",
     "torch.testing._internal.common_utils.outs_and_grads",
     "torch.testing._internal.common_utils.saved_tensors_hooks_to_gm",
@@ -577,4 +561,116 @@ PENDING_FUNCTIONS = {
     "torch._weights_only_unpickler.get_globals_in_pkl",
     "torch._weights_only_unpickler.load",
     "torch.vmap",
+}
+
+# ---- names that programs and PyTorch's own test files import in their first lines
+
+MODULES |= {
+    "torch.__future__": ("runtime.compat.conversion",),
+    "torch._jit_internal": ("runtime.compat.scripting",),
+    "torch.backends.cudnn": ("runtime.compat.cudnn",),
+    "torch.nn.attention": ("runtime.nn.attention",),
+    "torch.nn.common_types": ("runtime.nn.common_types",),
+    "torch.nn.grad": ("runtime.nn.grad",),
+    "torch.nn.utils.fusion": ("runtime.nn.utils.fusion",),
+    "torch.nn.utils.init": ("runtime.nn.utils.init",),
+    "torch.nn.utils.spectral_norm": ("runtime.nn.utils.spectral_norm",),
+    "torch.nn.utils.weight_norm": ("runtime.nn.utils.weight_norm",),
+    "torch.profiler": ("runtime.profiler",),
+    "torch.testing._internal.common_modules": ("runtime.testing.entries",),
+    "torch.testing._internal.common_nn": ("runtime.testing.neural_networks",),
+    "torch.testing._internal.common_optimizers": ("runtime.testing.entries",),
+}
+
+NAMES |= {
+    "torch._assert": "runtime.compat.scripting:_assert",
+    **{f"torch._C._functions.{name}": f"runtime.compat.nodes:{name}" for name in ("CopySlices", "Error")},
+    **{
+        f"torch._C.{name}": f"runtime.compat.cached_tensors:{name}"
+        for name in ("_add_cached_tensor", "_is_cached_tensor", "_remove_cached_tensor", "_set_cached_tensors_enabled")
+    },
+    "torch.autograd._force_original_view_tracking": "runtime.autograd.grad_mode:_force_original_view_tracking",
+    "torch._C._is_view_replay_enabled": "runtime.autograd.grad_mode:is_view_replay_enabled",
+    "torch._C._set_multithreading_enabled": "runtime.autograd.grad_mode:_set_multithreading_enabled",
+    "torch._C._set_view_replay_enabled": "runtime.autograd.grad_mode:_set_view_replay_enabled",
+    "torch._C._set_warnAlways": "runtime.settings:set_warn_always",
+    "torch.autograd.is_view_replay_enabled": "runtime.autograd.grad_mode:is_view_replay_enabled",
+    "torch.autograd._unsafe_preserve_version_counter": "runtime.autograd.scopes:_unsafe_preserve_version_counter",
+    "torch.autograd.grad_mode._unsafe_preserve_version_counter": "runtime.autograd.scopes:_unsafe_preserve_version_counter",
+    "torch._C._autograd.kineto_available": "runtime.autograd.profiler:kineto_available",
+    **{
+        f"{place}.ProfilerActivity": "runtime.profiler:ProfilerActivity"
+        for place in ("torch.autograd", "torch.autograd.profiler", "torch._C._autograd")
+    },
+    **{f"{place}._supported_activities": "runtime.profiler:supported_activities" for place in ("torch.autograd", "torch._C._autograd")},
+    "torch.distributed.is_initialized": "runtime.accelerator:is_available",
+    **{f"torch.jit.{name}": f"runtime.compat.scripting:{name}" for name in ("Final", "export", "ignore", "is_scripting", "is_tracing", "unused")},
+    **{f"torch.{name}": f"runtime.settings:{name}" for name in ("get_float32_matmul_precision", "set_float32_matmul_precision")},
+    "torch.nn.init._no_grad_normal_": "runtime.nn.init:normal_",
+    "torch.nn.init._no_grad_trunc_normal_": "runtime.nn.init:trunc_normal_",
+    "torch.nn.init._no_grad_uniform_": "runtime.nn.init:uniform_",
+    "torch.nn.modules.module._addindent": "runtime.nn.modules.module:indented",
+    "torch.nn.utils.spectral_norm": "runtime.nn.utils.spectral_norm:spectral_norm",
+    "torch.nn.utils.weight_norm": "runtime.nn.utils.weight_norm:weight_norm",
+    "torch.testing._internal.common_mkldnn.reduced_f32_on_and_off": "runtime.testing.cuda:tf32_on_and_off",
+    "torch.testing._internal.common_utils._assertGradAndGradgradChecks": "runtime.testing.common_utils:_assertGradAndGradgradChecks",
+    "torch.optim.adamw.adamw": "runtime.optim.adam:adamw",
+    "torch.utils.checkpoint._infer_device_type": "runtime.utils.checkpoint:_infer_device_type",
+    "torch.utils.swap_tensors": "runtime.utils.swapping:swap_tensors",
+}
+
+PENDING_MODULES |= {
+    "torch.hub",
+    "torch.testing._internal.hypothesis_utils",
+    "torch.nn.parallel._functions",
+    "torch.nn.utils.parametrizations",
+    "torch.nn.utils.parametrize",
+    "torch.nn.utils.prune",
+    "torch.optim.swa_utils",
+}
+
+PENDING_CLASSES |= {
+    "torch.nn.UninitializedBuffer",
+    "torch.nn.UninitializedParameter",
+    "torch.nn.parallel._functions.Broadcast",
+    "torch.nn.parallel._functions.Gather",
+    "torch.nn.parallel._functions.Scatter",
+    "torch.nn.parameter.UninitializedBuffer",
+    "torch.nn.parameter.UninitializedParameter",
+    "torch.optim.Adafactor",
+    "torch.optim.LBFGS",
+    "torch.optim.Muon",
+    "torch.optim.SparseAdam",
+    "torch.optim.swa_utils.AveragedModel",
+    "torch.optim.swa_utils.SWALR",
+    "torch.testing._internal.common_nn.CriterionTest",
+    "torch.testing._internal.common_nn.NewModuleTest",
+    "torch.testing._internal.common_optimizers.TensorTracker",
+}
+
+PENDING_FUNCTIONS |= {
+    "torch._C._autograd._kineto_step",
+    "torch.testing._internal.hypothesis_utils.assert_deadline_disabled",
+    "torch.testing._internal.hypothesis_utils.tensor",
+    "torch.hub.download_url_to_file",
+    "torch.hub.get_dir",
+    "torch.hub.help",
+    "torch.hub.list",
+    "torch.hub.load",
+    "torch.hub.load_state_dict_from_url",
+    "torch.hub.set_dir",
+    *(f"torch.nn.utils.parametrizations.{name}" for name in ("orthogonal", "spectral_norm", "weight_norm")),
+    *(f"torch.nn.utils.parametrize.{name}" for name in ("cached", "is_parametrized", "register_parametrization", "remove_parametrizations")),
+    *(
+        f"torch.nn.utils.prune.{name}"
+        for name in (
+            *("custom_from_mask", "global_unstructured", "identity", "is_pruned"),
+            *("l1_unstructured", "ln_structured", "random_unstructured", "remove"),
+        )
+    ),
+    "torch.optim.swa_utils.update_bn",
+    "torch.testing._internal.common_nn._test_bfloat16_ops",
+    "torch.testing._internal.common_nn.ctcloss_reference",
+    "torch.testing._internal.common_optimizers._get_device_type",
+    "torch.testing._internal.common_optimizers._get_optim_inputs_including_global_cliquey_kwargs",
 }

@@ -10,14 +10,15 @@ from runtime.optim._update import (
     check_lr,
     check_not_negative,
     count,
-    counted,
     decayed,
     for_each,
     number,
+    over_lists,
+    tensor_by_tensor,
     zeros,
 )
 
-__all__ = ["Adam", "AdamW"]
+__all__ = ["Adam", "AdamW", "adam"]
 
 
 class Adam(Update):
@@ -78,27 +79,33 @@ class Adam(Update):
         amsgrad = group["amsgrad"]
         names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if amsgrad else ("exp_avg", "exp_avg_sq")
         states = self._states(params, lambda p: {"step": count(), **{name: zeros(p) for name in names}})
-        steps = counted(states, lists)
-        lr, eps, weight_decay = number(group["lr"]), group["eps"], number(group["weight_decay"])
-        beta1, beta2 = map(number, group["betas"])
-        if weight_decay:
-            if group["decoupled_weight_decay"]:
-                lists.mul_(params, 1 - lr * weight_decay)
-            else:
-                grads = decayed(grads, params, weight_decay, lists)
-        params, grads, means, squares = as_real(params, grads, [state["exp_avg"] for state in states], [state["exp_avg_sq"] for state in states])
-        lists.lerp_(means, grads, 1 - beta1)
-        lists.mul_(squares, beta2)
-        lists.addcmul_(squares, grads, grads, value=1 - beta2)
-        if amsgrad:
-            largest = [state["max_exp_avg_sq"] for state in states]
-            largest = [runtime.view_as_real(t) if t.is_complex() else t for t in largest]
-            lists.maximum_(largest, squares)
-            squares = largest
-        roots = lists.sqrt(squares)
-        lists.div_(roots, for_each(steps, lambda step: (1 - beta2**step) ** 0.5))
-        lists.add_(roots, eps)
-        lists.addcdiv_(params, means, roots, for_each(steps, lambda step: -lr / (1 - beta1**step)))
+        held = ([state[name] for state in states] for name in ("step", *names))
+        settings = {name: group[name] for name in ("lr", "eps", "weight_decay", "decoupled_weight_decay", "amsgrad")}
+        _step(params, grads, *held, *([] if amsgrad else [[]]), lists, betas=group["betas"], **settings)
+
+
+def _step(params, grads, counts, means, squares, largest, lists, *, amsgrad, betas, lr, weight_decay, eps, decoupled_weight_decay):
+    lists.add_(counts, 1)
+    steps = [step.item() for step in counts]
+    lr, weight_decay = number(lr), number(weight_decay)
+    beta1, beta2 = map(number, betas)
+    if weight_decay:
+        if decoupled_weight_decay:
+            lists.mul_(params, 1 - lr * weight_decay)
+        else:
+            grads = decayed(grads, params, weight_decay, lists)
+    params, grads, means, squares = as_real(params, grads, means, squares)
+    lists.lerp_(means, grads, 1 - beta1)
+    lists.mul_(squares, beta2)
+    lists.addcmul_(squares, grads, grads, value=1 - beta2)
+    if amsgrad:
+        largest = [runtime.view_as_real(t) if t.is_complex() else t for t in largest]
+        lists.maximum_(largest, squares)
+        squares = largest
+    roots = lists.sqrt(squares)
+    lists.div_(roots, for_each(steps, lambda step: (1 - beta2**step) ** 0.5))
+    lists.add_(roots, eps)
+    lists.addcdiv_(params, means, roots, for_each(steps, lambda step: -lr / (1 - beta1**step)))
 
 
 class AdamW(Adam):
@@ -117,3 +124,50 @@ class AdamW(Adam):
         super().__setstate__(state)
         for group in self.param_groups:
             group["decoupled_weight_decay"] = True
+
+
+def adam(
+    params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, state_steps, foreach=None, capturable=False, differentiable=False, fused=None,
+    grad_scale=None, found_inf=None, has_complex=False, decoupled_weight_decay=False, *, amsgrad, beta1, beta2, lr, weight_decay, eps, maximize,
+):  # fmt: skip
+    """A step of `Adam` as a function.
+
+    Parameters
+    ----------
+    params, grads : list of Tensor
+        The parameters, which change, and their gradients.
+    exp_avgs, exp_avg_sqs, max_exp_avg_sqs : list of Tensor
+        The running means of gradients and of their squares, and the largest of these so far (with `amsgrad`), which change.
+    state_steps : list of Tensor
+        The counts of steps, which change.
+    foreach, capturable, fused, grad_scale, found_inf, has_complex
+        Accepted; operators over lists are used anyway.
+    differentiable : bool
+        Whether autograd records the step.
+    decoupled_weight_decay, amsgrad, beta1, beta2, lr, weight_decay, eps, maximize
+        As of `Adam`.
+    """
+    if not all(isinstance(step, Tensor) for step in state_steps):
+        raise RuntimeError("API has changed, `state_steps` argument must contain a list of singleton tensors")
+    if grad_scale is not None or found_inf is not None:
+        raise AssertionError("Expected grad_scale and found_inf to be None")
+    lists = tensor_by_tensor if differentiable else over_lists
+    if maximize:
+        grads = lists.neg(grads)
+    _step(
+        params, grads, state_steps, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, lists, amsgrad=amsgrad, betas=(beta1, beta2), lr=lr,
+        weight_decay=weight_decay, eps=eps, decoupled_weight_decay=decoupled_weight_decay,
+    )  # fmt: skip
+
+
+def adamw(*args, **kwargs):
+    """A step of `AdamW` as a function: `adam` with weights that decay by themselves."""
+    adam(*args, **kwargs, decoupled_weight_decay=True)
+
+
+def _single_tensor_adam(params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, state_steps, grad_scale, found_inf, **settings):
+    """`adam` by the name of PyTorch's loop over parameters."""
+    adam(params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, state_steps, grad_scale=grad_scale, found_inf=found_inf, **settings)
+
+
+_multi_tensor_adam = _single_tensor_adam

@@ -179,6 +179,10 @@ class LRScheduler:
 # ---- factors by functions
 
 
+class _LRScheduler(LRScheduler):
+    """The name that `LRScheduler` had before, for programs that derive from it."""
+
+
 def _state_of(function):
     """What a callable object has to save; functions have nothing."""
     return None if function is None or isinstance(function, types.FunctionType) else function.__dict__.copy()

@@ -9,9 +9,10 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Iterable
 from copy import deepcopy
 from itertools import chain
+from typing import Any
 
 import runtime
-from runtime._core import Tensor
+from runtime._core import Tensor, set_grad_enabled
 from runtime.functional import typename
 from runtime.nn.modules.module import zero_grad
 from runtime.utils.hooks import add_hook
@@ -64,6 +65,35 @@ def _hooked(step):
         return result
 
     return call
+
+
+ParamsT = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
+
+
+def _use_grad_for_differentiable(step):
+    """A class's `step` that autograd records if, and only if, the optimizer has ``differentiable=True``."""
+
+    @functools.wraps(step)
+    def call(self, *args, **kwargs):
+        with set_grad_enabled(self.defaults["differentiable"]):
+            return step(self, *args, **kwargs)
+
+    return call
+
+
+def _get_value(x):
+    """A number, of a number or a tensor of one element."""
+    return x.item() if isinstance(x, Tensor) else x
+
+
+def _get_scalar_dtype(is_fused=None):
+    """The dtype of counts of steps."""
+    return runtime.float64 if not is_fused and runtime.get_default_dtype() == runtime.float64 else runtime.float32
+
+
+def _default_to_fused_or_foreach(params, differentiable, use_fused=False):
+    """Which of PyTorch's implementations are the default: neither, for they are for other devices than the CPU."""
+    return False, False
 
 
 _HOOKS = (

@@ -1,8 +1,8 @@
 """Stochastic gradient descent, with momentum (Sutskever et al., 2013)."""
 
-from runtime.optim._update import Update, check_fused, check_lr, decayed, number
+from runtime.optim._update import Update, check_fused, check_lr, decayed, number, over_lists
 
-__all__ = ["SGD"]
+__all__ = ["SGD", "sgd"]
 
 
 class SGD(Update):
@@ -58,27 +58,68 @@ class SGD(Update):
         check_fused(fused, foreach, differentiable)
 
     def _update(self, group, params, grads, lists):
-        grads = decayed(grads, params, number(group["weight_decay"]), lists)
-        momentum = group["momentum"]
-        if momentum:
-            sums = self._sums(params, grads, momentum, group["dampening"], lists)
-            grads = lists.add(grads, sums, alpha=momentum) if group["nesterov"] else sums
-        lists.add_(params, grads, alpha=-number(group["lr"]))
+        sums = [self.state[p].get("momentum_buffer") for p in params] if group["momentum"] else []
+        settings = {name: group[name] for name in ("weight_decay", "momentum", "lr", "dampening", "nesterov")}
+        _step(params, grads, sums, lists, **settings)
+        for p, total in zip(params, sums, strict=bool(sums)):
+            self.state[p]["momentum_buffer"] = total
 
-    def _sums(self, params, grads, momentum, dampening, lists):
-        """The decaying sums, with these gradients added; the first gradient of a parameter is its sum."""
-        states = [self.state[p] for p in params]
-        sums = [state.get("momentum_buffer") for state in states]
-        old = [i for i, buffer in enumerate(sums) if buffer is not None]
-        if len(old) == len(params):
-            lists.mul_(sums, momentum)
-            lists.add_(sums, grads, alpha=1 - dampening)
-            return sums
-        if old:
-            held = [sums[i] for i in old]
-            lists.mul_(held, momentum)
-            lists.add_(held, [grads[i] for i in old], alpha=1 - dampening)
-        for i, state in enumerate(states):
-            if sums[i] is None:
-                sums[i] = state["momentum_buffer"] = grads[i].detach().clone()
-        return sums
+
+def _step(params, grads, sums, lists, *, weight_decay, momentum, lr, dampening, nesterov):
+    grads = decayed(grads, params, number(weight_decay), lists)
+    if momentum:
+        _add_to_sums(sums, grads, momentum, dampening, lists)
+        grads = lists.add(grads, sums, alpha=momentum) if nesterov else sums
+    lists.add_(params, grads, alpha=-number(lr))
+
+
+def _add_to_sums(sums, grads, momentum, dampening, lists):
+    """Add gradients to the decaying sums; the first gradient of a parameter is its sum, in the place of None."""
+    old = [i for i, total in enumerate(sums) if total is not None]
+    if old:
+        held = [sums[i] for i in old]
+        lists.mul_(held, momentum)
+        lists.add_(held, [grads[i] for i in old], alpha=1 - dampening)
+    if len(old) < len(sums):
+        for i, total in enumerate(sums):
+            if total is None:
+                sums[i] = grads[i].detach().clone()
+
+
+def sgd(
+    params, d_p_list, momentum_buffer_list, has_sparse_grad=False, foreach=None, fused=None, grad_scale=None, found_inf=None, *,
+    weight_decay, momentum, lr, dampening, nesterov, maximize,
+):  # fmt: skip
+    """A step of `SGD` as a function.
+
+    Parameters
+    ----------
+    params, d_p_list : list of Tensor
+        The parameters, which change, and their gradients.
+    momentum_buffer_list : list of Tensor or None
+        The decaying sums, which change; a gradient takes the place of None.
+    has_sparse_grad, foreach, fused, grad_scale, found_inf
+        Accepted; operators over lists are used anyway.
+    weight_decay, momentum, lr, dampening, nesterov, maximize
+        As of `SGD`.
+    """
+    if grad_scale is not None or found_inf is not None:
+        raise AssertionError("Expected grad_scale and found_inf to be None")
+    grads = over_lists.neg(d_p_list) if maximize else d_p_list
+    _step(
+        params, grads, momentum_buffer_list, over_lists,
+        weight_decay=weight_decay, momentum=momentum, lr=lr, dampening=dampening, nesterov=nesterov,
+    )  # fmt: skip
+
+
+def _single_tensor_sgd(
+    params, grads, momentum_buffer_list, grad_scale, found_inf, *, weight_decay, momentum, lr, dampening, nesterov, maximize, has_sparse_grad
+):
+    """`sgd` by the name of PyTorch's loop over parameters."""
+    sgd(
+        params, grads, momentum_buffer_list, grad_scale=grad_scale, found_inf=found_inf, weight_decay=weight_decay, momentum=momentum, lr=lr,
+        dampening=dampening, nesterov=nesterov, maximize=maximize,
+    )  # fmt: skip
+
+
+_multi_tensor_sgd = _single_tensor_sgd

@@ -5,6 +5,7 @@ Decorators for platforms that cannot occur here (ROCm, graph capture by bytecode
 
 import functools
 import gc
+import inspect
 import io
 import os
 import platform
@@ -18,8 +19,7 @@ import unittest
 import warnings
 from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
-from urllib.parse import urlsplit
-from urllib.request import urlopen
+from unittest.mock import MagicMock
 
 import numpy as np
 
@@ -63,6 +63,9 @@ TEST_SKIP_FAST = os.environ.get("PYTORCH_TEST_SKIP_FAST", "0") == "1"
 TEST_ACCELERATOR = TEST_PRIVATEUSE1 = False
 
 SEED = 1234
+GRADCHECK_NONDET_TOL = 0.0
+MI300_ARCH = ("gfx940", "gfx941", "gfx942")
+dtype2prec_DONTUSE = {runtime.float: 1e-5, runtime.double: 1e-5, runtime.half: 1e-2, runtime.bfloat16: 1e-1}
 
 torch_to_numpy_dtype_dict = {
     getattr(runtime, name): np.dtype(name)
@@ -498,27 +501,53 @@ class AlwaysWarnTypedStorageRemoval:
         storage._set_always_warn_typed_storage_removal(self.before)
 
 
-def download_file(url, binary=True):
-    """The path of a file from the network, which is fetched at the first time; a test is skipped where that fails.
+def _assertGradAndGradgradChecks(test_case, apply_fn, inputs, **kwargs):
+    """Check first and second derivatives."""
+    test_case.assertTrue(gradcheck(apply_fn, inputs, **kwargs))
+    test_case.assertTrue(gradgradcheck(apply_fn, inputs, **kwargs))
 
-    Parameters
-    ----------
-    url : str
-    binary : bool
-        Whether the contents are bytes; otherwise they are text.
-    """
-    folder = os.path.join(tempfile.gettempdir(), "runtime-test-data")
-    os.makedirs(folder, exist_ok=True)
-    path = os.path.join(folder, os.path.basename(urlsplit(url).path))
-    if not os.path.exists(path):
-        try:
-            with urlopen(url, timeout=15) as answer:
-                content = answer.read()
-        except OSError as error:
-            raise unittest.SkipTest(f"could not download test file '{url}': {error}") from error
-        with open(path, "wb") as file:
-            file.write(content if binary else content.decode().encode())
-    return path
+
+def get_tensors_from(args, kwargs):
+    """The tensors among the arguments of a call, as a set."""
+    return {arg for arg in (*args, *kwargs.values()) if isinstance(arg, runtime.Tensor)}
+
+
+def mock_wrapper(method):
+    """A method that counts its calls: `wrapper.mock` is called with the same arguments."""
+    mock = MagicMock()
+
+    @functools.wraps(method)
+    def wrapper(self, *args, **kwargs):
+        mock(*args, **kwargs)
+        return method(self, *args, **kwargs)
+
+    wrapper.mock = mock
+    return wrapper
+
+
+def download_file(url, binary=True):
+    """Skip the test: files of the network are not fetched."""
+    raise unittest.SkipTest(f"the test needs the file {url}")
+
+
+def get_function_arglist(func):
+    """The names of a function's arguments."""
+    return list(inspect.signature(func).parameters)
+
+
+def gcIfJetson(fn):
+    """A test as it is: it needs no collection of garbage before it."""
+    return fn
+
+
+def skipIfRocmArch(arch):
+    """Skip a test on some processors of ROCm: it runs."""
+    return _unchanged
+
+
+def wrapSwapTensorsTest(swap=None):
+    """Decorate a test that runs as parameters are converted by default."""
+    return _unchanged
 
 
 def xfailIf(condition):
@@ -578,5 +607,20 @@ __all__ = [
     "skipIfRocm", "skipIfSlowGradcheckEnv", "skipIfTorchDynamo", "skipIfTorchInductor", "skipIfWindows", "skipIfWindowsXPU", "skipIfXpu",
     "slowTest", "slowTestIf", "subtest", "suppress_warnings", "torch_to_numpy_dtype_dict", "unMarkDynamoStrictTest", "xfailIf", "xfailIfLinux",
     "xfailIfS390X", "xfailIfTorchDynamo", "xfailIfWindows", "xfail_inherited_tests",
+
+
+    "GRADCHECK_NONDET_TOL", "MI300_ARCH", "download_file", "dtype2prec_DONTUSE", "get_tensors_from", "mock_wrapper",
+    "gcIfJetson", "get_function_arglist", "skipIfRocmArch", "wrapSwapTensorsTest",
+    "DeterministicGuard", "MI200_ARCH", "NoTest", "SEED", "TemporaryDirectoryName", "TemporaryFileName", "TestCase", "TestCaseBase",
+    "bytes_to_scalar", "disable_gc", "dtype_name", "first_sample", "freeze_rng_state", "getRocmVersion", "gradcheck", "gradgradcheck",
+    "instantiate_parametrized_tests", "isRocmArchAnyOf", "is_iterable_of_tensors", "load_tests",
+    "make_fullrank_matrices_with_distinct_singular_values", "markDynamoStrictTest", "noncontiguous_like", "numpy_to_torch_dtype_dict",
+    "parametrize", "random_square_matrix_of_rank", "random_symmetric_matrix", "random_symmetric_psd_matrix", "recover_orig_fp32_precision",
+    "retry", "runOnRocm", "run_tests", "scoped_load_inline", "serialTest", "set_default_dtype", "set_default_tensor_type", "set_rng_seed",
+    "set_warn_always_context", "skipCUDAMemoryLeakCheckIf", "skipCUDANonDefaultStreamIf", "skipIfCrossRef", "skipIfHpu",
+    "skipIfLegacyJitExecutor", "skipIfMPS", "skipIfNoLapack", "skipIfNoSciPy", "skipIfNoXNNPACK", "skipIfRocm", "skipIfSlowGradcheckEnv",
+    "skipIfTorchDynamo", "skipIfTorchInductor", "skipIfWindows", "skipIfWindowsXPU", "skipIfXpu", "slowTest", "slowTestIf", "subtest",
+    "suppress_warnings", "torch_to_numpy_dtype_dict", "unMarkDynamoStrictTest", "xfailIf", "xfailIfLinux", "xfailIfS390X",
+    "xfailIfTorchDynamo", "xfailIfWindows", "xfail_inherited_tests",
     *sorted(name for name in dict(globals()) if name.startswith(("IS_", "TEST_"))),
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from enum import Enum
 
 import runtime
 from runtime.cuda import device_count, is_available
-from runtime.testing.common_utils import TestCase
+from runtime.testing.common_utils import TEST_WITH_ROCM, TestCase
 from runtime.testing.comparison import dtype_name
 from runtime.testing.parametrization import Case, CaseSource, bind, product_of_cases
 
@@ -279,6 +279,11 @@ def skipCUDAIfNoMagma(fn):
 def skipCUDAIfRocm(func=None, *, msg="test doesn't currently work on the ROCm stack"):
     """Mark a test that does not run on ROCm, with or without arguments: it is never here."""
     return func if func is not None else lambda fn: fn
+
+
+def skipCUDAIfNotRocm(fn):
+    """Skip on CUDA: the test needs ROCm."""
+    return skipCUDAIf(not TEST_WITH_ROCM, "test doesn't currently work on the CUDA stack")(fn)
 
 
 def skipCPUIfNoLapack(fn):

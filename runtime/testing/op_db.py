@@ -325,4 +325,3 @@ def _is_there(entry):
 
 op_db = sorted(filter(_is_there, _entries()), key=lambda entry: entry.full_name)
 hop_db = []
-module_db = []

@@ -6,4 +6,8 @@ def __getattr__(name):
         from importlib import import_module
 
         return import_module("runtime.utils.data")
+    if name == "swap_tensors":
+        from runtime.utils.swapping import swap_tensors
+
+        return swap_tensors
     raise AttributeError(f"module 'runtime.utils' has no attribute '{name}'")

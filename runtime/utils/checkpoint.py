@@ -8,7 +8,7 @@ and the autocast state of the first one.
 import contextlib
 import warnings
 
-from runtime import _core
+from runtime import _core, pytree
 from runtime._core import Tensor, enable_grad, is_grad_enabled, no_grad
 from runtime.amp.autocast_mode import autocast
 from runtime.autograd import Function, backward
@@ -438,3 +438,16 @@ def checkpoint_sequential(functions, segments, input, use_reentrant=None, **kwar
     for first in range(0, start, size or 1):
         input = checkpoint(segment(first, first + size), input, use_reentrant=use_reentrant, preserve_rng_state=preserve)
     return segment(start, len(functions))(input)
+
+
+def _infer_device_type(*args):
+    """The type of the first device, other than the CPU, of arguments, or the one that `DefaultDeviceType` says."""
+    found = [leaf.device.type for leaf in pytree.tree_leaves(args) if isinstance(leaf, Tensor) and leaf.device.type != "cpu"]
+    if len(set(found)) > 1:
+        warnings.warn(
+            "Tensor arguments, excluding CPU tensors, are detected on at least two types of devices. Device state will only be saved for "
+            f"devices of a single device type, and the remaining devices will be ignored. Device types: {sorted(set(found))}, first device "
+            f"type: {found[0]}",
+            stacklevel=2,
+        )
+    return found[0] if found else DefaultDeviceType.get_device_type()

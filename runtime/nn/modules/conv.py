@@ -21,13 +21,15 @@ def _same_padding(kernel_size, dilation):
     return amounts
 
 
-class _Conv(Module):
-    """What convolutions of all dimensions share; `dims` counts spatial dimensions."""
+class _ConvNd(Module):
+    """What convolutions of all dimensions share; the kernel's size says how many there are."""
 
-    transposed = False
-
-    def _set_up(self, in_channels, out_channels, kernel_size, stride, padding, output_padding, dilation, groups, bias, padding_mode, device, dtype):
-        dims = self.dims
+    def __init__(
+        self, in_channels, out_channels, kernel_size, stride, padding, dilation, transposed, output_padding, groups, bias, padding_mode,
+        device=None, dtype=None,
+    ):  # fmt: skip
+        super().__init__()
+        dims = len(kernel_size)
         stride = tuple_of(dims, stride)
         if groups <= 0:
             raise ValueError("groups must be a positive integer")
@@ -44,11 +46,11 @@ class _Conv(Module):
             raise ValueError(f"padding_mode must be one of {_PADDING_MODES}, but got padding_mode='{padding_mode}'")
         self.in_channels = in_channels
         self.out_channels = out_channels
-        self.kernel_size = tuple_of(dims, kernel_size)
+        self.kernel_size = tuple(kernel_size)
         self.stride = stride
         self.padding = padding if isinstance(padding, str) else tuple_of(dims, padding)
         self.dilation = tuple_of(dims, dilation)
-        self.transposed = type(self).transposed
+        self.transposed = transposed
         self.output_padding = tuple_of(dims, output_padding)
         self.groups = groups
         self.padding_mode = padding_mode
@@ -77,7 +79,7 @@ class _Conv(Module):
 
     def extra_repr(self):
         """Channels and window, and the settings that differ from their defaults."""
-        dims = self.dims
+        dims = len(self.kernel_size)
         parts = [str(self.in_channels), str(self.out_channels), f"kernel_size={self.kernel_size}", f"stride={self.stride}"]
         if self.padding != (0,) * dims:
             parts.append(f"padding={self.padding}")
@@ -94,13 +96,15 @@ class _Conv(Module):
         return ", ".join(parts)
 
 
-class _Convolution(_Conv):
+class _Convolution(_ConvNd):
     def __init__(
         self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True, padding_mode="zeros",
         device=None, dtype=None,
     ):  # fmt: skip
-        super().__init__()
-        self._set_up(in_channels, out_channels, kernel_size, stride, padding, 0, dilation, groups, bias, padding_mode, device, dtype)
+        kernel_size = tuple_of(self.dims, kernel_size)
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, False, 0, groups, bias, padding_mode, device, dtype
+        )
 
     def _conv_forward(self, input, weight, bias):
         if self.padding_mode == "zeros":
@@ -147,18 +151,17 @@ class Conv3d(_Convolution):
     function = F.conv3d
 
 
-class _TransposedConvolution(_Conv):
-    transposed = True
-
+class _TransposedConvolution(_ConvNd):
     def __init__(
         self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True, dilation=1,
         padding_mode="zeros", device=None, dtype=None,
     ):  # fmt: skip
         if padding_mode != "zeros":
             raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
-        super().__init__()
-        padding = tuple_of(self.dims, padding)
-        self._set_up(in_channels, out_channels, kernel_size, stride, padding, output_padding, dilation, groups, bias, padding_mode, device, dtype)
+        kernel_size, padding = tuple_of(self.dims, kernel_size), tuple_of(self.dims, padding)
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, True, output_padding, groups, bias, padding_mode, device, dtype
+        )
 
     def _output_padding(self, input, output_size):
         """What is added at the ends so that the result has a size; several sizes have the same convolution."""

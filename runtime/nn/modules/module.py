@@ -8,6 +8,7 @@ import warnings
 from collections import OrderedDict
 
 import runtime
+from runtime import settings
 from runtime._core import Tensor, no_grad
 from runtime.functional import typename
 from runtime.nn._conversion import parse_to
@@ -48,7 +49,8 @@ def _converted(tensor, fn):
     """The result of a conversion, and whether it can become the tensor's data."""
     with no_grad():
         result = fn(tensor)
-    return result, _has_data(tensor) and _has_data(result) and tensor.device.type == result.device.type
+    fits = _has_data(tensor) and _has_data(result) and tensor.device.type == result.device.type
+    return result, fits and not settings.overwrite_parameters
 
 
 def indented(text, n):
@@ -440,7 +442,11 @@ class Module(Hooks, StateDicts):
 
     def cuda(self, device=None):
         """Move parameters and buffers to a CUDA device."""
-        return self._apply(lambda t: t.to("cuda" if device is None else runtime.device("cuda", device) if isinstance(device, int) else device))
+        return self._apply(lambda t: t.cuda(device))
+
+    def compile(self, *args, **kwargs):
+        """Let a compiler run calls of this module; arguments are those of `compile`."""
+        self._compiled_call_impl = runtime.compile(self._call_impl, *args, **kwargs)
 
     def cpu(self):
         """Move parameters and buffers to the CPU."""

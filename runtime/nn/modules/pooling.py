@@ -10,7 +10,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-class _MaxPool(Layer):
+class _MaxPoolNd(Layer):
     shown = "kernel_size", "stride", "padding", "dilation", "ceil_mode"
 
     def __init__(self, kernel_size, stride=None, padding=0, dilation=1, return_indices=False, ceil_mode=False):
@@ -29,25 +29,25 @@ class _MaxPool(Layer):
         )
 
 
-class MaxPool1d(_MaxPool):
+class MaxPool1d(_MaxPoolNd):
     """Maxima over windows of (N, C, L) or (C, L)."""
 
     function = F.max_pool1d
 
 
-class MaxPool2d(_MaxPool):
+class MaxPool2d(_MaxPoolNd):
     """Maxima over windows of (N, C, H, W) or (C, H, W)."""
 
     function = F.max_pool2d
 
 
-class MaxPool3d(_MaxPool):
+class MaxPool3d(_MaxPoolNd):
     """Maxima over windows of (N, C, D, H, W) or (C, D, H, W)."""
 
     function = F.max_pool3d
 
 
-class _MaxUnpool(Layer):
+class _MaxUnpoolNd(Layer):
     shown = "kernel_size", "stride", "padding"
 
     def __init__(self, kernel_size, stride=None, padding=0):
@@ -61,21 +61,21 @@ class _MaxUnpool(Layer):
         return self.function(input, indices, self.kernel_size, self.stride, self.padding, output_size)
 
 
-class MaxUnpool1d(_MaxUnpool):
+class MaxUnpool1d(_MaxUnpoolNd):
     """Maxima back at the places that `MaxPool1d` took them from."""
 
     dims = 1
     function = F.max_unpool1d
 
 
-class MaxUnpool2d(_MaxUnpool):
+class MaxUnpool2d(_MaxUnpoolNd):
     """Maxima back at the places that `MaxPool2d` took them from."""
 
     dims = 2
     function = F.max_unpool2d
 
 
-class MaxUnpool3d(_MaxUnpool):
+class MaxUnpool3d(_MaxUnpoolNd):
     """Maxima back at the places that `MaxPool3d` took them from."""
 
     dims = 3
@@ -100,7 +100,7 @@ class AvgPool1d(Layer):
         return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
 
 
-class _AvgPool(Layer):
+class _AvgPoolNd(Layer):
     shown = "kernel_size", "stride", "padding"
 
     def __init__(self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None):
@@ -117,19 +117,19 @@ class _AvgPool(Layer):
         return self.function(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad, self.divisor_override)
 
 
-class AvgPool2d(_AvgPool):
+class AvgPool2d(_AvgPoolNd):
     """Means over windows of (N, C, H, W) or (C, H, W)."""
 
     function = F.avg_pool2d
 
 
-class AvgPool3d(_AvgPool):
+class AvgPool3d(_AvgPoolNd):
     """Means over windows of (N, C, D, H, W) or (C, D, H, W)."""
 
     function = F.avg_pool3d
 
 
-class _FractionalMaxPool(Layer):
+class _FractionalMaxPoolNd(Layer):
     def __init__(self, kernel_size, output_size=None, output_ratio=None, return_indices=False, _random_samples=None):
         super().__init__()
         name = type(self).__name__
@@ -152,21 +152,21 @@ class _FractionalMaxPool(Layer):
         return self.function(input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices, _random_samples=self._random_samples)
 
 
-class FractionalMaxPool2d(_FractionalMaxPool):
+class FractionalMaxPool2d(_FractionalMaxPoolNd):
     """Maxima over windows at random places of (N, C, H, W) or (C, H, W)."""
 
     dims = 2
     function = F.fractional_max_pool2d
 
 
-class FractionalMaxPool3d(_FractionalMaxPool):
+class FractionalMaxPool3d(_FractionalMaxPoolNd):
     """Maxima over windows at random places of (N, C, D, H, W) or (C, D, H, W)."""
 
     dims = 3
     function = F.fractional_max_pool3d
 
 
-class _LPPool(Layer):
+class _LPPoolNd(Layer):
     shown = "norm_type", "kernel_size", "stride", "ceil_mode"
 
     def __init__(self, norm_type, kernel_size, stride=None, ceil_mode=False):
@@ -181,25 +181,25 @@ class _LPPool(Layer):
         return self.function(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
 
 
-class LPPool1d(_LPPool):
+class LPPool1d(_LPPoolNd):
     """Norms over windows of (N, C, L) or (C, L)."""
 
     function = F.lp_pool1d
 
 
-class LPPool2d(_LPPool):
+class LPPool2d(_LPPoolNd):
     """Norms over windows of (N, C, H, W) or (C, H, W)."""
 
     function = F.lp_pool2d
 
 
-class LPPool3d(_LPPool):
+class LPPool3d(_LPPoolNd):
     """Norms over windows of (N, C, D, H, W) or (C, D, H, W)."""
 
     function = F.lp_pool3d
 
 
-class _AdaptiveMaxPool(Layer):
+class _AdaptiveMaxPoolNd(Layer):
     shown = ("output_size",)
 
     def __init__(self, output_size, return_indices=False):
@@ -212,25 +212,25 @@ class _AdaptiveMaxPool(Layer):
         return self.function(input, self.output_size, self.return_indices)
 
 
-class AdaptiveMaxPool1d(_AdaptiveMaxPool):
+class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
     """Maxima over windows that follow from the result's size."""
 
     function = F.adaptive_max_pool1d
 
 
-class AdaptiveMaxPool2d(_AdaptiveMaxPool):
+class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
     """Maxima over windows that follow from the result's size."""
 
     function = F.adaptive_max_pool2d
 
 
-class AdaptiveMaxPool3d(_AdaptiveMaxPool):
+class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
     """Maxima over windows that follow from the result's size."""
 
     function = F.adaptive_max_pool3d
 
 
-class _AdaptiveAvgPool(Layer):
+class _AdaptiveAvgPoolNd(Layer):
     shown = ("output_size",)
 
     def __init__(self, output_size):
@@ -242,19 +242,19 @@ class _AdaptiveAvgPool(Layer):
         return self.function(input, self.output_size)
 
 
-class AdaptiveAvgPool1d(_AdaptiveAvgPool):
+class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
     """Means over windows that follow from the result's size."""
 
     function = F.adaptive_avg_pool1d
 
 
-class AdaptiveAvgPool2d(_AdaptiveAvgPool):
+class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
     """Means over windows that follow from the result's size."""
 
     function = F.adaptive_avg_pool2d
 
 
-class AdaptiveAvgPool3d(_AdaptiveAvgPool):
+class AdaptiveAvgPool3d(_AdaptiveAvgPoolNd):
     """Means over windows that follow from the result's size."""
 
     function = F.adaptive_avg_pool3d
