@@ -93,20 +93,6 @@ def trace_dispatch(file=None):
     return trace(file)
 
 
-def save(obj, f, *args, **kwargs):
-    """Save an object to a file in PyTorch's format; see `runtime.serialization.save`."""
-    from runtime.serialization import save as save_object
-
-    save_object(obj, f, *args, **kwargs)
-
-
-def load(f, *args, **kwargs):
-    """Load an object from a file that `save`, PyTorch's or ours, wrote; see `runtime.serialization.load`."""
-    from runtime.serialization import load as load_object
-
-    return load_object(f, *args, **kwargs)
-
-
 # Submodules that are imported when they are first asked for.
 _SUBMODULES = (
     "accelerator", "amp", "array_api", "autograd", "compat", "cuda", "fft", "library", "linalg", "masked", "modes", "multiprocessing", "nn", "optim",
@@ -121,6 +107,11 @@ def __getattr__(name):
         from importlib import import_module
 
         return import_module(f"runtime.{name}")
+    if name in ("load", "save"):
+        from runtime import serialization
+
+        globals().update(load=serialization.load, save=serialization.save)
+        return globals()[name]
     from runtime.compat import resolve
 
     try:

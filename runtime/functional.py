@@ -1,7 +1,10 @@
 """Functions of the package's namespace that are no operators: they prepare arguments for operators."""
 
+import array
 import itertools
 import math
+
+import numpy as np
 
 from runtime import _core
 from runtime._core import functions, ops
@@ -536,12 +539,30 @@ def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
     -------
     Tensor
     """
+    if type(obj).__name__ == "PyCapsule":
+        obj = _core.from_dlpack(obj)
+    elif isinstance(obj, (bytes, bytearray, memoryview, array.array)):
+        # Memory without a dtype that counts: elements of the one asked for, as PyTorch reads it.
+        obj = _core.frombuffer(obj, dtype=dtype or _core.get_default_dtype())
+    elif hasattr(type(obj), "__dlpack__") and not isinstance(obj, (_core.Tensor, np.ndarray)):
+        obj = _core.as_tensor(obj)
     result = _core.as_tensor(obj, dtype=dtype, device=device)
     if copy is False and _owner(obj) != _owner(result):
-        raise ValueError(f"can't alias {type(obj).__name__} with dtype '{result.dtype}' on {result.device}: a copy is needed")
+        raise ValueError(_no_alias(obj, result))
     if copy and _owner(obj) == _owner(result):
         result = result.clone()
     return result.requires_grad_() if requires_grad else result
+
+
+def _no_alias(obj, result):
+    """Why a tensor of an object had to be a copy."""
+    if _owner(obj) is None:
+        return "can't alias arbitrary sequence into a tensor."
+    given = _core.as_tensor(obj)
+    if given.device != result.device:
+        return f"can't alias tensor from device '{given.device}' to '{result.device}'."
+    found, wanted = (t.type().rpartition(".")[2].removesuffix("Tensor") for t in (given, result))
+    return f"can't alias tensor with dtype '{found}' into dtype '{wanted}'."
 
 
 def _owner(obj):
@@ -589,4 +610,6 @@ def is_deterministic_algorithms_warn_only_enabled():
     return _deterministic["warn"]
 
 
-globals().update({name: _core.overridable(globals()[name]) for name in __all__})
+for _name in __all__:
+    globals()[_name] = _core.overridable(globals()[_name])
+    globals()[_name].__module__ = __name__  # pickles name functions by it

@@ -3,6 +3,8 @@
 from runtime import _core
 
 _functions = _core.functions_of("linalg")
+for _name, _function in _functions.items():
+    _function.__qualname__ = _name  # pickles name functions by it
 globals().update(_functions)
 __all__ = ["LinAlgError", *sorted(_functions)]
 

@@ -5,6 +5,7 @@ The extension module asks for one type per operator at its first call and keeps 
 
 from operator import itemgetter
 
+from runtime._core import ops
 from runtime.pytree import register_return_type
 
 _made = {}
@@ -34,7 +35,7 @@ def make_return_type(name, fields):
         return f"torch.return_types.{name}(\n{inner})"
 
     def __reduce__(self):
-        return rebuild, (name, tuple(fields), tuple(self))
+        return type(self), (tuple(self),)
 
     namespace = {field: property(itemgetter(i)) for i, field in enumerate(fields)}
     namespace.update(
@@ -46,13 +47,24 @@ def make_return_type(name, fields):
     return made
 
 
-def rebuild(name, fields, values):
-    """What pickles of named results call."""
-    return make_return_type(name, fields)(values)
+def from_file(name):
+    """What makes a named result for a file of PyTorch's, which gives its items and a dict of items that have no place in the tuple."""
+    kind = __getattr__(name)
+
+    def made(items, hidden=None):
+        return kind(items)
+
+    return made
 
 
 def __getattr__(name):
     for (made, _), kind in _made.items():
         if made == name:
             return kind
-    raise AttributeError(f"no operator '{name}' has returned a named result yet")
+    base = name.removesuffix("_out")
+    packet = None if base.startswith("__") else getattr(ops.aten, base, None)
+    for overload in packet.overloads() if packet is not None else ():
+        fields = [returned.name for returned in getattr(packet, overload)._schema.returns]
+        if len(fields) > 1 and all(fields):
+            return make_return_type(name, fields)
+    raise AttributeError(f"no operator '{name}' returns a named result")

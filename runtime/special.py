@@ -2,5 +2,8 @@
 
 from runtime import _core
 
-globals().update(_core.functions_of("special"))
-__all__ = sorted(_core.functions_of("special"))
+_functions = _core.functions_of("special")
+for _name, _function in _functions.items():
+    _function.__qualname__ = _name  # pickles name functions by it
+globals().update(_functions)
+__all__ = sorted(_functions)

@@ -4,6 +4,8 @@
 `isinstance` asks for, and name dtypes in files.
 """
 
+import io
+
 import runtime
 from runtime import _core
 from runtime._core import UntypedStorage
@@ -281,3 +283,11 @@ def storage_name(dtype):
         For a dtype that has none, as PyTorch.
     """
     return _NAMES[dtype]
+
+
+def _load_from_bytes(b):
+    """The storage in a file of `save` that plain pickles of PyTorch's storages contain.
+
+    Like any plain pickle it runs what it says.
+    """
+    return runtime.load(io.BytesIO(b), weights_only=False)

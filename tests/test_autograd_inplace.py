@@ -348,6 +348,29 @@ def error_leaves_tensor_as_it_was(m):
 
 
 @programs
+def views_that_turn_in_place_leave_their_base_alone(m):
+    w = m.tensor([[1.0, 2.0], [3.0, 4.0]])
+    for turn in (lambda v: v.t_(), lambda v: v.transpose_(0, 1), lambda v: v.unsqueeze_(0).squeeze_(0), lambda v: v.as_strided_((2, 2), (1, 2), 0)):
+        for read in (lambda b, v: b, lambda b, v: v, lambda b, v: v * b):
+            for write in (lambda b, v: None, lambda b, v: b.mul_(3), lambda b, v: v.mul_(2)):
+                x = m.ones(2, 2, requires_grad=True)
+                b = x * w
+                v = b[:]
+                turn(v)
+                write(b, v)
+                yield m.autograd.grad((read(b, v) * w).sum(), x)
+
+
+@programs
+def expanded_views_of_lazy_conjugates_are_made_anew(m):
+    x = m.ones(3, dtype=m.complex128, requires_grad=True)
+    b = x * 1
+    e = b.conj().expand(2, 3)
+    b.mul_(2)
+    yield m.autograd.grad(m.view_as_real(e.resolve_conj()).sum(), x)
+
+
+@programs
 def names_of_variables_in_version_errors(m):
     x = m.ones(2, 3, dtype=m.float64, requires_grad=True)
     a = x * 1

@@ -516,6 +516,19 @@ def operators_over_lists_keep_histories_below_modes(m):
 
 
 @programs
+def modes_take_bools(m):
+    from importlib import import_module
+
+    autograd, forward_ad = m.autograd, import_module(("torch" if m.__class__.__name__ == "module" else "runtime") + ".autograd.forward_ad")
+    x = leaf(m, 1, 2)
+    yield attempt(autograd.set_detect_anomaly, 1), attempt(m.set_grad_enabled, "a"), m.is_grad_enabled()
+    given = (m.ones(3, 2), m.ones(4, 2))
+    yield attempt(autograd.grad, (x * 2, x * 3), x, given, is_grads_batched=True)
+    with forward_ad.dual_level():
+        yield attempt(forward_ad.make_dual, m.ones(2), m.ones(2), level=3)
+
+
+@programs
 def parameters(m):
     p = m.nn.Parameter(m.ones(2))
     yield p.requires_grad, p.is_leaf, type(p.data).__name__, type(p * 2).__name__, type(p.detach()).__name__

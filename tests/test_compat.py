@@ -246,3 +246,17 @@ def test_every_name_of_the_specification_works_or_is_pending():
     assert len(names) > 240
     unknown = sorted(n for n in names if compat.state(n) == "unknown")
     assert not unknown, unknown
+
+
+def test_cloudpickle_takes_functions_that_use_torch():
+    pytest.importorskip("cloudpickle")
+    code = """
+from runtime import compat
+compat.install()
+import cloudpickle, torch, torch.utils
+def f(x):
+    return torch.relu(x) + torch.nn.functional.relu(x)
+assert cloudpickle.loads(cloudpickle.dumps(f))(torch.ones(1)).item() == 2
+assert cloudpickle.loads(cloudpickle.dumps(torch.utils)) is torch.utils
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -313,3 +313,20 @@ def test_copies_and_pickles_are_pytorchs():
     ours = [str(x).replace("torch.", "") for x in programs(runtime, TwoTensor)]
     theirs = [str(x).replace("torch.", "") for x in programs(torch, TheirTwoTensor)]
     assert ours == theirs
+
+
+@pytest.mark.parametrize("module", [nn.functional, runtime.special, runtime.linalg, runtime.fft, runtime])
+def test_pickles_name_every_public_function(module):
+    for name in dir(module):
+        function = getattr(module, name)
+        if not name.startswith("_") and callable(function) and not isinstance(function, type):
+            assert pickle.loads(pickle.dumps(function)) is function, name
+
+
+def test_named_results_are_pickled_by_their_type():
+    result = runtime.tensor([[1.0, 2.0]]).max(1)
+    found = pickle.loads(pickle.dumps(result))
+    assert type(found) is type(result) is runtime.return_types.max and found.values.tolist() == [2.0]
+    assert runtime.return_types.linalg_slogdet.n_fields == 2
+    with pytest.raises(AttributeError, match="no operator 'add' returns a named result"):
+        _ = runtime.return_types.add

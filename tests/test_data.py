@@ -669,3 +669,26 @@ def test_the_public_names_are_pytorchs():
     for name in data.__all__:
         ours, theirs = (inspect.signature(getattr(m, name)) for m in (data, torch.utils.data))
         assert list(ours.parameters) == list(theirs.parameters), name
+
+
+def test_an_interrupted_program_does_not_wait_for_its_workers():
+    code = """
+import time
+import runtime
+from runtime.utils.data import DataLoader, Dataset
+class Slow(Dataset):
+    def __len__(self):
+        return 2
+    def __getitem__(self, index):
+        print("working", flush=True)
+        time.sleep(60)
+for _ in DataLoader(Slow(), num_workers=1):
+    pass
+"""
+    program = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    with program:
+        program.stdout.readline()
+        start = time.monotonic()
+        program.send_signal(signal.SIGINT)
+        assert program.wait(30) == -signal.SIGINT
+        assert time.monotonic() - start < 4

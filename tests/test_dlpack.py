@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import runtime
-from runtime import _core
+from runtime import _core, compat
 
 NUMPY_DTYPES = (
     "bool uint8 int8 int16 int32 int64 uint16 uint32 uint64 float16 float32 float64 complex64 complex128".split()
@@ -432,3 +432,41 @@ def test_every_dtype_passes_to_pytorch_and_back(name):
 def test_a_version_without_numbers_is_an_index_error(version):
     with pytest.raises(IndexError):
         runtime.ones(2).__dlpack__(max_version=version)
+
+
+class Speaker:
+    """An array type of another library that speaks DLPack and nothing else."""
+
+    def __init__(self):
+        self.array = np.arange(3.0)
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+def test_creation_takes_what_speaks_dlpack():
+    speaker = Speaker()
+    for make in (runtime.as_tensor, runtime.asarray):
+        assert np.shares_memory(make(speaker).numpy(), speaker.array)
+    assert not np.shares_memory(runtime.tensor(speaker).numpy(), speaker.array)
+    assert runtime.as_tensor(speaker, dtype=runtime.float32).tolist() == runtime.tensor(speaker).tolist() == [0.0, 1.0, 2.0]
+    assert np.shares_memory(runtime.asarray(speaker.__dlpack__()).numpy(), speaker.array)
+
+
+def test_a_stream_of_minus_one_says_not_to_wait():
+    t = runtime.ones(1)
+    assert runtime.from_dlpack(t.__dlpack__(stream=-1)).data_ptr() == t.data_ptr()
+
+
+def test_strides_of_dimensions_with_one_element_are_kept():
+    assert runtime.from_dlpack(runtime.ones(9)[::3][:1]).stride() == (3,)
+
+
+def test_the_older_names_of_pytorchs_are_there():
+    t = runtime.ones(2)
+    back = compat.resolve("torch._C._from_dlpack")
+    for name in ("torch.to_dlpack", "torch._C._to_dlpack", "torch._C._to_dlpack_versioned"):
+        assert back(compat.resolve(name)(t)).data_ptr() == t.data_ptr()

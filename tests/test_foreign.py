@@ -96,14 +96,37 @@ def test_dtypes_map_to_ours(lib):
         assert seen[-1][0].dtype == getattr(runtime, name)
 
 
-def test_arrays_that_no_tensor_can_show_are_refused(lib):
+def unshareable():
+    unaligned = np.frombuffer(b"x" + np.arange(3.0).tobytes(), np.uint8)[1:].view(np.float64)
+    return [np.arange(3.0)[::-1], np.arange(3, dtype=">f8")[::-1], unaligned[::-1]]
+
+
+def test_arrays_that_no_tensor_can_lie_over_are_copied_where_they_are_read(lib):
+    seen = Seen()
+    op = op_of(lib, "f(Tensor x, Tensor[] y) -> Tensor", seen)
+    t = runtime.zeros(3)
+    for a in unshareable():
+        op(a, [a])
+        assert seen[-1][0].tolist() == seen[-1][1][0].tolist() == [2.0, 1.0, 0.0]
+        assert (t + a).tolist() == runtime.add(t, a).tolist() == runtime.cat([t[:0], a]).tolist() == [2.0, 1.0, 0.0]
+        assert (t == a).tolist() == [False, False, True]
+        t[:] = a
+        assert t.tolist() == [2.0, 1.0, 0.0]
+        t.zero_()
+
+
+def test_arrays_that_no_tensor_can_lie_over_are_refused_where_they_are_written():
+    for a in unshareable():
+        with pytest.raises((RuntimeError, ValueError)):
+            runtime.ops.aten.add_(a, 1)
+        with pytest.raises((RuntimeError, ValueError, TypeError)):
+            runtime.ops.aten.add.out(runtime.ones(3), 1, out=a)
+
+
+def test_arrays_of_dtypes_that_no_tensor_has_are_refused(lib):
     op = op_of(lib, "f(Tensor x) -> Tensor", Seen())
-    with pytest.raises(ValueError, match="negative"):
-        op(np.ones(3)[::-1])
     with pytest.raises(RuntimeError, match="can't convert np.ndarray of type numpy.object_"):
         op(np.array([object()]))
-    with pytest.raises((RuntimeError, ValueError)):
-        op(np.ones(2, dtype=">f4"))
 
 
 class Array:
@@ -317,3 +340,58 @@ def test_lists_of_arrays_reach_the_kernel_raw_as_arrays_do():
         assert kinds([a, a]) == "ndarray ndarray NoneType" == kinds((a, a))
         assert kinds([a], a) == "ndarray ndarray" and runtime.ops.foreign_lists.some([a, None]) == "ndarray NoneType NoneType"
         assert kinds([a, runtime.ones(1)]) == "Tensor Tensor NoneType" and kinds([a], runtime.ones(1)) == "Tensor Tensor"
+
+
+# ---------------------------------------------------------------------------------------------------------- tensors of PyTorch itself
+
+
+def real_torch():
+    return pytest.importorskip("torch")
+
+
+@pytest.mark.oracle
+def test_a_tensor_of_pytorchs_is_an_operand_whose_memory_is_shared():
+    torch = real_torch()
+    ours, theirs = runtime.ones(3), torch.arange(3.0)
+    for result in (ours + theirs, theirs + ours, runtime.add(ours, theirs), ours.add(theirs), runtime.ops.aten.add(ours, theirs)):
+        assert type(result) is runtime.Tensor and result.tolist() == [1.0, 2.0, 3.0]
+    assert (ours == theirs).tolist() == (theirs == ours).tolist() == [False, True, False]
+    assert (theirs - ours).tolist() == [-1.0, 0.0, 1.0] and runtime.cat([ours, theirs]).shape == (6,)
+    assert runtime.sin(theirs).tolist() == runtime.from_dlpack(theirs).sin().tolist()
+    ours.copy_(theirs)
+    ours[theirs > 1] = 7
+    ours[:1] = torch.tensor([5.0])
+    assert ours.tolist() == [5.0, 1.0, 7.0] and ours[torch.tensor([2])].tolist() == [7.0]
+    runtime.add(ours, 0, out=runtime.asarray(theirs))
+    assert theirs.tolist() == [5.0, 1.0, 7.0]
+
+
+@pytest.mark.oracle
+def test_data_of_pytorchs_tensors_is_taken_as_an_arrays_is():
+    torch = real_torch()
+    theirs = torch.ones(3)
+    for shared in (runtime.asarray(theirs), runtime.as_tensor(theirs)):
+        assert shared.data_ptr() == theirs.data_ptr()
+    assert runtime.tensor(theirs).data_ptr() != theirs.data_ptr()
+
+
+@pytest.mark.oracle
+def test_what_cannot_be_mixed_with_pytorchs_tensors_says_what_to_do():
+    torch = real_torch()
+    for call in (lambda: runtime.ones(3) + torch.ones(3, requires_grad=True), lambda: runtime.sin(torch.ones(3, requires_grad=True)),
+                 lambda: torch.sin(runtime.ones(3)), lambda: torch.ones(3).add(runtime.ones(3)),
+                 lambda: torch.add(torch.ones(1), runtime.nn.Parameter(runtime.ones(1)))):  # fmt: skip
+        with pytest.raises(TypeError, match="from_dlpack"):
+            call()
+
+
+@pytest.mark.oracle
+def test_a_class_over_pytorchs_tensors_with_a_protocol_of_its_own_is_asked():
+    torch = real_torch()
+
+    class Own(torch.Tensor):
+        @classmethod
+        def __torch_function__(cls, func, types, args=(), kwargs=None):
+            return "asked"
+
+    assert runtime.add(runtime.ones(1), torch.ones(1).as_subclass(Own)) == "asked"

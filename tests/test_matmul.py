@@ -1,6 +1,7 @@
 """Products of matrices and vectors."""
 
 import subprocess
+import sys
 
 import pytest
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import runtime
-from runtime import _core
+from runtime import _core, tensor_types
 
 NUMPY_DTYPES = (
     "bool uint8 int8 int16 int32 int64 uint16 uint32 uint64 float16 float32 float64 complex64 complex128".split()
@@ -165,3 +165,59 @@ def test_arrays_of_small_floats_share_memory_with_their_tensors():
     t = runtime.from_numpy(array)
     assert t.dtype is runtime.bfloat16 and t.tolist() == [1.5, -2.0]
     assert _core._numpy_view(t).dtype == array.dtype and np.shares_memory(_core._numpy_view(t), array)
+
+
+def test_numbers_of_numpys_stand_for_dimensions_and_elements():
+    t = runtime.tensor([[1.0, 2.0], [3.0, 5.0]])
+    for name in ("sum", "mean", "std", "var", "amax", "nansum", "nanmean"):
+        assert getattr(t, name)(np.int64(0)).tolist() == getattr(t, name)(0).tolist()
+        assert getattr(t, name)(dim=np.int32(1)).tolist() == getattr(t, name)(dim=1).tolist()
+    t[t > 4.0] = np.int64(0)
+    t[[0]] = np.float32(7)
+    t[[1]] = np.array([8, 9])
+    assert t.tolist() == [[7.0, 7.0], [8.0, 9.0]]
+    t[t > 7] = np.bool_(True)
+    assert np.float32(7) in t and np.int64(2) not in t
+
+
+def test_old_constructors_take_arrays():
+    array = np.arange(3)
+    tensor = runtime.Tensor(array)
+    assert tensor.dtype is runtime.float32 and tensor.tolist() == [0.0, 1.0, 2.0]
+    assert runtime.Tensor(np.array(3.0)).tolist() == 3.0 and runtime.Tensor(np.array([3])).tolist() == [3.0]
+    for kind, dtype in (("FloatTensor", runtime.float32), ("LongTensor", runtime.int64)):
+        made = getattr(tensor_types, kind)(np.ones(2))
+        assert made.dtype is dtype and made.tolist() == [1, 1]
+    assert tensor.new(array).tolist() == [0.0, 1.0, 2.0] and tensor.new(array).dtype is runtime.float32
+    assert runtime.nn.Parameter(runtime.Tensor(array)).requires_grad
+
+
+def test_a_list_of_arrays_warns_that_it_is_slow():
+    with pytest.warns(UserWarning, match="extremely slow"):
+        assert runtime.tensor([np.array([0]), np.array([1])]).tolist() == [[0], [1]]
+
+
+def test_asarray_reads_a_buffer_as_elements_of_the_dtype_that_is_asked_for():
+    assert runtime.asarray(bytearray(8)).tolist() == [0.0, 0.0]
+    buffer = bytearray(8)
+    t = runtime.asarray(memoryview(buffer), dtype=runtime.int32)
+    buffer[4] = 3
+    assert t.tolist() == [0, 3]
+
+
+@pytest.mark.parametrize(
+    "make, options, message",
+    [
+        (lambda: runtime.ones(2), {"dtype": runtime.float64}, "can't alias tensor with dtype 'Float' into dtype 'Double'"),
+        (lambda: [1, 2], {}, "can't alias arbitrary sequence into a tensor"),
+        (lambda: np.ones(2), {"device": "meta"}, "can't alias tensor from device 'cpu' to 'meta'"),
+    ],
+)
+def test_asarray_says_why_there_must_be_a_copy(make, options, message):
+    with pytest.raises(ValueError, match=message):
+        runtime.asarray(make(), copy=False, **options)
+
+
+def test_elements_of_meta_tensors_are_no_list():
+    with pytest.raises(NotImplementedError, match="Cannot copy out of meta tensor"):
+        runtime.ones(2, device="meta").tolist()

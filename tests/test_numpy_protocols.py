@@ -749,3 +749,109 @@ def test_what_a_build_lacks_numpy_computes(monkeypatch):
     monkeypatch.delattr(runtime, "cumsum")
     t = runtime.tensor([1.0, 3.0, 2.0])
     assert np.max(t) == 3 and np.cumsum(t).tolist() == [1.0, 4.0, 6.0]
+
+
+@pytest.mark.parametrize("ufunc", [np.isnan, np.isfinite, np.isinf, np.signbit])
+def test_questions_write_their_answers_where_out_says(ufunc):
+    t = runtime.tensor([1.0, -np.inf, np.nan])
+    for dtype in (runtime.bool, runtime.float32):
+        out = runtime.ones(3, dtype=dtype)
+        assert ufunc(t, out=out) is out
+        assert out.tolist() == ufunc(t.numpy()).tolist()
+
+
+@pytest.mark.parametrize("ufunc", [np.floor, np.ceil, np.trunc, np.sign, np.negative, np.absolute, np.rint])
+def test_a_result_is_cast_to_the_dtype_of_out(ufunc):
+    t = runtime.tensor([1, -2], dtype=runtime.int32)
+    out = runtime.zeros(2)
+    assert ufunc(t, out=out) is out and out.tolist() == ufunc(t.numpy()).tolist()
+
+
+def test_in_place_operations_of_arrays_and_tensors_write_to_their_own_memory():
+    a, t = np.arange(3.0), runtime.tensor([1.0, 2.0, 3.0], dtype=runtime.float64)
+    kept = a
+    a += t
+    assert a is kept and a.tolist() == [1.0, 3.0, 5.0]
+    assert np.sin(t, out=t) is t and t.tolist() == np.sin([1.0, 2.0, 3.0]).tolist()
+    assert np.add(t, 1, out=t) is t and t.tolist() == (np.sin([1.0, 2.0, 3.0]) + 1).tolist()
+    version = t._version
+    np.multiply(t, 2, out=t)
+    assert t._version == version + 1
+    read_only = np.ones(3)
+    read_only.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        np.add(t, t, out=read_only)
+
+
+def test_an_output_that_overlaps_an_operand_is_written_after_it_was_read():
+    memory = np.arange(6.0)
+    t = runtime.from_numpy(memory)
+    assert np.add(t[:4], t[1:5], out=t[2:]).tolist() == [1.0, 3.0, 5.0, 7.0]
+    other = runtime.from_numpy(np.arange(6.0))
+    array = other.numpy()
+    np.add(other[:-1], 1, out=array[1:])
+    assert array.tolist() == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+
+
+def test_outputs_that_do_not_fit_raise_as_before():
+    t = runtime.ones(3)
+    with pytest.raises(TypeError, match="cannot cast"):
+        np.add(t, 1j, out=t)
+    with pytest.raises(ValueError, match="does not broadcast"):
+        np.add(t, t, out=runtime.ones(2))
+
+
+def test_flags_of_numpys_functions_may_be_numbers():
+    t = runtime.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]])
+    assert [tuple(x.shape) for x in np.linalg.svd(t, full_matrices=0)] == [(3, 2), (2,), (2, 2)]
+    values, counts = np.unique(runtime.tensor([1, 2, 1]), return_counts=1)
+    assert values.tolist() == [1, 2] and counts.tolist() == [2, 1]
+    assert np.linalg.matrix_rank(t, hermitian=0).item() == 2 and np.isin(values, [1], invert=1).tolist() == [False, True]
+
+
+def test_ufuncs_that_are_not_numpys_compute_on_the_memory():
+    class Compiled:
+        """What ufuncs that a compiler of another library made are: callables that ask by NumPy's protocol."""
+
+        def __call__(self, *operands):
+            for operand in operands:
+                if not isinstance(operand, np.ndarray):
+                    return operand.__array_ufunc__(self, "__call__", *operands)
+            return operands[0] * 2
+
+    result = Compiled()(runtime.ones(2))
+    assert type(result) is runtime.Tensor and result.tolist() == [2.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda r, t: np.polyval(r, t),
+        lambda r, t: np.polyval([1.0, 2.0, 3.0], r),
+        lambda r, t: np.convolve(r, t),
+        lambda r, t: np.convolve(t[:2], r, "same"),
+        lambda r, t: np.convolve(r, t[:2], "valid"),
+        lambda r, t: np.correlate(r, t[:2]),
+        lambda r, t: np.correlate(r, t, "full"),
+        lambda r, t: np.insert(r, -1, 5.0),
+        lambda r, t: np.insert(r.reshape(1, 3), 1, t),
+        lambda r, t: np.unwrap(r * t),
+        lambda r, t: np.unwrap((r * t).reshape(3, 1), discont=4, axis=0, period=5.0),
+        lambda r, t: np.delete(r, 0),
+        lambda r, t: np.delete(r, slice(1, 3)),
+        lambda r, t: np.delete(r, [0, -1]),
+        lambda r, t: np.delete(r, []),
+        lambda r, t: np.delete(r.reshape(1, 3), 1, axis=1),
+    ],
+)
+def test_functions_made_of_operators_keep_gradients(call):
+    r, t = runtime.tensor([1.0, 2.0, 4.0], requires_grad=True), runtime.tensor([3.0, 5.0, 7.0])
+    result = call(r, t)
+    assert result.requires_grad
+    np.testing.assert_allclose(result.detach().numpy(), call(r.detach().numpy(), t.numpy()), rtol=1e-6)
+
+
+def test_functions_without_a_gradient_take_tensors_that_require_one():
+    r = runtime.tensor([1.0, 2.0, 4.0], requires_grad=True)
+    assert np.digitize(r, runtime.tensor([1.5, 3.0])).tolist() == [0, 1, 2]
+    assert np.histogram(r, 3)[0].tolist() == [1, 1, 1] and np.array2string(r) == "[1. 2. 4.]"

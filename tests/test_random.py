@@ -129,3 +129,12 @@ def test_samplers_end_for_parameters_that_are_no_numbers():
     assert rt.binomial(odd, rt.full((4,), 0.5)).shape == (4,)
     assert rt.binomial(rt.full((4,), 50.0), odd).shape == (4,)
     assert rt.poisson(rt.tensor([math.inf, 0.0, 1e30])).tolist()[:2] == [math.inf, 0.0]
+
+
+@pytest.mark.parametrize("name", ["uniform_", "normal_", "bernoulli_", "random_", "exponential_", "log_normal_", "cauchy_"])
+def test_random_numbers_are_not_drawn_for_elements_that_share_memory(name):
+    expanded = rt.zeros(3).expand(2, 3)
+    with pytest.raises(RuntimeError, match="more than one element of the written-to tensor"):
+        getattr(expanded, name)()
+    with pytest.raises(RuntimeError, match="more than one element of the written-to tensor"):
+        expanded[:] = 3.0

@@ -3,11 +3,13 @@
 import copyreg
 import gc
 import gzip
+import inspect
 import io
 import mmap
 import os
 import pickle
 import struct
+import types
 import warnings
 import zipfile
 from collections import Counter, OrderedDict
@@ -17,6 +19,7 @@ import pytest
 import runtime
 from runtime import serialization
 from runtime._core import Tensor
+from runtime.serialization import numpy_files
 from runtime.serialization.archive import ArchiveReader, ArchiveWriter, Source
 from runtime.storage import LEGACY, TypedStorage
 from runtime.testing.logging_tensor import LoggingTensor
@@ -761,3 +764,92 @@ def test_what_pytorch_refuses_by_default_is_refused_with_its_words():
     names = serialization.get_unsafe_globals_in_checkpoint(file)
     file.seek(0)
     assert names == torch.serialization.get_unsafe_globals_in_checkpoint(file)
+
+
+def test_load_and_save_have_their_own_signatures():
+    assert "weights_only" in inspect.signature(runtime.load).parameters and "pickle_protocol" in inspect.signature(runtime.save).parameters
+    assert runtime.load is serialization.load and "load" in runtime.__all__
+
+
+def test_load_refuses_keywords_it_does_not_know(tmp_path):
+    runtime.save(runtime.ones(1), tmp_path / "x.pt")
+    for weights_only in (None, False):
+        with pytest.raises(TypeError, match="weight_only|keyword"):
+            runtime.load(tmp_path / "x.pt", weights_only=weights_only, weight_only=False)
+
+
+@pytest.mark.parametrize("weights_only", [True, False])
+def test_objects_of_one_legacy_stream_load_one_after_the_other(tmp_path, weights_only):
+    with open(tmp_path / "x", "wb") as file:
+        for value in range(2):
+            runtime.save(runtime.tensor([value]), file, _use_new_zipfile_serialization=False)
+        file.write(b"rest")
+    with open(tmp_path / "x", "rb") as file:
+        assert [runtime.load(file, weights_only=weights_only).item() for _ in range(2)] == [0, 1]
+        assert file.read() == b"rest"
+
+
+@pytest.mark.parametrize("protocol", [0, 1])
+@pytest.mark.parametrize("archive", [True, False])
+@pytest.mark.parametrize("weights_only", [True, False])
+def test_files_of_the_first_pickle_protocols_are_read(protocol, archive, weights_only):
+    value = {"float": -1.5, "bools": [True, False], "text": "a\nb\u1234\\", "long": -(2**70), "tuples": ((), (1, 2)), "set": {3}, "bytes": b"\x80"}
+    file = io.BytesIO()
+    runtime.save([value, runtime.ones(2)], file, pickle_protocol=protocol, _use_new_zipfile_serialization=archive)
+    file.seek(0)
+    found, tensor = runtime.load(file, weights_only=weights_only)
+    assert found == value and tensor.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("base", [pickle.Unpickler, pickle._Unpickler])
+def test_an_unpickler_of_the_caller_is_asked_for_every_name(base):
+    asked = []
+
+    class Unpickler(base):
+        def find_class(self, module, name):
+            asked.append((module, name))
+            return super().find_class(module, name)
+
+    file = io.BytesIO()
+    runtime.save(runtime.ones(2), file)
+    file.seek(0)
+    assert runtime.load(file, weights_only=False, pickle_module=types.SimpleNamespace(Unpickler=Unpickler)).tolist() == [1.0, 1.0]
+    assert ("torch._utils", "_rebuild_tensor_v2") in asked and ("collections", "OrderedDict") in asked
+
+
+def test_settings_can_be_patched_for_a_block_or_a_function():
+    config = serialization.config
+    before = config.save.storage_alignment
+    with config.patch("save.storage_alignment", 4096):
+        assert config.save.storage_alignment == 4096
+    seen = config.patch({"load.mmap": True, "save.compute_crc32": False})(lambda: (config.load.mmap, config.save.compute_crc32))
+    assert seen() == seen() == (True, False) and config.save.storage_alignment == before and not config.load.mmap
+    with pytest.raises(AttributeError, match="no setting 'save.nothing'"):
+        config.patch("save.nothing", 1)
+
+
+def test_archives_of_a_newer_format_are_refused():
+    file, changed = io.BytesIO(), io.BytesIO()
+    runtime.save(runtime.ones(1), file)
+    with zipfile.ZipFile(file) as old, zipfile.ZipFile(changed, "w") as new:
+        for entry in old.infolist():
+            new.writestr(entry.filename, b"999\n" if entry.filename.endswith("/version") else old.read(entry))
+    changed.seek(0)
+    with pytest.raises(RuntimeError, match="file with version 999, but the maximum supported version for reading is 10"):
+        runtime.load(changed)
+
+
+def test_load_names_the_functions_for_files_of_numpy(tmp_path):
+    numpy_files.save_npy(tmp_path / "x.npy", runtime.ones(1))
+    numpy_files.save_npz(tmp_path / "x.npz", a=runtime.ones(1))
+    assert numpy_files.load_npz(tmp_path / "x.npz")["a"].tolist() == [1.0]
+    for kind in ("npy", "npz"):
+        with pytest.raises(RuntimeError, match=f"load_{kind}"):
+            runtime.load(tmp_path / f"x.{kind}")
+
+
+def test_typed_tensors_are_not_rebuilt_on_untyped_storages():
+    from runtime.serialization import rebuild
+
+    with pytest.raises(AttributeError, match="dtype"):
+        rebuild._rebuild_tensor_v2(runtime.UntypedStorage(4), 0, (1,), (1,), False, None)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import pickle
 import random
 import struct
 import subprocess
@@ -337,3 +338,51 @@ def test_typed_storages_are_copied_and_pickled():
     storage = LEGACY["FloatStorage"]([1, 2])
     for other in (copy.copy(storage), copy.deepcopy(storage), pickle.loads(pickle.dumps(storage))):
         assert other.tolist() == [1, 2] and other.dtype is runtime.float32 and other.data_ptr() != storage.data_ptr()
+
+
+@pytest.mark.oracle
+def test_files_of_pytorch_refer_to_its_functions_and_named_results(tmp_path):
+    torch = pytest.importorskip("torch")
+    layer = torch.nn.Linear(2, 2)
+    layer.act = torch.relu
+    functions = [torch.nn.functional.relu, torch.nn.functional.gelu, torch.conv2d, torch.special.erf, torch.linalg.norm, torch.fft.fft]
+    torch.save([layer, functions, torch.ones(2, 2).max(0)], tmp_path / "x.pt")
+    found, ours, result = runtime.load(tmp_path / "x.pt", weights_only=False)
+    F = runtime.nn.functional
+    assert found.act is runtime.relu and result.indices.tolist() == [0, 0]
+    assert ours == [F.relu, F.gelu, runtime.conv2d, runtime.special.erf, runtime.linalg.norm, runtime.fft.fft]
+
+
+@pytest.mark.oracle
+def test_pytorch_loads_functions_layers_and_named_results_of_ours(tmp_path):
+    torch = pytest.importorskip("torch")
+    F = runtime.nn.functional
+    lstm = runtime.nn.LSTM(2, 3)
+    functions = [F.relu, F.pad, runtime.relu, runtime.special.erf, runtime.block_diag, runtime.pca_lowrank]
+    runtime.save([lstm, functions, runtime.ones(2, 2).max(0), runtime.nn.TransformerEncoderLayer(4, 2)], tmp_path / "x.pt")
+    found, theirs, result, _ = torch.load(tmp_path / "x.pt", weights_only=False)
+    assert theirs == [torch.nn.functional.relu, torch.nn.functional.pad, torch.relu, torch.special.erf, torch.block_diag, torch.pca_lowrank]
+    assert result.values.tolist() == [1.0, 1.0]
+    torch.testing.assert_close(found(torch.ones(1, 2))[0], torch.tensor(lstm(runtime.ones(1, 2))[0].tolist()))
+
+
+@pytest.mark.oracle
+def test_plain_pickles_of_pytorch_load_under_compat(tmp_path):
+    torch = pytest.importorskip("torch")
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps([torch.ones(2), torch.nn.Parameter(torch.ones(1, dtype=torch.bfloat16))]))
+    code = f"""
+from runtime import compat
+compat.install()
+import pickle, torch
+x, y = pickle.load(open({str(tmp_path / "x.pkl")!r}, "rb"))
+assert x.tolist() == [1.0, 1.0] and type(y) is torch.nn.Parameter and y.dtype is torch.bfloat16
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.oracle
+def test_a_generator_of_pytorch_is_refused_by_name(tmp_path):
+    torch = pytest.importorskip("torch")
+    torch.save(torch.Generator(), tmp_path / "x.pt")
+    with pytest.raises(NotImplementedError, match="random generator of PyTorch's"):
+        runtime.load(tmp_path / "x.pt", weights_only=False)

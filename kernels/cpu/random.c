@@ -7,6 +7,7 @@
 #include "kernels/shared/boxed.h"
 #include "kernels/shared/promotion.h"
 #include "kernels/shared/random.h"
+#include "kernels/shared/structured.h"
 #include "rt_builtins.h"
 
 #include <float.h>
@@ -206,7 +207,7 @@ PyObject *rt_fill_random(PyObject *tensor, PyObject *generator, const char *name
     RtTensor *t = RT_TENSOR(tensor);
     if (t->device_type == RT_DEVICE_META)
         return Py_NewRef(tensor);
-    if (rt_check_cpu(t, name) < 0)
+    if (rt_check_cpu(t, name) < 0 || rt_check_no_internal_overlap(t) < 0)
         return NULL;
     d->g = rt_generator_or_default(generator);
     if (d->g == NULL)
@@ -407,7 +408,7 @@ static PyObject *bernoulli_from(PyObject *tensor, PyObject *probabilities, PyObj
     if (t->device_type == RT_DEVICE_META)
         return Py_NewRef(tensor);
     RtGenerator *g = rt_generator_or_default(generator);
-    if (g == NULL || rt_check_cpu(t, "bernoulli") < 0 || rt_check_cpu(p, "bernoulli") < 0)
+    if (g == NULL || rt_check_cpu(t, "bernoulli") < 0 || rt_check_cpu(p, "bernoulli") < 0 || rt_check_no_internal_overlap(t) < 0)
         return NULL;
     if (!rt_has_float_draws(p->dtype))
         return rt_no_draws("bernoulli_tensor_cpu_p_", p->dtype);

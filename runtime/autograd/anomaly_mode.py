@@ -50,6 +50,8 @@ class set_detect_anomaly:
     """
 
     def __init__(self, mode, check_nan=True):
+        if not isinstance(mode, bool):
+            raise TypeError(f"set_anomaly_enabled(): argument 'enabled' (position 1) must be bool, not {type(mode).__name__}")
         self.prev, self.prev_check_nan = _core._is_anomaly_enabled(), _core._is_anomaly_check_nan_enabled()
         _core._set_anomaly_mode(mode, check_nan)
 

@@ -256,6 +256,9 @@ def _each(run, grads, keep):
     """Run the engine for each of a batch of gradients, and stack the results."""
     import runtime
 
-    count = next(g.shape[0] for g in grads if g is not None)
+    lengths = [g.shape[0] for g in grads if g is not None]
+    if len(set(lengths)) > 1:
+        raise ValueError(f"vmap: Expected all tensors to have the same size in the mapped dimension, got sizes {lengths} for the mapped dimension")
+    count = lengths[0]
     rows = [run(tuple(None if g is None else g[i] for g in grads), keep or i < count - 1) for i in range(count)]
     return tuple(None if column[0] is None else runtime.stack(column) for column in zip(*rows))

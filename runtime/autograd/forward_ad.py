@@ -77,6 +77,8 @@ def make_dual(tensor, tangent, *, level=None):
     """
     if (level if level is not None else _current_level) < 0:
         raise RuntimeError("Trying to create a dual Tensor for forward AD but no level exists, make sure to enter_dual_level() first.")
+    if level is not None and level != _current_level:
+        raise RuntimeError("Invalid level given to _make_dual")
     for name, one in (("primal", tensor), ("tangent", tangent)):
         if not (one.is_floating_point() or one.is_complex()):
             raise ValueError(f"Expected {name} to be floating point or complex, but got: torch.{str(one.dtype).rpartition('.')[2]}")

@@ -65,6 +65,8 @@ def _lookup(name):
             # What our modules import for themselves is no name of PyTorch's.
             if value is not _MISSING and not isinstance(value, ModuleType):
                 return value
+        if parent == "torch.return_types":  # they are made when they are asked for
+            return getattr(import_module("runtime.return_types"), attribute, _MISSING)
         return _MISSING
     owner = _lookup(parent)
     return _MISSING if owner is _MISSING else getattr(owner, attribute, _MISSING)
@@ -131,6 +133,9 @@ class AliasModule(ModuleType):
         if value is _MISSING:
             raise AttributeError(f"module '{self.__name__}' has no attribute '{attribute}' (runtime.compat knows no such name)")
         return value
+
+    def __reduce__(self):
+        return _alias, (self.__name__,)  # picklers that know modules know only the plain type
 
     def __setattr__(self, attribute, value):
         # Importing a module binds it in its package; a function of the same name stays the attribute, as in PyTorch.

@@ -4,6 +4,8 @@ MODULES gives, for a module, our modules whose attributes it shows; NAMES single
 of systems that are not built yet. Everything that code can reach under a `torch` name follows from this file.
 """
 
+from runtime import _core
+
 MODULES = {
     "torch": ("runtime",),
     "torch._C": ("runtime._core",),
@@ -179,6 +181,10 @@ NAMES = {
     "torch.autograd.is_tensor_like": "runtime.overrides:is_tensor_like",
     "torch.autograd._functions.Resize": "runtime.autograd.tensor_functions:Resize",
     "torch.autograd.function._is_setup_context_defined": "runtime.autograd.function:_is_setup_context_defined",
+    "torch.to_dlpack": "runtime._core:to_dlpack",
+    "torch._C._to_dlpack": "runtime._core:to_dlpack",
+    "torch._C._to_dlpack_versioned": "runtime.utils.dlpack:_to_dlpack_versioned",
+    "torch._C._from_dlpack": "runtime._core:from_dlpack",
     "torch._C._autograd._make_saved_tensor": "runtime._core:SavedTensor",
     "torch._C._autograd._profiler_enabled": "runtime.autograd.profiler:_profiler_enabled",
     "torch._C._current_graph_task_execution_order": "runtime.autograd.graph:_current_graph_task_execution_order",
@@ -290,6 +296,10 @@ NAMES = {
     "torch._C.TensorBase": "runtime._core:TensorBase",
     "torch._C._LinAlgError": "runtime.linalg:LinAlgError",
     "torch._C.Tag": "runtime._core:Tag",
+    "torch._C._VariableFunctions": "runtime",
+    "torch._C._VariableFunctionsClass": "runtime",
+    "torch.load": "runtime.serialization:load",
+    "torch.save": "runtime.serialization:save",
     "torch._segment_reduce": "runtime:segment_reduce",
     "torch.func.functional_call": "runtime.nn.utils.stateless:functional_call",
     "torch.functional_call": "runtime.nn.utils.stateless:functional_call",
@@ -322,6 +332,11 @@ NAMES = {
     "torch._functionalize_unsafe_set": "runtime._core:_functionalize_unsafe_set",
     "torch._prims_common.check_significant_strides": "runtime.crossref:check_significant_strides",
 }
+
+# Functions of a module carry its name as a prefix where PyTorch has them; files say `torch._C._special.special_erf`.
+for _owner, _, _name in (name.partition(".") for name in _core.functions):
+    if _owner in ("fft", "linalg", "special") and _name:
+        NAMES[f"torch._C._{_owner}.{_name}"] = f"runtime.{_owner}:{_name.removeprefix(_owner + '_')}"
 
 PENDING_MODULES = {
     "torch._C._profiler",

@@ -178,8 +178,9 @@ cdef void note_replay(rt_operator *op, PyObject *const *args, Py_ssize_t n, PyOb
             steps = <tuple>before.replay
         elif RT_TENSOR(source).view != NULL:
             s = RT_TENSOR(source)
-            steps = ((ops.aten.as_strided.default, ([s.sizes[i] for i in range(s.ndim)], [s.strides[i] for i in range(s.ndim)], s.offset)),)
-        steps += ((overload_of(op), tuple([python_value(&op.args[i], args[i]) for i in range(1, n)])),)
+            steps = ((ops.aten.as_strided.default, ([s.sizes[i] for i in range(s.ndim)], [s.strides[i] for i in range(s.ndim)], s.offset), {}),)
+        steps += ((overload_of(op), tuple([python_value(&op.args[i], args[i]) for i in range(1, min(n, op.npos))]),
+                   {<object>op.args[i].name: python_value(&op.args[i], args[i]) for i in range(op.npos, n)}),)
         ext = rt_grad_ext_of(RT_TENSOR(view))
         if ext == NULL:
             raise_current()

@@ -19,6 +19,7 @@ cdef class _UfuncOperator:
     """The operator that a ufunc is."""
     cdef rt_operator *op
     cdef rt_operator *scalar   # the overload whose second operand is a number, or NULL
+    cdef rt_operator *out      # the overload that writes its result where out= says, or NULL
     cdef int arity             # how many tensors it takes; all other arguments have defaults
     cdef bint one_dtype        # whether they must be of one dtype
     cdef object held
@@ -33,7 +34,7 @@ cdef enum:
     MAX_UFUNC_ARGUMENTS = 4
 
 
-def _map_ufunc(ufunc, OpOverload op not None, OpOverload scalar=None, *, bint one_dtype=False):
+def _map_ufunc(ufunc, OpOverload op not None, OpOverload scalar=None, *, OpOverload out=None, bint one_dtype=False):
     """Let a ufunc of NumPy's or SciPy's, called on tensors without keywords, be an operator.
 
     Parameters
@@ -43,6 +44,9 @@ def _map_ufunc(ufunc, OpOverload op not None, OpOverload scalar=None, *, bint on
         Its tensor arguments come first, and are the ufunc's operands; all others have defaults.
     scalar : OpOverload, optional
         Its overload for a number as the second operand.
+    out : OpOverload, optional
+        Its overload with the same arguments and the result's tensor after them, where the result of operands of one floating-point dtype
+        has that dtype.
     one_dtype : bool
         Whether the operator wants operands of one dtype; others are for Python to cast.
     """
@@ -52,7 +56,7 @@ def _map_ufunc(ufunc, OpOverload op not None, OpOverload scalar=None, *, bint on
         raise TypeError(f"_map_ufunc() takes a ufunc of NumPy's, not {class_name(ufunc)}")
     made.op = op.op
     made.one_dtype = one_dtype
-    made.held = (op, scalar)
+    made.held = (op, scalar, out)
     while (made.arity < op.op.nargs and op.op.args[made.arity].kind == RT_ARG_TENSOR and op.op.args[made.arity].dflt == NULL
            and not op.op.args[made.arity].flags & (RT_ARGF_LIST | RT_ARGF_OPTIONAL | RT_ARGF_WRITE)):
         made.arity += 1
@@ -62,6 +66,10 @@ def _map_ufunc(ufunc, OpOverload op not None, OpOverload scalar=None, *, bint on
         if scalar.op.nargs != 2 or scalar.op.args[0].kind != RT_ARG_TENSOR or scalar.op.args[1].kind != RT_ARG_SCALAR:
             raise ValueError(f"{scalar} is no operator of a tensor and a number")
         made.scalar = scalar.op
+    if out is not None:
+        if out.op.nargs != op.op.nargs + 1 or not out.op.args[op.op.nargs].flags & RT_ARGF_WRITE:
+            raise ValueError(f"{out} is not {op} with an output")
+        made.out = out.op
     ufunc_operators[ufunc] = made
 
 
@@ -83,6 +91,13 @@ cdef PyObject *array_ufunc(PyObject *self, PyObject *const *args, Py_ssize_t n, 
                     c_err_clear()
         elif c_err_occurred() != NULL:
             return NULL
+    elif n >= 3 and kwnames != NULL and RT_SIZE(kwnames) == 1 and RT_TUPLE_ITEMS(kwnames)[0] == out_name:
+        found = c_dict_get(<PyObject *>ufunc_operators, args[0]) if RT_TYPE(args[0]) == <PyTypeObject *>cnp.ufunc else NULL
+        if (found != NULL and n - 2 == (<_UfuncOperator>found).arity and RT_TYPE(args[1]) == &c_str
+                and c_str_equal(args[1], <PyObject *>numpy_call_name) == 0 and RT_TYPE(args[n]) == &c_tuple and RT_SIZE(args[n]) == 1):
+            result = write_ufunc_operator(<_UfuncOperator>found, args + 2, RT_TUPLE_ITEMS(args[n])[0])
+            if result != NULL or c_err_occurred() != NULL:
+                return result
     global array_ufunc_function
     if unlikely(array_ufunc_function is None):
         try:
@@ -125,6 +140,74 @@ cdef PyObject *call_ufunc_operator(_UfuncOperator rule, PyObject *const *inputs)
     RT_XDEC(held[0])
     RT_XDEC(held[1])
     return result
+
+
+cdef PyObject *write_ufunc_operator(_UfuncOperator rule, PyObject *const *inputs, PyObject *out) noexcept:
+    """The operator's result, written to `out`, which is returned: where that and all operands have one shape and one floating-point dtype
+    (or are numbers), in memory that nobody has to read after it was written. NULL without an exception where this is for Python."""
+    cdef PyObject *stack[MAX_UFUNC_ARGUMENTS + 1]
+    cdef PyObject *held[3]
+    cdef PyObject *result = NULL
+    cdef RtTensor *target
+    cdef rt_keyset keys = 0
+    cdef int i
+    cdef bint fit = rule.out != NULL and (rt_is_tensor(out) or RT_TYPE(out) == &PyArray_Type and writable_as_tensor(out))
+    if not fit:
+        return NULL
+    held[0] = held[1] = held[2] = NULL
+    stack[rule.op.nargs] = out
+    if not rt_is_tensor(out):
+        held[2] = stack[rule.op.nargs] = ufunc_operand(out)
+        if held[2] == NULL:
+            return NULL
+    target = RT_TENSOR(stack[rule.op.nargs])
+    keys = target.keys
+    fit = dtype_kind(target.dtype) == KIND_FLOAT and target.device_type == DEVICE_CPU
+    for i in range(rule.arity):
+        stack[i] = inputs[i]
+        if not rt_is_tensor(inputs[i]):
+            held[i] = stack[i] = ufunc_operand(inputs[i])
+            if held[i] == NULL:
+                fit = False
+                break
+        if not (is_exact_number(inputs[i]) and RT_TYPE(inputs[i]) != &c_complex or may_overwrite(target, RT_TENSOR(stack[i]))):
+            fit = False
+            break
+        keys |= RT_TENSOR(stack[i]).keys
+    if fit and c_err_occurred() == NULL and not is_overridden(keys):
+        for i in range(rule.arity, rule.op.nargs):
+            stack[i] = rule.op.args[i].dflt
+        result = rt_call(rule.out, stack, rule.op.nargs + 1)
+        if result != NULL:
+            RT_DEC(result)
+            RT_INC(out)
+            result = out
+        elif PyErr_GivenExceptionMatches(c_err_occurred(), <PyObject *>NotImplementedError):
+            c_err_clear()   # a kernel that is not made for the dtype
+    for i in range(3):
+        RT_XDEC(held[i])
+    return result
+
+
+cdef bint writable_as_tensor(PyObject *array) noexcept:
+    return PyArray_ISWRITEABLE(array) and fits_tensor(<object>array) and cnp.PyArray_TYPE(<object>array) in (cnp.NPY_FLOAT32, cnp.NPY_FLOAT64)
+
+
+cdef bint may_overwrite(RtTensor *target, RtTensor *operand) noexcept:
+    """Whether an operand has the target's shape and dtype, and is the same elements or apart from them in memory."""
+    cdef int i
+    cdef bint same = operand.dtype == target.dtype and operand.ndim == target.ndim and operand.device_type == DEVICE_CPU
+    if not same or operand.keys & unusual_bits or target.keys & unusual_bits or operand.storage == NULL or target.storage == NULL:
+        return False
+    for i in range(target.ndim):
+        if operand.sizes[i] != target.sizes[i]:
+            return False
+        same = same and operand.strides[i] == target.strides[i]
+    if operand.storage != target.storage:
+        return (operand.storage.data + operand.storage.nbytes <= target.storage.data
+                or target.storage.data + target.storage.nbytes <= operand.storage.data
+                or same and rt_data(operand) == rt_data(target))
+    return same and operand.offset == target.offset
 
 
 cdef PyObject *ufunc_operand(PyObject *o) noexcept:

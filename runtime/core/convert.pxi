@@ -14,6 +14,7 @@ cdef enum:
     PYARG = 1             # PyTorch's argument parser rules
     NUMBERS_AS_TENSORS = 2
     RETURNING = 4         # the value is a kernel's return
+    WRITTEN = 1024        # the call writes to the argument: a copy of it is no substitute
 
 cdef dict foreign_types = {}   # type -> (key set or function giving it, wrap, key set if constant); filled by register_array_type
 cdef bint strict_arrays = False  # the compat door's rule: a foreign array is not a Tensor
@@ -228,10 +229,15 @@ cdef object to_storage(object value, int how):
     cast_fail(value)
 
 
-cdef object wrap_foreign(object value):
-    """A zero-copy Tensor over a foreign array, or None where the value is none."""
+cdef object wrap_foreign(object value, int how):
+    """A zero-copy Tensor over a foreign array (over a copy where none can lie there and the call only reads), or None where the value is
+    none."""
+    if is_foreign_tensor(value):
+        return shared_tensor(value)
     if strict_arrays:
         return None
+    if not how & WRITTEN and RT_TYPE(<void *>value) == &PyArray_Type and not fits_tensor(value):
+        return tensor_of_array(value)
     entry = foreign_entry(type(value))
     if entry is None:
         return None
@@ -239,6 +245,15 @@ cdef object wrap_foreign(object value):
     if not rt_is_tensor(<PyObject *>wrapped):
         raise TypeError(f"the wrap function of {type(value).__name__} must return a Tensor, not {type(wrapped).__name__}")
     return wrapped
+
+
+cdef object shared_tensor(object value):
+    """A tensor on the memory of another library's."""
+    try:
+        return from_dlpack(value)
+    except BufferError as e:
+        raise TypeError(f"a {type(value).__module__}.{class_name(value)} stands where a tensor is expected, and does not share its memory "
+                        f"({e}); pass runtime.from_dlpack(tensor.detach())") from None
 
 
 cdef object foreign_entry(object cls):
@@ -257,13 +272,13 @@ cdef object to_tensor(object value, int how):
     if rt_is_tensor(<PyObject *>value):
         return value
     if not how & RETURNING:
-        if how & NUMBERS_AS_TENSORS:
+        if how & NUMBERS_AS_TENSORS and not is_foreign_tensor(value):
             if isinstance(value, (bool, int, float, complex)):
                 return steal(rt_wrap_number(<PyObject *>value))
             if is_number(value):
                 number = value.item()
                 return steal(rt_wrap_number(<PyObject *>number))
-        wrapped = wrap_foreign(value)
+        wrapped = wrap_foreign(value, how)
         if wrapped is not None:
             return wrapped
     raise CastError(f"Unable to cast {short_str(value)} to Tensor")
@@ -323,7 +338,7 @@ cdef object convert_list(object value, rt_arg *spec, int how):
             fits = isinstance(value, bool)
         if fits:
             return (convert_one(value, kind, how & ~PYARG),) * spec.size
-        if how & PYARG and is_scalar_tensor(value) and kind == RT_ARG_INT:
+        if how & PYARG and kind == RT_ARG_INT and (is_scalar_tensor(value) or PyType_IsSubtype(RT_TYPE(<void *>value), &PyIntegerArrType_Type)):
             return (to_int(value, how),) * spec.size
     if how & PYARG:
         if not isinstance(value, (list, tuple)):
@@ -361,6 +376,8 @@ cdef object convert_value(object value, rt_arg *spec, int how):
     """
     if value is None and spec.flags & RT_ARGF_OPTIONAL:
         return None
+    if spec.flags & RT_ARGF_WRITE:
+        how |= WRITTEN
     if spec.flags & RT_ARGF_LIST:
         return convert_list(value, spec, how)
     if spec.flags & RT_ARGF_SYMBOLIC and is_code_object(value):

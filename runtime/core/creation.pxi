@@ -121,6 +121,12 @@ cdef object tensor_from_array(object array):
     return result
 
 
+cdef bint speaks_dlpack(object data) noexcept:
+    """Whether data that is neither a tensor nor a NumPy array has DLPack's methods."""
+    return (not rt_is_tensor(<PyObject *>data) and not cnp.PyArray_Check(data) and not PyType_Check_(<PyObject *>data)
+            and c_type_lookup(RT_TYPE(<void *>data), <PyObject *>dlpack_name) != NULL)
+
+
 cdef object tensor_from_data(object data, int code):
     """A new CPU tensor from Python data; `code` is the dtype, or -1 to infer it."""
     cdef RtTensor *t
@@ -128,10 +134,16 @@ cdef object tensor_from_data(object data, int code):
         raise TypeError("new(): invalid data type 'str'")
     if rt_is_tensor(<PyObject *>data):
         result = data.detach().clone()
+    elif speaks_dlpack(data):
+        result = shared_tensor(data).clone()
     elif cnp.PyArray_Check(data):
         check_numpy_array(data)
         result = tensor_from_array(data)
     else:
+        if type(data) is list and len(data) and cnp.PyArray_Check(data[0]):
+            import warnings
+            warnings.warn("Creating a tensor from a list of numpy.ndarrays is extremely slow. Please consider converting the list to a single "
+                          "numpy.ndarray with numpy.array() before converting to a tensor.", UserWarning, stacklevel=1)
         sizes = sequence_sizes(data)
         if code < 0:
             code = infer_code(data, 0)
@@ -277,6 +289,10 @@ def as_tensor(data, dtype=None, device=None):
         overridden = mode_override(as_tensor, (data,), given_options(dtype=dtype, device=device))
         return overridden[0]
     cdef int code = dtype_argument(dtype, "as_tensor")
+    if speaks_dlpack(data):
+        data = shared_tensor(data)
+        if device is None:
+            device = data.device
     if not rt_is_tensor(<PyObject *>data) and not cnp.PyArray_Check(data):
         return lifted(place_on(tensor_from_data(data, code), device))
     with _without_overrides():

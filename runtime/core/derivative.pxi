@@ -39,6 +39,7 @@ cdef class Derivative:
     cdef int n_outputs         # how many, for operators with a fixed number
     cdef bint unknown          # there is no derivative: backward raises
     cdef bint is_plain         # it makes one new tensor, and lists have no part in it: `record_plain` records it
+    cdef bint turns_in_place   # it gives the tensor itself another geometry and writes nothing
     cdef bint saves_result     # the formula wants something of the result
     cdef bint place_by_place   # the kernel calls operators for each place of its lists: those are recorded
     cdef object tangent        # how tangents of the results are made: None, "linear", or (function, names of its parameters)
@@ -133,6 +134,7 @@ cdef int resolve_derivative(rt_operator *op) except -1:
             d.saves[i].part = part_codes[part]
             spec = &op.args[place] if place >= 0 else &op.rets[-1 - place]
             add_saved_attributes(d.node_type, saved, i, spec.kind == RT_ARG_TENSOR and part == "value", spec.flags & RT_ARGF_LIST)
+    d.turns_in_place = changes_geometry_only(op)
     for i in range(d.n_saves):
         d.saves_result |= d.saves[i].place < 0
     d.is_plain = (not d.unknown and not d.has_lists and d.n_refused == 0 and op.nrets == 1 and d.outputs is None

@@ -107,8 +107,7 @@ PyObject *rt_to_dlpack(PyObject *tensor, int versioned, int copied)
     dl_tensor *d = versioned ? &e->managed.versioned.tensor : &e->managed.plain.tensor;
     for (int j = 0; j < t->ndim; j++) {
         e->geometry[j] = t->sizes[j];
-        /* The stride of a dimension of size one says nothing; consumers like it to be one. */
-        e->geometry[t->ndim + j] = t->sizes[j] == 1 ? 1 : t->strides[j];
+        e->geometry[t->ndim + j] = t->strides[j];
     }
     d->data = t->numel > 0 ? rt_data(t) : NULL;
     d->device = (dl_device){DL_CPU, 0};

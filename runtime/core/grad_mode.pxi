@@ -94,7 +94,9 @@ cdef class set_grad_enabled(_GradModeScope):
     cdef readonly bint mode
     cdef uint8_t before
 
-    def __init__(self, bint mode):
+    def __init__(self, mode):
+        if type(mode) is not bool:
+            raise TypeError(f"set_grad_enabled(): argument 'enabled' (position 1) must be bool, not {type(mode).__name__}")
         self.before = rt_tls_state.no_grad
         self.mode = mode
         rt_tls_state.no_grad = not mode

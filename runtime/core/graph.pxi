@@ -712,6 +712,8 @@ def _tensor_new(self, *args, device=None):
         if data.dtype != self.dtype:
             raise TypeError(f"new(): expected a tensor of dtype {self.dtype}, but got {data.dtype}")
         return data.detach()
+    if len(args) == 1 and cnp.PyArray_Check(data):
+        return self.new_tensor(data, dtype=self.dtype, device=where)
     if len(args) == 1 and not isinstance(data, (int, Size)) and not hasattr(data, "__index__"):
         if not hasattr(data, "__len__") or isinstance(data, str):
             raise TypeError(f"new(): invalid data type '{class_name(data)}'")

@@ -100,7 +100,7 @@ cdef object index_tensor(object item, object self):
     if rt_is_tensor(<PyObject *>item):
         return item
     if cnp.PyArray_Check(item):
-        return place_on(from_numpy(item), self.device)
+        return place_on(tensor_of_array(item), self.device)
     if isinstance(item, (list, tuple, range, str)):
         return place_on(make_tensor(item, None if len(item) else dtype_names["int64"], None, False, False), self.device)
     raise IndexError("only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
@@ -184,7 +184,12 @@ cdef int put_index(list tensors, int dim, object item) except -1:
 cdef tuple as_index_tuple(object index):
     """An index as a tuple. A short list that holds slices, None, Ellipsis, tensors or sequences stands for a tuple too."""
     if isinstance(index, tuple):
+        for item in index:
+            if type(item) is not int and type(item) is not slice and is_foreign_tensor(item):
+                return tuple([shared_tensor(item) if is_foreign_tensor(item) else item for item in index])
         return tuple(index)
+    if type(index) is not slice and is_foreign_tensor(index):
+        return (shared_tensor(index),)
     if isinstance(index, list) and len(index) < 32:
         for item in index:
             if item is None or item is Ellipsis or isinstance(item, (slice, Tensor, list, tuple)):
@@ -251,7 +256,11 @@ cdef object value_tensor(object value, object target):
     if rt_is_tensor(<PyObject *>value):
         return value
     if cnp.PyArray_Check(value):
-        return from_numpy(value)
+        return tensor_of_array(value)
+    if is_foreign_tensor(value):
+        return shared_tensor(value)
+    if cnp.PyArray_CheckScalar(value):
+        value = value.item()
     if is_python_number(value):
         made = new_cpu_tensor([], t.dtype)
         try:
@@ -262,12 +271,18 @@ cdef object value_tensor(object value, object target):
     raise TypeError(f"can't assign a {class_name(value)} to a torch.{scalar_type_name(t.dtype)}Tensor")
 
 
+cdef extern from "kernels/shared/structured.h":
+    int rt_check_no_internal_overlap(const RtTensor *written) noexcept
+
+
 cdef int copy_into(object target, object value) except -1:
     """`target.copy_(value)`, with a value's leading dimensions of size one dropped and the value broadcast."""
     cdef RtTensor *v
     if cnp.PyArray_CheckScalar(value):
         value = value.item()
     if is_python_number(value):
+        if unlikely(not RT_TENSOR(<void *>target).flags & RT_T_DENSE and rt_check_no_internal_overlap(RT_TENSOR(<void *>target)) < 0):
+            raise_current()   # as copy_ does, which fill_ stands for here
         call_view(RT_OP_aten_fill__Scalar, target, exact_number(value), None, None, None, 2)
         return 0
     value = value_tensor(value, target)
@@ -337,6 +352,8 @@ cdef int set_item(object self, object index, object value) except -1:
     result, tensors = apply_views(self, as_index_tuple(index))
     if not tensors:
         return copy_into(result, value)
-    value = value_tensor(value, result)
-    call_view(RT_OP_aten_index_put_, result, tuple(tensors), value, False, None, 4)
+    made = value_tensor(value, result)
+    if cnp.PyArray_Check(value) and RT_TENSOR(<void *>made).dtype != RT_TENSOR(<void *>result).dtype:
+        made = made.to(result.dtype)   # an array is data, as in `t[:] = array`
+    call_view(RT_OP_aten_index_put_, result, tuple(tensors), made, False, None, 4)
     return 0

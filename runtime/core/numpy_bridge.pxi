@@ -15,6 +15,7 @@ cdef extern from "numpy/arrayobject.h":
                        int flags, PyObject *obj)
     int PyArray_SetBaseObject(void *array, PyObject *base) except -1
     PyTypeObject PyArray_Type
+    PyTypeObject PyIntegerArrType_Type
     bint PyArray_ISALIGNED(void *array) noexcept
     bint PyArray_ISWRITEABLE(void *array) noexcept
     bint PyArray_ISNOTSWAPPED(void *array) noexcept

@@ -88,6 +88,12 @@ cdef bint fits_parameter(Signature *s, Parameter p, object value) except -1:
     return True
 
 
+cdef str found_kind(object value):
+    """The name of a value's type, as errors show it: NumPy's with its module."""
+    name = class_name(value)
+    return f"numpy.{name}" if type(value).__module__ == "numpy" else name
+
+
 cdef object check_elements(str function, Signature *s, Parameter p, object value, int position):
     """Raise where an element of a list does not fit, which the parser sees when it has chosen the signature."""
     if p.index < 0 or not s.op.args[p.index].flags & RT_ARGF_LIST or not isinstance(value, (list, tuple)):
@@ -98,7 +104,7 @@ cdef object check_elements(str function, Signature *s, Parameter p, object value
         try:
             convert_one(element, s.op.args[p.index].kind, PYARG)
         except (CastError, TypeError):
-            found = type(element).__name__
+            found = found_kind(element)
             if s.op.args[p.index].kind == RT_ARG_TENSOR:
                 raise TypeError(f"expected Tensor as element {i} in argument {position}, but got {found}") from None
             raise TypeError(f"{function}(): argument '{p.name}' failed to unpack the object at pos {i + 1} with error "
@@ -140,8 +146,10 @@ cdef object misfit_of(str function, Signature *s, list parameters, tuple args, d
             else:
                 at += 1
         if not fits_parameter(s, p, value):
+            if is_foreign_tensor(value):
+                shared_tensor(value)   # says what keeps it from being shared
             place = "" if by_keyword else f" (position {at})"
-            return TypeError(f"{function}(): argument '{p.name}'{place} must be {p.kind}, not {type(value).__name__}")
+            return TypeError(f"{function}(): argument '{p.name}'{place} must be {p.kind}, not {found_kind(value)}")
         matched.append((p, value, position))
     if at < n:
         return too_many
@@ -165,10 +173,10 @@ cdef str mismatch_text(Signature *s, list parameters, tuple args, dict keywords)
     described = []
     for i, value in enumerate(args):
         p = parameters[i] if i < len(parameters) else None
-        kind = type(value).__name__
+        kind = found_kind(value)
         described.append(kind if p is not None and not (<Parameter>p).kwarg_only and fits_parameter(s, p, value) else f"!{kind}!")
     for name in reversed(keywords):
-        text = f"{name}={type(keywords[name]).__name__}"
+        text = f"{name}={found_kind(keywords[name])}"
         described.append(text if fits_parameter(s, by_name[name], keywords[name]) else f"!{text}!")
     return f"didn't match because some of the arguments have invalid types: ({joined(described, args)})"
 
@@ -212,6 +220,6 @@ cdef object raise_no_signature(Function f, tuple args, dict keywords):
             lines.append(f"      {reason}")
     if len(plausible) == 1 and plausible[0] is not None:
         raise plausible[0]
-    described = [type(a).__name__ for a in given] + [f"{k}={type(keywords[k]).__name__}" for k in reversed(keywords)]
+    described = [found_kind(a) for a in given] + [f"{k}={found_kind(keywords[k])}" for k in reversed(keywords)]
     raise TypeError(f"{f.__name__}() received an invalid combination of arguments - got ({joined(described, given)}), but expected one of:\n"
                     + "\n".join(lines) + "\n")

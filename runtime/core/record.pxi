@@ -271,7 +271,10 @@ cdef inline PyObject *record_result(rt_operator *op, Derivative d, RtNode *node,
     """Give the only result its history; returns it, or another tensor where it is an argument itself."""
     cdef Py_ssize_t i
     if unlikely(op.flags & RT_OPF_MUTABLE and op.written >= 0 and result == args[op.written]):
-        rebase_history(result, node)
+        if d.turns_in_place:
+            set_history(result, node, 0)   # a view looks elsewhere, and its base is what it was
+        else:
+            rebase_history(result, node)
         return result
     if d.outputs is not None and not d.outputs[0]:
         return result
@@ -660,6 +663,6 @@ cdef int set_history_of_view(PyObject *tensor, RtNode *node) except -1:
 
 cdef object replayed(object base, tuple steps):
     """A view of a base, made as another one was: step by step."""
-    for func, args in steps:
-        base = func(base, *args)
+    for func, args, keywords in steps:
+        base = func(base, *args, **keywords)
     return base

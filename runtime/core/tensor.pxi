@@ -572,6 +572,8 @@ cdef class Tensor(TensorBase):
         if t.numel == 0:
             refuse_endless(t)
             return nested_list(t, NULL, 0)
+        if t.device_type == DEVICE_META:
+            raise NotImplementedError("Cannot copy out of meta tensor; no data!")
         if has_key(t, K_ZeroTensor):
             raise RuntimeError("tolist() shouldn't be called on a tensor with unallocated storage")
         return nested_list(t, readable_data(t), 0)
@@ -729,7 +731,7 @@ cdef class Tensor(TensorBase):
             overridden = slot_override("__contains__", (self, element))
             if overridden is not None:
                 return overridden[0]
-        if not isinstance(element, (Tensor, int, float, complex)):
+        if not isinstance(element, (Tensor, int, float, complex)) and not cnp.PyArray_CheckScalar(element):
             raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
         return bool((element == self).any().item())
 
@@ -788,7 +790,8 @@ cdef class Tensor(TensorBase):
         if stream is not None:
             if type(stream) is not int:
                 raise TypeError("stream must be ``int`` or ``none``")
-            raise AssertionError("stream should be None on cpu.")
+            if stream != -1:   # which says: do not synchronize
+                raise AssertionError("stream should be None on cpu.")
         return export_dlpack(self, max_version, dl_device, copy)
 
     def __dlpack_device__(self):
@@ -959,7 +962,7 @@ cdef object legacy_init(object self, tuple args, dict kwargs):
         return None
     elif n == 1 and type(args[0]) is Size:
         args = tuple(args[0])
-    elif n == 1 and not hasattr(args[0], "__index__"):
+    elif n == 1 and (cnp.PyArray_Check(args[0]) or not hasattr(args[0], "__index__")):
         if not hasattr(args[0], "__len__") or isinstance(args[0], str):
             raise TypeError(f"new(): data must be a sequence (got {class_name(args[0])})")
         data = make_tensor(args[0], get_default_dtype(), None, False, False)

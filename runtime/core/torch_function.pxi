@@ -22,15 +22,83 @@ cdef inline void show_function_modes() noexcept:
     rt_tls_state.function_modes = there and rt_tls_state.function_state != RT_FUNCTION_ALL_DISABLED
 
 
+cdef dict foreign_calls = {}   # by thread: the (function, arguments) of another library that runs here for its tensors and ours
+
+
 def _disabled_torch_function_impl(func, types, args=(), kwargs=None):
     """A class whose ``__torch_function__`` this is has none: runs the function without asking classes."""
     cdef uint8_t saved = rt_tls_state.function_state
+    cdef PyTypeObject *kind = RT_TYPE(<void *>func)
     if saved == RT_FUNCTION_ENABLED:
         rt_tls_state.function_state = RT_FUNCTION_SUBCLASSES_DISABLED
     try:
-        return func(*args, **(kwargs or {}))
+        if likely(kind == <PyTypeObject *>Function or kind == <PyTypeObject *>_OverridableMethod or kind == <PyTypeObject *>_OverridableFunction):
+            return func(*args, **(kwargs or {}))
+        return call_once(func, tuple(args), kwargs or {})
     finally:
         rt_tls_state.function_state = saved
+
+
+cdef object call_once(object func, tuple args, dict kwargs):
+    """Run a function that may be another library's: that one does not know that nobody is to be asked, and would ask us without end."""
+    thread = PyThread_get_thread_ident()
+    outer = foreign_calls.get(thread)
+    if outer is not None and outer[0] == func and same_items(outer[1], args):
+        raise TypeError(f"{getattr(func, '__qualname__', func)} of {getattr(func, '__module__', None) or 'another library'} takes no tensors of "
+                        "this runtime; convert one side first: runtime.from_dlpack(theirs), or from_dlpack of that library")
+    foreign_calls[thread] = (func, args)
+    try:
+        return func(*args, **kwargs)
+    finally:
+        if outer is None:
+            foreign_calls.pop(thread, None)
+        else:
+            foreign_calls[thread] = outer
+
+
+cdef bint same_items(tuple a, tuple b) except -1:
+    cdef Py_ssize_t i
+    if len(a) != len(b):
+        return False
+    for i in range(len(a)):
+        if a[i] is not b[i]:
+            return False
+    return True
+
+
+cdef bint is_foreign_default(PyObject *handler) noexcept:
+    """Whether a `__torch_function__` is the one that PyTorch's own tensors have: it would only call our function again."""
+    cdef const char *name
+    cdef bint found = False
+    try:
+        if RT_TYPE(handler) == &c_classmethod:
+            handler = RT_CLASSMETHOD_FUNCTION(handler)
+        module = getattr(<object>handler, "__module__", None)
+        if type(module) is str:
+            name = c_utf8(<PyObject *>module)
+            if name == NULL:
+                c_err_clear()
+                return False
+            found = strncmp(name, b"torch", 5) == 0 and (name[5] == 0 or name[5] == c'.')
+    except BaseException as e:   # of a descriptor that is no function: not PyTorch's
+        return False
+    return found
+
+
+cdef bint is_foreign_tensor(object value) noexcept:
+    """Whether a value is a tensor of PyTorch itself, or of another library that inherits its `__torch_function__`: data, to be shared."""
+    cdef PyObject *found
+    if rt_is_tensor(<PyObject *>value) or PyType_Check_(<PyObject *>value):
+        return False
+    found = c_type_lookup(RT_TYPE(<void *>value), rt_str_torch_function)
+    return found != NULL and is_foreign_default(found) and c_type_lookup(RT_TYPE(<void *>value), <PyObject *>dlpack_name) != NULL
+
+cdef extern from "Python.h":
+    unsigned long PyThread_get_thread_ident() noexcept
+    const char *c_utf8 "PyUnicode_AsUTF8"(PyObject *o) noexcept
+
+cdef extern from "string.h":
+    int strncmp(const char *a, const char *b, size_t n) noexcept
 
 
 rt_no_torch_function = <PyObject *>_disabled_torch_function_impl
@@ -43,7 +111,7 @@ cdef bint has_torch_function(PyObject *value) noexcept:
     if rt_is_tensor(value):
         return RT_TENSOR(value).keys & RT_OVERRIDE_BIT != 0
     found = c_type_lookup(RT_TYPE(value), rt_str_torch_function)
-    return found != NULL and found != rt_no_torch_function and not PyType_Check_(value)
+    return found != NULL and found != rt_no_torch_function and not PyType_Check_(value) and not is_foreign_default(found)
 
 cdef extern from "Python.h":
     bint PyType_Check_ "PyType_Check"(PyObject *o) noexcept

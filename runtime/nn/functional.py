@@ -13,4 +13,11 @@ threshold_
 globals().update(_core.functions_of("nn"))
 globals().update({name: _core.functions[name] for name in _SHARED if name in _core.functions})
 for _module in _activations, _attention, _dropout, _embeddings, _images, _losses, _pooling, _softmax:
-    globals().update({name: _core.overridable(getattr(_module, name)) for name in _module.__all__})
+    for _name in _module.__all__:
+        _function = getattr(_module, _name)
+        globals()[_name] = _function if isinstance(_function, _core.Function) else _core.overridable(_function)
+
+# Pickles name functions by their module: the private ones above have the functions without the wrappers.
+for _name, _function in list(globals().items()):
+    if isinstance(_function, (_core.Function, _core._OverridableFunction)) and _function.__module__ != "runtime":
+        _function.__module__ = __name__

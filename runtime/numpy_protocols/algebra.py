@@ -67,6 +67,35 @@ def cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
     return result.movedim(-1, axis_of(axisc, result.ndim))
 
 
+def polyval(p, x):
+    coefficients, x = tensor_of(p), tensor_of(x)
+    require(coefficients.ndim == 1)
+    result = runtime.zeros_like(x)
+    for c in coefficients:
+        result = result * x + c
+    return result
+
+
+def convolve(a, v, mode="full"):
+    a, v = promoted(a, v)
+    require(a.ndim == v.ndim == 1 and a.numel() and v.numel() and a.is_floating_point() and mode in ("full", "same", "valid"))
+    if v.numel() > a.numel():
+        a, v = v, a
+    n = v.numel()
+    # A sliding product is the convolution with the second operand turned round.
+    full = runtime.conv1d(a.reshape(1, 1, -1), v.flip(0).reshape(1, 1, -1), padding=n - 1).reshape(-1)
+    if mode == "full":
+        return full
+    start = (n - 1) // 2 if mode == "same" else n - 1
+    return full[start : start + (a.numel() if mode == "same" else a.numel() - n + 1)]
+
+
+def correlate(a, v, mode="valid"):
+    a, v = promoted(a, v)
+    require(v.ndim == 1 and a.shape[:1] >= v.shape)
+    return convolve(a, v.flip(0), mode)
+
+
 # ------------------------------------------------------------------------------------------------------------------ linear algebra
 
 
@@ -85,12 +114,12 @@ def _solve(a, b):
 
 def _pinv(a, rcond=None, hermitian=False, *, rtol=None):
     rtol = rcond if not is_given(rtol) else rtol
-    return runtime.linalg.pinv(floating(a), rtol=rtol if is_given(rtol) else 1e-15, hermitian=hermitian)
+    return runtime.linalg.pinv(floating(a), rtol=rtol if is_given(rtol) else 1e-15, hermitian=bool(hermitian))
 
 
 def _svd(a, full_matrices=True, compute_uv=True, hermitian=False):
     t = floating(a)
-    return runtime.linalg.svd(t, full_matrices) if compute_uv else runtime.linalg.svdvals(t)
+    return runtime.linalg.svd(t, bool(full_matrices)) if compute_uv else runtime.linalg.svdvals(t)
 
 
 def _qr(a, mode="reduced"):
@@ -103,7 +132,7 @@ def _matrix_rank(A, tol=None, hermitian=False, *, rtol=None):
     t = floating(A)
     require(t.ndim >= 2)
     options = {"atol": tol, "rtol": 0.0} if tol is not None else {"rtol": rtol} if rtol is not None else {}
-    return runtime.linalg.matrix_rank(t, hermitian=hermitian, **options)
+    return runtime.linalg.matrix_rank(t, hermitian=bool(hermitian), **options)
 
 
 def _norm(x, ord=None, axis=None, keepdims=False):
@@ -112,12 +141,12 @@ def _norm(x, ord=None, axis=None, keepdims=False):
     if axis is None and ord is not None:
         require(t.ndim in (1, 2))
         axis = tuple(range(t.ndim)) if t.ndim == 2 else 0
-    return runtime.linalg.norm(t, ord, axis, keepdims)
+    return runtime.linalg.norm(t, ord, axis, bool(keepdims))
 
 
 def _vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
     t = floating(x)
-    return runtime.linalg.vector_norm(t, ord, None if axis is None else axes_of(axis, t.ndim), keepdims)
+    return runtime.linalg.vector_norm(t, ord, None if axis is None else axes_of(axis, t.ndim), bool(keepdims))
 
 
 def _outer(x1, x2, /):
@@ -133,7 +162,7 @@ def _cross(x1, x2, /, *, axis=-1):
 
 
 LINALG = {
-    "cholesky": lambda a, /, *, upper=False: runtime.linalg.cholesky(floating(a), upper=upper),
+    "cholesky": lambda a, /, *, upper=False: runtime.linalg.cholesky(floating(a), upper=bool(upper)),
     "cond": lambda x, p=None: runtime.linalg.cond(floating(x), p),
     "cross": _cross,
     "det": _of_matrices(ours("linalg.det")),
@@ -144,7 +173,7 @@ LINALG = {
     "eigvalsh": lambda a, UPLO="L": runtime.linalg.eigvalsh(floating(a), UPLO),
     "inv": _of_matrices(ours("linalg.inv")),
     "matmul": lambda x1, x2, /: runtime.matmul(*promoted(x1, x2)),
-    "matrix_norm": lambda x, /, *, keepdims=False, ord="fro": runtime.linalg.matrix_norm(floating(x), ord, keepdim=keepdims),
+    "matrix_norm": lambda x, /, *, keepdims=False, ord="fro": runtime.linalg.matrix_norm(floating(x), ord, keepdim=bool(keepdims)),
     "matrix_power": lambda a, n: runtime.linalg.matrix_power(tensor_of(a), n),
     "matrix_rank": _matrix_rank,
     "matrix_transpose": lambda x, /: tensor_of(x).mT,

@@ -114,11 +114,15 @@ def axis_of(axis, ndim):
     numpy.exceptions.AxisError
         If there is no such axis.
     """
+    if type(axis) is int and 0 <= axis < ndim:
+        return axis
     return np.lib.array_utils.normalize_axis_index(_index(axis), ndim)
 
 
 def axes_of(axis, ndim):
     """The axes that None (all), a number or a tuple stands for, as numbers that are not negative. Of no dimension, 0 and -1 say nothing."""
+    if type(axis) is int and 0 <= axis < ndim:
+        return (axis,)
     if axis is None or ndim == 0 and axis in (0, -1):
         return tuple(range(ndim))
     return np.lib.array_utils.normalize_axis_tuple([_index(a) for a in axis] if isinstance(axis, (tuple, list)) else _index(axis), ndim)

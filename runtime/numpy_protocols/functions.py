@@ -2,6 +2,7 @@
 
 import numpy as np
 
+import runtime
 from runtime._core import Tensor
 from runtime.numpy_protocols import algebra, reductions, shapes
 from runtime.numpy_protocols.arrays import NOT_BY_OPERATORS, by_numpy
@@ -10,17 +11,17 @@ from runtime.numpy_protocols.arrays import NOT_BY_OPERATORS, by_numpy
 NAMES = {
     shapes: """
         append argwhere astype atleast_1d atleast_2d atleast_3d array_split broadcast_arrays broadcast_to column_stack compress concatenate
-        copy copyto diag diagflat diagonal dsplit dstack empty_like expand_dims extract flatnonzero flip fliplr flipud full_like hsplit
-        hstack matrix_transpose meshgrid moveaxis ndim nonzero ones_like pad put_along_axis ravel repeat reshape roll rollaxis rot90 select
+        copy copyto delete diag diagflat diagonal dsplit dstack empty_like expand_dims extract flatnonzero flip fliplr flipud full_like hsplit
+        hstack insert matrix_transpose meshgrid moveaxis ndim nonzero ones_like pad put_along_axis ravel repeat reshape roll rollaxis rot90 select
         shape size split squeeze stack swapaxes take take_along_axis tile transpose tril triu unstack vsplit vstack where zeros_like
     """,
     reductions: """
         all allclose amax amin angle any argmax argmin argsort around array_equal array_equiv average bincount clip corrcoef count_nonzero
         cov cumprod cumsum diff fix gradient i0 imag interp isclose iscomplexobj isin isneginf isposinf isrealobj max mean median min
         nan_to_num nancumprod nancumsum nanmax nanmean nanmedian nanmin nanpercentile nanprod nanquantile nanstd nansum nanvar percentile
-        prod ptp quantile real round searchsorted sinc sort std sum trapezoid unique var
+        prod ptp quantile real round searchsorted sinc sort std sum trapezoid unique unwrap var
     """,
-    algebra: "cross dot einsum inner kron outer tensordot trace vdot",
+    algebra: "convolve correlate cross dot einsum inner kron outer polyval tensordot trace vdot",
 }
 
 LINALG = """
@@ -35,6 +36,9 @@ MAKERS = "arange array asarray empty eye full identity ones zeros"
 
 # Functions that write to an argument, and which one: without an operator NumPy writes to the tensor's memory.
 WRITERS = {np.copyto: 0, np.fill_diagonal: 0, np.place: 0, np.put: 0, np.put_along_axis: 0, np.putmask: 0}
+
+# Functions whose results have no gradient: NumPy may compute them though a tensor requires grad.
+WITHOUT_GRADIENT = {np.array2string, np.array_repr, np.array_str, np.digitize, np.histogram, np.histogram2d, np.histogramdd}
 
 
 def _table():
@@ -67,5 +71,6 @@ def array_function(func, types, args, kwargs):
     written = [args[WRITERS[func]]] if func in WRITERS and args else []
     out = kwargs.get("out")
     outs = out if isinstance(out, tuple) else (out,)
-    result = by_numpy(name, func, args, kwargs, [*written, *outs])
+    with runtime.set_grad_enabled(runtime.is_grad_enabled() and func not in WITHOUT_GRADIENT):
+        result = by_numpy(name, func, args, kwargs, [*written, *outs])
     return out if isinstance(out, (Tensor, np.ndarray)) else result

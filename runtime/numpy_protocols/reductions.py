@@ -306,13 +306,25 @@ def unique(ar, return_index=False, return_inverse=False, return_counts=False, ax
     t = tensor_of(ar)
     require(not return_index and axis is None and not t.is_complex() and t.numel() > 0)
     require(not t.is_floating_point() or not bool(t.isnan().any()))
-    return runtime.unique(t, True, return_inverse, return_counts)
+    return runtime.unique(t, True, bool(return_inverse), bool(return_counts))
+
+
+def unwrap(p, discont=None, axis=-1, *, period=2 * math.pi):
+    t = tensor_of(p)
+    require(t.is_floating_point() and t.ndim > 0)
+    axis, half = axis_of(axis, t.ndim), period / 2
+    t = t.movedim(axis, -1)
+    steps = t.diff()
+    within = runtime.remainder(steps + half, period) - half
+    within = runtime.where((within == -half) & (steps > 0), half, within)
+    turns = runtime.where(steps.abs() < (half if discont is None else discont), 0.0, within - steps)
+    return runtime.cat([t[..., :1], t[..., 1:] + turns.cumsum(-1)], -1).movedim(-1, axis)
 
 
 def isin(element, test_elements, assume_unique=False, invert=False, *, kind=None):
     elements, tests = promoted(element, test_elements)
     require(elements.dtype is not runtime.bool and not elements.is_complex())
-    return runtime.isin(elements, tests, assume_unique=assume_unique, invert=invert)
+    return runtime.isin(elements, tests, assume_unique=bool(assume_unique), invert=bool(invert))
 
 
 def interp(x, xp, fp, left=None, right=None, period=None):

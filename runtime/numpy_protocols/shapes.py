@@ -175,6 +175,25 @@ def squeeze(a, axis=None):
     return t.squeeze(axes)
 
 
+def insert(arr, obj, values, axis=None):
+    t = tensor_of(arr)
+    t = t.reshape(-1) if axis is None else t
+    require(type(obj) is int and t.ndim == 1 and -t.numel() <= obj <= t.numel())
+    place = obj % t.numel() if obj < 0 else obj
+    return runtime.cat([t[:place], tensor_of(values).to(t.dtype).reshape(-1), t[place:]])
+
+
+def delete(arr, obj, axis=None):
+    t = tensor_of(arr)
+    t, axis = (t.reshape(-1), 0) if axis is None else (t, axis_of(axis, t.ndim))
+    kept = np.ones(t.shape[axis], dtype=bool)
+    if not isinstance(obj, slice):
+        obj = np.asarray(obj)
+        obj = obj if obj.size else obj.astype(np.intp)
+    kept[obj] = False
+    return t.index_select(axis, runtime.as_tensor(np.flatnonzero(kept), device=t.device))
+
+
 def expand_dims(a, axis):
     t = tensor_of(a)
     added = len(axis) if isinstance(axis, (tuple, list)) else 1

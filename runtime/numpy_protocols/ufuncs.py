@@ -67,6 +67,9 @@ SPECIAL_OPERATORS = {
 OF_ONE_DTYPE = {"matmul", "gcd", "lcm", "nextafter"}
 OF_FLOATS = {"hypot", "logaddexp", "logaddexp2", "nextafter"}
 
+# Operators whose results of floating-point operands need not have their dtype, or shape.
+OF_OTHER_DTYPES = {"float_power", "matmul"}
+
 # Ufuncs that answer a question: their results are bool whatever dtype= says.
 QUESTIONS = {
     "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "isfinite", "isinf", "isnan", "isnat", "signbit",
@@ -158,12 +161,19 @@ def _map(ufunc, operators, one_dtype):
     overloads = [_overload(operator) for operator in operators.split("|")]
     if None in overloads:
         return None
-    _core._map_ufunc(ufunc, *overloads, one_dtype=one_dtype)
+    out = None if ufunc.__name__ in QUESTIONS or ufunc.__name__ in OF_OTHER_DTYPES else _writing(operators.partition("|")[0])
+    _core._map_ufunc(ufunc, *overloads, out=out, one_dtype=one_dtype)
     name = operators.partition("|")[0].partition(".")[0]
     function = getattr(runtime.special, name.removeprefix("special_")) if name.startswith("special_") else getattr(runtime, name)
     if ufunc.__name__ in OF_FLOATS:
         return lambda *operands, **options: function(*map(floating, promoted(*operands)), **options)
     return (lambda *operands, **options: function(*promoted(*operands), **options)) if one_dtype else function
+
+
+def _writing(name):
+    """The overload that writes the operator's result to a tensor that it is given, or None."""
+    packet, _, overload = name.partition(".")
+    return _overload(f"{packet}.{overload}_out") or _overload(f"{packet}.out")
 
 
 def _overload(name):
@@ -182,14 +192,18 @@ for _name in (*OPERATORS, *COMPOSITES):
 
 def array_ufunc(ufunc, method, *inputs, out=(), **options):
     """`Tensor.__array_ufunc__`, where the core has no answer."""
-    if not isinstance(ufunc, np.ufunc) or method not in METHODS:
-        raise TypeError("__array_ufunc__() takes a ufunc of NumPy's and the name of one of its methods")
+    if method not in METHODS or not callable(getattr(ufunc, method, None)):
+        raise TypeError("__array_ufunc__() takes a ufunc and the name of one of its methods")
     for operand in (*inputs, *out):
+        if type(operand) is Tensor:
+            continue
         protocol = getattr(type(operand), "__array_ufunc__", np.ndarray.__array_ufunc__)
         if protocol is not np.ndarray.__array_ufunc__ and not isinstance(operand, Tensor):
             return NotImplemented
-    name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+    name = getattr(ufunc, "__name__", type(ufunc).__name__)
+    name = name if method == "__call__" else f"{name}.{method}"
     try:
+        require(isinstance(ufunc, np.ufunc))  # others ask by the same protocol: those that Numba compiles
         return METHODS[method](ufunc, name, inputs, out, **options)
     except NOT_BY_OPERATORS:
         written = inputs[:1] if method == "at" else out
@@ -215,7 +229,7 @@ def call(ufunc, name, inputs, out, where=True, dtype=None, casting="same_kind", 
         operands = [x.to(dtype) if isinstance(x, Tensor) else x for x in operands]
     if len(out) == 1 and where is True and casting == "same_kind" and is_given(out[0]) and not composite:
         target = out_tensor(name, out[0])
-        if _writes_directly(ufunc, target, operands):
+        if name not in QUESTIONS and _writes_directly(ufunc, target, operands):
             function(*operands, **options, out=target)
             return out[0]
     result = function(*operands, **options)
@@ -244,6 +258,10 @@ def _writes_directly(ufunc, target, operands):
         return False
     if runtime.broadcast_shapes(*(x.shape for x in tensors)) != target.shape or target.numel() == 0:
         return False
+    if any(isinstance(x, complex) for x in operands) and not target.is_complex():
+        return False
+    if any(x.dtype is not target.dtype for x in tensors if x.ndim or len(tensors) == 1):
+        return False  # NumPy casts the result where some operators want it of their own dtype
     return all(_same_or_apart(target, x) for x in tensors)
 
 

@@ -44,6 +44,7 @@ __all__ = [
 ]  # fmt: skip
 
 DEFAULT_PROTOCOL = 2
+_MAX_VERSION = 10
 MAP_LOCATION = object
 
 _UNSAFE = (
@@ -272,8 +273,8 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=No
     if weights_only:
         if pickle_module is not None:
             raise RuntimeError("Can not safely load weights when explicit pickle_module is specified")
-        if pickle_load_args and set(pickle_load_args) != {"encoding"}:
-            warnings.warn("pickle_load_args only works if `weights_only=False`.", stacklevel=2)
+        for name in pickle_load_args.keys() - {"encoding"}:
+            raise TypeError(f"load() got an unexpected keyword argument '{name}': arguments for the unpickler go with weights_only=False")
     mmap = config.load.mmap if mmap is None else mmap
     arguments = {"encoding": "utf-8", **pickle_load_args}
     if _is_path(f):
@@ -336,6 +337,8 @@ def _load(file, path, map_location, pickle_module, weights_only, mmap, arguments
     source = _source(file, path)
     token = _map_location.set(map_location)
     try:
+        if source.size >= 6 and source.read(0, 6) == b"\x93NUMPY":
+            raise RuntimeError(f"{source.name} is an array of NumPy's: use runtime.serialization.numpy_files.load_npy")
         if source.size >= 4 and source.read(0, 4) == b"PK\x03\x04":
             return _load_archive(source, path, map_location, pickle_module, weights_only, mmap, arguments)
         if not source.size:
@@ -376,11 +379,14 @@ def _load_archive(source, path, map_location, pickle_module, weights_only, mmap,
     archive = ArchiveReader(source)
     if "constants.pkl" in archive:
         raise RuntimeError(f"{source.name} is a TorchScript archive, which has code in it; this runtime has no torch.jit.load")
+    _check_version(archive, source.name)
     mapping = None
     if mmap:
         if path is None:
             raise ValueError("f must be a file path in order to use the mmap argument")
         mapping = Mapping(path, config.load.mmap_flags)
+    if "data.pkl" not in archive and any(name.endswith(".npy") for name in archive.names):
+        raise RuntimeError(f"{source.name} has arrays of NumPy's: use runtime.serialization.numpy_files.load_npz")
     storages = _Records(archive, source.name, map_location, mapping)
     data = archive.read("data.pkl")
     if weights_only:
@@ -390,6 +396,21 @@ def _load_archive(source, path, map_location, pickle_module, weights_only, mmap,
             raise pickle.UnpicklingError("data follow the end of the pickle")
         return value
     return _python_unpickler(pickle_module, io.BytesIO(data), storages.load, arguments).load()
+
+
+def _check_version(archive, name):
+    """Refuse archives of a format that is newer than the one this reader knows."""
+    if "version" not in archive:
+        return
+    text = archive.read("version") if archive.size("version") < 32 else b"?"
+    if not text.strip().isdigit():
+        raise RuntimeError(f"record version of {name} is damaged: it is no number")
+    version = int(text)
+    if not 1 <= version <= _MAX_VERSION:
+        kind, bound = ("minimum", 1) if version < 1 else ("maximum", _MAX_VERSION)
+        raise RuntimeError(
+            f"Attempted to read a PyTorch file with version {version}, but the {kind} supported version for reading is {bound} ({name})"
+        )
 
 
 class _Records:
@@ -409,7 +430,7 @@ class _Records:
         if "byteorder" in self.archive:
             order = self.archive.read("byteorder") if self.archive.size("byteorder") < 16 else b"?"
             if order not in (b"little", b"big"):
-                raise ValueError(f"Unknown endianness type: {order.decode('ascii', 'replace')} (record byteorder of {self.name})")
+                raise RuntimeError(f"Unknown endianness type: {order.decode('ascii', 'replace')} (record byteorder of {self.name})")
             return order.decode()
         default = config.load.endianness
         if default is None or default is LoadEndianness.LITTLE:
@@ -460,7 +481,10 @@ class _Records:
 def _python_unpickler(module, file, persistent_load, arguments):
     """An unpickler that runs what the file says, with our objects for PyTorch's names."""
 
-    class Unpickler(module.Unpickler):
+    given = module.Unpickler
+    root = next((cls for cls in given.__mro__ if cls in (pickle.Unpickler, pickle._Unpickler)), given)
+
+    class Names(root):
         def find_class(self, place, name):
             if place == "torch" or place.startswith("torch."):
                 found = object_of(place, name)
@@ -469,6 +493,8 @@ def _python_unpickler(module, file, persistent_load, arguments):
                 return found
             return super().find_class(place, name)
 
+    # A class of the caller's is asked first; what it leaves to `pickle` comes here.
+    Unpickler = Names if given is root else type("Unpickler", (given, Names), {})
     unpickler = Unpickler(file, **arguments)
     unpickler.persistent_load = persistent_load
     return unpickler

@@ -102,6 +102,7 @@ class ArchiveReader:
         self.source = source
         entries, start = self._directory()
         self.records = {}
+        self.names = [record.name for record in entries]
         records = sorted(entries, key=lambda record: record.header)
         for record, after in zip(records, [*(record.header for record in records[1:]), start], strict=True):
             record.limit = after

@@ -183,4 +183,5 @@ def read_legacy(source, map_location, unpickler, encoding, skip_data):
             if restored is not raw and restored.device.type == "cpu":
                 restored.copy_(raw)
         position += nbytes
+    source.file.seek(source.start + position - (size - source.size))  # another object can follow
     return result

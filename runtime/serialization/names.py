@@ -9,7 +9,7 @@ from functools import cache
 from types import FunctionType
 
 import runtime
-from runtime import _core
+from runtime import _core, return_types
 from runtime.serialization import rebuild
 from runtime.storage import LEGACY, TypedStorage
 
@@ -22,6 +22,9 @@ _REBUILT = (
 )  # fmt: skip
 
 
+_NAMED = (type, FunctionType, _core.Function, _core._OverridableFunction)
+
+
 @cache
 def _torch_objects():
     """Names of PyTorch's that files contain, and our objects for them."""
@@ -29,6 +32,7 @@ def _torch_objects():
     objects |= {
         "torch._tensor._rebuild_from_type_v2": rebuild._rebuild_from_type_v2,
         "torch._tensor._rebuild_from_type": rebuild._rebuild_from_type,
+        "torch._C.Generator": rebuild._rebuild_generator,
         "torch.serialization._get_layout": rebuild._get_layout,
         "torch.nn.parameter.Parameter": runtime.nn.Parameter,
         "torch.Size": runtime.Size,
@@ -89,10 +93,11 @@ def torch_name(obj):
     if known is not None:
         return known
     module = getattr(obj, "__module__", None)
-    if not isinstance(obj, (type, FunctionType)) or not isinstance(module, str) or not module.startswith("runtime."):
+    if not isinstance(obj, _NAMED) or not isinstance(module, str) or module.partition(".")[0] != "runtime":
         return None
     name = obj.__qualname__
-    for place in ("torch" + module.removeprefix("runtime"), "torch.nn", "torch.optim"):
+    # PyTorch has the functions of the package's namespace there, whichever of its modules they are written in.
+    for place in ("torch", "torch" + module.removeprefix("runtime"), "torch.nn", "torch.optim"):
         if _resolved(f"{place}.{name}") is obj:
             return place, name
     return None
@@ -109,6 +114,8 @@ def _resolved(name):
 
 def object_of(module, name):
     """Our object for a name of PyTorch's in a file; None if there is none."""
+    if module == "torch.return_types":
+        return return_types.from_file(name)
     full = f"{module}.{name}"
     found = _torch_objects().get(full)
     return _resolved(full) if found is None else found

@@ -56,17 +56,21 @@ def save_npy(f, tensor):
         np.lib.format.write_array(file, array, allow_pickle=False)
 
 
-def save_npz(f, tensors, *, compressed=False):
+def save_npz(f, tensors=None, *, compressed=False, **named):
     """Write tensors to a .npz file.
 
     Parameters
     ----------
     f : str, path or file object
-    tensors : dict of str to Tensor
+    tensors : dict of str to Tensor, optional
     compressed : bool
         Whether to deflate them.
+    **named
+        Tensors by their names, as `numpy.savez` takes them.
     """
-    arrays = {name: _array(tensor, f"save_npz(): {name!r}") for name, tensor in tensors.items()}
+    if tensors is not None and not isinstance(tensors, dict):
+        raise TypeError(f"save_npz(): tensors are given as a dict or by keyword, not as a {type(tensors).__name__}")
+    arrays = {name: _array(tensor, f"save_npz(): {name!r}") for name, tensor in ((tensors or {}) | named).items()}
     if _is_path(f):
         forget_mapped(f)
     with zipfile.ZipFile(f, "w", zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED) as archive:

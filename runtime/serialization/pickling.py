@@ -210,7 +210,7 @@ class Pickler(pickle._Pickler):
 
     def save_global(self, obj, name=None):
         known = torch_name(obj)
-        if known is None:
+        if known is None or "." in known[1] and self.proto < 4:
             super().save_global(obj, name)
             return
         if self.proto >= 4:

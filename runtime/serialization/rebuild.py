@@ -12,7 +12,7 @@ from runtime._core import Tensor, UntypedStorage
 
 __all__ = [
     "_get_layout", "_get_obj_state", "_rebuild_device_tensor_from_cpu_tensor", "_rebuild_device_tensor_from_numpy", "_rebuild_from_type",
-    "_rebuild_from_type_v2", "_rebuild_meta_tensor_no_storage", "_rebuild_nested_tensor", "_rebuild_parameter",
+    "_rebuild_from_type_v2", "_rebuild_generator", "_rebuild_meta_tensor_no_storage", "_rebuild_nested_tensor", "_rebuild_parameter",
     "_rebuild_parameter_with_state", "_rebuild_qtensor", "_rebuild_sparse_tensor", "_rebuild_tensor", "_rebuild_tensor_v2",
     "_rebuild_tensor_v3", "_rebuild_wrapper_subclass", "_rebuild_xla_tensor", "_set_obj_state", "map_location",
 ]  # fmt: skip
@@ -65,13 +65,12 @@ def _made(storage, dtype, offset, size, stride, requires_grad, metadata):
 
 def _rebuild_tensor(storage, storage_offset, size, stride):
     """A tensor on a typed storage (PyTorch before 0.4)."""
-    return _made(storage, getattr(storage, "dtype", runtime.uint8), storage_offset, size, stride, False, None)
+    return _made(storage, storage.dtype, storage_offset, size, stride, False, None)
 
 
 def _rebuild_tensor_v2(storage, storage_offset, size, stride, requires_grad, backward_hooks, metadata=None):
     """A tensor on a typed storage, which knows the dtype; `metadata` has the lazy bits "conj" and "neg"."""
-    dtype = getattr(storage, "dtype", runtime.uint8)
-    tensor = _made(storage, dtype, storage_offset, size, stride, requires_grad, metadata)
+    tensor = _made(storage, storage.dtype, storage_offset, size, stride, requires_grad, metadata)
     if backward_hooks:
         tensor._backward_hooks = backward_hooks
     return tensor
@@ -158,6 +157,11 @@ def _rebuild_nested_tensor(buffer, sizes, strides, storage_offsets):
 def _rebuild_qtensor(storage, storage_offset, size, stride, quantizer_params, requires_grad, backward_hooks):
     """Raises: there are no quantized tensors."""
     raise NotImplementedError("the file has a quantized tensor; convert it with dequantize() before saving")
+
+
+def _rebuild_generator(device):
+    """Raises: the states of PyTorch's generators are of another algorithm."""
+    raise NotImplementedError(f"the file has a random generator of PyTorch's ({device}), whose stream cannot go on here; save its initial_seed()")
 
 
 def _get_layout(name):

@@ -7,6 +7,7 @@ elements that calls copy (lists into sets, dicts into attributes), and the parts
 either, since hashing recurses in C. All errors are UnpicklingErrors that name the opcode and its place.
 """
 
+import codecs
 import pickle
 import struct
 from collections import Counter, OrderedDict
@@ -603,6 +604,17 @@ class WeightsUnpickler:
     def do_long(self, length):
         self.stack.append(int.from_bytes(self.take(length), "little", signed=True))
 
+    def do_text_int(self):
+        text = self.line()
+        self.stack.append(text == b"01" if text in (b"00", b"01") else int(text))
+
+    def do_text_string(self):
+        text = self.line()
+        if len(text) < 2 or text[:1] != text[-1:] or text[:1] not in (b"'", b'"'):
+            raise UnpicklingError("a string is not in quotes")
+        text = codecs.escape_decode(text[1:-1])[0]
+        self.stack.append(text if self.encoding == "bytes" else text.decode(self.encoding))
+
     def put(self, index):
         self.memo[index] = self.top()
 
@@ -688,6 +700,14 @@ _PLAIN = {
     pickle.EMPTY_LIST: lambda self: self.stack.append([]),
     pickle.EMPTY_DICT: lambda self: self.stack.append({}),
     pickle.EMPTY_SET: lambda self: self.stack.append(set()),
+    # Protocols 0 and 1 write numbers and text as lines.
+    pickle.INT: WeightsUnpickler.do_text_int,
+    pickle.LONG: lambda self: self.stack.append(int(self.line().removesuffix(b"L"))),
+    pickle.FLOAT: lambda self: self.stack.append(float(self.line())),
+    pickle.STRING: WeightsUnpickler.do_text_string,
+    pickle.UNICODE: lambda self: self.stack.append(str(self.line(), "raw-unicode-escape")),
+    pickle.PUT: lambda self: self.put(int(self.line())),
+    pickle.GET: lambda self: self.get(int(self.line())),
 }
 
 

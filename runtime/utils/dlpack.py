@@ -7,6 +7,11 @@ from runtime._core import from_dlpack, to_dlpack
 __all__ = ["DLDeviceType", "from_dlpack", "to_dlpack"]
 
 
+def _to_dlpack_versioned(data, *, dl_device=None, copy=None):
+    """A DLPack capsule of a tensor, in the form with a version."""
+    return data.__dlpack__(max_version=(1, 0), dl_device=dl_device, copy=copy)
+
+
 class DLDeviceType(enum.IntEnum):
     """The device types of DLPack's specification."""
 

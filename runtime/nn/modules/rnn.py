@@ -97,6 +97,14 @@ class RNNBase(Module):
     def _flat_weights(self):
         return [getattr(self, name) for names in self._all_weights for name in names]
 
+    def __getstate__(self):
+        # PyTorch's layers keep the list of their weights, and files of ours are for them too.
+        names = [name for group in self._all_weights for name in group]
+        return super().__getstate__() | {"_flat_weights_names": names, "_flat_weights": self._flat_weights}
+
+    def __setstate__(self, state):
+        super().__setstate__({name: value for name, value in state.items() if not name.startswith("_flat_weight")})
+
     def extra_repr(self):
         """The sizes, and the settings that differ from their defaults."""
         parts = [str(self.input_size), str(self.hidden_size)]

@@ -7,6 +7,7 @@ shared memory. The iterator waits for all channels and all processes at once, so
 import itertools
 import multiprocessing
 import os
+import threading
 import time
 import warnings
 import weakref
@@ -27,6 +28,7 @@ from runtime.utils.exceptions import ExceptionWrapper
 __all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]
 
 _GRACE = 5.0  # seconds that workers get to end by themselves
+_GRACE_AT_EXIT = 0.2  # when the interpreter ends
 
 
 class _InfiniteConstantSampler(Sampler):
@@ -327,8 +329,10 @@ def _stop(workers, owner):
         except OSError:
             pass  # it is gone
         worker.channel.close()
+    # The main thread is over when the interpreter ends, maybe after Ctrl-C: nobody wants what the workers are at.
+    grace = _GRACE if threading.main_thread().is_alive() else _GRACE_AT_EXIT
     for end in (lambda process: None, lambda process: process.terminate(), lambda process: process.kill()):
-        deadline = time.monotonic() + _GRACE
+        deadline = time.monotonic() + grace
         for worker in workers:
             if worker.process.is_alive():
                 end(worker.process)
