@@ -157,10 +157,11 @@ def _weighted_directions(weights, a, b, distances, p):
     step = max(1, (1 << 16) // max(1, b.size))
     for i in range(0, len(a), step):
         rows = slice(i, i + step)
-        directions = a[rows, None, :] - b[None]
-        if p != 2:
-            directions = _directions(directions, distances[rows, :, None], p)
-        out[rows] = np.matmul(weights[rows, None, :], directions)[:, 0]
+        differences = a[rows, None, :] - b[None]
+        if p == 2:
+            out[rows] = np.matmul(weights[rows, None, :], differences)[:, 0]
+        else:
+            out[rows] = np.einsum("ij,ijk->ik", weights[rows], _directions(differences, distances[rows, :, None], p))
     return out
 
 
