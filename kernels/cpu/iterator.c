@@ -254,6 +254,30 @@ static int plan_tiles(rt_iter *it, rt_iter_job *job)
     return 1;
 }
 
+/* Whether to go in strips along dimension 1, which becomes dimension 0: the fastest dimension is so short that starting a loop costs more
+ * than its elements. A strip stays in the cache for as many runs as that dimension has elements. */
+static int plan_strips(rt_iter *it, rt_iter_job *job)
+{
+    enum { SHORT = 8, STRIP = 1024 };
+    int64_t count = it->sizes[0], length = it->sizes[1];
+    if (it->noperands < 2 || count >= SHORT || length < 2 * SHORT)
+        return 0;
+    it->sizes[0] = length;
+    it->sizes[1] = count;
+    for (int i = 0; i < it->noperands; i++) {
+        int64_t stride = it->strides[i][0];
+        it->strides[i][0] = it->strides[i][1];
+        it->strides[i][1] = stride;
+    }
+    job->turned = 0;
+    job->joins = 0;
+    job->rows = count;
+    job->cols = length < STRIP ? length : STRIP;
+    job->down = 1;
+    job->across = (length + job->cols - 1) / job->cols;
+    return 1;
+}
+
 /* Tiles begin..end, those along dimension 0 first. */
 static void run_tiles(int64_t begin, int64_t end, void *ctx)
 {
@@ -307,7 +331,7 @@ void rt_iter_run(rt_iter *it, rt_loop loop)
     rt_iter_job job = {.it = it, .loop = loop};
     rt_range_fn run = run_range;
     int64_t units = it->numel, grain = RT_GRAIN / 2;
-    if (it->ndim > 1 && plan_tiles(it, &job)) {
+    if (it->ndim > 1 && (plan_tiles(it, &job) || plan_strips(it, &job))) {
         run = run_tiles;
         units = job.across * job.down;
         for (int d = 2; d < it->ndim; d++)

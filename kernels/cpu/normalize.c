@@ -137,6 +137,76 @@ LOOPS(f64, double, double, SAME, SAME)
 LOOPS(f16, _Float16, float, (float), (_Float16))
 LOOPS(bf16, uint16_t, float, rt_bf16_to_float, rt_float_to_bf16)
 
+#define GRADIENTS(NAME, T, V, LOAD, STORE)                                                                                   \
+    /* With y the normalized values and g the gradient times the weight: (g - mean(g) - y * mean(g * y)) * scale. */         \
+    RT_CLONES static void row_gradients_##NAME(int64_t begin, int64_t end, void *ctx)                                        \
+    {                                                                                                                        \
+        const rt_row_gradients *p = ctx;                                                                                     \
+        int64_t width = p->width;                                                                                            \
+        const V *weight = (const V *)p->weight;                                                                              \
+        for (int64_t row = begin; row < end; row++) {                                                                        \
+            const T *in = (const T *)p->in + row * width, *grad = (const T *)p->grad + row * width;                          \
+            T *out = (T *)p->out + row * width;                                                                              \
+            V mean = ((const V *)p->mean)[row], scale = ((const V *)p->scale)[row], sum, products;                           \
+            if (weight != NULL) {                                                                                            \
+                SUM_OVER(V, sum, width, GRADIENT_TIMES_WEIGHT_##NAME)                                                        \
+                SUM_OVER(V, products, width, WEIGHTED_GRADIENT_TIMES_VALUE_##NAME)                                           \
+            } else {                                                                                                         \
+                SUM_OVER(V, sum, width, GRADIENT_##NAME)                                                                     \
+                SUM_OVER(V, products, width, GRADIENT_TIMES_VALUE_##NAME)                                                    \
+            }                                                                                                                \
+            V middle = sum / (V)width, slope = products * scale * scale / (V)width;                                          \
+            if (weight != NULL)                                                                                              \
+                for (int64_t i = 0; i < width; i++)                                                                          \
+                    out[i] = STORE((LOAD(grad[i]) * weight[i] - middle - (LOAD(in[i]) - mean) * slope) * scale);             \
+            else                                                                                                             \
+                for (int64_t i = 0; i < width; i++)                                                                          \
+                    out[i] = STORE((LOAD(grad[i]) - middle - (LOAD(in[i]) - mean) * slope) * scale);                         \
+        }                                                                                                                    \
+    }                                                                                                                        \
+    RT_CLONES static void weight_gradients_##NAME(int64_t begin, int64_t end, void *ctx)                                     \
+    {                                                                                                                        \
+        const rt_row_gradients *p = ctx;                                                                                     \
+        for (int64_t piece = begin; piece < end; piece++) {                                                                  \
+            int64_t first = piece * RT_WEIGHT_PIECE, rest = p->width - first, n = rest < RT_WEIGHT_PIECE ? rest : RT_WEIGHT_PIECE;\
+            V sums[RT_WEIGHT_PIECE] = {0}, products[RT_WEIGHT_PIECE] = {0};                                                  \
+            for (int64_t row = 0; row < p->rows; row++) {                                                                    \
+                const T *in = (const T *)p->in + row * p->width + first, *grad = (const T *)p->grad + row * p->width + first;\
+                V mean = ((const V *)p->mean)[row], scale = ((const V *)p->scale)[row];                                      \
+                for (int64_t i = 0; i < n; i++) {                                                                            \
+                    sums[i] += LOAD(grad[i]);                                                                                \
+                    products[i] += LOAD(grad[i]) * ((LOAD(in[i]) - mean) * scale);                                           \
+                }                                                                                                            \
+            }                                                                                                                \
+            if (p->for_bias != NULL)                                                                                         \
+                memcpy((V *)p->for_bias + first, sums, n * sizeof(V));                                                       \
+            if (p->for_weight != NULL)                                                                                       \
+                memcpy((V *)p->for_weight + first, products, n * sizeof(V));                                                 \
+        }                                                                                                                    \
+    }
+
+/* Terms of the sums. */
+#define GRADIENT_f32(i) grad[i]
+#define GRADIENT_TIMES_VALUE_f32(i) grad[i] * (in[i] - mean)
+#define GRADIENT_TIMES_WEIGHT_f32(i) grad[i] * weight[i]
+#define WEIGHTED_GRADIENT_TIMES_VALUE_f32(i) grad[i] * weight[i] * (in[i] - mean)
+#define GRADIENT_f64(i) grad[i]
+#define GRADIENT_TIMES_VALUE_f64(i) grad[i] * (in[i] - mean)
+#define GRADIENT_TIMES_WEIGHT_f64(i) grad[i] * weight[i]
+#define WEIGHTED_GRADIENT_TIMES_VALUE_f64(i) grad[i] * weight[i] * (in[i] - mean)
+#define GRADIENT_f16(i) (float)grad[i]
+#define GRADIENT_TIMES_VALUE_f16(i) (float)grad[i] * ((float)in[i] - mean)
+#define GRADIENT_TIMES_WEIGHT_f16(i) (float)grad[i] * weight[i]
+#define WEIGHTED_GRADIENT_TIMES_VALUE_f16(i) (float)grad[i] * weight[i] * ((float)in[i] - mean)
+#define GRADIENT_bf16(i) rt_bf16_to_float(grad[i])
+#define GRADIENT_TIMES_VALUE_bf16(i) rt_bf16_to_float(grad[i]) * (rt_bf16_to_float(in[i]) - mean)
+#define GRADIENT_TIMES_WEIGHT_bf16(i) rt_bf16_to_float(grad[i]) * weight[i]
+#define WEIGHTED_GRADIENT_TIMES_VALUE_bf16(i) rt_bf16_to_float(grad[i]) * weight[i] * (rt_bf16_to_float(in[i]) - mean)
+GRADIENTS(f32, float, float, SAME, SAME)
+GRADIENTS(f64, double, double, SAME, SAME)
+GRADIENTS(f16, _Float16, float, (float), (_Float16))
+GRADIENTS(bf16, uint16_t, float, rt_bf16_to_float, rt_float_to_bf16)
+
 #define CHOOSE(KIND)                         \
     switch (dtype) {                         \
     case RT_FLOAT32: return KIND##_f32;      \
@@ -148,3 +218,5 @@ LOOPS(bf16, uint16_t, float, rt_bf16_to_float, rt_float_to_bf16)
 rt_norm_fn rt_normalize_rows_loop(int dtype) { CHOOSE(rows) }
 rt_norm_fn rt_channel_moments_loop(int dtype) { CHOOSE(moments) }
 rt_norm_fn rt_channel_affine_loop(int dtype) { CHOOSE(affine) }
+rt_norm_fn rt_row_gradients_loop(int dtype) { CHOOSE(row_gradients) }
+rt_norm_fn rt_weight_gradients_loop(int dtype) { CHOOSE(weight_gradients) }

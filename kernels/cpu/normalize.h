@@ -25,9 +25,20 @@ typedef struct rt_channels {
     int64_t items, channels, span;
 } rt_channels;
 
+/* The gradients of normalized rows: `scale` and `mean` are those of the rows; weight (NULL: none) has `width` elements. */
+typedef struct rt_row_gradients {
+    const char *grad, *in, *mean, *scale, *weight;
+    char *out;                 /* of the input */
+    char *for_weight, *for_bias; /* in the type that is computed in; NULL: not wanted */
+    int64_t rows, width;
+} rt_row_gradients;
+
 typedef void (*rt_norm_fn)(int64_t begin, int64_t end, void *ctx);
 /* NULL where there is none for the dtype. */
 rt_norm_fn rt_normalize_rows_loop(int dtype);
+rt_norm_fn rt_row_gradients_loop(int dtype);    /* of the input, over rows */
+rt_norm_fn rt_weight_gradients_loop(int dtype); /* of weight and bias, over the width in pieces of RT_WEIGHT_PIECE */
+enum { RT_WEIGHT_PIECE = 128 };
 rt_norm_fn rt_channel_moments_loop(int dtype);
 /* out = in * scale + mean for each channel: both already hold the factors. */
 rt_norm_fn rt_channel_affine_loop(int dtype); /* over items * channels */

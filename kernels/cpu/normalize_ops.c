@@ -1,4 +1,5 @@
-/* layer_norm, native_layer_norm, native_group_norm and native_batch_norm: checks, results, statistics. The loops are in normalize.c. */
+/* layer_norm, native_layer_norm and its gradients, native_group_norm and native_batch_norm: checks, results, statistics. The loops are in
+ * normalize.c. */
 #include "kernels/cpu/normalize.h"
 #include "kernels/cpu/element.h"
 #include "kernels/shared/boxed.h"
@@ -208,6 +209,91 @@ RT_KERNEL(layer_norm)
     PyObject *out = results != NULL ? Py_NewRef(PyTuple_GET_ITEM(results, 0)) : NULL;
     Py_XDECREF(results);
     return out;
+}
+
+/* Statistics and weights of `numel` elements, as the loops read them. */
+static int of_size(PyObject *object, int64_t numel, const char *name, int dtype, RtTensor **out)
+{
+    if (object != Py_None && RT_TENSOR(object)->numel != numel) {
+        PyErr_Format(PyExc_RuntimeError, "native_layer_norm_backward: expected %s of %lld elements, but got %lld", name, (long long)numel,
+                     (long long)RT_TENSOR(object)->numel);
+        return -1;
+    }
+    return optional(object, dtype, out);
+}
+
+/* args: grad_out, input, normalized_shape, mean, rstd, weight, bias, output_mask. */
+RT_KERNEL(native_layer_norm_backward)
+{
+    RtTensor *grad = RT_TENSOR(args[0]), *input = RT_TENSOR(args[1]);
+    RtTensor *g = NULL, *x = NULL, *m = NULL, *s = NULL, *w = NULL;
+    PyObject *results[3] = {NULL, NULL, NULL}, *all = NULL;
+    rt_row_gradients p = {.rows = 1, .width = 1};
+    int64_t shape[RT_MAX_DIM];
+    int n = rt_as_int64_array(args[2], shape, RT_MAX_DIM), dtype = computed_in(input->dtype), on_cpu = input->device_type == RT_DEVICE_CPU;
+    if (n < 0)
+        return NULL;
+    if (n > input->ndim || memcmp(input->sizes + input->ndim - n, shape, n * sizeof(int64_t)) != 0 || grad->ndim != input->ndim ||
+        memcmp(grad->sizes, input->sizes, input->ndim * sizeof(int64_t)) != 0) {
+        fail_with("native_layer_norm_backward: expected an input and a gradient with trailing dimensions %U, but the input has shape %U",
+                  rt_shape_text(n, shape), rt_shape_text(input->ndim, input->sizes));
+        return NULL;
+    }
+    for (int d = 0; d < input->ndim; d++)
+        *(d < input->ndim - n ? &p.rows : &p.width) *= input->sizes[d];
+    /* A weight's gradient is computed in the wide dtype, and rounded to the weight's. */
+    for (int i = 0; i < 3; i++) {
+        if (!rt_as_bool(PyTuple_GET_ITEM(args[7], i)) || (i > 0 && args[4 + i] == Py_None))
+            results[i] = Py_NewRef(Py_None);
+        else
+            results[i] = rt_new_tensor(i == 0 ? input->ndim : n, i == 0 ? input->sizes : shape,
+                                       i == 0 ? input->dtype : on_cpu ? dtype : RT_TENSOR(args[4 + i])->dtype, input->device_type,
+                                       input->device_index);
+        if (results[i] == NULL)
+            goto done;
+    }
+    if (on_cpu) {
+        rt_norm_fn of_input = rt_row_gradients_loop(input->dtype), of_weight = rt_weight_gradients_loop(input->dtype);
+        if (of_input == NULL) {
+            not_implemented("LayerNormBackwardKernelImpl", input->dtype);
+            goto done;
+        }
+        if (rt_check_cpu(input, "native_layer_norm_backward") < 0 || rt_check_cpu(grad, "native_layer_norm_backward") < 0 ||
+            (x = rt_contiguous(input, input->dtype)) == NULL || (g = rt_contiguous(grad, input->dtype)) == NULL ||
+            of_size(args[3], p.rows, "a mean", dtype, &m) < 0 || of_size(args[4], p.rows, "an rstd", dtype, &s) < 0 ||
+            of_size(args[5], p.width, "a weight", dtype, &w) < 0)
+            goto done;
+        if (input->numel > 0) {
+            p.in = rt_data(x);
+            p.grad = rt_data(g);
+            p.mean = rt_data(m);
+            p.scale = rt_data(s);
+            p.weight = data_or_null(w);
+        }
+        if (results[0] != Py_None && input->numel > 0) {
+            p.out = rt_data(RT_TENSOR(results[0]));
+            run(of_input, p.rows, p.width * 2, &p);
+        }
+        if ((results[1] != Py_None || results[2] != Py_None) && p.width > 0) {
+            p.rows = input->numel > 0 ? p.rows : 0; /* sums of nothing */
+            p.for_weight = results[1] != Py_None ? rt_data(RT_TENSOR(results[1])) : NULL;
+            p.for_bias = results[2] != Py_None ? rt_data(RT_TENSOR(results[2])) : NULL;
+            run(of_weight, (p.width + RT_WEIGHT_PIECE - 1) / RT_WEIGHT_PIECE, p.rows * RT_WEIGHT_PIECE, &p);
+        }
+        for (int i = 1; i < 3; i++)
+            if (results[i] != Py_None && (results[i] = rounded(RT_TENSOR(results[i]), RT_TENSOR(args[4 + i])->dtype)) == NULL)
+                goto done;
+    }
+    all = PyTuple_Pack(3, results[0], results[1], results[2]);
+done:
+    for (int i = 0; i < 3; i++)
+        Py_XDECREF(results[i]);
+    Py_XDECREF((PyObject *)g);
+    Py_XDECREF((PyObject *)x);
+    Py_XDECREF((PyObject *)m);
+    Py_XDECREF((PyObject *)s);
+    Py_XDECREF((PyObject *)w);
+    return all;
 }
 
 /* ------------------------------------------------------------------------------------------------------------------- group norm */

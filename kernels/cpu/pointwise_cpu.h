@@ -93,6 +93,10 @@ PyObject *rt_pointwise_fast2_loop(rt_loop loop, int result_dtype, PyObject *a, P
             const T *pa = (const T *)args[0], b = *(const T *)args[1];                                                   \
             R *out = (R *)args[2];                                                                                       \
             _Pragma("GCC ivdep") for (Py_ssize_t i = 0; i < length; i++) { T a = pa[i]; out[i] = (R)(EXPR); }            \
+        } else if (steps[0] == 0 && steps[1] == sizeof(T) && steps[2] == sizeof(R)) {                                    \
+            const T a = *(const T *)args[0], *pb = (const T *)args[1];                                                   \
+            R *out = (R *)args[2];                                                                                       \
+            _Pragma("GCC ivdep") for (Py_ssize_t i = 0; i < length; i++) { T b = pb[i]; out[i] = (R)(EXPR); }            \
         } else {                                                                                                         \
             const char *pa = args[0], *pb = args[1];                                                                     \
             char *out = args[2];                                                                                         \

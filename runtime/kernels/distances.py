@@ -131,7 +131,7 @@ def _pdist_forward(self, p=2):
 
 
 def _directions(difference, distance, p):
-    """The derivatives of p-norms by the elements of the vectors, where the norm is not smooth those that PyTorch takes."""
+    """The derivatives of p-norms, p not 2, by the elements of the vectors; where the norm is not smooth those that PyTorch takes."""
     if p == 0:
         return np.zeros_like(difference)
     sign = np.sign(difference)
@@ -141,10 +141,7 @@ def _directions(difference, distance, p):
     if math.isinf(p):
         return sign * (size == distance)
     with np.errstate(divide="ignore", invalid="ignore"):
-        if p == 2:
-            made = difference / distance
-        else:
-            made = sign * size ** (p - 1) / distance ** (p - 1)
+        made = sign * size ** (p - 1) / distance ** (p - 1)
     made[np.broadcast_to(distance == 0, made.shape)] = 0
     if p < 1:
         made[difference == 0] = 0
@@ -154,11 +151,17 @@ def _directions(difference, distance, p):
 def _weighted_directions(weights, a, b, distances, p):
     """For each row of a the sum, over the rows of b, of the distances' derivatives times weights; in pieces that fit caches."""
     out = np.zeros(a.shape, a.dtype)
-    step = max(1, (1 << 20) // max(1, b.size))
+    if p == 2:
+        # Lengths divide the weights, of which there are fewer.
+        weights = np.divide(weights, distances, out=np.zeros(distances.shape, a.dtype), where=distances != 0)
+    step = max(1, (1 << 16) // max(1, b.size))
     for i in range(0, len(a), step):
         rows = slice(i, i + step)
-        directions = _directions(a[rows, None, :] - b[None], distances[rows, :, None], p)
-        out[rows] = np.einsum("ij,ijk->ik", weights[rows], directions)
+        differences = a[rows, None, :] - b[None]
+        if p == 2:
+            out[rows] = np.matmul(weights[rows, None, :], differences)[:, 0]
+        else:
+            out[rows] = np.einsum("ij,ijk->ik", weights[rows], _directions(differences, distances[rows, :, None], p))
     return out
 
 

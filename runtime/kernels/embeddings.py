@@ -29,16 +29,22 @@ def embedding(weight, indices, padding_idx=-1, scale_grad_by_freq=False, sparse=
     return aten.view.default(rows, (*indices.shape, weight.shape[1]))
 
 
+def _bag_matrix(bags, places, values, shape):
+    """The sparse matrix whose product with a table sums rows of it into bags: a value in row `bags[i]` (ascending) and column `places[i]`.
+
+    Products with it, or with its transpose, go row by row and make no copies of rows.
+    """
+    from scipy.sparse import csr_array
+
+    starts = np.zeros(shape[0] + 1, np.int64)
+    np.cumsum(np.bincount(bags, minlength=shape[0]), out=starts[1:])
+    return csr_array((values, places, starts), shape=shape)
+
+
 def _sums_by_row(values, places, count):
     """The sums of the values that belong to each of `count` places."""
-    result = np.zeros((count, values.shape[1]), values.dtype)
-    if len(places):
-        order = np.argsort(places, kind="stable")
-        sorted_places = places[order]
-        starts = np.flatnonzero(np.diff(sorted_places, prepend=sorted_places[0] - 1))
-        add = np.logical_or if values.dtype == bool else np.add
-        result[sorted_places[starts]] = add.reduceat(values[order], starts, axis=0)
-    return result
+    ones = np.ones(len(places), values.dtype)
+    return _bag_matrix(np.arange(len(places)), places, ones, (len(places), count)).T @ values
 
 
 def embedding_dense_backward(grad_output, indices, num_weights, padding_idx, scale_grad_by_freq):
@@ -145,6 +151,16 @@ def _bag_bounds(indices, offsets, include_last_offset):
     return offsets if include_last_offset else np.append(offsets, count)
 
 
+def _largest_rows(table, places, counts):
+    """The maxima of groups of rows, none empty, one group after the other; and the row that each comes from."""
+    rows, starts = table[places], np.cumsum(counts) - counts
+    largest = np.maximum.reduceat(rows, starts, axis=0)
+    # Of equal values the first gets the gradient.
+    at = np.where(rows == np.repeat(largest, counts, axis=0), np.arange(len(rows))[:, None], len(rows))
+    first = np.minimum.reduceat(at, starts, axis=0)
+    return largest, places[np.minimum(first, len(rows) - 1)]
+
+
 def _embedding_bag(
     weight, indices, offsets, scale_grad_by_freq=False, mode=0, sparse=False, per_sample_weights=None, include_last_offset=False, padding_idx=-1
 ):
@@ -163,25 +179,20 @@ def _embedding_bag(
         raise RuntimeError(f"Expected indices to be from 0 to {len(table) - 1}")
     lengths = np.diff(bounds)
     end = int(bounds[-1]) if len(bounds) else 0
-    bag_of = np.repeat(np.arange(bags), lengths)
-    rows, used = table[places[:end]], places[:end] != padding_idx
-    if per_sample_weights is not None:
-        rows = rows * read(per_sample_weights)[:end, None]
-    counts = np.bincount(bag_of[used], minlength=bags)
+    bag_of, used = np.repeat(np.arange(bags), lengths), places[:end] != padding_idx
+    kept, kept_bags = places[:end][used], bag_of[used]
+    counts = np.bincount(kept_bags, minlength=bags)
     full = np.flatnonzero(counts)
-    result = np.zeros((bags, width), table.dtype)
-    kept, kept_starts = rows[used], np.cumsum(counts)[full] - counts[full]
-    winners = np.zeros((bags, width), np.int64)
-    if len(full):
-        reduce = np.maximum if mode == MAX else np.add
-        result[full] = reduce.reduceat(kept, kept_starts, axis=0)
-        if mode == MAX:
-            # Of equal values the first gets the gradient.
-            at = np.where(kept == np.repeat(result[full], counts[full], axis=0), np.arange(len(kept))[:, None], len(kept))
-            first = np.minimum.reduceat(at, kept_starts, axis=0)
-            winners[full] = places[:end][used][np.minimum(first, len(kept) - 1)]
-        elif mode == MEAN:
-            result[full] /= counts[full, None]
+    if mode == MAX:
+        result, winners = np.zeros((bags, width), table.dtype), np.zeros((bags, width), np.int64)
+        if len(full):
+            result[full], winners[full] = _largest_rows(table, kept, counts[full])
+    else:
+        ones = per_sample_weights is None
+        values = np.ones(len(kept), table.dtype) if ones else read(per_sample_weights)[:end][used]
+        result = _bag_matrix(kept_bags, kept, values, (bags, len(table))) @ table
+        if mode == MEAN:
+            result[full] /= counts[full, None].astype(table.dtype)
     # Sums over whole rows need no bookkeeping to find their gradient.
     lean = mode == SUM and padding_idx < 0 and scalar_name(weight.dtype) != "Double" and weight.stride(1) == 1
     offset2bag = np.zeros(0, np.int64) if lean else np.append(bag_of, np.full(len(places) - end, bags))
@@ -215,12 +226,13 @@ def _embedding_bag_dense_backward(
     places, bags = places[used], bags[used]
     if ((places < 0) | (places >= num_weights)).any():
         raise IndexError("index out of range in self")
-    values = gradients[bags]
+    if (np.diff(bags) < 0).any():
+        order = np.argsort(bags, kind="stable")
+        places, bags, used = places[order], bags[order], np.flatnonzero(used)[order]
     if mode == MEAN:
-        values = values / read(bag_size)[bags, None].astype(values.dtype)
-    if per_sample_weights is not None:
-        values = values * read(per_sample_weights)[used, None]
-    result = _sums_by_row(values, places, num_weights)
+        gradients = gradients / np.maximum(read(bag_size), 1)[:, None].astype(gradients.dtype)
+    values = np.ones(len(places), gradients.dtype) if per_sample_weights is None else read(per_sample_weights)[used]
+    result = _bag_matrix(bags, places, values, (len(gradients), num_weights)).T @ gradients
     if scale_grad_by_freq:
         result = (result / np.maximum(np.bincount(places, minlength=num_weights), 1)[:, None]).astype(result.dtype, copy=False)
     return new(result, grad.dtype)

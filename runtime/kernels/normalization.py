@@ -158,29 +158,6 @@ def _on_meta(input, weight_like, mask):
     return tuple(_empty(input, shape) if wanted else None for wanted, shape in zip(mask, shapes))
 
 
-def native_layer_norm_backward(grad_out, input, normalized_shape, mean, rstd, weight, bias, output_mask):
-    shape = tuple(normalized_shape)
-    if input.device.type == "meta":
-        return _on_meta(input, shape, output_mask)
-    width, dtype = math.prod(shape), input.dtype
-    if tuple(input.shape[input.dim() - len(shape) :]) != shape or tuple(grad_out.shape) != tuple(input.shape):
-        raise RuntimeError(f"native_layer_norm_backward: expected an input and a gradient with trailing dimensions {list(shape)}")
-    x, grad = read(input).reshape(-1, width), read(grad_out).reshape(-1, width)
-    rows = x.shape[0]
-    scale = read(rstd).reshape(rows, 1)
-    y = (x - read(mean).reshape(rows, 1)) * scale
-    grad_input = grad_weight = grad_bias = None
-    if output_mask[0]:
-        g = grad if weight is None else grad * read(weight).reshape(1, width)
-        centered = g - g.mean(axis=1, keepdims=True) - y * (g * y).mean(axis=1, keepdims=True) if width else g
-        grad_input = new((centered * scale).reshape(tuple(input.shape)), dtype)
-    if output_mask[1] and weight is not None:
-        grad_weight = new((grad * y).sum(axis=0).reshape(shape), weight.dtype)
-    if output_mask[2] and bias is not None:
-        grad_bias = new(grad.sum(axis=0).reshape(shape), bias.dtype)
-    return grad_input, grad_weight, grad_bias
-
-
 def native_group_norm_backward(grad_out, input, mean, rstd, weight, N, C, HxW, group, output_mask):
     if group <= 0 or C % group or N * C * HxW != input.numel() or tuple(grad_out.shape) != tuple(input.shape):
         raise RuntimeError("native_group_norm_backward: sizes do not fit together")
