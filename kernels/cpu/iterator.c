@@ -148,25 +148,6 @@ typedef struct rt_iter_job {
     int joins;               /* the rows of a tile make one stretch */
 } rt_iter_job;
 
-/* Make a short dimension 0 the second one where the next is long and its steps are small: loops over few elements cost most in their calls. */
-static void lengthen(rt_iter *it)
-{
-    enum { SHORT = 4, LONG = 32, NEAR = 64 };
-    if (it->ndim < 2 || it->sizes[0] > SHORT || it->sizes[1] < LONG)
-        return;
-    for (int i = 0; i < it->noperands; i++)
-        if (it->strides[i][1] > NEAR || it->strides[i][1] < -NEAR)
-            return;
-    int64_t size = it->sizes[0];
-    it->sizes[0] = it->sizes[1];
-    it->sizes[1] = size;
-    for (int i = 0; i < it->noperands; i++) {
-        int64_t stride = it->strides[i][0];
-        it->strides[i][0] = it->strides[i][1];
-        it->strides[i][1] = stride;
-    }
-}
-
 /* Elements begin..end of the iteration, counted with the fastest dimension first. */
 static void run_range(int64_t begin, int64_t end, void *ctx)
 {
@@ -337,8 +318,6 @@ void rt_iter_run(rt_iter *it, rt_loop loop)
         for (int d = 2; d < it->ndim; d++)
             units *= it->sizes[d];
         grain = grain / (job.rows * job.cols) + 1;
-    } else {
-        lengthen(it);
     }
     if (it->numel < RT_GRAIN) {
         run(0, units, &job);
