@@ -63,9 +63,10 @@ DATA = ROOT / "runtime" / "_data"
 
 CORE = ROOT / "runtime" / "_core.pyx"
 C_SOURCES = ("runtime/core/*.c", "kernels/shared/*.c", "kernels/cpu/*.c")
-DATA_FILES = ("include/**/*", "kernels/*.yaml", "kernels/cuda/**/*.cu*")
+# The formulas of gradients are Python code when they are installed.
+DATA_FILES = ("include/**/*", "kernels/[!d]*.yaml", "kernels/cuda/**/*.cu*")
 # What the compilation reads besides the sources proper; a source distribution must hold it.
-READ_BY_BUILD = (*DATA_FILES, "kernels/**/*.h", "kernels/**/*.p[xy][xdi]", "runtime/**/*.p[xy][xdi]", "runtime/**/*.h",
+READ_BY_BUILD = (*DATA_FILES, "kernels/derivatives.yaml", "kernels/**/*.h", "kernels/**/*.p[xy][xdi]", "runtime/**/*.p[xy][xdi]", "runtime/**/*.h",
                  "runtime/torchgen/*.pyi.in")
 
 # Kernels differ from the rest only in a release: -O3 pays in loops and costs in the core. `omp simd` is honoured
