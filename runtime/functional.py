@@ -482,10 +482,6 @@ def unravel_index(indices, shape):
     return tuple(aten.unbind.int(places, -1))
 
 
-def _into(out, packet, *args, **kwargs):
-    return packet(*args, **kwargs) if out is None else packet(*args, **kwargs, out=out)
-
-
 def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
     """The different elements of a tensor, in increasing order, or the different slices along a dimension.
 

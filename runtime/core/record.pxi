@@ -121,7 +121,7 @@ cdef PyObject *record_plain(rt_operator *op, Derivative d, rt_keyset ks, PyObjec
                 t.autograd = <PyObject *>node
                 t.flags |= RT_T_REQUIRES_GRAD
         else:
-            result = finish_record(op, d, node, args, n, result, wanted)
+            result = finish_record(op, d, node, args, n, result, wanted, False, None)
     RT_DEC(node)
     return result
 
@@ -136,14 +136,16 @@ cdef int save_part(rt_saved *s, PyObject *value, int part) noexcept:
 
 
 cdef PyObject *finish_record(rt_operator *op, Derivative d, RtNode *node, PyObject *const *args, Py_ssize_t n, PyObject *result,
-                             int64_t wanted) noexcept:
-    """Give what a recorded call returned its history, and save what the formula wants of it."""
+                             int64_t wanted, bint involved, object primal) noexcept:
+    """Give what a recorded call returned its history, and its tangents if one of the arguments has one; save what the formula wants of it."""
     cdef int i
     try:
         if likely(op.nrets == 1 and rt_is_tensor(result)):
             result = record_result(op, d, node, args, n, result)
         else:
             record_results(op, d, node, args, result)
+        if unlikely(involved):
+            propagate_tangents(op, args, n, primal, <object>result)   # formulas find the results with their history, nodes save them with tangents
         for i in range(d.n_saves):
             if d.saves[i].place < 0 and d.saves[i].wanted_for & wanted:
                 save_result(op, d, node, &node.saved[i], result, d.saves[i])
@@ -236,15 +238,7 @@ cdef PyObject *record_call(rt_operator *op, rt_keyset ks, PyObject *const *args,
             return NULL
         if unlikely(anomaly_mode):
             note_forward_trace(node)
-        if likely(op.nrets == 1 and rt_is_tensor(result)):
-            result = record_result(op, d, node, args, n, result)
-        else:
-            record_results(op, d, node, args, result)
-        if unlikely(involved):
-            propagate_tangents(op, args, n, primal, <object>result)   # formulas find the results with their history, nodes save them with tangents
-        for i in range(d.n_saves):
-            if d.saves[i].place < 0 and d.saves[i].wanted_for & wanted:
-                save_result(op, d, node, &node.saved[i], result, d.saves[i])
+        result = finish_record(op, d, node, args, n, result, wanted, involved, primal)
         RT_DEC(node)
         return result
     except BaseException as e:

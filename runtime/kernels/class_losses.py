@@ -14,10 +14,6 @@ def _sizes(tensor):
     return list(tensor.shape)
 
 
-def _is_meta(*tensors):
-    return any(t is not None and t.device.type == "meta" for t in tensors)
-
-
 def nll_loss(self, target, weight=None, reduction=MEAN, ignore_index=-100):
     return aten.nll_loss_forward.default(self, target, weight, reduction, ignore_index)[0]
 
