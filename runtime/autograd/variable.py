@@ -23,6 +23,11 @@ class _ImperativeEngine:
         return True
 
 
+def _get_data_attr(tensor):
+    """What `Tensor.data` is."""
+    return tensor.data
+
+
 class VariableMeta(type):
     """Every tensor is a Variable."""
 

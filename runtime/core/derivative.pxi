@@ -106,7 +106,7 @@ cdef int resolve_derivative(rt_operator *op) except -1:
     name = o.name.partition("::")[2]
     key = f"{name}.{o.overload}" if o.overload else name
     row = derivative_table.get(key)
-    if row is None and op.flags & RT_OPF_MUTABLE and name.endswith("_"):
+    if row is None and op.flags & RT_OPF_MUTABLE and name.endswith("_") and not name.startswith("_foreach_"):
         row = row_of_functional(o, name.removesuffix("_"))
     if row is None:
         d.name = "NotImplemented"
@@ -186,3 +186,9 @@ def _raw_saved_value(node, name):
     result.node = node
     result.place = place
     return result
+
+
+def _node_class(name):
+    """The class of the nodes of that name, or None where no operator has such."""
+    load_derivatives()
+    return node_type_named(name) if any(row[0] == name for row in derivative_table.values()) else None

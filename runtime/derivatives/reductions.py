@@ -2,7 +2,7 @@
 
 from math import inf, nan, prod
 
-from runtime import Tensor, int64, ops, where
+from runtime import Tensor, int64, is_grad_enabled, ops, where
 from runtime.derivatives.common import conj, expanded
 
 aten = ops.aten
@@ -53,12 +53,15 @@ def _products_of_others(x, dim):
 
 
 def prod_backward(grad, x, result):
-    """The gradient of the product of all elements: a quotient where none is 0."""
+    """The gradient of the product of all elements: a quotient where none is 0, zeros where two are."""
     x = x.to(grad.dtype)
     if x.ndim == 0:
         return grad.clone()
-    if _zeros_in(x) == 0:
+    zeros = _zeros_in(x)
+    if zeros == 0:
         return grad * conj(result / x)
+    if zeros is not None and zeros > 1 and not is_grad_enabled():
+        return aten.zeros_like.default(x)   # the gradient of this one is not all zeros
     return _without_division(grad, x.reshape(-1), 0).reshape(x.shape)
 
 

@@ -364,7 +364,7 @@ def derivatives(root: Path, operators: list[Operator]) -> str:
         differentiable = {i for names, _ in entry.formulas for i in names} | entry.fixed
         refused = tuple(
             i for i, a in enumerate(entry.operator.schema.arguments)
-            if entry.formulas and a.real_type.info.kind == "Tensor" and a.name not in differentiable
+            if entry.formulas and a.real_type.info.kind == "Tensor" and a.name not in differentiable and not a.real_type.info.elem_is_optional
         )  # fmt: skip
         rows.append(f"    {entry.operator.name!r}: ({row}, {entry.outputs!r}, {tangent}, {refused!r}),\n")
     lines = [f"from {module} import {', '.join(sorted(names))}\n" for module, names in sorted(imports.items())]
