@@ -43,9 +43,11 @@ def is_warn_always_enabled():
 
 def warn_once(message, category=UserWarning, stacklevel=2):
     """Warn, unless it was said before and `set_warn_always` does not ask for it again."""
-    if _warn_always or message not in _warned:
+    if not _warn_always:
+        if message in _warned:
+            return
         _warned.add(message)
-        warnings.warn(message, category, stacklevel + 1)
+    warnings.warn(message, category, stacklevel + 1)
 
 
 def use_deterministic_algorithms(mode, *, warn_only=False):

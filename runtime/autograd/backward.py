@@ -105,7 +105,7 @@ def _make_grads(outputs, grads, is_grads_batched):
                     raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {_dtype(output)}")
                 made.append(runtime.ones_like(output))
             elif not _is_edge(output):
-                raise AssertionError(f"Expected output to be a torch.Tensor or a GradientEdge, but got {type(output).__name__}")
+                raise AssertionError(f"Expected output to be a torch.Tensor, but got {type(output).__name__}")
             else:
                 metadata = output[0]._input_metadata[output[1]]
                 if metadata is None or metadata.shape.numel() != 1:

@@ -157,7 +157,7 @@ cdef object to_scalar(object value, int how):
                 return value.item()
         elif is_number(value):
             return value.item()
-    raise CastError(f"Cannot cast {value} to number")
+    raise CastError(f"Cannot cast {str(value)} to number")
 
 
 cdef object to_str(object value, int how):

@@ -752,8 +752,6 @@ def _tensor_rev_view_func(Tensor self not None, new_view):
         new_view = ops.aten.view_as_real(new_view)
     elif base.is_complex() and not new_view.is_complex():
         new_view = ops.aten.view_as_complex(new_view)
-    elif base.dtype != new_view.dtype:
-        new_view = ops.aten.view.dtype(new_view, base.dtype)
     return new_view.as_strided([b.sizes[d] for d in range(b.ndim)], [b.strides[d] for d in range(b.ndim)], b.offset)
 
 

@@ -1,7 +1,7 @@
 """Gradients of matrix products and of what contracts dimensions."""
 
 from runtime._core import ops
-from runtime.derivatives.common import adjoint, conj
+from runtime.derivatives.common import conj
 
 aten = ops.aten
 

@@ -108,8 +108,8 @@ def _products_before(x, dim):
 def cumprod_backward(grad, x, dim, result):
     """The gradient of ``cumprod``.
 
-    Where no element is 0 it is a sum of quotients, otherwise that of x[k] is the sum over j >= k of grad[j] times the product of all x up to j but x[k]: the product of those before, times
-    s[k] = grad[k] + x[k + 1] s[k + 1].
+    Where no element is 0 it is a sum of quotients. Otherwise that of x[k] is the sum over j >= k of grad[j] times the product of all x up
+    to j but x[k]: the product of those before, times s[k] = grad[k] + x[k + 1] s[k + 1].
     """
     x = conj(x.to(grad.dtype))
     if x.ndim == 0 or x.numel() == 0 or x.size(dim) == 1:

@@ -16,7 +16,8 @@ Gradients of broadcast arguments are summed and those of real arguments made rea
 ``tangent`` is the formula of forward mode: tangents of the arguments are ``NAME_t``, and ``linear`` stands for the operator itself on
 tangents, ``elementwise`` for the gradient's formula on the tangent. ``outputs`` says which results have gradients (a list of bool, or
 ``none``), ``NAME: not_differentiable`` lets an argument that needs a gradient go without, ``node`` names the node's class where the rule
-gives another name. ``saves`` lists what a node saves beside: PyTorch's nodes have it, and their readers look for it. An entry serves the operator and its in-place variant.
+gives another name. ``saves`` lists what a node saves beside: PyTorch's nodes have it, and their readers look for it. An entry serves the
+operator and its in-place variant.
 """
 
 from __future__ import annotations
