@@ -971,6 +971,8 @@ def _unsafe_set_version_counter(tensors, versions):
         if not rt_is_tensor(<PyObject *>tensor):
             raise TypeError(f"expected a Tensor, but got {class_name(tensor)}")
         t = RT_TENSOR(<void *>tensor)
+        if not t.keys & RT_FUNCTIONALITY_BIT(K_ADInplaceOrView):
+            raise RuntimeError("Inference tensors do not track version counter.")
         if version < 0:
             raise RuntimeError("Cannot set a version_counter to a value less than 0: " + str(version))
         if rt_version_of(t) == NULL:
