@@ -277,21 +277,6 @@ def test_defaults_have_a_value_and_print_in_the_canonical_form(text, value, prin
     assert a.default_text == text.partition("=")[2]
 
 
-@pytest.mark.parametrize(
-    ("text", "symbol"),
-    [
-        ("int x=Mean", "Mean"),
-        ("ScalarType x=long", "long"),
-        ("bool x=True", None),
-        ("int? x=None", None),
-        ("int x=1", None),
-        ("int x", None),
-    ],
-)
-def test_named_constants_keep_their_name(text, symbol):
-    assert argument(text).default_symbol == symbol
-
-
 def test_a_default_list_is_a_new_list_each_time():
     a = argument("int[] x=[1, 2]")
     a.default_value.append(3)
