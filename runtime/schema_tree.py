@@ -68,11 +68,20 @@ class TypeInfo(NamedTuple):
 class Type:
     """A node of the type tree.  ``str(t)`` is the Python annotation form (``Optional[Tensor]``), `source` the schema form (``Tensor?``)."""
 
+    _info_kind = "other"  # what `TypeInfo.kind` says of it
+
     def __str__(self) -> str:
         return self.annotation_str
 
     def __repr__(self) -> str:
         return self.annotation_str
+
+    def _children(self) -> tuple[Type, ...]:
+        return ()
+
+    def _rebuilt(self, *children: Type) -> Type:
+        """The same type of other children."""
+        return self
 
     @property
     def annotation_str(self) -> str:
@@ -88,7 +97,7 @@ class Type:
 
     def containedTypes(self) -> list[Type]:
         """The types that this one is made of."""
-        return list(_children(self))
+        return list(self._children())
 
     def getElementType(self) -> Type:
         """The type under an optional, a list, a future or a reference.
@@ -98,7 +107,7 @@ class Type:
         TypeError
             If this type has no single element type.
         """
-        children = _children(self)
+        children = self._children()
         if len(children) != 1 or isinstance(self, TupleType):
             raise TypeError(f"{self} has no element type")
         return children[0]
@@ -108,9 +117,9 @@ class Type:
         """The type flattened for argument binding."""
         inner, optional = strip_optional(self)
         if not isinstance(inner, ListType):
-            return TypeInfo(_kind_of(inner), optional, False, None, False)
+            return TypeInfo(inner._info_kind, optional, False, None, False)
         elem, elem_optional = strip_optional(inner.elem)
-        return TypeInfo(_kind_of(elem), optional, True, inner.size, elem_optional)
+        return TypeInfo(elem._info_kind, optional, True, inner.size, elem_optional)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -126,12 +135,18 @@ class BaseType(Type):
     def kind(self) -> str:
         return _BASE_TYPES[self.name][0]
 
+    @property
+    def _info_kind(self) -> str:
+        return _BASE_TYPES[self.name][2]
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class VarType(Type):
     """A type variable: any lower-case word that names no type (``t``, ``tVal``)."""
 
     name: str
+
+    _info_kind = "Any"
 
     @property
     def annotation_str(self) -> str:
@@ -146,6 +161,8 @@ class ClassType(Type):
     """A custom class; `name` is its whole qualified name, ``__torch__.torch.classes.ns.Name``."""
 
     name: str
+
+    _info_kind = "class"
 
     @property
     def annotation_str(self) -> str:
@@ -170,6 +187,12 @@ class OptionalType(Type):
     def kind(self) -> str:
         return "OptionalType"
 
+    def _children(self) -> tuple[Type, ...]:
+        return (self.elem,)
+
+    def _rebuilt(self, elem: Type) -> Type:
+        return OptionalType(elem)
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ListType(Type):
@@ -185,6 +208,12 @@ class ListType(Type):
     def kind(self) -> str:
         return "ListType"
 
+    def _children(self) -> tuple[Type, ...]:
+        return (self.elem,)
+
+    def _rebuilt(self, elem: Type) -> Type:
+        return ListType(elem, self.size)
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class DictType(Type):
@@ -193,12 +222,20 @@ class DictType(Type):
     key: Type
     value: Type
 
+    _info_kind = "dict"
+
     @property
     def annotation_str(self) -> str:
         return f"Dict[{self.key.annotation_str}, {self.value.annotation_str}]"
 
     def kind(self) -> str:
         return "DictType"
+
+    def _children(self) -> tuple[Type, ...]:
+        return (self.key, self.value)
+
+    def _rebuilt(self, key: Type, value: Type) -> Type:
+        return DictType(key, value)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -207,12 +244,20 @@ class TupleType(Type):
 
     elems: tuple[Type, ...]
 
+    _info_kind = "tuple"
+
     @property
     def annotation_str(self) -> str:
         return f"Tuple[{', '.join(e.annotation_str for e in self.elems) or '()'}]"
 
     def kind(self) -> str:
         return "TupleType"
+
+    def _children(self) -> tuple[Type, ...]:
+        return self.elems
+
+    def _rebuilt(self, *elems: Type) -> Type:
+        return TupleType(elems)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -228,6 +273,12 @@ class ContainerType(Type):
 
     def kind(self) -> str:
         return self.name + "Type"
+
+    def _children(self) -> tuple[Type, ...]:
+        return self.elems
+
+    def _rebuilt(self, *elems: Type) -> Type:
+        return ContainerType(self.name, elems)
 
 
 #: Words that are types: name -> (run-time kind, Python annotation, `TypeInfo.kind`).
@@ -278,46 +329,12 @@ def strip_optional(t: Type) -> tuple[Type, bool]:
     return t, optional
 
 
-def _children(t: Type) -> tuple[Type, ...]:
-    if isinstance(t, OptionalType | ListType):
-        return (t.elem,)
-    if isinstance(t, DictType):
-        return (t.key, t.value)
-    if isinstance(t, TupleType | ContainerType):
-        return t.elems
-    return ()
-
-
-def _kind_of(t: Type) -> str:
-    if isinstance(t, BaseType):
-        return _BASE_TYPES[t.name][2]
-    if isinstance(t, VarType):
-        return "Any"
-    if isinstance(t, ClassType):
-        return "class"
-    if isinstance(t, DictType):
-        return "dict"
-    if isinstance(t, TupleType):
-        return "tuple"
-    return "other"
-
-
 @functools.lru_cache(maxsize=4096)
 def _erase(t: Type) -> Type:
     """`t` with every int-like type replaced by int."""
     if isinstance(t, BaseType):
         return BASE_INSTANCES["int"] if t.name in _INT_LIKE else t
-    if isinstance(t, OptionalType):
-        return OptionalType(_erase(t.elem))
-    if isinstance(t, ListType):
-        return ListType(_erase(t.elem), t.size)
-    if isinstance(t, DictType):
-        return DictType(_erase(t.key), _erase(t.value))
-    if isinstance(t, TupleType):
-        return TupleType(tuple(map(_erase, t.elems)))
-    if isinstance(t, ContainerType):
-        return ContainerType(t.name, tuple(map(_erase, t.elems)))
-    return t
+    return t._rebuilt(*map(_erase, t._children()))
 
 
 # ---- the rest of the tree
@@ -425,7 +442,7 @@ def _spell(t: Type, alias: AliasInfo | None, style: _Style) -> str:
         return (_RUNTIME_NAMES.get(t.name, t.name) if style.runtime else t.name) + own
     if isinstance(t, VarType | ClassType):
         return t.name + own
-    children = _children(t)
+    children = t._children()
     contained = alias.contained if alias and alias.contained else (None,) * len(children)
     parts = [_spell(child, part, style) for child, part in zip(children, contained, strict=True)]
     if isinstance(t, ListType):
