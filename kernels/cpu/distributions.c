@@ -3,6 +3,7 @@
  * Every sampler takes its numbers from the generator one after the other, in logical order, so that a seed fixes the result. Samplers that
  * reject are guarded against parameters with which they would never accept (NaN, infinity).
  */
+#include "kernels/cpu/element.h"
 #include "kernels/shared/boxed.h"
 #include "kernels/shared/random.h"
 #include "rt_builtins.h"

@@ -3,7 +3,6 @@
 #include "kernels/shared/boxed.h"
 #include "kernels/shared/gil.h"
 #include "kernels/shared/reduce_rules.h"
-#include "kernels/shared/threads.h"
 
 #include <stdlib.h>
 
@@ -200,17 +199,6 @@ static PyObject *new_result(const request *q, int place, const RtTensor *t, cons
     return rt_result(q->op, place, t->ndim, sizes, dtype, t->device_type, t->device_index);
 }
 
-static void run(rt_pool_fn loop, rt_pool *p, int64_t work_of_plane)
-{
-    if (p->planes * work_of_plane < RT_GRAIN) {
-        loop(0, p->planes, p);
-        return;
-    }
-    RT_BEGIN_LOOP_WITHOUT_GIL
-    rt_parallel_for(p->planes, RT_GRAIN / (work_of_plane + 1) + 1, loop, p);
-    RT_END_LOOP_WITHOUT_GIL
-}
-
 static int64_t work_of(const rt_pool *p)
 {
     int64_t in = p->in[0] * p->in[1] * p->in[2], out = p->out[0] * p->out[1] * p->out[2];
@@ -252,7 +240,7 @@ static PyObject *forward(const request *q, RtTensor *t, rt_pool *p, rt_pool_fn l
     p->from = rt_data(in);
     p->to = rt_data(RT_TENSOR(out));
     p->indices = indices != NULL ? (int64_t *)rt_data(RT_TENSOR(*indices)) : NULL;
-    run(loop, p, work_of(p));
+    rt_run_loop(loop, p->planes, work_of(p), p);
 done:
     Py_XDECREF((PyObject *)in);
     free(windows);
@@ -310,7 +298,7 @@ static PyObject *backward(const request *q, RtTensor *grad, RtTensor *t, rt_pool
     p->to = rt_data(sum);
     p->indices = places != NULL ? (int64_t *)rt_data(places) : NULL;
     if (sum->numel > 0 && in->numel > 0)
-        run(indices != NULL ? rt_max_pool_backward_loop(dtype) : rt_avg_pool_backward_loop(dtype), p, work_of(p));
+        rt_run_loop(indices != NULL ? rt_max_pool_backward_loop(dtype) : rt_avg_pool_backward_loop(dtype), p->planes, work_of(p), p);
     out = (PyObject *)rt_cast(sum, t->dtype);
 done:
     Py_XDECREF((PyObject *)in);

@@ -237,14 +237,6 @@ cdef class Operator:
             put_tracing(self)
         return 0
 
-    cdef str rule_of(self, int key):
-        """The name of the rule that fills a key's slot."""
-        cdef Registered r
-        cdef const char *rule
-        self.registered(&r)
-        choose(&r, key, &rule)
-        return rule.decode()
-
     cdef Kernel kernel_at(self, int key):
         """The kernel object in a run-time key's slot; None where missing or ambiguous."""
         cdef Registered r
@@ -254,11 +246,6 @@ cdef class Operator:
         if k.flags & (RT_KERNEL_MISSING | RT_KERNEL_AMBIGUOUS):
             return None
         return kernel_of_struct(k)
-
-    @property
-    def schema_or_none(self):
-        """The FunctionSchema, or None for an operator that has implementations but no definition."""
-        return self.schema()
 
     def __repr__(self):
         return f"<Operator {self.full_name()}>"

@@ -7,7 +7,7 @@ cdef extern from "runtime/core/alloc.h":
     ctypedef struct rt_tensor_body:
         pass
     enum:
-        RT_T_CHANNELS_LAST, RT_T_CHANNELS_LAST_3D, RT_T_NO_METADATA_CHANGE
+        RT_T_CHANNELS_LAST, RT_T_CHANNELS_LAST_3D
         RT_KEY_Conjugate, RT_KEY_Negative, RT_KEY_ADInplaceOrView, RT_KEY_Python
     int rt_setup_tensor_type(PyTypeObject *type) except -1
     void rt_tensor_emplace(RtTensor *t) noexcept
@@ -18,7 +18,6 @@ cdef extern from "runtime/core/alloc.h":
     void rt_version_decref(rt_version *v) noexcept
     int64_t rt_storage_bytes(int ndim, const int64_t *sizes, const int64_t *strides, int64_t offset, int itemsize) except -1
     int rt_set_geometry(RtTensor *t, int ndim, const int64_t *sizes, const int64_t *strides, int64_t offset) except -1
-    RtTensor *rt_empty_strided(int ndim, const int64_t *sizes, const int64_t *strides, int code, int device_type, int device_index) noexcept
     rt_keyset rt_keyset_of_device(int device_type) noexcept
     int64_t rt_wrap_dim(int64_t dim, int64_t ndim) except? -1
     PyObject *rt_load_element(const char *p, int code) noexcept

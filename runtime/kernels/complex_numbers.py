@@ -7,14 +7,14 @@ aten = ops.aten
 
 
 def complex(real, imag):
-    return aten.complex.out(real, imag, out=_complex_like("complex", real))
+    return aten.complex.out(real, imag, out=_complex_like(real))
 
 
 def polar(abs, angle):
-    return aten.polar.out(abs, angle, out=_complex_like("polar", abs))
+    return aten.polar.out(abs, angle, out=_complex_like(abs))
 
 
-def _complex_like(name, real):
+def _complex_like(real):
     dtype = real.dtype.to_complex() if real.dtype.is_floating_point else real.dtype
     return aten.empty.memory_format([0], dtype=dtype, device=real.device)
 
