@@ -16,7 +16,7 @@ static const struct { const char *scalar, *cpp; } names[RT_NUM_DTYPES] = {
     [RT_FLOAT8_E8M0FNU] = {"Float8_e8m0fnu", "c10::Float8_e8m0fnu"},
 };
 
-const char *rt_dtype_scalar_name(int dtype)
+const char *rt_dtype_title(int dtype)
 {
     return dtype >= 0 && dtype < RT_NUM_DTYPES && names[dtype].scalar ? names[dtype].scalar : "Undefined";
 }
@@ -73,7 +73,7 @@ int rt_promote_types(int a, int b)
         return a;
     if (rt_dtype_in(a, RT_FLOAT8_DTYPES) || rt_dtype_in(b, RT_FLOAT8_DTYPES)) {
         PyErr_Format(PyExc_RuntimeError, "Promotion for Float8 Types is not supported, attempted to promote %s and %s",
-                     rt_dtype_scalar_name(a), rt_dtype_scalar_name(b));
+                     rt_dtype_title(a), rt_dtype_title(b));
         return -1;
     }
     int a_unsigned = rt_dtype_in(a, RT_BAREBONES_UNSIGNED_DTYPES), b_unsigned = rt_dtype_in(b, RT_BAREBONES_UNSIGNED_DTYPES);
@@ -83,12 +83,12 @@ int rt_promote_types(int a, int b)
         if (b_unsigned && rt_is_floating(a))
             return a;
         PyErr_Format(PyExc_RuntimeError, "Promotion for uint16, uint32, uint64 types is not supported, attempted to promote %s and %s",
-                     rt_dtype_scalar_name(a), rt_dtype_scalar_name(b));
+                     rt_dtype_title(a), rt_dtype_title(b));
         return -1;
     }
     int ra = rank_of(a), rb = rank_of(b);
     if (ra < 0 || rb < 0) {
-        PyErr_Format(PyExc_RuntimeError, "Promotion of %s and %s is not supported", rt_dtype_scalar_name(a), rt_dtype_scalar_name(b));
+        PyErr_Format(PyExc_RuntimeError, "Promotion of %s and %s is not supported", rt_dtype_title(a), rt_dtype_title(b));
         return -1;
     }
     int low = ra < rb ? a : b, high = ra < rb ? b : a;
@@ -118,8 +118,8 @@ int rt_check_can_cast(int from, int to)
 {
     if (rt_can_cast(from, to))
         return 0;
-    PyErr_Format(PyExc_RuntimeError, "result type %s can't be cast to the desired output type %s", rt_dtype_scalar_name(from),
-                 rt_dtype_scalar_name(to));
+    PyErr_Format(PyExc_RuntimeError, "result type %s can't be cast to the desired output type %s", rt_dtype_title(from),
+                 rt_dtype_title(to));
     return -1;
 }
 
@@ -163,7 +163,7 @@ static int combine_categories(int higher, int lower)
             return higher;
         if (!rt_dtype_in(higher, RT_FLOAT8_DTYPES))
             return rt_complex_of(higher);
-        PyErr_Format(PyExc_RuntimeError, "Unknown Complex ScalarType for %s", rt_dtype_scalar_name(higher));
+        PyErr_Format(PyExc_RuntimeError, "Unknown Complex ScalarType for %s", rt_dtype_title(higher));
         return -1;
     }
     if (rt_is_complex(lower))
