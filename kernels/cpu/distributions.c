@@ -49,9 +49,8 @@ static void draw_geometric(rt_draw *d, char *at, int64_t n, int64_t step, int dt
 
 static PyObject *only_continuous(const char *distribution, int dtype)
 {
-    const char *name = dtype == RT_INT64 ? "long int" : dtype == RT_INT16 ? "short int" : rt_dtype_cpp_title(dtype);
     PyErr_Format(PyExc_RuntimeError, "%s distribution is a continuous probability distribution. dtype must be a floating point but you "
-                                     "specified %s", distribution, name);
+                                     "specified %s", distribution, rt_dtype_cpp_title(dtype));
     return NULL;
 }
 

@@ -68,8 +68,12 @@ static int check_weight_dtype(const RtTensor *input, PyObject *weight, const cha
 {
     if (weight == Py_None || RT_TENSOR(weight)->dtype == input->dtype || RT_TENSOR(weight)->dtype == computed_in(input->dtype))
         return 0;
-    PyErr_Format(PyExc_RuntimeError, "expected %s to have the dtype of the input, %s, but got %s", name, rt_dtype_title(input->dtype),
-                 rt_dtype_title(RT_TENSOR(weight)->dtype));
+    if (computed_in(input->dtype) == RT_FLOAT32)
+        PyErr_Format(PyExc_RuntimeError, "mixed dtype (CPU): expect parameter to have scalar type of Float, but the input is %s and %s is %s",
+                     rt_dtype_title(input->dtype), name, rt_dtype_title(RT_TENSOR(weight)->dtype));
+    else
+        PyErr_Format(PyExc_RuntimeError, "mixed dtype (CPU): all inputs must share same datatype. The input is %s, but %s is %s",
+                     rt_dtype_title(input->dtype), name, rt_dtype_title(RT_TENSOR(weight)->dtype));
     return -1;
 }
 
@@ -97,9 +101,17 @@ static int check_layer_norm(const RtTensor *input, PyObject *normalized_shape, P
                                     : "Expected bias to be of same shape as normalized_shape, but got bias of shape %U and normalized_shape = %U",
                              rt_shape_text(t->ndim, t->sizes), rt_shape_text(n, shape));
     }
-    if (input->ndim < n || memcmp(input->sizes + input->ndim - n, shape, n * sizeof(int64_t)) != 0)
-        return fail_with("Given normalized_shape=%U, expected input with trailing dimensions of that shape, but got input of size%U",
-                         rt_shape_text(n, shape), rt_shape_text(input->ndim, input->sizes));
+    if (input->ndim < n || memcmp(input->sizes + input->ndim - n, shape, n * sizeof(int64_t)) != 0) {
+        PyObject *wanted = rt_shape_text(n, shape), *got = rt_shape_text(input->ndim, input->sizes);
+        PyObject *sizes = wanted == NULL ? NULL : PyUnicode_Substring(wanted, 1, PyUnicode_GET_LENGTH(wanted));
+        if (sizes != NULL && got != NULL)
+            PyErr_Format(PyExc_RuntimeError, "Given normalized_shape=%U, expected input with shape [*, %U, but got input of size%U", wanted, sizes,
+                         got);
+        Py_XDECREF(wanted);
+        Py_XDECREF(got);
+        Py_XDECREF(sizes);
+        return -1;
+    }
     return n;
 }
 

@@ -408,9 +408,24 @@ cdef int set_fallback(int key, Kernel kernel) except -1:
 
 # ------------------------------------------------------------------------------------------- kernels that raise
 
+cdef extern from "rt_builtins.h":
+    enum:
+        RT_OP_aten_empty_memory_format, RT_OP_aten_empty_strided
+
+
+class NoDeviceError(AssertionError, NotImplementedError):
+    """There are no kernels for a kind of GPU. Functions of PyTorch raise the one when they look for the device, its operators the other."""
+
+
 cdef PyObject *kernel_missing(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, void *ctx) noexcept:
     try:
-        raise NotImplementedError(missing_text(operator_of(op), ks))
+        text = missing_text(operator_of(op), ks)
+        if op == rt_builtin_ops[RT_OP_aten_empty_memory_format] or op == rt_builtin_ops[RT_OP_aten_empty_strided]:
+            # What makes tensors on a device comes here.
+            name = key_names[highest_key(ks)]
+            if name == "CUDA" or name == "XPU":
+                raise NoDeviceError(f"Torch not compiled with {name} enabled. {text}")
+        raise NotImplementedError(text)
     except BaseException as e:
         set_current(e)
     return NULL

@@ -84,10 +84,20 @@ cdef object nested_list(RtTensor *t, const char *p, int dim):
     return [nested_list(t, p + i * step, dim + 1) for i in range(t.sizes[dim])]
 
 
+cdef int warn_once(str text) except -1:
+    """`settings.warn_once`, of the program's line."""
+    from runtime import settings
+    settings.warn_once(text, stacklevel=1)
+    return 0
+
+
 cdef object to_python_number(object self, str what):
     cdef RtTensor *t = tensor_struct(self)
     if t.numel != 1:
         raise ValueError("only one element tensors can be converted to Python scalars")
+    if unlikely(what is not "int" and needs_grad(t)):
+        warn_once("Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
+                  "Consider using tensor.detach() first.")
     value = self.item()
     if isinstance(value, complex) and what != "complex":
         if value.imag != 0:

@@ -7,6 +7,7 @@ import numpy as np
 from runtime._core import ops
 from runtime.kernels._arrays import new, read
 from runtime.kernels._common import real_dtype, scalar_name, wrap_dim
+from runtime.settings import warn_once
 
 aten = ops.aten
 
@@ -137,7 +138,7 @@ def stft_center(
 
 def _warn_without(window, name):
     if window is None:
-        warnings.warn(
+        warn_once(
             f"{name}: no window was given, and a rectangular one is applied, which leaks between frequencies; give"
             " `window=torch.ones(n_fft)` to want it.",
             stacklevel=4,
