@@ -193,11 +193,107 @@ int rt_conv_to_map(int dtype, const rt_conv *v, const char *image, const char *w
     return rc;
 }
 
+/* Whether each group has one channel on both sides, as a depthwise convolution has: products of matrices of one row do not pay. */
+static int is_depthwise(int dtype, const rt_conv *v)
+{
+    return (dtype == RT_FLOAT32 || dtype == RT_FLOAT64) && v->image_channels == v->groups && v->map_channels == v->groups;
+}
+
+/* One channel of one item: its planes, and the kernel. */
+typedef struct depthwise {
+    const rt_conv *v;
+    columns c; /* geometry, for place_of */
+    const char *from, *weight;
+    char *to;
+} depthwise;
+
+enum { PARTS = 16 };
+
+#define DEPTHWISE(NAME, T)                                                                              \
+    RT_CLONES static void add_line_##NAME(T *to, const T *from, T weight, int64_t n, int64_t step)      \
+    {                                                                                                   \
+        if (step == 1)                                                                                  \
+            for (int64_t i = 0; i < n; i++)                                                             \
+                to[i] += weight * from[i];                                                              \
+        else                                                                                            \
+            for (int64_t i = 0; i < n; i++)                                                             \
+                to[i * step] += weight * from[i];                                                       \
+    }                                                                                                   \
+    RT_CLONES static T product_of_lines_##NAME(const T *a, const T *b, int64_t n, int64_t step)         \
+    {                                                                                                   \
+        T parts[PARTS] = {0};                                                                           \
+        int64_t i = 0;                                                                                  \
+        for (; step == 1 && i + PARTS <= n; i += PARTS)                                                 \
+            for (int q = 0; q < PARTS; q++)                                                             \
+                parts[q] += a[i + q] * b[i + q];                                                        \
+        for (; i < n; i++)                                                                              \
+            parts[i % PARTS] += a[i * step] * b[i];                                                     \
+        for (int w = PARTS / 2; w > 0; w /= 2)                                                          \
+            for (int q = 0; q < w; q++)                                                                 \
+                parts[q] += parts[q + w];                                                               \
+        return parts[0];                                                                                \
+    }                                                                                                   \
+    /* Over the planes of the batch: the image (`to`) from the map and the weight. */                   \
+    static void depthwise_image_##NAME(int64_t begin, int64_t end, void *ctx)                           \
+    {                                                                                                   \
+        const depthwise *d = ctx;                                                                       \
+        const rt_conv *v = d->v;                                                                        \
+        int64_t taps = rt_volume(v->kernel), rows = v->map[0] * v->map[1], width = v->map[2];           \
+        columns c = d->c;                                                                               \
+        for (int64_t plane = begin; plane < end; plane++) {                                             \
+            c.image = d->to + plane * rt_volume(v->image) * (int64_t)sizeof(T);                         \
+            for (int64_t row = 0; row < rows; row++)                                                    \
+                for (int64_t k = 0; k < taps; k++) {                                                    \
+                    place p = place_of(&c, k, row);                                                     \
+                    if (p.row != NULL)                                                                  \
+                        add_line_##NAME((T *)p.row + p.at, (const T *)d->from + (plane * rows + row) * width + p.from, \
+                                        ((const T *)d->weight)[plane % v->groups * taps + k], p.to - p.from, v->stride[2]); \
+                }                                                                                       \
+        }                                                                                               \
+    }                                                                                                   \
+    /* Over groups: the weight (`to`) from the image (`weight`) and the map. */                         \
+    static void depthwise_weight_##NAME(int64_t begin, int64_t end, void *ctx)                          \
+    {                                                                                                   \
+        const depthwise *d = ctx;                                                                       \
+        const rt_conv *v = d->v;                                                                        \
+        int64_t taps = rt_volume(v->kernel), rows = v->map[0] * v->map[1], width = v->map[2];           \
+        columns c = d->c;                                                                               \
+        for (int64_t group = begin; group < end; group++)                                               \
+            for (int64_t item = 0; item < v->batch; item++) {                                           \
+                int64_t plane = item * v->groups + group;                                               \
+                c.image = (char *)d->weight + plane * rt_volume(v->image) * (int64_t)sizeof(T);         \
+                for (int64_t row = 0; row < rows; row++)                                                \
+                    for (int64_t k = 0; k < taps; k++) {                                                \
+                        place p = place_of(&c, k, row);                                                 \
+                        if (p.row != NULL)                                                              \
+                            ((T *)d->to)[group * taps + k] += product_of_lines_##NAME(                  \
+                                (const T *)p.row + p.at, (const T *)d->from + (plane * rows + row) * width + p.from, p.to - p.from, v->stride[2]); \
+                    }                                                                                   \
+            }                                                                                           \
+    }
+DEPTHWISE(f32, float)
+DEPTHWISE(f64, double)
+
+static depthwise depthwise_of(int dtype, const rt_conv *v, const char *from, const char *weight, char *to)
+{
+    return (depthwise){.v = v, .c = {.v = v, .itemsize = rt_itemsize[dtype], .dtype = dtype}, .from = from, .weight = weight, .to = to};
+}
+
 int rt_conv_to_image(int dtype, const rt_conv *v, const char *map, const char *weight, const char *bias, char *image)
 {
+    int64_t volume = rt_volume(v->image);
+    if (is_depthwise(dtype, v)) {
+        depthwise d = depthwise_of(dtype, v, map, weight, image);
+        for (int64_t plane = 0; bias != NULL && plane < v->batch * v->groups; plane++)
+            fill_with_bias(d.c.itemsize, bias + plane % v->groups * d.c.itemsize, 1, volume, image + plane * volume * d.c.itemsize);
+        if (bias == NULL)
+            memset(image, 0, v->batch * v->groups * volume * d.c.itemsize);
+        rt_parallel_for(v->batch * v->groups, RT_GRAIN / (rt_volume(v->map) * rt_volume(v->kernel) + 1) + 1,
+                        dtype == RT_FLOAT32 ? depthwise_image_f32 : depthwise_image_f64, &d);
+        return 0;
+    }
     plan p;
     int rc = make_plan(&p, dtype, v), size = p.c.itemsize;
-    int64_t volume = rt_volume(v->image);
     for (int64_t i = 0; i < v->batch * v->groups && rc == 0; i++) {
         int64_t group = i % v->groups;
         p.c.image = image + i * p.channels * volume * size;
@@ -222,6 +318,13 @@ int rt_conv_to_image(int dtype, const rt_conv *v, const char *map, const char *w
 
 int rt_conv_to_weight(int dtype, const rt_conv *v, const char *image, const char *map, char *weight)
 {
+    if (is_depthwise(dtype, v)) {
+        depthwise d = depthwise_of(dtype, v, map, image, weight);
+        memset(weight, 0, v->groups * rt_volume(v->kernel) * d.c.itemsize);
+        rt_parallel_for(v->groups, RT_GRAIN / (v->batch * rt_volume(v->map) * rt_volume(v->kernel) + 1) + 1,
+                        dtype == RT_FLOAT32 ? depthwise_weight_f32 : depthwise_weight_f64, &d);
+        return 0;
+    }
     plan p;
     int rc = make_plan(&p, dtype, v), size = p.c.itemsize;
     memset(weight, 0, v->map_channels * p.depth * size);

@@ -1,8 +1,8 @@
 /* Samples of images at places that a grid gives: grid_sampler in two and three dimensions, and its gradients.
  *
  * Along each dimension of the space a sample is a weighted sum of one, two or four places (taps); over all dimensions of up to 16. Samples
- * are made a block at a time: first the offsets and weights of the block's taps, then a sum for each channel, so that what a grid costs is
- * paid once for all channels and the innermost loop runs over samples.
+ * are made a block at a time: first the elements and weights of the block's taps, then a sum for each channel, so that what a grid costs is
+ * paid once for all channels, and every innermost loop runs over samples. The elements of an image's channel are numbered in int32.
  */
 #pragma GCC optimize("O3")
 #include "kernels/cpu/element.h"
@@ -32,129 +32,137 @@ static grid_request read_request(const rt_loop_arg *given)
     };
 }
 
-/* Whole numbers of places are kept in int32, to become vector code: images are smaller, and what lies beyond is outside all the same. */
-#define FAR 1e9
+#define INLINE static inline __attribute__((always_inline))
 
-#define LOOPS(NAME, T, FLOOR, RINT, FMOD, FABS)                                                             \
-    /* The taps of one sample along one dimension. */                                                       \
+#define LOOPS(NAME, T, FLOOR, RINT, FABS)                                                                   \
+    /* The taps of a block of samples along one dimension. */                                               \
     typedef struct taps_##NAME {                                                                            \
-        int count, place[4]; /* -1: outside of the image */                                                 \
-        T weight[4], slope[4]; /* the weight's derivative by the coordinate that the place was made of */                       \
+        int count;                                                                                          \
+        int32_t place[4][BLOCK]; /* -1: outside of the image */                                             \
+        T weight[4][BLOCK], slope[4][BLOCK]; /* the weight's derivative by the coordinate that the place was made of */ \
     } taps_##NAME;                                                                                          \
-    /* A block of samples: elements of the image (-1: none) and weights, a row for each tap. */             \
+    /* The taps over all dimensions: elements of the image (-1: none) and weights. */                       \
     typedef struct block_##NAME {                                                                           \
         int taps;                                                                                           \
-        int64_t at[MOST_TAPS][BLOCK];                                                                       \
+        int32_t at[MOST_TAPS][BLOCK];                                                                       \
         T weight[MOST_TAPS][BLOCK], slope[3][MOST_TAPS][BLOCK], total[3][BLOCK];                            \
     } block_##NAME;                                                                                         \
-    static T reflected_##NAME(T x, T low, T span)                                                           \
-    {                                                                                                       \
-        T away = FABS(x - low), rest = FMOD(away, span);                                                    \
-        return FMOD(FLOOR(away / span), (T)2) == 0 ? rest + low : span - rest + low;                        \
-    }                                                                                                       \
-    /* A place moved as the padding has it. NaN becomes 0 unless the padding is zeros. */                   \
-    static T moved_##NAME(T x, int64_t size, const grid_request *q)                                         \
-    {                                                                                                       \
-        if (q->padding == ZEROS)                                                                            \
-            return x;                                                                                       \
-        if (q->padding == REFLECTION) {                                                                     \
-            T low = q->align ? (T)0 : (T)-0.5, span = (T)(q->align ? size - 1 : size);                      \
-            x = span != 0 ? reflected_##NAME(x, low, span) : 0;                                             \
-        }                                                                                                   \
-        return x > 0 ? (x < (T)(size - 1) ? x : (T)(size - 1)) : 0;                                         \
-    }                                                                                                       \
-    /* The derivative of what moved_ gives by what it is given. */                                          \
-    static T turned_##NAME(T x, int64_t size, const grid_request *q)                                        \
+    /* A place moved as the padding has it, and the derivative of that. NaN becomes 0 unless the padding is zeros. */ \
+    INLINE T moved_##NAME(T x, T last, T low, T span, int padding, T *turn)                                 \
     {                                                                                                       \
         T sign = 1;                                                                                         \
-        if (q->padding == ZEROS)                                                                            \
-            return 1;                                                                                       \
-        if (q->padding == REFLECTION) {                                                                     \
-            T low = q->align ? (T)0 : (T)-0.5, span = (T)(q->align ? size - 1 : size);                      \
-            if (span == 0)                                                                                  \
-                return 0;                                                                                   \
-            sign = (x < low) != (FMOD(FLOOR(FABS(x - low) / span), (T)2) == 1) ? -1 : 1;                    \
-            x = reflected_##NAME(x, low, span);                                                             \
+        *turn = 1;                                                                                          \
+        if (padding == ZEROS)                                                                               \
+            return x;                                                                                       \
+        if (padding == REFLECTION) {                                                                        \
+            T away = FABS(x - low), both = span + span, rest = both > 0 ? away - FLOOR(away / both) * both : 0; \
+            sign = span == 0 ? 0 : (x < low) != (rest >= span) ? -1 : 1;                                    \
+            x = span == 0 ? 0 : (rest < both - rest ? rest : both - rest) + low;                            \
         }                                                                                                   \
-        return x > 0 && x < (T)(size - 1) ? sign : 0;                                                       \
+        *turn = x > 0 && x < last ? sign : 0;                                                               \
+        return x > 0 ? (x < last ? x : last) : 0;                                                           \
     }                                                                                                       \
-    static int place_##NAME(T x, int64_t size) { return x >= 0 && x < (T)size && x < (T)FAR ? (int)x : -1; } \
-    static void set_taps_##NAME(taps_##NAME *t, T x, int64_t size, const grid_request *q)                   \
+    INLINE int32_t place_##NAME(T x, T size) { return x >= 0 && x < size ? (int32_t)x : -1; }               \
+    /* `grid` has the places of n samples along this dimension, `space` elements apart. */                  \
+    RT_CLONES static void set_taps_##NAME(taps_##NAME *t, const T *grid, int64_t n, T size, int mode, int padding, int align, int space) \
     {                                                                                                       \
-        T step = (T)(q->align ? size - 1 : size) / 2;                                                       \
-        if (q->mode == CUBIC) {                                                                             \
-            T low = FLOOR(x), u = x - low, v = 1 - u, a = (T)-0.75;                                         \
-            t->count = 4;                                                                                   \
-            t->weight[0] = ((a * (u + 1) - 5 * a) * (u + 1) + 8 * a) * (u + 1) - 4 * a;                     \
-            t->weight[1] = ((a + 2) * u - (a + 3)) * u * u + 1;                                             \
-            t->weight[2] = ((a + 2) * v - (a + 3)) * v * v + 1;                                             \
-            t->weight[3] = ((a * (v + 1) - 5 * a) * (v + 1) + 8 * a) * (v + 1) - 4 * a;                     \
-            t->slope[0] = step * ((3 * a * (u + 1) - 10 * a) * (u + 1) + 8 * a);                            \
-            t->slope[1] = step * ((3 * (a + 2) * u - 2 * (a + 3)) * u);                                     \
-            t->slope[2] = -step * ((3 * (a + 2) * v - 2 * (a + 3)) * v);                                    \
-            t->slope[3] = -step * ((3 * a * (v + 1) - 10 * a) * (v + 1) + 8 * a);                           \
-            for (int k = 0; k < 4; k++)                                                                     \
-                t->place[k] = place_##NAME(moved_##NAME(low + (T)(k - 1), size, q), size);                  \
-            return;                                                                                         \
-        }                                                                                                   \
-        step *= turned_##NAME(x, size, q);                                                                  \
-        x = moved_##NAME(x, size, q);                                                                       \
-        if (q->mode == NEAREST) {                                                                           \
+        T last = size - 1, low = align ? (T)0 : (T)-0.5, span = align ? last : size, step = span / 2, turn; \
+        if (mode == NEAREST) {                                                                              \
             t->count = 1;                                                                                   \
-            t->place[0] = place_##NAME(RINT(x), size);                                                      \
-            t->weight[0] = 1;                                                                               \
-            t->slope[0] = 0;                                                                                \
-            return;                                                                                         \
+            for (int64_t s = 0; s < n; s++) {                                                               \
+                t->place[0][s] = place_##NAME(RINT(moved_##NAME(grid[s * space], last, low, span, padding, &turn)), size); \
+                t->weight[0][s] = 1;                                                                        \
+                t->slope[0][s] = 0;                                                                         \
+            }                                                                                               \
+        } else if (mode == LINEAR) {                                                                        \
+            t->count = 2;                                                                                   \
+            for (int64_t s = 0; s < n; s++) {                                                               \
+                T x = moved_##NAME(grid[s * space], last, low, span, padding, &turn), below = FLOOR(x), part = x - below; \
+                t->place[0][s] = place_##NAME(below, size);                                                 \
+                t->place[1][s] = place_##NAME(below + 1, size);                                             \
+                t->weight[0][s] = 1 - part;                                                                 \
+                t->weight[1][s] = part;                                                                     \
+                t->slope[0][s] = -step * turn;                                                              \
+                t->slope[1][s] = step * turn;                                                               \
+            }                                                                                               \
+        } else {                                                                                            \
+            t->count = 4;                                                                                   \
+            for (int64_t s = 0; s < n; s++) {                                                               \
+                T x = grid[s * space], below = FLOOR(x), u = x - below, v = 1 - u, a = (T)-0.75;            \
+                t->weight[0][s] = ((a * (u + 1) - 5 * a) * (u + 1) + 8 * a) * (u + 1) - 4 * a;              \
+                t->weight[1][s] = ((a + 2) * u - (a + 3)) * u * u + 1;                                      \
+                t->weight[2][s] = ((a + 2) * v - (a + 3)) * v * v + 1;                                      \
+                t->weight[3][s] = ((a * (v + 1) - 5 * a) * (v + 1) + 8 * a) * (v + 1) - 4 * a;              \
+                t->slope[0][s] = step * ((3 * a * (u + 1) - 10 * a) * (u + 1) + 8 * a);                     \
+                t->slope[1][s] = step * ((3 * (a + 2) * u - 2 * (a + 3)) * u);                              \
+                t->slope[2][s] = -step * ((3 * (a + 2) * v - 2 * (a + 3)) * v);                             \
+                t->slope[3][s] = -step * ((3 * a * (v + 1) - 10 * a) * (v + 1) + 8 * a);                    \
+                for (int k = 0; k < 4; k++)                                                                 \
+                    t->place[k][s] = place_##NAME(moved_##NAME(below + (T)(k - 1), last, low, span, padding, &turn), size); \
+            }                                                                                               \
         }                                                                                                   \
-        T low = FLOOR(x), part = x - low;                                                                   \
-        t->count = 2;                                                                                       \
-        t->place[0] = place_##NAME(low, size);                                                              \
-        t->place[1] = place_##NAME(low + 1, size);                                                          \
-        t->weight[0] = 1 - part;                                                                            \
-        t->weight[1] = part;                                                                                \
-        t->slope[0] = -step;                                                                                \
-        t->slope[1] = step;                                                                                 \
+    }                                                                                                       \
+    /* The tap that is made of tap i, j and k of the dimensions. */                                         \
+    RT_CLONES static void join_##NAME(block_##NAME *b, const taps_##NAME *z, const taps_##NAME *y, const taps_##NAME *x, int i, int j, int k, \
+                                      int32_t height, int32_t width, int64_t n, int slopes)                 \
+    {                                                                                                       \
+        int tap = b->taps++;                                                                                \
+        for (int64_t s = 0; s < n; s++) {                                                                   \
+            int32_t d = z->place[i][s], h = y->place[j][s], w = x->place[k][s];                             \
+            b->at[tap][s] = (d | h | w) < 0 ? -1 : (d * height + h) * width + w;                            \
+            b->weight[tap][s] = z->weight[i][s] * y->weight[j][s] * x->weight[k][s];                        \
+        }                                                                                                   \
+        for (int64_t s = 0; slopes && s < n; s++) {                                                         \
+            b->slope[0][tap][s] = z->weight[i][s] * y->weight[j][s] * x->slope[k][s];                       \
+            b->slope[1][tap][s] = z->weight[i][s] * y->slope[j][s] * x->weight[k][s];                       \
+            b->slope[2][tap][s] = z->slope[i][s] * y->weight[j][s] * x->weight[k][s];                       \
+        }                                                                                                   \
     }                                                                                                       \
     /* `grid` has the places of n samples in the image, the one along the last dimension first. */          \
     static void set_block_##NAME(block_##NAME *b, const T *grid, int64_t n, const grid_request *q, int slopes) \
     {                                                                                                       \
+        taps_##NAME dims[3];                                                                                \
+        for (int d = 0; d < q->space; d++)                                                                  \
+            set_taps_##NAME(&dims[d], grid + d, n, (T)q->sizes[2 - d], q->mode, q->padding, q->align, q->space); \
+        if (q->space == 2) {                                                                                \
+            dims[2].count = 1;                                                                              \
+            for (int64_t s = 0; s < n; s++) {                                                               \
+                dims[2].place[0][s] = 0;                                                                    \
+                dims[2].weight[0][s] = 1;                                                                   \
+                dims[2].slope[0][s] = 0;                                                                    \
+            }                                                                                               \
+        }                                                                                                   \
+        b->taps = 0;                                                                                        \
+        for (int i = 0; i < dims[2].count; i++)                                                             \
+            for (int j = 0; j < dims[1].count; j++)                                                         \
+                for (int k = 0; k < dims[0].count; k++)                                                     \
+                    join_##NAME(b, &dims[2], &dims[1], &dims[0], i, j, k, (int32_t)q->sizes[1], (int32_t)q->sizes[2], n, slopes); \
+    }                                                                                                       \
+    /* What is outside is read as the first element and then not taken, so that loads have no conditions. */ \
+    INLINE T element_##NAME(const T *image, int32_t at)                                                     \
+    {                                                                                                       \
+        T value = image[at < 0 ? 0 : at];                                                                   \
+        return at < 0 ? 0 : value;                                                                          \
+    }                                                                                                       \
+    INLINE void sums_##NAME(T *out, const T *image, const block_##NAME *b, int64_t n, int taps)             \
+    {                                                                                                       \
         for (int64_t s = 0; s < n; s++) {                                                                   \
-            taps_##NAME z = {.count = 1, .weight = {1}}, y, x;                                              \
-            const T *at = grid + s * q->space;                                                              \
-            set_taps_##NAME(&x, at[0], q->sizes[2], q);                                                     \
-            set_taps_##NAME(&y, at[1], q->sizes[1], q);                                                     \
-            if (q->space == 3)                                                                              \
-                set_taps_##NAME(&z, at[2], q->sizes[0], q);                                                 \
-            int tap = 0;                                                                                    \
-            for (int i = 0; i < z.count; i++)                                                               \
-                for (int j = 0; j < y.count; j++)                                                           \
-                    for (int k = 0; k < x.count; k++, tap++) {                                              \
-                        int inside = z.place[i] >= 0 && y.place[j] >= 0 && x.place[k] >= 0;                 \
-                        b->at[tap][s] = inside ? (z.place[i] * q->sizes[1] + y.place[j]) * q->sizes[2] + x.place[k] : -1; \
-                        b->weight[tap][s] = z.weight[i] * y.weight[j] * x.weight[k];                        \
-                        if (slopes) {                                                                       \
-                            b->slope[0][tap][s] = z.weight[i] * y.weight[j] * x.slope[k];                   \
-                            b->slope[1][tap][s] = z.weight[i] * y.slope[j] * x.weight[k];                   \
-                            b->slope[2][tap][s] = z.slope[i] * y.weight[j] * x.weight[k];                   \
-                        }                                                                                   \
-                    }                                                                                       \
-            b->taps = tap;                                                                                  \
+            T sum = 0;                                                                                      \
+            for (int t = 0; t < taps; t++)                                                                  \
+                sum += element_##NAME(image, b->at[t][s]) * b->weight[t][s];                                \
+            out[s] = sum;                                                                                   \
         }                                                                                                   \
     }                                                                                                       \
-    RT_CLONES static void add_tap_##NAME(T *sums, const T *image, const int64_t *at, const T *weight, int64_t n, int fresh) \
+    RT_CLONES static void sample_##NAME(T *out, const T *image, const block_##NAME *b, int64_t n)           \
     {                                                                                                       \
-        if (fresh)                                                                                          \
-            for (int64_t s = 0; s < n; s++)                                                                 \
-                sums[s] = (at[s] >= 0 ? image[at[s]] : 0) * weight[s];                                      \
-        else                                                                                                \
-            for (int64_t s = 0; s < n; s++)                                                                 \
-                sums[s] += (at[s] >= 0 ? image[at[s]] : 0) * weight[s];                                     \
-    }                                                                                                       \
-    /* The nearest element itself, without a weight. */                                                     \
-    static void take_##NAME(T *out, const T *image, const int64_t *at, int64_t n)                           \
-    {                                                                                                       \
-        for (int64_t s = 0; s < n; s++)                                                                     \
-            out[s] = at[s] >= 0 ? image[at[s]] : 0;                                                         \
+        switch (b->taps) {                                                                                  \
+        case 4: sums_##NAME(out, image, b, n, 4); break;                                                    \
+        case 8: sums_##NAME(out, image, b, n, 8); break;                                                    \
+        case 16: sums_##NAME(out, image, b, n, 16); break;                                                  \
+        default:                                                                                            \
+            for (int64_t s = 0; s < n; s++) /* the nearest element itself, without a weight */              \
+                out[s] = element_##NAME(image, b->at[0][s]);                                                \
+        }                                                                                                   \
     }                                                                                                       \
     /* shape (of grid_request), mode, padding, align, space, image, grid [batch, samples, space], out [batch, channels, samples]: over \
      * the blocks of all items. */                                                                          \
@@ -169,27 +177,28 @@ static grid_request read_request(const rt_loop_arg *given)
             const T *image = (const T *)given[5].memory + item * q.channels * plane;                        \
             T *out = (T *)given[7].memory + item * q.channels * q.samples + first;                          \
             set_block_##NAME(&b, (const T *)given[6].memory + (item * q.samples + first) * q.space, n, &q, 0); \
-            for (int64_t c = 0; c < q.channels; c++, image += plane, out += q.samples) {                    \
-                if (b.taps == 1)                                                                            \
-                    take_##NAME(out, image, b.at[0], n);                                                    \
-                for (int t = 0; b.taps > 1 && t < b.taps; t++)                                              \
-                    add_tap_##NAME(out, image, b.at[t], b.weight[t], n, t == 0);                            \
-            }                                                                                               \
+            for (int64_t c = 0; c < q.channels; c++, image += plane, out += q.samples)                      \
+                sample_##NAME(out, image, &b, n);                                                           \
         }                                                                                                   \
     }                                                                                                       \
-    RT_CLONES static void add_slopes_##NAME(block_##NAME *b, int d, int t, const T *image, const T *grad, int64_t n) \
+    RT_CLONES static void add_slopes_##NAME(block_##NAME *b, int t, const T *image, const T *grad, int64_t n, int space) \
     {                                                                                                       \
-        for (int64_t s = 0; s < n; s++)                                                                     \
-            b->total[d][s] += (b->at[t][s] >= 0 ? image[b->at[t][s]] : 0) * b->slope[d][t][s] * grad[s];    \
+        for (int64_t s = 0; s < n; s++) {                                                                   \
+            T value = element_##NAME(image, b->at[t][s]) * grad[s];                                         \
+            b->total[0][s] += value * b->slope[0][t][s];                                                    \
+            b->total[1][s] += value * b->slope[1][t][s];                                                    \
+            if (space == 3)                                                                                 \
+                b->total[2][s] += value * b->slope[2][t][s];                                                \
+        }                                                                                                   \
     }                                                                                                       \
-    static void spread_##NAME(T *to, const int64_t *at, const T *weight, const T *grad, int64_t n)          \
+    static void spread_##NAME(T *to, const int32_t *at, const T *weight, const T *grad, int64_t n)          \
     {                                                                                                       \
         for (int64_t s = 0; s < n; s++)                                                                     \
             if (at[s] >= 0)                                                                                 \
                 to[at[s]] += grad[s] * weight[s];                                                           \
     }                                                                                                       \
     /* The same up to the grid; then grad [batch, channels, samples], of_image (zeros; None: not wanted), of_grid (as large as the \
-     * grid; not written where the mode is nearest): over items. */                                        \
+     * grid; not written where the mode is nearest): over items. */                                         \
     void rt_loop_grid_sample_gradients_##NAME(int64_t begin, int64_t end, void *ctx)                        \
     {                                                                                                       \
         const rt_loop_arg *given = ctx;                                                                     \
@@ -207,8 +216,8 @@ static grid_request read_request(const rt_loop_arg *given)
                     for (int t = 0; t < b.taps; t++) {                                                      \
                         if (given[8].memory != NULL)                                                        \
                             spread_##NAME((T *)given[8].memory + c * plane, b.at[t], b.weight[t], grad, n); \
-                        for (int d = 0; slopes && d < q.space; d++)                                         \
-                            add_slopes_##NAME(&b, d, t, image, grad, n);                                    \
+                        if (slopes)                                                                         \
+                            add_slopes_##NAME(&b, t, image, grad, n, q.space);                              \
                     }                                                                                       \
                 }                                                                                           \
                 for (int64_t s = 0; slopes && s < n; s++)                                                   \
@@ -216,5 +225,5 @@ static grid_request read_request(const rt_loop_arg *given)
                         ((T *)given[9].memory)[at_grid + s * q.space + d] = b.total[d][s];                  \
             }                                                                                               \
     }
-LOOPS(f32, float, floorf, rintf, fmodf, fabsf)
-LOOPS(f64, double, floor, rint, fmod, fabs)
+LOOPS(f32, float, floorf, rintf, fabsf)
+LOOPS(f64, double, floor, rint, fabs)

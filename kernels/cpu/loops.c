@@ -17,5 +17,9 @@ const rt_named_loop rt_named_loops[] = {
     ENTRY(span_sums, "xxxxxi"),
     ENTRY(span_gradients, "xxxxxxxi"),
     ENTRY(attention_weights, "xxiii"),
+    ENTRY(bag_sums, "xkkxxkiii"),
+    ENTRY(bag_maxima, "xkkxkkii"),
+    ENTRY(alignment_losses, "xkkkiiiiixx"),
+    ENTRY(alignment_gradients, "xkkkiiiiixxxxx"),
     {NULL, NULL, NULL, NULL},
 };

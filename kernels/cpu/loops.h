@@ -37,6 +37,10 @@ RT_LOOP(inner_gradients);
 RT_LOOP(span_sums);            /* span_gradients.c */
 RT_LOOP(span_gradients);
 RT_LOOP(attention_weights);    /* attention_weights.c */
+RT_LOOP(bag_sums);             /* bags.c */
+RT_LOOP(bag_maxima);
+RT_LOOP(alignment_losses);     /* alignments.c */
+RT_LOOP(alignment_gradients);
 
 extern const rt_named_loop rt_named_loops[]; /* ends with a name that is NULL */
 

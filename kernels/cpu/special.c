@@ -212,15 +212,28 @@ static const rt_own_loop special_zeta_loops[] = {FLOAT_LOOPS(zeta), NO_MORE_LOOP
 OF_OWN_LOOPS(special_zeta, "zeta_cpu", 2, 0)
 RT_POINTWISE2(special_zeta_out, special_zeta_op)
 
+/* hurwitz_zeta(2, x), without its powers. */
+static double sum_of_inverse_squares(double x)
+{
+    double sum = 0;
+    for (; x < 8; x += 1)
+        sum += 1 / (x * x);
+    double u = 1 / (x * x);
+    double tail = u * (1.0 / 6 - u * (1.0 / 30 - u * (1.0 / 42 - u * (1.0 / 30 - u * (5.0 / 66 - u * (691.0 / 2730 - u * (7.0 / 6 - u * (3617.0 / 510))))))));
+    return sum + (1 + 0.5 / x + tail) / x;
+}
+
 /* The first derivative of digamma has its reflection: f(1 - x) + f(x) = (pi / sin(pi x))**2. */
 static double trigamma(double x)
 {
-    if (x >= 0.5 || isnan(x))
-        return hurwitz_zeta(2, x);
+    if (isnan(x))
+        return x;
+    if (x >= 0.5)
+        return sum_of_inverse_squares(x);
     if (x == floor(x))
         return INFINITY;
     double cosecant = M_PI / sin(M_PI * (x - floor(x)));
-    return cosecant * cosecant - hurwitz_zeta(2, 1 - x);
+    return cosecant * cosecant - sum_of_inverse_squares(1 - x);
 }
 static double polygamma_of(double x, double order)
 {

@@ -67,6 +67,8 @@ def _loop_arguments(name, input, grid, mode, padding_mode, align_corners):
         raise NotImplementedError(f"\"{name}\" not implemented for '{scalar_name(input.dtype)}'")
     array, space = read_contiguous(input), input.dim() - 2
     sizes = array.shape[2:]
+    if math.prod(sizes) >= 2**31:
+        raise RuntimeError(f"grid_sampler(): images of 2**31 elements and more are not supported, but input has sizes {list(array.shape)}")
     shape = np.array([*array.shape[:2], *(1,) * (3 - space), *sizes, math.prod(grid.shape[1:-1])], np.int64)
     return array, (shape, mode, padding_mode, int(align_corners), space, array, _places(grid, sizes, align_corners, array.dtype))
 
