@@ -8,8 +8,8 @@
 
 enum { LANES = 16 };
 
-#define LOOP(NAME, T, EXP, LOG)                                                                     \
-    RT_CLONES static T weigh_##NAME(T *row, int64_t n)                                              \
+#define LOOP(NAME, T, EXP, LOG, CLONES)                                                                     \
+    CLONES static T weigh_##NAME(T *row, int64_t n)                                              \
     {                                                                                               \
         T lane[LANES], top = -INFINITY, total = 0;                                                  \
         int64_t i = 0;                                                                              \
@@ -51,5 +51,5 @@ enum { LANES = 16 };
             memset(row + seen, 0, (keys - seen) * sizeof(T));                                       \
         }                                                                                           \
     }
-LOOP(f32, float, rt_exp, logf)
-LOOP(f64, double, exp, log)
+LOOP(f32, float, rt_exp, logf, RT_CLONES)
+LOOP(f64, double, exp, log, )

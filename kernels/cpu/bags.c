@@ -6,8 +6,8 @@
 #include "kernels/cpu/element.h"
 #include "kernels/cpu/loops.h"
 
-#define LOOPS(NAME, T)                                                                              \
-    RT_CLONES static void add_row_##NAME(T *out, const T *row, T weight, int64_t width)             \
+#define LOOPS(NAME, T, CLONES)                                                                              \
+    CLONES static void add_row_##NAME(T *out, const T *row, T weight, int64_t width)             \
     {                                                                                               \
         for (int64_t i = 0; i < width; i++)                                                         \
             out[i] += weight * row[i];                                                              \
@@ -35,7 +35,7 @@
             ((int64_t *)given[5].memory)[b] = count;                                                \
         }                                                                                           \
     }                                                                                               \
-    RT_CLONES static void raise_to_row_##NAME(T *out, int64_t *winners, const T *row, int64_t number, int64_t width) \
+    CLONES static void raise_to_row_##NAME(T *out, int64_t *winners, const T *row, int64_t number, int64_t width) \
     {                                                                                               \
         for (int64_t i = 0; i < width; i++) {                                                       \
             int larger = row[i] > out[i] || (row[i] != row[i] && out[i] == out[i]);                 \
@@ -70,5 +70,5 @@
             ((int64_t *)given[5].memory)[b] = count;                                                \
         }                                                                                           \
     }
-LOOPS(f32, float)
-LOOPS(f64, double)
+LOOPS(f32, float, RT_CLONES)
+LOOPS(f64, double, )

@@ -38,8 +38,8 @@ enum { LANES = 16 };
 #define LARGER(x, y) x = !(y <= x) && x == x ? y : x;
 
 /* Gradients: the distance's derivatives by the elements of a, times `grad`, added to a row; where a norm is not smooth they are PyTorch's. */
-#define LOOPS(NAME, T, SQRT)                                                                                     \
-    RT_CLONES static void distances_##NAME(const T *a, const T *b, T *out, int64_t rows, int64_t width, int64_t kind) \
+#define LOOPS(NAME, T, SQRT, CLONES)                                                                                     \
+    CLONES static void distances_##NAME(const T *a, const T *b, T *out, int64_t rows, int64_t width, int64_t kind) \
     {                                                                                                            \
         T total;                                                                                                 \
         for (int64_t r = 0; r < rows; r++, b += width) {                                                         \
@@ -52,7 +52,7 @@ enum { LANES = 16 };
             out[r] = total;                                                                                      \
         }                                                                                                        \
     }                                                                                                            \
-    RT_CLONES static void add_gradient_##NAME(const T *a, const T *b, T *out, int64_t width, int64_t kind, T grad, T distance) \
+    CLONES static void add_gradient_##NAME(const T *a, const T *b, T *out, int64_t width, int64_t kind, T grad, T distance) \
     {                                                                                                            \
         if (kind == SUM) {                                                                                       \
             for (int64_t k = 0; k < width; k++) {                                                                \
@@ -119,5 +119,5 @@ enum { LANES = 16 };
             }                                                                                                    \
     }
 
-LOOPS(f32, float, sqrtf)
-LOOPS(f64, double, sqrt)
+LOOPS(f32, float, sqrtf, RT_CLONES)
+LOOPS(f64, double, sqrt, )

@@ -34,7 +34,7 @@ static grid_request read_request(const rt_loop_arg *given)
 
 #define INLINE static inline __attribute__((always_inline))
 
-#define LOOPS(NAME, T, FLOOR, RINT, FABS)                                                                   \
+#define LOOPS(NAME, T, FLOOR, RINT, FABS, CLONES)                                                                \
     /* The taps of a block of samples along one dimension. */                                               \
     typedef struct taps_##NAME {                                                                            \
         int count;                                                                                          \
@@ -63,21 +63,21 @@ static grid_request read_request(const rt_loop_arg *given)
         return x > 0 ? (x < last ? x : last) : 0;                                                           \
     }                                                                                                       \
     INLINE int32_t place_##NAME(T x, T size) { return x >= 0 && x < size ? (int32_t)x : -1; }               \
-    /* `grid` has the places of n samples along this dimension, `space` elements apart. */                  \
-    RT_CLONES static void set_taps_##NAME(taps_##NAME *t, const T *grid, int64_t n, T size, int mode, int padding, int align, int space) \
+    /* Of a whole block, so that loops have a known length. */                                              \
+    CLONES static void set_taps_##NAME(taps_##NAME *t, const T *places, T size, int mode, int padding, int align) \
     {                                                                                                       \
         T last = size - 1, low = align ? (T)0 : (T)-0.5, span = align ? last : size, step = span / 2, turn; \
         if (mode == NEAREST) {                                                                              \
             t->count = 1;                                                                                   \
-            for (int64_t s = 0; s < n; s++) {                                                               \
-                t->place[0][s] = place_##NAME(RINT(moved_##NAME(grid[s * space], last, low, span, padding, &turn)), size); \
+            for (int64_t s = 0; s < BLOCK; s++) {                                                               \
+                t->place[0][s] = place_##NAME(RINT(moved_##NAME(places[s], last, low, span, padding, &turn)), size); \
                 t->weight[0][s] = 1;                                                                        \
                 t->slope[0][s] = 0;                                                                         \
             }                                                                                               \
         } else if (mode == LINEAR) {                                                                        \
             t->count = 2;                                                                                   \
-            for (int64_t s = 0; s < n; s++) {                                                               \
-                T x = moved_##NAME(grid[s * space], last, low, span, padding, &turn), below = FLOOR(x), part = x - below; \
+            for (int64_t s = 0; s < BLOCK; s++) {                                                               \
+                T x = moved_##NAME(places[s], last, low, span, padding, &turn), below = FLOOR(x), part = x - below; \
                 t->place[0][s] = place_##NAME(below, size);                                                 \
                 t->place[1][s] = place_##NAME(below + 1, size);                                             \
                 t->weight[0][s] = 1 - part;                                                                 \
@@ -87,8 +87,8 @@ static grid_request read_request(const rt_loop_arg *given)
             }                                                                                               \
         } else {                                                                                            \
             t->count = 4;                                                                                   \
-            for (int64_t s = 0; s < n; s++) {                                                               \
-                T x = grid[s * space], below = FLOOR(x), u = x - below, v = 1 - u, a = (T)-0.75;            \
+            for (int64_t s = 0; s < BLOCK; s++) {                                                               \
+                T x = places[s], below = FLOOR(x), u = x - below, v = 1 - u, a = (T)-0.75;            \
                 t->weight[0][s] = ((a * (u + 1) - 5 * a) * (u + 1) + 8 * a) * (u + 1) - 4 * a;              \
                 t->weight[1][s] = ((a + 2) * u - (a + 3)) * u * u + 1;                                      \
                 t->weight[2][s] = ((a + 2) * v - (a + 3)) * v * v + 1;                                      \
@@ -103,16 +103,16 @@ static grid_request read_request(const rt_loop_arg *given)
         }                                                                                                   \
     }                                                                                                       \
     /* The tap that is made of tap i, j and k of the dimensions. */                                         \
-    RT_CLONES static void join_##NAME(block_##NAME *b, const taps_##NAME *z, const taps_##NAME *y, const taps_##NAME *x, int i, int j, int k, \
-                                      int32_t height, int32_t width, int64_t n, int slopes)                 \
+    CLONES static void join_##NAME(block_##NAME *b, const taps_##NAME *z, const taps_##NAME *y, const taps_##NAME *x, int i, int j, int k, \
+                                      int32_t height, int32_t width, int slopes)                 \
     {                                                                                                       \
         int tap = b->taps++;                                                                                \
-        for (int64_t s = 0; s < n; s++) {                                                                   \
+        for (int64_t s = 0; s < BLOCK; s++) {                                                                   \
             int32_t d = z->place[i][s], h = y->place[j][s], w = x->place[k][s];                             \
             b->at[tap][s] = (d | h | w) < 0 ? -1 : (d * height + h) * width + w;                            \
             b->weight[tap][s] = z->weight[i][s] * y->weight[j][s] * x->weight[k][s];                        \
         }                                                                                                   \
-        for (int64_t s = 0; slopes && s < n; s++) {                                                         \
+        for (int64_t s = 0; slopes && s < BLOCK; s++) {                                                         \
             b->slope[0][tap][s] = z->weight[i][s] * y->weight[j][s] * x->slope[k][s];                       \
             b->slope[1][tap][s] = z->weight[i][s] * y->slope[j][s] * x->weight[k][s];                       \
             b->slope[2][tap][s] = z->slope[i][s] * y->weight[j][s] * x->weight[k][s];                       \
@@ -122,11 +122,15 @@ static grid_request read_request(const rt_loop_arg *given)
     static void set_block_##NAME(block_##NAME *b, const T *grid, int64_t n, const grid_request *q, int slopes) \
     {                                                                                                       \
         taps_##NAME dims[3];                                                                                \
-        for (int d = 0; d < q->space; d++)                                                                  \
-            set_taps_##NAME(&dims[d], grid + d, n, (T)q->sizes[2 - d], q->mode, q->padding, q->align, q->space); \
+        for (int d = 0; d < q->space; d++) {                                                                \
+            T places[BLOCK];                                                                                \
+            for (int64_t s = 0; s < BLOCK; s++)                                                             \
+                places[s] = s < n ? grid[s * q->space + d] : 0;                                             \
+            set_taps_##NAME(&dims[d], places, (T)q->sizes[2 - d], q->mode, q->padding, q->align);           \
+        }                                                                                                   \
         if (q->space == 2) {                                                                                \
             dims[2].count = 1;                                                                              \
-            for (int64_t s = 0; s < n; s++) {                                                               \
+            for (int64_t s = 0; s < BLOCK; s++) {                                                           \
                 dims[2].place[0][s] = 0;                                                                    \
                 dims[2].weight[0][s] = 1;                                                                   \
                 dims[2].slope[0][s] = 0;                                                                    \
@@ -136,7 +140,7 @@ static grid_request read_request(const rt_loop_arg *given)
         for (int i = 0; i < dims[2].count; i++)                                                             \
             for (int j = 0; j < dims[1].count; j++)                                                         \
                 for (int k = 0; k < dims[0].count; k++)                                                     \
-                    join_##NAME(b, &dims[2], &dims[1], &dims[0], i, j, k, (int32_t)q->sizes[1], (int32_t)q->sizes[2], n, slopes); \
+                    join_##NAME(b, &dims[2], &dims[1], &dims[0], i, j, k, (int32_t)q->sizes[1], (int32_t)q->sizes[2], slopes); \
     }                                                                                                       \
     /* What is outside is read as the first element and then not taken, so that loads have no conditions. */ \
     INLINE T element_##NAME(const T *image, int32_t at)                                                     \
@@ -153,7 +157,7 @@ static grid_request read_request(const rt_loop_arg *given)
             out[s] = sum;                                                                                   \
         }                                                                                                   \
     }                                                                                                       \
-    RT_CLONES static void sample_##NAME(T *out, const T *image, const block_##NAME *b, int64_t n)           \
+    CLONES static void sample_##NAME(T *out, const T *image, const block_##NAME *b, int64_t n)           \
     {                                                                                                       \
         switch (b->taps) {                                                                                  \
         case 4: sums_##NAME(out, image, b, n, 4); break;                                                    \
@@ -181,7 +185,7 @@ static grid_request read_request(const rt_loop_arg *given)
                 sample_##NAME(out, image, &b, n);                                                           \
         }                                                                                                   \
     }                                                                                                       \
-    RT_CLONES static void add_slopes_##NAME(block_##NAME *b, int t, const T *image, const T *grad, int64_t n, int space) \
+    CLONES static void add_slopes_##NAME(block_##NAME *b, int t, const T *image, const T *grad, int64_t n, int space) \
     {                                                                                                       \
         for (int64_t s = 0; s < n; s++) {                                                                   \
             T value = element_##NAME(image, b->at[t][s]) * grad[s];                                         \
@@ -225,5 +229,5 @@ static grid_request read_request(const rt_loop_arg *given)
                         ((T *)given[9].memory)[at_grid + s * q.space + d] = b.total[d][s];                  \
             }                                                                                               \
     }
-LOOPS(f32, float, floorf, rintf, fabsf)
-LOOPS(f64, double, floor, rint, fabs)
+LOOPS(f32, float, floorf, rintf, fabsf, RT_CLONES)
+LOOPS(f64, double, floor, rint, fabs, )

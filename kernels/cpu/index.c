@@ -928,7 +928,7 @@ const rt_structured_def rt_k_gather_out = {"gather", gather_rule, gather_cpu, NU
 
 /* Rows that lie together are written throughout, with what was there or with the element: that becomes vector code. */
 #define FILL_ROW(BYTES, T)                                                                              \
-    RT_CLONES static void fill_row_##BYTES(char *row, int64_t step, const char *mask, int64_t mask_step, int64_t n, const void *element) \
+    static void fill_row_##BYTES(char *row, int64_t step, const char *mask, int64_t mask_step, int64_t n, const void *element) \
     {                                                                                                   \
         T value, *to = (T *)row;                                                                        \
         memcpy(&value, element, sizeof value);                                                          \

@@ -2,7 +2,8 @@
  *
  * A kernel in Python checks its arguments, makes its results and runs a loop by name (runtime/core/loops.pxi) over some range, in pieces and
  * in several threads, on the memory of contiguous arrays. A loop exists for float32 and for float64; half types come as float32. It sees
- * what it was given as a list, trusts it, and touches no Python.
+ * what it was given as a list, trusts it, and touches no Python. Those for float32 are built for several processors (RT_CLONES), those for
+ * float64 once, which keeps the binary small.
  */
 #ifndef KERNELS_CPU_LOOPS_H
 #define KERNELS_CPU_LOOPS_H

@@ -12,8 +12,8 @@
     const T *weight = (const T *)given[3].memory;                                           \
     int64_t size = given[4].number, result = given[5].number, inner = given[6].number, taps = given[7].number
 
-#define LOOPS(NAME, T)                                                                      \
-    RT_CLONES static void add_scaled_##NAME(T *out, const T *in, T w, int64_t n, int fresh) \
+#define LOOPS(NAME, T, CLONES)                                                                      \
+    CLONES static void add_scaled_##NAME(T *out, const T *in, T w, int64_t n, int fresh) \
     {                                                                                       \
         if (fresh)                                                                          \
             for (int64_t i = 0; i < n; i++)                                                 \
@@ -22,7 +22,7 @@
             for (int64_t i = 0; i < n; i++)                                                 \
                 out[i] += w * in[i];                                                        \
     }                                                                                       \
-    RT_CLONES static void add_gathered_##NAME(T *out, const T *in, const int64_t *index, const T *w, int64_t n, int fresh) \
+    CLONES static void add_gathered_##NAME(T *out, const T *in, const int64_t *index, const T *w, int64_t n, int fresh) \
     {                                                                                       \
         if (fresh)                                                                          \
             for (int64_t i = 0; i < n; i++)                                                 \
@@ -68,5 +68,5 @@
             }                                                                               \
         }                                                                                   \
     }
-LOOPS(f32, float)
-LOOPS(f64, double)
+LOOPS(f32, float, RT_CLONES)
+LOOPS(f64, double, )

@@ -9,9 +9,9 @@
 
 enum { LANES = 32 };
 
-#define LOOPS(NAME, T)                                                                              \
+#define LOOPS(NAME, T, CLONES)                                                                              \
     /* grad, x [spans, span], center, sums, products [spans], span: over spans. The sums of grad and of grad * (x - center). */ \
-    RT_CLONES static void sums_##NAME(const T *grad, const T *x, T center, int64_t span, T *sum, T *product) \
+    CLONES static void sums_##NAME(const T *grad, const T *x, T center, int64_t span, T *sum, T *product) \
     {                                                                                               \
         T a[LANES] = {0}, b[LANES] = {0};                                                           \
         int64_t i = 0;                                                                              \
@@ -40,7 +40,7 @@ enum { LANES = 32 };
         for (int64_t s = begin; s < end; s++)                                                       \
             sums_##NAME(grad + s * span, x + s * span, center[s], span, (T *)given[3].memory + s, (T *)given[4].memory + s); \
     }                                                                                               \
-    RT_CLONES static void combine_##NAME(const T *grad, const T *x, T *out, T center, T of_grad, T of_x, T rest, int64_t span) \
+    CLONES static void combine_##NAME(const T *grad, const T *x, T *out, T center, T of_grad, T of_x, T rest, int64_t span) \
     {                                                                                               \
         for (int64_t i = 0; i < span; i++)                                                          \
             out[i] = of_grad * grad[i] + of_x * (x[i] - center) + rest;                             \
@@ -57,5 +57,5 @@ enum { LANES = 32 };
             combine_##NAME((const T *)given[0].memory + s * span, (const T *)given[1].memory + s * span, (T *)given[2].memory + s * span, \
                            numbers[0][s], numbers[1][s], numbers[2][s], numbers[3][s], span);       \
     }
-LOOPS(f32, float)
-LOOPS(f64, double)
+LOOPS(f32, float, RT_CLONES)
+LOOPS(f64, double, )

@@ -39,7 +39,7 @@ def _unique2(self, sorted=True, return_inverse=False, return_counts=False):
     flat = np.ravel(read(self))
     inverse = counts = None
     if return_inverse:
-        order = np.argsort(flat, kind="stable")
+        order = np.argsort(flat)
         starts = _starts_of_runs(flat[order])
         group, counts = _groups(starts)
         found = flat[order][starts]
