@@ -58,6 +58,7 @@ include "core/bindings.pxi"      # query functions under PyTorch's names
 include "core/numpy_bridge.pxi"  # NumPy and DLPack, both ways
 include "core/array_protocols.pxi"  # NumPy's functions on tensors, and tensors as buffers
 include "core/fortran.pxi"       # LAPACK over batches of matrices
+include "core/loops.pxi"         # loops in C for kernels in Python
 include "core/creation.pxi"      # tensor(), as_tensor(), frombuffer()
 include "core/indexing.pxi"      # indexing
 include "core/pytree.pxi"        # walks over nested containers

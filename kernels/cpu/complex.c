@@ -1,11 +1,12 @@
 /* Complex numbers from and to real ones: complex, polar, angle, conjugates. */
 #include "kernels/cpu/loop_tables.h"
+#include "kernels/cpu/vector_math.h"
 
 /* --------------------------------------------------------------------------------------------------------------------- angle */
 
 #define ANGLE(suffix, T, f) RT_CLONES RT_LOOP1(angle_##suffix, T, T, a != a ? a : a < 0 ? (T)M_PI : 0)
 FORALL_FLOATS(ANGLE)
-RT_LOOP1(angle_c64, c64, float, cargf(a))
+RT_CLONES RT_LOOP1(angle_c64, c64, float, rt_atan2(cimagf(a), crealf(a)))
 RT_LOOP1(angle_c128, c128, double, carg(a))
 static const rt_own_loop angle_loops[] = {FLOAT_LOOPS(angle), COMPLEX_LOOPS(angle), NO_MORE_LOOPS};
 static rt_pointwise_op angle_op = {.stub = "angle_cpu", .own = angle_loops, .nin = 1, .flags = RT_PW_INT_TO_FLOAT | RT_PW_REAL_RESULT,

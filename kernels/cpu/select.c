@@ -81,6 +81,16 @@ RT_STRUCTURED(where_self_out, where_rule, where_cpu, NULL)
                 outs[i] = CLAMPED(as[i], low, high);                                                                     \
             return;                                                                                                      \
         }                                                                                                                \
+        if (steps[0] == sizeof(T) && steps[1] == sizeof(T) && steps[2] == sizeof(T) && steps[3] == sizeof(T)) {          \
+            const T *as = (const T *)pa, *lows = (const T *)plow, *highs = (const T *)phigh;                             \
+            T *outs = (T *)out;                                                                                          \
+            Py_ssize_t length = *n;                                                                                      \
+            _Pragma("GCC ivdep") for (Py_ssize_t i = 0; i < length; i++) {                                               \
+                T a = as[i], low = lows[i], high = highs[i];                                                             \
+                outs[i] = CLAMPED(a, low, high);                                                                         \
+            }                                                                                                            \
+            return;                                                                                                      \
+        }                                                                                                                \
         for (Py_ssize_t i = 0; i < *n; i++, pa += steps[0], plow += steps[1], phigh += steps[2], out += steps[3]) {      \
             T a = *(const T *)pa, low = *(const T *)plow, high = *(const T *)phigh;                                      \
             *(T *)out = CLAMPED(a, low, high);                                                                           \

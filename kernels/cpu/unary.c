@@ -180,7 +180,14 @@ static int sign_rule(rt_call_frame *c)
 RT_STRUCTURED(sign_out, sign_rule, rt_pointwise_cpu, NULL)
 
 /* The unit vector of a complex number, and 0 of 0. */
-#define SGN_COMPLEX(suffix, T, f) RT_LOOP1(sgn_##suffix, T, T, a == 0 ? 0 : a / cabs##f(a))
+/* In double neither the squares of floats nor their sum overflow or vanish. */
+static inline c64 sgn_of_c64(c64 a)
+{
+    double x = crealf(a), y = cimagf(a), size = sqrt(x * x + y * y);
+    return size == 0 ? 0 : __builtin_complex((float)(x / size), (float)(y / size));
+}
+static inline c128 sgn_of_c128(c128 a) { return a == 0 ? 0 : a / cabs(a); }
+#define SGN_COMPLEX(suffix, T, f) RT_LOOP1(sgn_##suffix, T, T, sgn_of_##suffix(a))
 FORALL_COMPLEX(SGN_COMPLEX)
 static const rt_own_loop sgn_loops[] = {COMPLEX_LOOPS(sgn), NO_MORE_LOOPS};
 static rt_pointwise_op sgn_op = {.stub = "sgn_cpu", .own = sgn_loops, .nin = 1, .dtypes = ALL_COMPLEX_DTYPES};
