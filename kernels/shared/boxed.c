@@ -35,6 +35,9 @@ const char *rt_dtype_title(int dtype)
     case RT_COMPLEX64: return "ComplexFloat";
     case RT_COMPLEX128: return "ComplexDouble";
     case RT_BOOL: return "Bool";
+    case RT_QINT8: return "QInt8";
+    case RT_QUINT8: return "QUInt8";
+    case RT_QINT32: return "QInt32";
     case RT_BFLOAT16: return "BFloat16";
     case RT_FLOAT8_E5M2: return "Float8_e5m2";
     case RT_FLOAT8_E4M3FN: return "Float8_e4m3fn";

@@ -26,6 +26,11 @@ const uint8_t rt_itemsize[RT_NUM_DTYPES] = {
     [RT_FLOAT8_E8M0FNU] = 1,
 };
 
+int rt_element_size(int dtype)
+{
+    return RT_IS_QUANTIZED(dtype) ? dtype == RT_QINT32 ? 4 : 1 : rt_itemsize[dtype];
+}
+
 const char *const rt_device_names[RT_NUM_DEVICE_TYPES] = {
     "cpu", "cuda", "mkldnn", "opengl", "opencl", "ideep", "hip", "fpga", "maia", "xla", "vulkan", "metal", "xpu", "mps", "meta", "hpu",
     "ve", "lazy", "ipu", "mtia", "privateuseone", NULL,
@@ -763,7 +768,11 @@ int rt_set_geometry(RtTensor *t, int ndim, const int64_t *sizes, const int64_t *
 static RtTensor *plain_header(int ndim, int dtype, int device_type, int device_index)
 {
     if (RT_UNLIKELY((unsigned)dtype >= RT_NUM_DTYPES || rt_itemsize[dtype] == 0)) {
-        PyErr_SetString(PyExc_RuntimeError, "tensors of this dtype are not supported");
+        if (RT_IS_QUANTIZED(dtype))
+            PyErr_SetString(PyExc_RuntimeError, "a tensor of a quantized dtype needs a quantizer: make it by quantize_per_tensor(), "
+                                                "quantize_per_channel() or _empty_affine_quantized()");
+        else
+            PyErr_SetString(PyExc_RuntimeError, "tensors of this dtype are not supported");
         return NULL;
     }
     RtTensor *t = rt_tensor_header(ndim);
@@ -890,6 +899,10 @@ RtTensor *rt_alias(RtTensor *t, int ndim, const int64_t *sizes, const int64_t *s
         t->version->refcount++;
         r->version = t->version;
     }
+    if (RT_UNLIKELY(r->keys & RT_FUNCTIONALITY_BIT(RT_KEY_Quantized)) && rt_share_quantizer(r, t) < 0) {
+        Py_DECREF(r);
+        return NULL;
+    }
     return r;
 }
 
@@ -907,7 +920,7 @@ int rt_tensor_copy_impl(RtTensor *t, const RtTensor *source)
     t->device_index = source->device_index;
     if (old != NULL)
         rt_storage_decref(old);
-    return 0;
+    return (t->ext != NULL || source->keys & RT_FUNCTIONALITY_BIT(RT_KEY_Quantized)) ? rt_share_quantizer(t, source) : 0;
 }
 
 PyObject *rt_wrap_number(PyObject *number)
