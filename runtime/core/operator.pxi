@@ -27,7 +27,7 @@ cdef int slot_keys[137]           # table slot -> enum value
 cdef uint8_t alias_members[6][160]  # [alias - first alias][key]
 
 cdef rt_kernel missing_kernel, ambiguous_kernel
-missing_kernel.fn = kernel_missing
+missing_kernel.fn = rt_kernel_missing
 missing_kernel.flags = RT_KERNEL_MISSING
 ambiguous_kernel.fn = kernel_ambiguous
 ambiguous_kernel.flags = RT_KERNEL_AMBIGUOUS
@@ -421,7 +421,7 @@ cdef int set_fallback(int key, Kernel kernel) except -1:
 
 # ------------------------------------------------------------------------------------------- kernels that raise
 
-cdef PyObject *kernel_missing(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, void *ctx) noexcept:
+cdef public PyObject *rt_kernel_missing(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, void *ctx) noexcept:
     try:
         raise NotImplementedError(missing_text(operator_of(op), ks))
     except BaseException as e:

@@ -606,6 +606,8 @@ cdef class iinfo:
         cdef dtype d = limits_dtype(type, "iinfo")
         if d.code == CODE_BOOL:
             raise TypeError("torch.bool is not supported by torch.iinfo")
+        if 12 <= d.code <= 14:
+            raise NotImplementedError(f"\"dtype\" not implemented for '{scalar_type_name(d.code)}': a tensor's quantizer says what its limits are")
         if d.is_floating_point or d.is_complex or not rt_itemsize[d.code]:
             raise TypeError("torch.iinfo() requires an integer input type. Use torch.finfo to handle 'torch.iinfo'")
         cdef object bits = d.itemsize * 8  # a Python int: C shifts would overflow

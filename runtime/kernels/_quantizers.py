@@ -9,8 +9,7 @@ quantized tensors and their printing call these functions.
 import numpy as np
 
 from runtime import _core
-from runtime._core import _integers, _numpy_view, _quantized, _quantizer, ops
-from runtime.kernels._arrays import new
+from runtime._core import _integers, _numpy_view, _quantizer, ops
 
 aten = ops.aten
 
@@ -19,7 +18,7 @@ _BOUNDS = {
     _core.dtype_names["qint8"]: (-128, 127),
     _core.dtype_names["qint32"]: (-(2**31), 2**31 - 1),
 }
-_INTEGERS = {"quint8": np.uint8, "qint8": np.int8, "qint32": np.int32}
+_INTEGERS = {_core.dtype_names["quint8"]: np.uint8, _core.dtype_names["qint8"]: np.int8, _core.dtype_names["qint32"]: np.int32}
 
 
 def bounds(dtype):
@@ -66,12 +65,11 @@ def channels(quantizer, shape, what):
 def to_integers(array, dtype, quantizer):
     """Quantize an array of float32: round to the nearest integer, ties to even, and keep it within the dtype's bounds."""
     low, high = bounds(dtype)
-    name = str(dtype).rpartition(".")[2]
     nan = low
     with np.errstate(all="ignore"):
         if is_per_tensor(quantizer):
             inverse, zero_point = np.float32(1) / np.float32(quantizer[1]), quantizer[2]
-            if name == "qint32":
+            if dtype is _core.dtype_names["qint32"]:
                 steps = array * inverse + np.float32(zero_point)
             else:
                 # PyTorch multiplies and adds with one rounding.
@@ -81,7 +79,7 @@ def to_integers(array, dtype, quantizer):
             scales, zero_points = channels(quantizer, array.shape, "quantization")
             steps = array * (np.float32(1) / scales.astype(np.float32)) + zero_points.astype(np.float32)
         steps = np.rint(steps).astype(np.float64)
-        return np.where(np.isnan(steps), nan, np.clip(steps, low, high)).astype(_INTEGERS[name])
+        return np.where(np.isnan(steps), nan, np.clip(steps, low, high)).astype(_INTEGERS[dtype])
 
 
 def to_floats(array, quantizer):
@@ -97,11 +95,6 @@ def to_floats(array, quantizer):
 def elements(tensor):
     """The numbers for which a quantized tensor's integers stand, as an array of float32."""
     return to_floats(_numpy_view(_integers(tensor)), _quantizer(tensor))
-
-
-def quantized(array, dtype, quantizer):
-    """A new quantized tensor of an array of float32."""
-    return _quantized(new(to_integers(np.asarray(array, np.float32), dtype, quantizer)), dtype, quantizer)
 
 
 def require_per_tensor(tensor, message):

@@ -8,10 +8,10 @@ import math
 
 import runtime
 from runtime import _core
-from runtime._core import DispatchKeySet, _integer_dtype, _integers, _numpy_view, _quantized, _quantizer, _take_integers, ops
+from runtime._core import _integer_dtype, _integers, _numpy_view, _quantized, _quantizer, _take_integers, ops
 from runtime.kernels._arrays import new, read
 from runtime.kernels._common import scalar_name
-from runtime.kernels._quantizers import bounds, elements, is_per_tensor, per_channel, per_tensor, quantized, require_per_tensor, to_integers
+from runtime.kernels._quantizers import bounds, elements, is_per_tensor, per_channel, per_tensor, require_per_tensor, to_integers
 
 aten = ops.aten
 _PER_TENSOR_KERNEL = "quantize_tensor_per_tensor_affine"
@@ -50,10 +50,16 @@ def quantize_per_tensor(self, scale, zero_point, dtype):
 
 
 def _like(x, quantizer, dtype):
-    """A tensor quantized, in the order of its elements in memory."""
-    integers = aten.empty_like.default(x, dtype=_integer_dtype(dtype))
-    aten.copy_.default(integers, new(to_integers(_numpy_view(x), dtype, quantizer)))
+    """A tensor quantized."""
+    integers = aten.empty.memory_format(tuple(x.shape), dtype=_integer_dtype(dtype), memory_format=_format(x))
+    _numpy_view(integers)[...] = to_integers(_numpy_view(x), dtype, quantizer)
     return _quantized(integers, dtype, quantizer)
+
+
+def _format(x):
+    """The memory format that new tensors have of a tensor's; other orders of elements are not kept."""
+    return runtime.channels_last if x.dim() == 4 and not x.is_contiguous() and x.is_contiguous(memory_format=runtime.channels_last) else \
+        runtime.contiguous_format
 
 
 def quantize_per_tensor_meta(self, scale, zero_point, dtype):
@@ -169,7 +175,8 @@ def quantized_empty_like(self, *, dtype=None, layout=None, device=None, pin_memo
                            f"Specified: {dtype} Input tensor's dtype: {self.dtype}")  # fmt: skip
     if device is not None and device.type != "cpu":
         raise NotImplementedError(f"quantized tensors have kernels on the CPU only, not on {device}")
-    return _quantized(aten.empty_like.default(_integers(self), memory_format=memory_format), self.dtype, _quantizer(self))
+    kept = _format(self) if memory_format in (None, runtime.preserve_format) else memory_format
+    return _quantized(aten.empty_like.default(_integers(self), memory_format=kept), self.dtype, _quantizer(self))
 
 
 def quantized_zeros_like(self, **options):
@@ -188,13 +195,9 @@ def quantized_full_like(self, fill_value, **options):
 
 
 def dequantize(self):
-    return _in_order_of(self, elements(self))
-
-
-def _in_order_of(x, array):
-    """A tensor of an array of float32, its elements in memory in the order of another tensor's."""
-    made = aten.empty_like.default(_integers(x), dtype=runtime.float32)
-    return aten.copy_.default(made, new(array))
+    floats = aten.empty.memory_format(tuple(self.shape), dtype=runtime.float32, memory_format=_format(self))
+    _numpy_view(floats)[...] = elements(self)
+    return floats
 
 
 def dequantize_float(self):
@@ -206,7 +209,7 @@ def dequantize_tensors(tensors):
 
 
 def int_repr(self):
-    return aten.clone.default(_integers(self))
+    return aten.clone.default(_integers(self), memory_format=_format(self))
 
 
 def quantized__local_scalar_dense(self):
@@ -266,7 +269,8 @@ def quantized_equal(self, other):
 
 
 def quantized_clone(self, *, memory_format=None):
-    return _quantized(aten.clone.default(_integers(self), memory_format=memory_format), self.dtype, _quantizer(self))
+    kept = _format(self) if memory_format in (None, runtime.preserve_format) else memory_format
+    return _quantized(aten.clone.default(_integers(self), memory_format=kept), self.dtype, _quantizer(self))
 
 
 def quantized_copy_(self, src, non_blocking=False):

@@ -8,9 +8,9 @@ refused by the rest, as in PyTorch.
 import numpy as np
 
 import runtime
-from runtime._core import _integers, _quantized, _quantizer, ops
+from runtime._core import _integers, _numpy_view, _quantized, _quantizer, ops
 from runtime.kernels._arrays import new
-from runtime.kernels._quantizers import elements, is_per_tensor, per_tensor, quantized, require_per_tensor, to_integers
+from runtime.kernels._quantizers import per_tensor, require_per_tensor, to_integers
 
 aten = ops.aten
 
@@ -140,6 +140,11 @@ def quantized_index_Tensor(self, indices):
     return _on_integers("index", aten.index.Tensor, self, indices)
 
 
+def quantized_constant_pad_nd(self, pad, value=0):
+    quantizer = _quantizer_for(self, "constant_pad_nd")
+    return _on_integers("constant_pad_nd", aten.constant_pad_nd.default, self, pad, _integer_of(value, self.dtype, quantizer))
+
+
 def quantized_upsample_nearest2d(self, output_size, scales_h=None, scales_w=None):
     return _on_integers("upsample_nearest2d", aten.upsample_nearest2d.default, self, output_size, scales_h, scales_w)
 
@@ -162,7 +167,7 @@ def _max_pooled(name, op, self, *args):
 
 def quantized_cat(tensors, dim=0):
     if not all(x.is_quantized for x in tensors):
-        raise RuntimeError("cat() joins quantized tensors with quantized ones only: All dtypes must be the same.")
+        raise NotImplementedError("cat() joins quantized tensors with quantized ones only; dequantize() or quantize them all")
     first = tensors[0]
     quantizer = _quantizer(first)
     for x in tensors:
@@ -178,15 +183,15 @@ def quantized_cat(tensors, dim=0):
 # ---- written
 
 
-def _written(self, value):
+def _integer_of(number, dtype, quantizer):
     """A number as the integer that stands for it."""
-    return int(to_integers(np.float32(value).reshape(1), self.dtype, _quantizer_for(self, "masked_fill_"))[0])
+    return int(to_integers(np.float32(number).reshape(1), dtype, quantizer)[0])
 
 
 def quantized_masked_fill__Scalar(self, mask, value):
     if not self.is_quantized:
         raise RuntimeError("masked_fill_() takes no quantized mask")
-    aten.masked_fill_.Scalar(_integers(self), mask, _written(self, value))
+    aten.masked_fill_.Scalar(_integers(self), mask, _integer_of(value, self.dtype, _quantizer_for(self, "masked_fill_")))
     return self
 
 
@@ -197,14 +202,17 @@ def quantized_masked_fill__Tensor(self, mask, value):
     return quantized_masked_fill__Scalar(self, mask, value.item())
 
 
+def quantized_index_put_(self, indices, values, accumulate=False):
+    return aten._index_put_impl_.default(self, indices, values, accumulate)
+
+
 def quantized__index_put_impl_(self, indices, values, accumulate=False, unsafe=False):
     if not self.is_quantized or values.is_quantized:
         raise RuntimeError("Value argument for quantized input_put should not be quantized")
     if accumulate:
         raise RuntimeError("index_put for quantized tensors is currently only supported for accumulate=False")
     quantizer = require_per_tensor(self, "index_put for quantized tensors is currently only supported for per tensor quantized tensors")
-    floats = aten.to.dtype(values, runtime.float32)
-    integers = new(to_integers(runtime._core._numpy_view(floats), self.dtype, quantizer))
+    integers = new(to_integers(_numpy_view(aten.to.dtype(values, runtime.float32)), self.dtype, quantizer))
     aten._index_put_impl_.default(_integers(self), indices, integers, accumulate, unsafe)
     return self
 
@@ -224,7 +232,7 @@ def quantized_relu_(self):
 
 def _between(self, name, low, high):
     quantizer = _quantizer_for(self, name)
-    ends = [None if x is None else int(to_integers(np.float32(x).reshape(1), self.dtype, quantizer)[0]) for x in (low, high)]
+    ends = [None if x is None else _integer_of(x, self.dtype, quantizer) for x in (low, high)]
     return aten.clamp.default(_integers(self), *ends), quantizer
 
 
@@ -245,14 +253,22 @@ def quantized_hardtanh_(self, min_val=-1, max_val=1):
     return self
 
 
+def _between_zero_and_one(dtype):
+    """The quantizer of results between 0 and 1."""
+    return per_tensor(*{runtime.quint8: (2.0**-8, 0), runtime.qint8: (2.0**-8, -128), runtime.qint32: (2.0**-32, -(2**31))}[dtype])
+
+
 def quantized_sigmoid(self):
-    ends = {"quint8": (2.0**-8, 0), "qint8": (2.0**-8, -128), "qint32": (2.0**-32, -(2**31))}
-    return _through_floats("sigmoid", aten.sigmoid.default, self, quantizer=per_tensor(*ends[str(self.dtype).rpartition(".")[2]]))
+    return _through_floats("sigmoid", aten.sigmoid.default, self, quantizer=_between_zero_and_one(self.dtype))
+
+
+def quantized_hardsigmoid(self):
+    return _through_floats("hardsigmoid", aten.hardsigmoid.default, self, quantizer=_between_zero_and_one(self.dtype))
 
 
 def quantized_tanh(self):
-    ends = {"quint8": (2.0**-7, 128), "qint8": (2.0**-7, 0), "qint32": (2.0**-31, 0)}
-    return _through_floats("tanh", aten.tanh.default, self, quantizer=per_tensor(*ends[str(self.dtype).rpartition(".")[2]]))
+    ends = {runtime.quint8: (2.0**-7, 128), runtime.qint8: (2.0**-7, 0), runtime.qint32: (2.0**-31, 0)}
+    return _through_floats("tanh", aten.tanh.default, self, quantizer=per_tensor(*ends[self.dtype]))
 
 
 def quantized_leaky_relu(self, negative_slope=0.01):
@@ -264,6 +280,10 @@ def quantized_threshold(self, threshold, value):
 
 
 # ---- means
+
+
+def quantized_mean(self, *, dtype=None):
+    return aten.mean.dim(self, tuple(range(self.dim())))
 
 
 def quantized_mean_dim(self, dim, keepdim=False, *, dtype=None):
