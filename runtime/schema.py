@@ -748,12 +748,13 @@ def _unescape(match: re.Match[bytes]) -> bytes:
 # ---- tokenizer and parser
 
 # White space and comments lead into the token; an unterminated string still is one token, so that no text is scanned twice.  Quantifiers are
-# possessive: there is nothing to backtrack for.  The last token is the empty one.
+# possessive: there is nothing to backtrack for.  Exponents are the exception: before CPython 3.11.5 a possessive group that fails keeps what
+# it had matched.  The last token is the empty one.
 _TOKEN = re.compile(
     r"""[ \t\r\n\f\v]*+ (?: \#[^\n]*+ [ \t\r\n\f\v]*+ )*+
     ( [A-Za-z_][A-Za-z0-9_]*+
     | -> | :: | \.\.\.
-    | (?: [0-9]++ \.?+ [0-9]*+ | \.[0-9]++ ) (?: [eE][+-]?[0-9]++ )?+ j?+
+    | (?: [0-9]++ \.?+ [0-9]*+ | \.[0-9]++ ) (?: [eE][+-]?[0-9]++ )? j?+
     | " (?: [^"\\\n]++ | \\. )*+ "?+
     | ' (?: [^'\\\n]++ | \\. )*+ '?+
     | . | \Z )""",

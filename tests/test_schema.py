@@ -669,6 +669,12 @@ TOKENS += [
 ]
 
 
+@pytest.mark.parametrize("number", ["1e", "1.0e", "1.5ef+16", "2e+", "2e-x", ".5e"])
+def test_exponents_without_digits_are_schema_errors(number):
+    with pytest.raises(SchemaError, match="'e|'ef"):
+        parse_schema(f"a::b(float x={number}) -> ()")
+
+
 @given(st.lists(st.sampled_from(TOKENS), max_size=40).map("".join) | st.text(max_size=60))
 @settings(max_examples=500, deadline=None)
 def test_any_text_parses_or_is_a_schema_error(text):
