@@ -27,7 +27,7 @@ def _check_dtype(dtype):
     if name in ("quint4x2", "quint2x4"):
         raise NotImplementedError(f"{dtype} packs several integers into a byte, which tensors cannot do here; use quint8")
     if name not in ("quint8", "qint8", "qint32"):
-        raise RuntimeError(f"ScalarType {scalar_name(dtype)} is not supported in new_qtensor. Quantized tensors have the dtypes quint8, qint8, qint32")
+        raise RuntimeError(f"ScalarType {scalar_name(dtype)} is not supported in new_qtensor; quantized dtypes are quint8, qint8 and qint32")
 
 
 def _check_zero_point(kernel, zero_point, dtype):
@@ -93,7 +93,7 @@ def quantize_per_tensor_dynamic(self, dtype, reduce_range):
     return aten.quantize_per_tensor.default(self, *chosen_parameters(low, high, bottom, top), dtype)
 
 
-def _check_channels(shape, scales, zero_points, axis, what):
+def _check_channels(shape, scales, zero_points, axis):
     """Refuse scales and zero points that are not one for each of the channels."""
     if scales.dim() != 1:
         raise RuntimeError("scale tensor must have dimension 1")
@@ -103,10 +103,10 @@ def _check_channels(shape, scales, zero_points, axis, what):
         raise RuntimeError("number of elements in scales and zero_points must match")
     if not scales.dtype.is_floating_point:
         raise RuntimeError("scale tensor must be floating point")
-    if zero_points.dtype.is_complex or not (zero_points.dtype.is_floating_point or scalar_name(zero_points.dtype) in ("Long", "Int", "Short", "Char", "Byte")):
+    if scalar_name(zero_points.dtype) not in ("Long", "Int", "Short", "Char", "Byte", "Float", "Double", "Half", "BFloat16"):
         raise RuntimeError(f"zero_points tensor must be of integers or floats, not {zero_points.dtype}")
     if not 0 <= axis < len(shape):
-        raise RuntimeError(f"Channel axis out of range in per channel affine {what}. Got: {axis}Expected: [0, {len(shape)})")
+        raise RuntimeError(f"Channel axis out of range in per channel affine quantization. Got: {axis}Expected: [0, {len(shape)})")
     if scales.numel() != shape[axis]:
         raise RuntimeError(f"length of scales must equal to channel, expected {shape[axis]} got, {scales.numel()}")
 
@@ -115,7 +115,7 @@ def quantize_per_channel(self, scales, zero_points, axis, dtype):
     _check_dtype(dtype)
     if self.dtype != runtime.float32:
         raise RuntimeError(f"{_PER_CHANNEL_KERNEL} expects a Float Tensor, got {scalar_name(self.dtype)}")
-    _check_channels(tuple(self.shape), scales, zero_points, axis, "quantization")
+    _check_channels(tuple(self.shape), scales, zero_points, axis)
     if not zero_points.dtype.is_floating_point:
         for zero_point in read(zero_points).tolist():
             _check_zero_point(_PER_CHANNEL_KERNEL, zero_point, dtype)
@@ -130,7 +130,7 @@ def _make_per_tensor_quantized_tensor(self, scale, zero_point):
 
 
 def _make_per_channel_quantized_tensor(self, scale, zero_point, axis):
-    _check_channels(tuple(self.shape), scale, zero_point, axis, "quantization")
+    _check_channels(tuple(self.shape), scale, zero_point, axis)
     return _quantized(aten.clone.default(self), _quantized_dtype(self), per_channel(scale, zero_point, axis))
 
 
@@ -159,7 +159,7 @@ def _empty_affine_quantized(
 def _empty_per_channel_affine_quantized(
     size, *, scales, zero_points, axis, dtype=None, layout=None, device=None, pin_memory=None, memory_format=runtime.contiguous_format
 ):
-    _check_channels(tuple(size), scales, zero_points, axis, "quantization")
+    _check_channels(tuple(size), scales, zero_points, axis)
     return _empty(size, dtype, device, memory_format, per_channel(scales, zero_points, axis))
 
 
@@ -299,7 +299,7 @@ def quantized__to_copy(self, *, dtype=None, layout=None, device=None, pin_memory
         if not self.is_quantized:
             raise RuntimeError(f"a tensor of {self.dtype} becomes none of {dtype} without a quantizer; use quantize_per_tensor()")
         if not _is_quantized_dtype(dtype):
-            raise RuntimeError(f"Creation of quantized tensor requires quantized dtype like torch.quint8; dequantize() gives numbers, not to({dtype})")
+            raise RuntimeError("Creation of quantized tensor requires quantized dtype like torch.quint8; for numbers use dequantize()")
         raise RuntimeError(f"Expected self.scalar_type() == src.scalar_type() to be true, but got {dtype} and {self.dtype}")
     if device is not None and device.type != "cpu":
         raise NotImplementedError(f"quantized tensors have kernels on the CPU only, not on {device}")

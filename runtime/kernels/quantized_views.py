@@ -96,7 +96,7 @@ def quantized_select_int(self, dim, index):
 
 def _channel(scales, zero_points, index):
     if zero_points.dtype.is_floating_point:
-        raise RuntimeError("a single channel of a tensor quantized with per_channel_affine_float_qparams has no scheme; dequantize() the tensor first")
+        raise RuntimeError("one channel alone of per_channel_affine_float_qparams has no scheme; dequantize() the tensor first")
     return per_tensor(scales[index].item(), zero_points[index].item())
 
 
