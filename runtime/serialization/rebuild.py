@@ -156,7 +156,10 @@ def _rebuild_nested_tensor(buffer, sizes, strides, storage_offsets):
 
 def _rebuild_qtensor(storage, storage_offset, size, stride, quantizer_params, requires_grad, backward_hooks):
     """A quantized tensor on a typed storage; the quantizer is its scheme with a scale and a zero point, or with tensors of them and an axis."""
-    made = _made(storage, _core._integer_dtype(storage.dtype), storage_offset, size, stride, False, None)
+    dtype = getattr(storage, "dtype", None)
+    if not isinstance(dtype, _core.dtype):
+        raise TypeError(f"a quantized tensor is rebuilt from a typed storage, not from a {type(storage).__name__}")
+    made = _made(storage, _core._integer_dtype(dtype), storage_offset, size, stride, False, None)
     if type(quantizer_params) is not tuple or len(quantizer_params) < 3:
         raise TypeError(f"the quantizer of a tensor is a tuple, not a {type(quantizer_params).__name__}")
     scheme, scale, zero_point, *rest = quantizer_params
@@ -168,7 +171,7 @@ def _rebuild_qtensor(storage, storage_offset, size, stride, quantizer_params, re
             raise TypeError("the quantizer of a tensor is its scheme, two tensors and an int")
     else:
         raise TypeError(f"no tensor is quantized by {scheme!r}")
-    return _core._quantized(made, storage.dtype, quantizer_params)
+    return _core._quantized(made, dtype, quantizer_params)
 
 
 def _rebuild_generator(device):
