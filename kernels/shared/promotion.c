@@ -13,7 +13,8 @@ static const struct { const char *scalar, *cpp; } names[RT_NUM_DTYPES] = {
     [RT_FLOAT8_E4M3FN] = {"Float8_e4m3fn", "c10::Float8_e4m3fn"}, [RT_FLOAT8_E5M2FNUZ] = {"Float8_e5m2fnuz", "c10::Float8_e5m2fnuz"},
     [RT_FLOAT8_E4M3FNUZ] = {"Float8_e4m3fnuz", "c10::Float8_e4m3fnuz"}, [RT_UINT16] = {"UInt16", "uint16_t"},
     [RT_UINT32] = {"UInt32", "uint32_t"}, [RT_UINT64] = {"UInt64", "uint64_t"},
-    [RT_FLOAT8_E8M0FNU] = {"Float8_e8m0fnu", "c10::Float8_e8m0fnu"},
+    [RT_FLOAT8_E8M0FNU] = {"Float8_e8m0fnu", "c10::Float8_e8m0fnu"}, [RT_QINT8] = {"QInt8", "c10::qint8"},
+    [RT_QUINT8] = {"QUInt8", "c10::quint8"}, [RT_QINT32] = {"QInt32", "c10::qint32"},
 };
 
 const char *rt_dtype_title(int dtype)
@@ -71,6 +72,12 @@ int rt_promote_types(int a, int b)
 {
     if (a == b)
         return a;
+    if (RT_IS_QUANTIZED(a) || RT_IS_QUANTIZED(b)) {
+        PyErr_Format(PyExc_RuntimeError, "promoteTypes with quantized numbers is not handled yet; figure out what the correct rules should be, "
+                                         "offending types: %s %s\ndequantize() the quantized tensor first",
+                     rt_dtype_scalar_name(a), rt_dtype_scalar_name(b));
+        return -1;
+    }
     if (rt_dtype_in(a, RT_FLOAT8_DTYPES) || rt_dtype_in(b, RT_FLOAT8_DTYPES)) {
         PyErr_Format(PyExc_RuntimeError, "Promotion for Float8 Types is not supported, attempted to promote %s and %s",
                      rt_dtype_title(a), rt_dtype_title(b));

@@ -8,6 +8,7 @@
 #include "kernels/shared/boxed.h"
 #include "kernels/shared/gil.h"
 #include "kernels/shared/promotion.h"
+#include "runtime/core/key_kernels.h"
 
 static const char *const device_names[RT_NUM_DEVICE_TYPES] = {
     "cpu", "cuda", "mkldnn", "opengl", "opencl", "ideep", "hip", "fpga", "maia", "xla", "vulkan",
@@ -370,6 +371,7 @@ PyObject *rt_structured_meta(rt_operator *op, rt_keyset ks, PyObject *const *arg
 
 PyObject *rt_structured_composite(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx)
 {
-    (void)ks;
+    if (RT_UNLIKELY(ks & RT_FUNCTIONALITY_BIT(RT_KEY_Quantized))) /* nothing says how results are quantized */
+        return rt_kernel_missing(op, ks, args, nargs, NULL);
     return run(op, args, nargs, ctx, RUN_OUT_OPERATOR);
 }
