@@ -456,8 +456,8 @@ cdef object tensor_grad(object self):
 
 
 cdef dict element_type_names = {"Float": "float", "Double": "double", "Half": "c10::Half", "BFloat16": "c10::BFloat16",
-                                "Long": "long int", "Int": "int", "Short": "short int", "Char": "signed char", "Byte": "unsigned char", "Bool": "bool",
-                                "ComplexFloat": "c10::complex<float>", "ComplexDouble": "c10::complex<double>",
+                                "Long": "long int", "Int": "int", "Short": "short int", "Char": "signed char", "Byte": "unsigned char",
+                                "Bool": "bool", "ComplexFloat": "c10::complex<float>", "ComplexDouble": "c10::complex<double>",
                                 "ComplexHalf": "c10::complex<c10::Half>"}
 
 
