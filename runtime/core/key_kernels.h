@@ -7,6 +7,9 @@
 /* The fallthrough: never called, the operator's mask skips its key. */
 PyObject *rt_fallthrough_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
 
+/* An operator that looks at each element alone and keeps zeros: run on the values of a sparse tensor. */
+PyObject *rt_values_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
+
 /* What autocast does with the arguments of an operator (kernels/keys.yaml says what each policy means); the kernel's context is the autocast
  * key with a policy. */
 enum rt_autocast_policy {

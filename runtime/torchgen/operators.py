@@ -64,8 +64,9 @@ class Kernel(NamedTuple):
 
     `how` is "c" (a C function), "py" (a Python function), "structured" (a structured definition, run as the operator's
     variant), "made" (the operator of that name, of which this one is a variant), "same" (the operator of that name, called with the same
-    arguments), "each" (the operator of that name, called for each place of lists), "generic" (one of the core's own kernels), "fallthrough" or
-    "autocast" (the core's kernel with the policy of that name); `name` is the kernel's.
+    arguments), "each" (the operator of that name, called for each place of lists), "generic" (one of the core's own kernels), "fallthrough",
+    "values" (the core's kernel over the values of sparse tensors) or "autocast" (the core's kernel with the policy of that name); `name` is
+    the kernel's.
     """
 
     key: str
