@@ -638,7 +638,6 @@ PENDING_CLASSES |= {
     "torch.optim.Adafactor",
     "torch.optim.LBFGS",
     "torch.optim.Muon",
-    "torch.optim.SparseAdam",
     "torch.optim.swa_utils.AveragedModel",
     "torch.optim.swa_utils.SWALR",
     "torch.testing._internal.common_nn.CriterionTest",

@@ -36,7 +36,7 @@ cdef object unshared(object tensor):
     return steal(<PyObject *>rt_alias(t, t.ndim, t.sizes, t.strides, t.offset))
 
 
-cdef SparseParts checked_parts(int64_t *sizes, int ndim, object indices, object values, bint coalesced):
+cdef SparseParts checked_parts(int64_t *sizes, int ndim, object indices, object values, object coalesced):
     """Parts of a tensor of these sizes; raises where they do not fit together."""
     cdef RtTensor *i
     cdef RtTensor *v
@@ -68,7 +68,7 @@ cdef SparseParts checked_parts(int64_t *sizes, int ndim, object indices, object 
     parts.indices = unshared(indices)
     parts.values = unshared(values)
     parts.sparse_dim = <int>i.sizes[0]
-    parts.coalesced = coalesced or i.sizes[1] < 2
+    parts.coalesced = i.sizes[1] < 2 if coalesced is None else coalesced
     return parts
 
 
@@ -103,7 +103,7 @@ cdef int read_shape(object shape, int64_t *sizes) except -1:
     return ndim
 
 
-def _sparse_tensor(shape, indices, values, bint coalesced):
+def _sparse_tensor(shape, indices, values, coalesced=None):
     """A sparse tensor on the memory of its indices and values, outside autograd.
 
     Parameters
@@ -114,8 +114,8 @@ def _sparse_tensor(shape, indices, values, bint coalesced):
         lead to memory.
     values : Tensor
         A value for each column; its further dimensions are the dense ones.
-    coalesced : bool
-        Whether the columns are sorted and distinct.
+    coalesced : bool, optional
+        Whether the columns are sorted and distinct; None says that nobody knows, unless there are fewer than two.
     """
     cdef int64_t sizes[RT_MAX_DIM]
     cdef int ndim = read_shape(shape, sizes)
@@ -143,7 +143,7 @@ def _sparse_parts(tensor):
     return <object>t.storage.owner
 
 
-def _set_sparse_parts(tensor, shape, indices, values, bint coalesced):
+def _set_sparse_parts(tensor, shape, indices, values, coalesced):
     """Give a sparse tensor other sizes and parts of its dtype: what operators do that write to it."""
     cdef int64_t sizes[RT_MAX_DIM]
     cdef int ndim = read_shape(shape, sizes)

@@ -18,6 +18,11 @@ def at_coordinates(grad, tensor):
     return aten._sparse_coo_tensor_unsafe.default(aten.indices.default(tensor), grad, tensor.shape, is_coalesced=True)
 
 
+def sparse_product_gradient(left, right, like):
+    """The gradient of a factor of a product of two sparse matrices: a product of two such, at the factor's coordinates."""
+    return aten.sparse_mask.default(aten._sparse_sparse_matmul.default(left, right), aten.coalesce.default(aten.detach.default(like)))
+
+
 def with_layout(grad, layout):
     """A gradient in the layout of what it is for."""
     return aten.to_dense.default(grad) if str(layout) == "torch.strided" else grad

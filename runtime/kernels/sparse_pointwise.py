@@ -344,7 +344,12 @@ def floor_divide__sparse(self, other):
     return _replaced(self, floor_divide_sparse(self, other), "floor_divide")
 
 
-# ---- gradients of single functions
+# ---- conjugates, and gradients of single functions
+
+
+def _conj_sparse(self):
+    indices, values, _, known = parts(self)
+    return make(self, indices, aten._conj_physical.default(values), known)
 
 
 def threshold_backward_sparse(grad_output, self, threshold):

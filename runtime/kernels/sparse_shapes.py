@@ -149,7 +149,7 @@ def index_select_sparse(self, dim, index):
     turns = np.arange(len(source)) - np.repeat(np.cumsum(counts) - counts, counts)
     rows = rows[:, source]
     rows[dim] = order[first[source] + turns]
-    return _sparse_tensor(shape, index_tensor(rows), take(values, source), False)
+    return _sparse_tensor(shape, index_tensor(rows), take(values, source))
 
 
 def cat_sparse(tensors, dim=0):
@@ -181,7 +181,7 @@ def cat_sparse(tensors, dim=0):
             row[dim] += offset
             moved.append(row)
         values = aten.cat.default([parts(t)[1] for t in tensors])
-        return _sparse_tensor(shape, index_tensor(np.concatenate(moved, axis=1)), values, False)
+        return _sparse_tensor(shape, index_tensor(np.concatenate(moved, axis=1)), values)
     along = dim - sparse_dim + 1
     padded = []
     for tensor, offset in zip(tensors, before):
@@ -190,7 +190,7 @@ def cat_sparse(tensors, dim=0):
         left, right = (list(e) for e in edges)
         left[along], right[along] = offset, total - offset - tensor.shape[dim]
         padded.append(aten.cat.default([aten.new_zeros.default(values, left), values, aten.new_zeros.default(values, right)], along))
-    return _sparse_tensor(shape, index_tensor(np.concatenate(rows, axis=1)), aten.cat.default(padded), False)
+    return _sparse_tensor(shape, index_tensor(np.concatenate(rows, axis=1)), aten.cat.default(padded))
 
 
 def stack_sparse(tensors, dim=0):

@@ -145,7 +145,7 @@ def _sparse_coo_tensor_with_dims_and_tensors(
     _check_dims(size, sparse_dim, dense_dim)
     if dtype is not None and dtype != values.dtype:
         raise RuntimeError(f"dtype of values ({scalar_name(values.dtype)}) must match dtype of sparse tensor ({scalar_name(dtype)})")
-    result = _sparse_tensor(size, indices, values, bool(is_coalesced))
+    result = _sparse_tensor(size, indices, values, is_coalesced)
     if parts(result)[2] != sparse_dim:
         raise RuntimeError(f"number of sparse dimensions ({sparse_dim}) does not match the rows of indices ({indices.shape[0]})")
     return result

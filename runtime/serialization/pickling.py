@@ -43,6 +43,9 @@ def _plain(tensor):
         return rebuild._rebuild_wrapper_subclass, (
             type(tensor), tensor.dtype, size, stride, tensor.storage_offset(), tensor.layout, tensor.device, requires_grad,
         )  # fmt: skip
+    if tensor.is_sparse:
+        parts = _core._sparse_parts(tensor)
+        return rebuild._rebuild_sparse_tensor, (tensor.layout, (parts.indices, parts.values, tensor.shape, parts.coalesced))
     bits = {name: True for name, on in (("conj", tensor.is_conj()), ("neg", tensor.is_neg())) if on}
     return _call(tensor.untyped_storage(), tensor.dtype, tensor.storage_offset(), size, stride, requires_grad, bits)
 
@@ -64,6 +67,9 @@ def _as_in_files(value):
         bits = bits[0] if bits else 0
         metadata = {name: True for name, bit in (("conj", 1), ("neg", 2)) if bits & bit}
         return (*_call(storage, dtype, offset, size, stride, requires_grad, metadata), *value[2:])
+    if value[0] is _core._rebuild_sparse:
+        shape, indices, values, coalesced, _ = value[1]
+        return (rebuild._rebuild_sparse_tensor, (_core.format_names["sparse_coo"], (indices, values, shape, coalesced)), *value[2:])
     if value[0] is _core._rebuild_wrapper:
         return (rebuild._rebuild_wrapper_subclass, *value[1:])
     if value[0] is _core._rebuild_from_type:

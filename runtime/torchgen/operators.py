@@ -34,7 +34,7 @@ _COMPOSITES = frozenset(["CompositeImplicitAutograd", "CompositeExplicitAutograd
 _UNRECORDED = frozenset(["_batch_norm_with_update", "_native_batch_norm_legit", "detach_", "lift_fresh", "rrelu_with_noise"])
 
 #: Views without gradients: their results share memory and version, and know no base.
-_SHARING = frozenset(["detach", "view.dtype"])
+_SHARING = frozenset(["_indices", "_values", "detach", "view.dtype"])
 
 #: Base names of the operators that take a Python number where a Tensor is declared, in-place forms included. PyTorch
 #: keeps this list in the binder of `torch.ops`; nothing in a schema tells.
