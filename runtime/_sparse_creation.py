@@ -3,7 +3,9 @@
 from runtime import _core
 from runtime._core import functions, ops
 
-__all__ = ["sparse_coo_tensor"]
+__all__ = [
+    "sparse_bsc_tensor", "sparse_bsr_tensor", "sparse_compressed_tensor", "sparse_coo_tensor", "sparse_csc_tensor", "sparse_csr_tensor",
+]  # fmt: skip
 
 aten = ops.aten
 
@@ -67,3 +69,19 @@ def sparse_coo_tensor(
         with check_sparse_tensor_invariants(check_invariants):
             made = functions["sparse_coo_tensor"](indices, values, *size, **options)
     return made.requires_grad_() if requires_grad else made
+
+
+def _absent(name, layout):
+    def make(*args, **kwargs):
+        raise NotImplementedError(f"{name}: there are no tensors of layout {layout} here; use sparse_coo_tensor, or to_sparse()")
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = f"Raises NotImplementedError: there are no tensors of layout {layout}."
+    return make
+
+
+sparse_csr_tensor = _absent("sparse_csr_tensor", "torch.sparse_csr")
+sparse_csc_tensor = _absent("sparse_csc_tensor", "torch.sparse_csc")
+sparse_bsr_tensor = _absent("sparse_bsr_tensor", "torch.sparse_bsr")
+sparse_bsc_tensor = _absent("sparse_bsc_tensor", "torch.sparse_bsc")
+sparse_compressed_tensor = _absent("sparse_compressed_tensor", "torch.sparse_csr, sparse_csc, sparse_bsr or sparse_bsc")

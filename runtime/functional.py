@@ -9,7 +9,14 @@ import numpy as np
 from runtime import _core
 from runtime._core import functions, ops
 from runtime._lowrank import pca_lowrank, svd_lowrank
-from runtime._sparse_creation import sparse_coo_tensor
+from runtime._sparse_creation import (
+    sparse_bsc_tensor,
+    sparse_bsr_tensor,
+    sparse_compressed_tensor,
+    sparse_coo_tensor,
+    sparse_csc_tensor,
+    sparse_csr_tensor,
+)
 
 __all__ = [
     "are_deterministic_algorithms_enabled",
@@ -39,7 +46,12 @@ __all__ = [
     "norm",
     "numel",
     "pca_lowrank",
+    "sparse_bsc_tensor",
+    "sparse_bsr_tensor",
+    "sparse_compressed_tensor",
     "sparse_coo_tensor",
+    "sparse_csc_tensor",
+    "sparse_csr_tensor",
     "stft",
     "svd_lowrank",
     "tensordot",

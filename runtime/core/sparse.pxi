@@ -68,7 +68,7 @@ cdef SparseParts checked_parts(int64_t *sizes, int ndim, object indices, object 
     parts.indices = unshared(indices)
     parts.values = unshared(values)
     parts.sparse_dim = <int>i.sizes[0]
-    parts.coalesced = i.sizes[1] < 2 if coalesced is None else coalesced
+    parts.coalesced = i.sizes[1] < 2 if coalesced is None else coalesced or i.sizes[1] == 0
     return parts
 
 

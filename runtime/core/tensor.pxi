@@ -681,6 +681,22 @@ cdef class Tensor(TensorBase):
         """The tensor in coordinates; as `to_sparse`."""
         return self.to_sparse()
 
+    def to_sparse_csr(self, dense_dim=None):
+        """Raises NotImplementedError, as `to_sparse` with any compressed layout."""
+        return self.to_sparse(layout=sparse_csr, dense_dim=dense_dim)
+
+    def to_sparse_csc(self, dense_dim=None):
+        """Raises NotImplementedError, as `to_sparse` with any compressed layout."""
+        return self.to_sparse(layout=sparse_csc, dense_dim=dense_dim)
+
+    def to_sparse_bsr(self, blocksize, dense_dim=None):
+        """Raises NotImplementedError, as `to_sparse` with any compressed layout."""
+        return self.to_sparse(layout=sparse_bsr, blocksize=blocksize, dense_dim=dense_dim)
+
+    def to_sparse_bsc(self, blocksize, dense_dim=None):
+        """Raises NotImplementedError, as `to_sparse` with any compressed layout."""
+        return self.to_sparse(layout=sparse_bsc, blocksize=blocksize, dense_dim=dense_dim)
+
     def dim_order(self, *, ambiguity_check=False):
         """The dimensions from the largest stride to the smallest, as a tuple."""
         places = range(self.dim())

@@ -282,7 +282,7 @@ def mul_sparse(self, other):
     at, there = look_up(places_of(other), places_of(self))
     products = aten.mul.Tensor(take(values, np.flatnonzero(there)), take(others, at[there]))
     shape = (*self.shape[:sparse_dim], *broadcast(self.shape[sparse_dim:], other.shape[sparse_dim:]))
-    return _sparse_tensor(shape, take_columns(indices, np.flatnonzero(there)), products, known)
+    return _sparse_tensor(shape, take_columns(indices, np.flatnonzero(there)), products, known or None)
 
 
 def _with_dense(sparse, dense, dense_first):

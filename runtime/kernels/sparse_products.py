@@ -8,7 +8,8 @@ import numpy as np
 from runtime._core import _sparse_tensor
 from runtime.kernels._arrays import new, read
 from runtime.kernels._common import scalar_name
-from runtime.kernels._sparse import aten, coalesced, coordinates, index_tensor, parts, places
+from runtime.kernels._sparse import aten, coalesced, coordinates, index_tensor, parts, places, put
+from runtime.kernels.sparse_pointwise import into_sparse
 
 
 def _check_matrix(name, which, tensor):
@@ -120,24 +121,33 @@ def smm(self, mat2):
     return aten.sspaddmm.default(aten.zeros.default((self.shape[0], mat2.shape[1]), dtype=mat2.dtype, layout=self.layout), self, mat2, beta=0)
 
 
-def sspaddmm_sparse(self, mat1, mat2, *, beta=1, alpha=1):
-    for name, tensor, wanted in ("self", self, True), ("mat1", mat1, True), ("mat2", mat2, False):
+def sspaddmm(self, mat1, mat2, *, beta=1, alpha=1):
+    out = aten.zeros.default((0, 0), dtype=self.dtype, layout=self.layout)
+    return aten.sspaddmm.out(self, mat1, mat2, beta=beta, alpha=alpha, out=out)
+
+
+def sspaddmm_out(self, mat1, mat2, *, beta=1, alpha=1, out):
+    for name, tensor, wanted in ("self", self, True), ("mat1", mat1, True), ("mat2", mat2, False), ("out", out, True):
         if tensor.is_sparse != wanted:
             expected, found = ("sparse", "Strided") if wanted else ("strided", "Sparse")
             raise RuntimeError(f"sspaddmm: expected '{name}' to have {expected} layout, got '{name}' with layout {found}")
     _check_product("sspaddmm", mat1, mat2)
     _check_matrix("sspaddmm", "self", self)
-    product = aten._to_sparse.default(_product(mat1, mat2))
-    return _combined(self, product, beta, alpha)
+    made = _combined(self, aten._to_sparse.default(_product(mat1, mat2)), beta, alpha)
+    return put(out, _sparse_tensor(made.shape, *parts(made)[:2]))
 
 
-def hspmm_sparse(mat1, mat2):
+def hspmm(mat1, mat2):
     if not mat1.is_sparse or mat2.is_sparse:
         raise RuntimeError("hspmm: expected a sparse matrix and a dense one")
     _check_product("hspmm", mat1, mat2)
     used = np.unique(coordinates(coalesced(mat1))[0])
     product = aten.index_select.default(_product(mat1, mat2), 0, index_tensor(used))
-    return _sparse_tensor((mat1.shape[0], mat2.shape[1]), index_tensor(used[None]), product, True)
+    return _sparse_tensor((mat1.shape[0], mat2.shape[1]), index_tensor(used[None]), product)
+
+
+def hspmm_out(mat1, mat2, *, out):
+    return into_sparse(out, hspmm(mat1, mat2), "hspmm")
 
 
 def bmm_sparse(self, mat2):

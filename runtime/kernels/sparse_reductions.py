@@ -50,21 +50,18 @@ def _summed(self, dims, keepdim, dtype):
         values = aten.to.dtype(values, dtype)
     dense = [d - sparse_dim + 1 for d in dims if d >= sparse_dim]
     if dense:
-        values = aten.sum.dim_IntList(values, dense, keepdim)
+        values = aten.sum.dim_IntList(values, dense)
     gone = [d for d in dims if d < sparse_dim]
+    shape = [n for d, n in enumerate(self.shape) if d not in dims]
     if len(gone) == sparse_dim:
         result = aten.sum.dim_IntList(values, (0,))
-        return aten.view.default(result, (*(1,) * sparse_dim, *result.shape)) if keepdim else result
-    shape = [1 if d in dims else n for d, n in enumerate(self.shape) if keepdim or d not in dims]
-    rows = coordinates(self)
-    if not gone:
-        return coalesced(_sparse_tensor(shape, indices, values, parts(self)[3]))
-    if keepdim:
-        rows = rows.copy()
-        rows[gone] = 0
+    elif gone:
+        result = coalesced(_sparse_tensor(shape, index_tensor(np.delete(coordinates(self), gone, axis=0)), values))
     else:
-        rows = np.delete(rows, gone, axis=0)
-    return coalesced(_sparse_tensor(shape, index_tensor(rows), values, False))
+        result = coalesced(_sparse_tensor(shape, indices, values, parts(self)[3]))
+    for d in dims if keepdim else ():
+        result = aten.unsqueeze.default(result, d)
+    return result
 
 
 def _sparse_sum(self):
@@ -77,7 +74,7 @@ def _sparse_sum_dtype(self, *, dtype):
 
 def _sparse_sum_dim(self, dim):
     if not self.is_sparse:
-        raise RuntimeError(f"_sparse_sum: expected a sparse tensor, but got {self.layout}")
+        raise NotImplementedError(f"_sparse_sum: expected a sparse tensor, but got {self.layout}")
     if not dim:
         raise RuntimeError("sum() expected at least one dimension of a sparse tensor; leave dim out for all of them")
     return _summed(self, _all_dims(self, dim), False, self.dtype)

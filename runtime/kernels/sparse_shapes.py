@@ -63,12 +63,12 @@ def expand_sparse(self, size, *, implicit=False):
 
 def unsqueeze_sparse(self, dim):
     dim = wrap_dim(dim, self.dim() + 1)
-    indices, values, sparse_dim, known = parts(self)
+    indices, values, sparse_dim, _ = parts(self)
     shape = (*self.shape[:dim], 1, *self.shape[dim:])
     if dim > sparse_dim:
-        return _sparse_tensor(shape, indices, aten.unsqueeze.default(values, dim - sparse_dim + 1), known)
+        return _sparse_tensor(shape, indices, aten.unsqueeze.default(values, dim - sparse_dim + 1))
     rows = coordinates(self)
-    return _sparse_tensor(shape, index_tensor(np.insert(rows, dim, 0, axis=0)), values, known)
+    return _sparse_tensor(shape, index_tensor(np.insert(rows, dim, 0, axis=0)), values)
 
 
 def select_sparse(self, dim, index):
@@ -79,16 +79,16 @@ def select_sparse(self, dim, index):
     if not -size <= index < size:
         raise IndexError(f"select(): index {index} out of range for tensor of size {list(self.shape)} at dimension {dim}")
     index += size if index < 0 else 0
-    indices, values, sparse_dim, known = parts(self)
+    indices, values, sparse_dim, _ = parts(self)
     shape = (*self.shape[:dim], *self.shape[dim + 1 :])
     if dim >= sparse_dim:
-        return _sparse_tensor(shape, indices, aten.select.int(values, dim - sparse_dim + 1, index), known)
+        return _sparse_tensor(shape, indices, aten.select.int(values, dim - sparse_dim + 1, index))
     rows = coordinates(self)
     chosen = np.flatnonzero(rows[dim] == index)
     values = take(values, chosen)
     if sparse_dim == 1:
         return aten.sum.dim_IntList(values, (0,), dtype=values.dtype)
-    return _sparse_tensor(shape, index_tensor(np.delete(rows[:, chosen], dim, axis=0)), values, known)
+    return _sparse_tensor(shape, index_tensor(np.delete(rows[:, chosen], dim, axis=0)), values)
 
 
 def unbind_sparse(self, dim=0):
@@ -153,6 +153,8 @@ def index_select_sparse(self, dim, index):
 
 
 def cat_sparse(tensors, dim=0):
+    if not tensors[0].is_sparse:
+        raise NotImplementedError("cat: the first tensor is dense and another one is sparse; convert them to one layout")
     for place, tensor in enumerate(tensors):
         if not tensor.is_sparse:
             raise RuntimeError(f"Concatenating sparse tensors, but a dense tensor was found at position {place}.")

@@ -237,6 +237,12 @@ class _Closure:
                 yield from self.from_c("rt_structured_composite")
 
     def of(self, listed: Iterable[Operator]) -> set[str]:
+        """Those that are listed and their parts; kernels of sparse tensors count only where some operator makes such."""
+        listed = list(listed)
+        found = self.closed(listed, False)
+        return self.closed(listed, True) if found & _MAKERS_OF_SPARSE else found
+
+    def closed(self, listed: list[Operator], sparse: bool) -> set[str]:
         found: set[str] = set()
         todo = list(listed)
         while todo:
@@ -244,8 +250,15 @@ class _Closure:
             if o.name not in found:
                 found.add(o.name)
                 for kernel in o.kernels:
-                    todo += self.parts(o, kernel)
+                    if sparse or kernel.key != "SparseCPU":
+                        todo += self.parts(o, kernel)
         return found
+
+
+#: The operators from which all sparse tensors come.
+_MAKERS_OF_SPARSE = frozenset(
+    ["_sparse_coo_tensor_with_dims", "_sparse_coo_tensor_with_dims_and_tensors", "_to_sparse", "_to_sparse.sparse_dim", "sparse_coo_tensor.size"]
+)
 
 
 def c_number(o: Operator) -> str:
