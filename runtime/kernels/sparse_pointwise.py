@@ -273,6 +273,8 @@ def mul_sparse(self, other):
         return _with_dense(other, self, True)
     if not other.is_sparse:
         return _with_dense(self, other, False)
+    if parts(self)[3] and not parts(other)[3]:
+        self, other = other, self   # the coordinates of one are looked up in the other, which must be coalesced
     indices, values, sparse_dim, known = parts(self)
     other = coalesced(other)
     _, others, other_dim, _ = parts(other)
