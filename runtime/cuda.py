@@ -99,7 +99,7 @@ def stream(stream):
 # ---- what needs a device
 
 
-def _no_device(*args, **kwargs):
+def _no_device():
     raise AssertionError("Torch not compiled with CUDA enabled")
 
 

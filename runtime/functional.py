@@ -400,9 +400,9 @@ def meshgrid(*tensors, indexing=None):
     """
     tensors = list(_given(tensors))
     if indexing is None:
-        import warnings
+        from runtime.settings import warn_once
 
-        warnings.warn("torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.", stacklevel=2)
+        warn_once("torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.")
         return tuple(functions["meshgrid"](tensors))
     return tuple(functions["meshgrid"](tensors, indexing=indexing))
 

@@ -23,7 +23,6 @@ __all__ = ["BaseTorchDispatchMode", "TorchDispatchMode", "all_same_mode", "is_in
 __all__ += ["_get_current_dispatch_mode", "_get_current_dispatch_mode_stack", "_get_dispatch_stack_at", "_len_torch_dispatch_stack"]
 __all__ += ["_pop_mode", "_pop_torch_dispatch_stack", "_push_mode", "_push_on_torch_dispatch_stack"]
 
-_PRE_DISPATCH = _core.DispatchKey.PreDispatch
 _INFRA = (_core._TorchDispatchModeKey.FUNCTIONAL, _core._TorchDispatchModeKey.PROXY)
 
 #: For the time of a ``with`` block, from construction on: no mode and no subclass sees calls.

@@ -1,6 +1,7 @@
 """Settings that programs make of PyTorch. Most change nothing here: they are kept, and can be asked for.
 
-Warnings come each time that there is a reason, as Python's filters let them. Kernels give the same results in every run.
+Warnings that PyTorch gives once in a process go through `warn_once`; others come each time that there is a reason, as Python's filters let
+them. Kernels give the same results in every run.
 """
 
 import warnings
@@ -16,6 +17,7 @@ __all__ = [
 ]
 
 _warn_always = False
+_warned = set()  # what `warn_once` has said
 _deterministic = _deterministic_warn_only = False
 _float32_matmul_precision = "highest"
 # Whether conversions of modules make new parameters, instead of giving those that exist new data.
@@ -37,6 +39,15 @@ def set_warn_always(b):
 def is_warn_always_enabled():
     """What `set_warn_always` was told."""
     return _warn_always
+
+
+def warn_once(message, category=UserWarning, stacklevel=2):
+    """Warn, unless it was said before and `set_warn_always` does not ask for it again."""
+    if not _warn_always:
+        if message in _warned:
+            return
+        _warned.add(message)
+    warnings.warn(message, category, stacklevel + 1)
 
 
 def use_deterministic_algorithms(mode, *, warn_only=False):

@@ -459,6 +459,7 @@ DIFFERENT = {"two dtypes": "a kept cast of another dtype does not serve", "no de
 
 
 @pytest.mark.oracle
+@pytest.mark.slow
 def test_casts_custom_functions_and_state_are_pytorchs():
     pytest.importorskip("torch")
     compare.check("autocast.py", DIFFERENT)

@@ -8,11 +8,11 @@ import pytest
 
 import runtime as rt
 from runtime import compat, settings
-from runtime.autograd import forward_ad
+from runtime.autograd import forward_ad, views
 from runtime.autograd.gradchecks import DelayedError
 from runtime.autograd.graph import _current_graph_task_execution_order, saved_tensors_hooks
 from runtime.testing import common_utils, device_type, dtypes, logging_utils, op_db
-from tests.programs import Programs, attempt
+from tests.programs import Programs, attempt, warned
 
 programs = Programs()
 
@@ -130,6 +130,99 @@ def other_memory_is_another_leaf(m):
     yield m.autograd.grad(out, edge)
     (x * 3).sum().backward()
     yield x.grad
+
+
+@programs
+def gradients_of_products_with_zeros_and_infinities(m):
+    inf, nan = float("inf"), float("nan")
+    for values in ([1, 2, 3], [0, 2, 3], [0, 0, 3], [0, 0, 0], [inf, 2, 3], [inf, 0, 3], [inf, 0, 0], [nan, 2, 3], [0], [1e200, 1e200, 1e-200]):
+        x = m.tensor([float(v) for v in values], dtype=m.float64, requires_grad=True)
+        for product in (lambda x: x.prod(), lambda x: x.prod(0), lambda x: x.prod(-1, True)):
+            yield values, m.autograd.grad(product(x), x)
+            with m.autograd.forward_ad.dual_level():
+                dual = m.autograd.forward_ad.make_dual(x.detach(), m.arange(1.0, 1.0 + len(values), dtype=m.float64))
+                yield m.autograd.forward_ad.unpack_dual(product(dual)).tangent
+    for values in ([[1, 0, 3], [0, 0, 2], [4, 5, 6]], [[1, 2], [3, 4]]):
+        x = m.tensor([[float(v) for v in row] for row in values], dtype=m.float64, requires_grad=True)
+        z = m.complex(x, x.detach() / 2)
+        for product in (lambda x: x.prod(), lambda x: x.prod(0), lambda x: x.prod(1), lambda x: x.cumprod(0), lambda x: x.cumprod(-1)):
+            for one in (x, z):
+                (first,) = m.autograd.grad(product(one).abs().pow(2).sum(), x, create_graph=True)
+                yield first, m.autograd.grad(first.sum(), x)
+    x = leaf(m, 1, 2, 0)
+    yield m.autograd.grad(x.prod(dtype=m.float64), x), m.autograd.grad(x.cumprod(0, dtype=m.float64).sum(), x)
+
+
+@programs
+def the_engine_runs_the_inputs_that_are_asked_for(m):
+    a, b = leaf(m, 1), leaf(m, 2)
+    c = a * b
+    leaf_node, _ = c.grad_fn.next_functions[0]
+    other, _ = c.grad_fn.next_functions[1]
+    seen = []
+    run = m._C._will_engine_execute_node if hasattr(m, "_C") else m._core._will_engine_execute_node
+    c.register_hook(lambda g: seen.append([run(node) for node in (leaf_node, other, c.grad_fn)]))
+    m.autograd.backward(c.sum(), inputs=(a, c))
+    yield seen, attempt(lambda: run(leaf_node))
+
+
+@programs
+def numbers_of_tensors_that_need_gradients(m):
+    x, s = m.ones(2), m.tensor(2.0, requires_grad=True)
+    m.set_warn_always(True)
+    yield [warned(f, s) for f in (float, int, complex, bool)], warned(lambda: s.item())
+    m.set_warn_always(False)
+    for call in (
+        lambda: m.full((2,), s),
+        lambda: x.clamp(0, s),
+        lambda: m.add(x, x, alpha=s),
+        lambda: m.nn.functional.leaky_relu(x, s),
+        lambda: m.nn.functional.softplus(x, s),
+        lambda: m.nn.functional.layer_norm(x, (2,), eps=s),
+        lambda: m.arange(s),
+        lambda: x[s],
+    ):
+        yield attempt(call).partition(":")[0]
+    yield m.full((2,), s.detach()), m.ops.aten.add(x, x, alpha=s)
+
+
+@programs
+def warnings_that_come_once(m):
+    def twice(call):
+        m.set_warn_always(True)
+        found = [warned(call)[1] for _ in range(2)]
+        m.set_warn_always(False)
+        return found
+
+    x = leaf(m, 1)
+    yield twice(lambda: (x * x).sum().backward(create_graph=True))
+    x.grad = None
+    for shape in ((), (2,), (2, 3, 4)):
+        t = m.ones(shape)
+        yield [twice(lambda t=t, name=name: getattr(t, name).shape) for name in (("T", "mT", "H", "mH") if not shape else ("T",))]
+    yield twice(lambda: m.ones(1, dtype=m.complex64).float()), twice(lambda: m.meshgrid(m.ones(1), m.ones(1)))
+
+
+@programs
+def in_place_leaky_activations_refuse_negative_slopes(m):
+    F = m.nn.functional
+    for function, arguments in ((F.leaky_relu_, (-2,)), (F.rrelu_, (-5.0, 1.0)), (F.elu_, (-2,)), (F.celu_, (-2,))):
+        y = function(leaf(m, -1, 1).clone(), *arguments)
+        yield y.grad_fn.name(), str(attempt(y.sum().backward)).partition(" backward calculation")[0]
+
+
+@programs
+def errors_about_what_is_no_tensor(m):
+    x = leaf(m, 1)
+    for call in (
+        lambda: m.autograd.grad("a", x),
+        lambda: m.autograd.grad(x.sum(), "a"),
+        lambda: m.autograd.graph.increment_version(3),
+        lambda: m.nn.functional.embedding(m.zeros(1), m.ones(2, 2)),
+        lambda: setattr(x, "grad", m.ones(1, dtype=m.int64)),
+    ):
+        yield str(attempt(call)).partition(", but got")[0][:60]
+    yield x.name
 
 
 @programs
@@ -534,6 +627,89 @@ def test_device_types_can_be_left_out_by_the_environment(monkeypatch):
     assert device_type.get_all_device_types() == []
     with pytest.raises(ValueError, match="KB, MB, GB or TB"):
         device_type.largeTensorTest("12XB")
+
+
+@pytest.mark.oracle
+def test_views_say_how_they_came_to_be():
+    torch = pytest.importorskip("torch")
+    for m, names in ((torch, torch._C._autograd), (rt, views)):
+        base = leaf(m, 1, 2).clone()
+        with m.no_grad():
+            unrecorded = base[0]
+        with m.inference_mode():
+            inferred = base[0]
+        views_of_it = (base[0], unrecorded, inferred, base.unbind()[0])
+        metas = [names._get_creation_meta(view).name for view in views_of_it]
+        assert metas == ["DEFAULT", "NO_GRAD_MODE", "INFERENCE_MODE", "MULTI_OUTPUT_NODE"]
+        names._set_creation_meta(unrecorded, names.CreationMeta.MULTI_OUTPUT_NODE)
+        with pytest.raises(RuntimeError, match="multiple views|created in no_grad mode"):
+            unrecorded.add_(1)
+        with pytest.raises(RuntimeError):
+            names._get_creation_meta(base)
+    with pytest.raises(ValueError, match="there is no number 9"):
+        rt._core._creation_meta(rt.ones(2)[0], 9)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda x: x[1:, ::2],
+        lambda x: x.t(),
+        lambda x: x.expand(3, 4, 4),
+        lambda x: x.diagonal(),
+        lambda x: rt.view_as_complex(x.view(4, 2, 2)),
+    ],
+)
+def test_views_go_back_to_bases_of_the_same_geometry(view):
+    base = rt.arange(16.0).reshape(4, 4).clone()
+    made = view(base)
+    other = made.detach()
+    back = made._rev_view_func_unsafe(other)
+    assert (back.shape, back.stride(), back.storage_offset(), back.dtype) == (base.shape, base.stride(), 0, base.dtype)
+    assert back._base is other and back.equal(base)
+    with pytest.raises(RuntimeError, match="only be called on Tensors that are views"):
+        base._rev_view_func_unsafe(other)
+
+
+def test_warnings_come_once_unless_they_are_asked_for_each_time():
+    message = "said by a test of warnings that come once"
+    seen = []
+    for always in (True, True, False, False, True, False):
+        settings.set_warn_always(always)
+        seen.append(len(warned(settings.warn_once, message)[1]))
+    settings.set_warn_always(False)
+    assert seen == [1, 1, 1, 0, 1, 0]
+
+
+def test_hooks_of_leaves_can_be_read_and_removed():
+    x = leaf(rt, 1)
+    assert x._post_accumulate_grad_hooks is None
+    x.register_post_accumulate_grad_hook(lambda t: None)
+    assert len(x._post_accumulate_grad_hooks) == 1
+    x._post_accumulate_grad_hooks = None
+    assert x._post_accumulate_grad_hooks is None
+    with pytest.raises(TypeError, match="must be a dict or None"):
+        x._post_accumulate_grad_hooks = 3
+
+
+def test_classes_of_nodes_are_found_by_name():
+    assert compat.resolve("torch._C._functions.ExpBackward0") is type(leaf(rt, 1).exp().grad_fn)
+    assert compat.state("torch._C._functions.NobodysBackward0") != "works"
+
+
+def test_the_innermost_hooks_can_be_asked_for():
+    hooks = (lambda t: t, lambda t: t)
+    assert rt._core._top_saved_tensors_default_hooks() is None
+    with saved_tensors_hooks(*hooks):
+        assert rt._core._top_saved_tensors_default_hooks() == hooks
+
+
+@pytest.mark.parametrize("make", [lambda: rt.zeros(2, device="cuda"), lambda: rt.ones(1).to("cuda"), lambda: rt.tensor(1, device="cuda:0")])
+def test_tensors_on_a_gpu_are_both_of_pytorchs_errors(make):
+    with pytest.raises(AssertionError, match="^Torch not compiled with CUDA enabled"):
+        make()
+    with pytest.raises(NotImplementedError, match="Could not run 'aten::empty"):
+        make()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 import pytest
 
+import runtime as rt
+from runtime.autograd import forward_ad
 from tests.programs import Programs, attempt
 
 programs = Programs()
@@ -282,6 +284,96 @@ def partial_backward_frees_what_ran(m):
     z = a * b
     m.autograd.grad(z.sum(), a)
     yield a.grad_fn._saved_self is x, attempt(lambda: z.grad_fn._saved_self)
+
+
+def plain(value):
+    """A saved value so that both sides show it alike: PyTorch shows numbers below 0 as if they had no sign."""
+    if isinstance(value, (tuple, list)):
+        return tuple(map(plain, value))
+    return value - 2**64 if type(value) is int and value >= 2**63 else value
+
+
+def saved(result):
+    node = result.grad_fn
+    names = [name for name in dir(node) if name.startswith("_saved_")]
+    values = {name: getattr(node, name) for name in names}
+    shapes = {name: [tuple(t.shape) for t in value] if isinstance(value, tuple) and value and hasattr(value[0], "grad_fn") else plain(value)
+              for name, value in values.items()}  # fmt: skip
+    return node.name(), {name: tuple(value.shape) if hasattr(value, "grad_fn") else value for name, value in shapes.items()}
+
+
+@programs
+def nodes_save_what_pytorchs_save(m):
+    def x(*sizes):
+        return m.ones(sizes, dtype=m.float64, requires_grad=True)
+
+    F, zeros = m.nn.functional, m.zeros(1, 1, dtype=m.int64)
+    for result in (
+        x(2, 3) + m.ones(3),
+        m.sub(x(2), m.ones(2), alpha=2),
+        x(2, 3).prod(),
+        x(2, 3).prod(-1),
+        x(2, 3).cumprod(0),
+        x(2, 3).mean(),
+        x(2, 3).mean(0),
+        x(2, 3).logsumexp(0),
+        x(2, 3).nansum(0),
+        x(2, 3).softmax(1),
+        x(2, 3).expand(4, 2, 3),
+        x(2, 3).gather(0, zeros),
+        x(2, 3).take(zeros),
+        x(2, 3).masked_select(m.ones(3) > 0),
+        x(2, 3).cummax(0)[0],
+        x(4).unfold(0, 2, 1),
+        x(3).index_add(0, zeros[0], x(1)),
+        x(3).index_copy(0, zeros[0], x(1)),
+        m.cat([x(2), x(3)]),
+        m.stack([x(2), x(2)]),
+        m.complex(x(2), x(2)),
+        m.addbmm(x(2, 2), x(3, 2, 4), x(3, 4, 2)),
+        m.linalg.svd(x(2, 3), full_matrices=False)[1],
+        m.linalg.lu(x(2, 2))[2],
+        m.fft.rfft(x(4)),
+        F.conv2d(x(1, 1, 3, 3), x(1, 1, 2, 2)),
+        F.conv2d(x(1, 1, 3, 3), x(1, 1, 2, 2), x(1)),
+        F.unfold(x(1, 1, 3, 3), 2),
+        F.embedding(zeros, x(2, 3)),
+        F.group_norm(x(1, 2, 3), 1),
+        F.scaled_dot_product_attention(x(1, 1, 2, 3), x(1, 1, 2, 3), x(1, 1, 2, 3)),
+        m._foreach_maximum([x(2), x(2)], [1.0, 2.0])[0],
+        m._foreach_minimum([x(2), x(2)], 2.0)[1],
+    ):
+        yield saved(result)
+
+
+@programs
+def nodes_of_gradients_save_whatever_is_wanted_of_them(m):
+    x = leaf(m, 1, 2)
+    y = x.detach().softmax(0)
+    yield saved(m.ops.aten._softmax_backward_data(x, y, 0, m.float32))
+
+
+@programs
+def sizes_outlive_backward(m):
+    y = m.nn.functional.conv2d(leaf(m, 1, 2, 3, 4).view(1, 1, 2, 2), m.ones(1, 1, 1, 1), m.ones(1))
+    y.sum().backward()
+    yield y.grad_fn._saved_bias_sym_sizes_opt, y.grad_fn._saved_stride, attempt(lambda: y.grad_fn._saved_weight)
+
+
+@programs
+def lists_of_maxima_share_a_node(m):
+    a, b = leaf(m, 1, 3), leaf(m, 2)
+    out = m._foreach_maximum([a, b], 1.0)
+    yield out[0].grad_fn is out[1].grad_fn, out[1].output_nr, [type(node).__name__ for node, _ in out[0].grad_fn.next_functions]
+    out[0].sum().backward()
+    yield a.grad, b.grad
+
+
+def test_tangents_of_minima_are_halves_where_numbers_are_equal():
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(rt.tensor([1.0, 3.0, 0.0]), rt.tensor([5.0, 7.0, 9.0]))
+        (one,) = rt._foreach_minimum([dual], [1.0])
+        assert forward_ad.unpack_dual(one).tangent.tolist() == [2.5, 0.0, 9.0]
 
 
 @pytest.mark.oracle

@@ -8,16 +8,9 @@ import pytest
 import runtime
 from runtime import DispatchKey, DispatchKeySet, _core
 from runtime.library import _scoped_library
+from tests.libraries import new_library, op_of
 
-_count = iter(range(10**6))
 X = runtime.tensor([1.0, 2.0])
-
-
-@pytest.fixture
-def lib():
-    library = runtime.Library(f"call{next(_count)}", "DEF")
-    yield library
-    library._destroy()
 
 
 class Spy:
@@ -27,12 +20,6 @@ class Spy:
     def __call__(self, *args, **kwargs):
         self.calls.append((args, kwargs))
         return self.result
-
-
-def op_of(library, schema, kernel, key="CPU", **options):
-    name = library.define(schema)
-    library.impl(name, kernel, key, **options)
-    return getattr(getattr(runtime.ops, library.ns), name)
 
 
 ELISION = [
@@ -172,7 +159,7 @@ def test_infinite_redispatch_is_a_recursion_error(lib):
 
 
 def test_a_kernel_may_deregister_itself_while_it_runs():
-    library = runtime.Library(f"call{next(_count)}", "DEF")
+    library = new_library()
 
     def kernel(x):
         library._destroy()

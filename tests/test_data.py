@@ -698,6 +698,7 @@ def test_pinning_walks_through_batches_and_needs_an_accelerator_for_tensors():
 
 def test_an_interrupted_program_does_not_wait_for_its_workers():
     code = """
+import signal
 import time
 import runtime
 from runtime.utils.data import DataLoader, Dataset
@@ -707,6 +708,7 @@ class Slow(Dataset):
     def __getitem__(self, index):
         print("working", flush=True)
         time.sleep(60)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background of a shell ignores it
 for _ in DataLoader(Slow(), num_workers=1):
     pass
 """

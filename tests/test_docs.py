@@ -9,6 +9,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for path in (ROOT / "runtime").rglob("*.py")
+    if path.relative_to(ROOT).parts[1] not in ("_generated", "_data") and ">>> " in path.read_text()
+)
 PATH = re.compile(r"`((?:runtime|kernels|include|examples|docs|tests|bench)/[\w./-]*)`|\]\(([\w./-]+\.md)\)")
 
 
@@ -20,42 +25,7 @@ def test_the_examples_of_a_document_run(document):
     assert failed == 0
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "runtime.autograd.forward_ad",
-        "runtime.autograd.function",
-        "runtime.autograd.functional",
-        "runtime.autograd.gradchecks",
-        "runtime.autograd.graph",
-        "runtime.explanation",
-        "runtime.compat.names",
-        "runtime.custom_ops",
-        "runtime.infer_schema",
-        "runtime.library",
-        "runtime.nn.modules.container",
-        "runtime.nn.modules.linear",
-        "runtime.nn.modules.loss",
-        "runtime.nn.modules.module",
-        "runtime.nn.parameter",
-        "runtime.nn.utils.stateless",
-        "runtime.opcheck",
-        "runtime.optim.sgd",
-        "runtime.pytree",
-        "runtime.python_dispatcher",
-        "runtime.serialization",
-        "runtime.serialization.unpickling",
-        "runtime.storage",
-        "runtime.testing.creation",
-        "runtime.testing.logging_tensor",
-        "runtime.tools.debug_mode",
-        "runtime.tools.flop_counter",
-        "runtime.tools.memory_tracker",
-        "runtime.tools.nan_detector",
-        "runtime.utils.data.collate",
-        "runtime.utils.data.dataloader",
-    ],
-)
+@pytest.mark.parametrize("module", MODULES)
 def test_the_examples_of_a_module_run(module):
     from importlib import import_module
 

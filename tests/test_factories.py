@@ -35,7 +35,7 @@ def test_meta_tensors_take_no_memory():
 def test_like_factories_keep_the_order_of_dimensions():
     x = rt.empty(2, 3, 4).permute(2, 0, 1)
     assert rt.zeros_like(x).stride() == x.stride()
-    assert rt.ones_like(x[:, :1]).stride() == (1, 12, 4) or rt.ones_like(x[:, :1]).is_contiguous() is False
+    assert rt.ones_like(x[:, :1]).stride() == (1, 12, 4)
 
 
 @pytest.mark.parametrize("size", [(-1,), (2, -3)])

@@ -10,22 +10,7 @@ import pytest
 import runtime
 from runtime._core import _IncludeDispatchKeyGuard, _set_strict_arrays
 from runtime.library import _scoped_library
-
-_count = iter(range(10**6))
-
-
-@pytest.fixture
-def lib():
-    library = runtime.Library(f"foreign{next(_count)}", "DEF")
-    yield library
-    library._destroy()
-
-
-def op_of(library, schema, kernel, key="CPU", **options):
-    name = library.define(schema)
-    library.impl(name, kernel, key, **options)
-    return getattr(getattr(runtime.ops, library.ns), name)
-
+from tests.libraries import op_of
 
 RESULT = runtime.zeros(1)
 

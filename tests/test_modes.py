@@ -85,6 +85,7 @@ def test_a_mode_sees_the_operators_that_pytorch_calls(call, names):
 
 
 @pytest.mark.oracle
+@pytest.mark.slow
 def test_four_hundred_expressions_show_a_mode_the_same_calls_as_pytorch():
     pytest.importorskip("torch")
     ours, theirs = (compare.printed("traces.py", library).split("\n## ") for library in ("runtime", "torch"))

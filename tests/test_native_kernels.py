@@ -14,6 +14,7 @@ import runtime
 from runtime import TypedKernel
 from runtime._core import _FunctionPointer
 from runtime.inline import NoCompiler, load_c
+from tests.libraries import new_library, op_of
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
@@ -59,22 +60,6 @@ def native():
         return load_c(SOURCE)
     except NoCompiler as e:
         pytest.skip(str(e))
-
-
-_count = iter(range(10**6))
-
-
-@pytest.fixture
-def lib():
-    library = runtime.Library(f"native{next(_count)}", "DEF")
-    yield library
-    library._destroy()
-
-
-def op_of(library, schema, kernel, key="CPU", **options):
-    name = library.define(schema)
-    library.impl(name, kernel, key, **options)
-    return getattr(getattr(runtime.ops, library.ns), name)
 
 
 X = runtime.tensor([1.0, 2.0, 3.0])
@@ -206,7 +191,7 @@ def test_same_as_names_an_argument_that_exists(native, lib):
 
 
 def test_a_kernel_keeps_its_owner_and_frees_it_when_deregistered(native):
-    library = runtime.Library(f"native{next(_count)}", "DEF")
+    library = new_library()
     kernel = TypedKernel(native.twice, lambda x: (tuple(x.shape), x.dtype))
     count = sys.getrefcount(kernel)
     op_of(library, "f(Tensor x) -> Tensor", kernel)
@@ -268,7 +253,7 @@ def test_a_numba_function_is_no_boxed_kernel(lib):
 
 
 def test_a_kernel_that_takes_its_own_registration_back_finishes(native):
-    library = runtime.Library(f"native{next(_count)}", "DEF")
+    library = new_library()
 
     def rule(x):
         library._destroy()

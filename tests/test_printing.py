@@ -287,6 +287,7 @@ DIFFERENT = {
 
 
 @pytest.mark.oracle
+@pytest.mark.slow
 def test_fifteen_hundred_texts_are_pytorchs():
     pytest.importorskip("torch")
     compare.check("printing.py", DIFFERENT)

@@ -277,21 +277,6 @@ def test_defaults_have_a_value_and_print_in_the_canonical_form(text, value, prin
     assert a.default_text == text.partition("=")[2]
 
 
-@pytest.mark.parametrize(
-    ("text", "symbol"),
-    [
-        ("int x=Mean", "Mean"),
-        ("ScalarType x=long", "long"),
-        ("bool x=True", None),
-        ("int? x=None", None),
-        ("int x=1", None),
-        ("int x", None),
-    ],
-)
-def test_named_constants_keep_their_name(text, symbol):
-    assert argument(text).default_symbol == symbol
-
-
 def test_a_default_list_is_a_new_list_each_time():
     a = argument("int[] x=[1, 2]")
     a.default_value.append(3)
@@ -597,7 +582,7 @@ def schemas(draw):
 
 
 @given(schemas())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_generated_schemas_round_trip(text):
     schema = parse_schema(text)
     assert schema.source() == text
@@ -611,7 +596,7 @@ def test_generated_schemas_round_trip(text):
 
 
 @given(schemas().filter(lambda text: "Device" not in text))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_the_run_time_form_parses_to_an_equal_schema(text):
     schema = parse_schema(text)
     again = parse_schema(str(schema))
@@ -669,6 +654,12 @@ TOKENS += [
 ]
 
 
+@pytest.mark.parametrize("number", ["1e", "1.0e", "1.5ef+16", "2e+", "2e-x", ".5e"])
+def test_exponents_without_digits_are_schema_errors(number):
+    with pytest.raises(SchemaError, match="'e|'ef"):
+        parse_schema(f"a::b(float x={number}) -> ()")
+
+
 @given(st.lists(st.sampled_from(TOKENS), max_size=40).map("".join) | st.text(max_size=60))
 @settings(max_examples=500, deadline=None)
 def test_any_text_parses_or_is_a_schema_error(text):
@@ -682,7 +673,7 @@ def test_any_text_parses_or_is_a_schema_error(text):
 
 
 @given(schemas(), st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_mutated_schemas_parse_or_are_schema_errors(text, data):
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(0, len(text)))

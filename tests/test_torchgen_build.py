@@ -241,6 +241,7 @@ def test_the_same_list_gives_the_same_bytes(tables, tmp_path):
         assert path.read_bytes() == (tables / path.name).read_bytes()
 
 
+@pytest.mark.slow
 def test_files_are_touched_only_when_their_content_changes(tmp_path):
     source, out = copy_sources(tmp_path)
     before = {p: p.stat().st_mtime_ns for p in generate(tmp_path, out)}
@@ -609,6 +610,7 @@ def test_the_command_says_what_is_read_and_written_and_counts(capsys):
         assert word in text
 
 
+@pytest.mark.slow
 def test_check_lists_what_is_missing_then_stale_and_write_mends_it(tmp_path, capsys):
     tree = copy_of_the_tree(tmp_path)
     assert main(["--check"], tree) == 1

@@ -12,18 +12,21 @@
 
 typedef void (*gemm_fn)(char *ta, char *tb, int *m, int *n, int *k, void *alpha, void *a, int *lda, void *b, int *ldb, void *beta, void *c,
                         int *ldc);
+typedef void (*gemv_fn)(char *t, int *m, int *n, void *alpha, void *a, int *lda, void *x, int *incx, void *beta, void *y, int *incy);
 static gemm_fn sgemm, dgemm, cgemm, zgemm;
+static gemv_fn sgemv, dgemv;
 static int fetched;
 
-static int fetch(PyObject *table, const char *name, gemm_fn *out)
+static int fetch(PyObject *table, const char *name, void *out)
 {
     PyObject *capsule = PyDict_GetItemString(table, name);
     if (capsule == NULL) {
         PyErr_Format(PyExc_ImportError, "scipy.linalg.cython_blas offers no %s", name);
         return -1;
     }
-    *out = (gemm_fn)PyCapsule_GetPointer(capsule, PyCapsule_GetName(capsule));
-    return *out == NULL ? -1 : 0;
+    void *function = PyCapsule_GetPointer(capsule, PyCapsule_GetName(capsule));
+    memcpy(out, &function, sizeof(function));
+    return function == NULL ? -1 : 0;
 }
 
 int rt_blas_ready(void)
@@ -33,7 +36,7 @@ int rt_blas_ready(void)
     PyObject *module = PyImport_ImportModule("scipy.linalg.cython_blas");
     PyObject *table = module != NULL ? PyObject_GetAttrString(module, "__pyx_capi__") : NULL;
     int rc = table == NULL || fetch(table, "sgemm", &sgemm) < 0 || fetch(table, "dgemm", &dgemm) < 0 || fetch(table, "cgemm", &cgemm) < 0 ||
-                     fetch(table, "zgemm", &zgemm) < 0
+                     fetch(table, "zgemm", &zgemm) < 0 || fetch(table, "sgemv", &sgemv) < 0 || fetch(table, "dgemv", &dgemv) < 0
                  ? -1
                  : 0;
     Py_XDECREF(table);
@@ -190,19 +193,10 @@ static int blas_gemm(int dtype, rt_matrix a, rt_matrix b, rt_matrix c, rt_factor
     char *a_copy = NULL, *b_copy = NULL, *c_copy = NULL;
     rt_matrix target = c;
     char tc = orientation(&c, &ldc);
-    if (tc == 'T') {
-        /* c's transpose is row-major: ask for that. */
-        rt_matrix held = a;
-        a = transposed(b);
-        b = transposed(held);
-        c = transposed(c);
-        tc = orientation(&c, &ldc);
-    }
     if (tc != 'N') {
         c_copy = copied(c, itemsize);
         if (c_copy == NULL)
             goto done;
-        target = c;
         c.data = c_copy;
         c.row_step = c.cols;
         c.col_step = 1;
@@ -289,38 +283,56 @@ INTEGER_GEMM(gemm_i16, uint16_t)
 INTEGER_GEMM(gemm_i32, uint32_t)
 INTEGER_GEMM(gemm_i64, uint64_t)
 
-static inline float widen(const char *p, int dtype)
+RT_CLONES void rt_widen(int dtype, const void *from, int64_t step, float *to, int64_t n)
 {
-    if (dtype == RT_FLOAT16)
-        return (float)*(const _Float16 *)p;
-    uint32_t bits = (uint32_t)*(const uint16_t *)p << 16;
-    float f;
-    memcpy(&f, &bits, 4);
-    return f;
+    const _Float16 *f16 = from;
+    const uint16_t *bf16 = from;
+    if (dtype == RT_FLOAT16 && step == 1)
+        for (int64_t i = 0; i < n; i++)
+            to[i] = (float)f16[i];
+    else if (dtype == RT_FLOAT16)
+        for (int64_t i = 0; i < n; i++)
+            to[i] = (float)f16[i * step];
+    else if (step == 1)
+        for (int64_t i = 0; i < n; i++)
+            to[i] = rt_bf16_to_float(bf16[i]);
+    else
+        for (int64_t i = 0; i < n; i++)
+            to[i] = rt_bf16_to_float(bf16[i * step]);
 }
 
-static inline void narrow(char *p, int dtype, float f)
+RT_CLONES void rt_narrow(int dtype, const float *from, void *to, int64_t step, int64_t n)
 {
-    if (dtype == RT_FLOAT16) {
-        *(_Float16 *)p = (_Float16)f;
-        return;
-    }
-    uint32_t bits;
-    memcpy(&bits, &f, 4);
-    *(uint16_t *)p = f != f ? 0x7fc0 : (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+    _Float16 *f16 = to;
+    uint16_t *bf16 = to;
+    if (dtype == RT_FLOAT16 && step == 1)
+        for (int64_t i = 0; i < n; i++)
+            f16[i] = (_Float16)from[i];
+    else if (dtype == RT_FLOAT16)
+        for (int64_t i = 0; i < n; i++)
+            f16[i * step] = (_Float16)from[i];
+    else if (step == 1)
+        for (int64_t i = 0; i < n; i++)
+            bf16[i] = rt_float_to_bf16(from[i]);
+    else
+        for (int64_t i = 0; i < n; i++)
+            bf16[i * step] = rt_float_to_bf16(from[i]);
 }
 
+/* A copy of a matrix in float32, turned as the matrix is. */
 static float *widened(rt_matrix *x, int dtype)
 {
+    int by_columns = x->col_step != 1 && x->row_step == 1;
+    int64_t lines = by_columns ? x->cols : x->rows, length = by_columns ? x->rows : x->cols;
+    int64_t line_step = by_columns ? x->col_step : x->row_step, step = by_columns ? x->row_step : x->col_step;
     float *copy = malloc((size_t)x->rows * x->cols * sizeof(float) + 1);
     if (copy == NULL)
         return NULL;
-    for (int64_t i = 0; i < x->rows; i++)
-        for (int64_t j = 0; j < x->cols; j++)
-            copy[i * x->cols + j] = widen(x->data + (i * x->row_step + j * x->col_step) * 2, dtype);
+    for (int64_t i = 0; i < lines; i++)
+        rt_widen(dtype, x->data + i * line_step * 2, step, copy + i * length, length);
     x->data = (char *)copy;
-    x->row_step = x->cols;
-    x->col_step = 1;
+    x->row_step = by_columns ? 1 : length;
+    x->col_step = by_columns ? length : 1;
     return copy;
 }
 
@@ -330,15 +342,14 @@ static int half_gemm(int dtype, rt_matrix a, rt_matrix b, rt_matrix c, rt_factor
     float *wa = widened(&a, dtype), *wb = widened(&b, dtype), *wc = widened(&c, dtype);
     int rc = wa == NULL || wb == NULL || wc == NULL ? -1 : rt_gemm(RT_FLOAT32, a, b, c, alpha, beta);
     for (int64_t i = 0; rc == 0 && i < out.rows; i++)
-        for (int64_t j = 0; j < out.cols; j++)
-            narrow(out.data + (i * out.row_step + j * out.col_step) * 2, dtype, wc[i * out.cols + j]);
+        rt_narrow(dtype, wc + i * out.cols, out.data + i * out.row_step * 2, out.col_step, out.cols);
     free(wa);
     free(wb);
     free(wc);
     return rc;
 }
 
-/* c = beta * c, for products over no elements. */
+/* c = beta * c, for products over no elements, or with a factor of 0. */
 static void scale(int dtype, rt_matrix c, rt_factor beta)
 {
     int itemsize = rt_itemsize[dtype];
@@ -354,7 +365,13 @@ static void scale(int dtype, rt_matrix c, rt_factor beta)
             case RT_FLOAT64: *(double *)p *= beta.re; break;
             case RT_COMPLEX64: *(float complex *)p *= (float)beta.re + (float)beta.im * I; break;
             case RT_COMPLEX128: *(double complex *)p *= beta.re + beta.im * I; break;
-            case RT_FLOAT16: case RT_BFLOAT16: narrow(p, dtype, widen(p, dtype) * (float)beta.re); break;
+            case RT_FLOAT16: case RT_BFLOAT16: {
+                float wide;
+                rt_widen(dtype, p, 1, &wide, 1);
+                wide *= (float)beta.re;
+                rt_narrow(dtype, &wide, p, 1, 1);
+                break;
+            }
             case RT_UINT8: case RT_INT8: *(uint8_t *)p = (uint8_t)(*(uint8_t *)p * (uint64_t)beta.i); break;
             case RT_INT16: *(uint16_t *)p = (uint16_t)(*(uint16_t *)p * (uint64_t)beta.i); break;
             case RT_INT32: *(uint32_t *)p = (uint32_t)(*(uint32_t *)p * (uint64_t)beta.i); break;
@@ -364,13 +381,43 @@ static void scale(int dtype, rt_matrix c, rt_factor beta)
     }
 }
 
+/* Products of which one side is a vector, by functions of BLAS that read the matrix once. */
+static int vector_product(int dtype, rt_matrix a, rt_matrix b, rt_matrix c, rt_factor alpha, rt_factor beta)
+{
+    rt_matrix m = c.cols == 1 ? a : transposed(b), x = c.cols == 1 ? b : transposed(a), y = c.cols == 1 ? c : transposed(c);
+    int lead;
+    char t = orientation(&m, &lead);
+    if (t == 0 || x.row_step < 1 || x.row_step > INT32_MAX || y.row_step < 1 || y.row_step > INT32_MAX || m.rows > INT32_MAX || m.cols > INT32_MAX)
+        return blas_gemm(dtype, a, b, c, alpha, beta);
+    /* Column-major memory of m's transpose, or of m. */
+    int rows = (int)(t == 'N' ? m.cols : m.rows), cols = (int)(t == 'N' ? m.rows : m.cols), x_step = (int)x.row_step, y_step = (int)y.row_step;
+    float narrow[2] = {(float)alpha.re, (float)beta.re};
+    t = t == 'N' ? 'T' : 'N';
+    if (beta.re == 0) { /* libraries differ on what 0 makes of a NaN in y */
+        scale(dtype, c, beta);
+        beta.re = narrow[1] = 1;
+    }
+    if (dtype == RT_FLOAT32)
+        sgemv(&t, &rows, &cols, &narrow[0], m.data, &lead, x.data, &x_step, &narrow[1], y.data, &y_step);
+    else
+        dgemv(&t, &rows, &cols, &alpha.re, m.data, &lead, x.data, &x_step, &beta.re, y.data, &y_step);
+    return 0;
+}
+
 int rt_gemm(int dtype, rt_matrix a, rt_matrix b, rt_matrix c, rt_factor alpha, rt_factor beta)
 {
     if (c.rows == 0 || c.cols == 0)
         return 0;
-    if (a.cols == 0) {
+    if (a.cols == 0 || (alpha.re == 0 && alpha.im == 0)) { /* a factor of 0 hides NaN */
         scale(dtype, c, beta);
         return 0;
+    }
+    if (c.col_step != 1 && c.row_step == 1) {
+        /* c's transpose has contiguous rows: ask for that. */
+        rt_matrix left = transposed(b);
+        b = transposed(a);
+        a = left;
+        c = transposed(c);
     }
     switch (dtype) {
     case RT_FLOAT32:
@@ -384,6 +431,10 @@ int rt_gemm(int dtype, rt_matrix a, rt_matrix b, rt_matrix c, rt_factor alpha, r
                           c.cols, a.cols, alpha.re, beta.re);
             return 0;
         }
+        if (c.rows == 1 || c.cols == 1)
+            return vector_product(dtype, a, b, c, alpha, beta);
+        if (c.col_step == 1 && rt_tiled_gemm(dtype, a, b, c, alpha.re, beta.re))
+            return 0;
         return blas_gemm(dtype, a, b, c, alpha, beta);
     case RT_COMPLEX64:
     case RT_COMPLEX128: return blas_gemm(dtype, a, b, c, alpha, beta);
@@ -435,8 +486,8 @@ rt_dot(int dtype, int64_t n, const char *a, int64_t a_step, const char *b, int64
     case RT_BFLOAT16: {
         float sum = 0;
         for (int64_t i = 0; i < n; i++)
-            sum += widen(a + 2 * i * a_step, dtype) * widen(b + 2 * i * b_step, dtype);
-        narrow(out, dtype, sum);
+            sum += rt_bf16_to_float(*(const uint16_t *)(a + 2 * i * a_step)) * rt_bf16_to_float(*(const uint16_t *)(b + 2 * i * b_step));
+        *(uint16_t *)out = rt_float_to_bf16(sum);
         break;
     }
     case RT_UINT8: case RT_INT8: DOT_LANES(uint8_t, uint64_t, SAME, SAME)

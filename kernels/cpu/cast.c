@@ -12,10 +12,19 @@
 
 /* ------------------------------------------------------------------------------------------------------------------ float8 kinds */
 
-static const rt_float8_kind e5m2 = {2, 15, 0x7b, 0x7c, 0x7f, 0}, e4m3fn = {3, 7, 0x7e, 0x7e, 0x7f, 0},
+/* Geometry of a float8 kind: mantissa bits, exponent bias, and what stands for values out of range. */
+typedef struct float8_kind {
+    int mantissa, bias;
+    uint8_t largest;  /* bits of the largest finite number */
+    uint8_t overflow; /* bits that a number too large becomes */
+    uint8_t nan;
+    uint8_t unsigned_zero; /* fnuz: one zero, and the sign bit alone is NaN */
+} float8_kind;
+
+static const float8_kind e5m2 = {2, 15, 0x7b, 0x7c, 0x7f, 0}, e4m3fn = {3, 7, 0x7e, 0x7e, 0x7f, 0},
                             e5m2fnuz = {2, 16, 0x7f, 0x80, 0x80, 1}, e4m3fnuz = {3, 8, 0x7f, 0x80, 0x80, 1};
 
-float rt_float8_to_float(uint8_t bits, const rt_float8_kind *kind)
+static float float8_to_float(uint8_t bits, const float8_kind *kind)
 {
     int magnitude = bits & 0x7f, exponent = magnitude >> kind->mantissa, fraction = magnitude & ((1 << kind->mantissa) - 1);
     float value;
@@ -30,7 +39,7 @@ float rt_float8_to_float(uint8_t bits, const rt_float8_kind *kind)
     return bits & 0x80 ? -value : value;
 }
 
-uint8_t rt_float_to_float8(float f, const rt_float8_kind *kind)
+static uint8_t float_to_float8(float f, const float8_kind *kind)
 {
     uint8_t sign = rt_float_bits(f) >> 24 & 0x80;
     if (f != f)
@@ -81,14 +90,14 @@ static uint8_t float_to_e8m0(float f)
         for (Py_ssize_t i = 0; i < *n; i++)                                                                             \
             *(uint8_t *)(args[1] + i * steps[1]) = ENCODE(*(float *)(args[0] + i * steps[0]));                          \
     }
-#define DECODE_e5m2(x) rt_float8_to_float(x, &e5m2)
-#define ENCODE_e5m2(x) rt_float_to_float8(x, &e5m2)
-#define DECODE_e4m3fn(x) rt_float8_to_float(x, &e4m3fn)
-#define ENCODE_e4m3fn(x) rt_float_to_float8(x, &e4m3fn)
-#define DECODE_e5m2fnuz(x) rt_float8_to_float(x, &e5m2fnuz)
-#define ENCODE_e5m2fnuz(x) rt_float_to_float8(x, &e5m2fnuz)
-#define DECODE_e4m3fnuz(x) rt_float8_to_float(x, &e4m3fnuz)
-#define ENCODE_e4m3fnuz(x) rt_float_to_float8(x, &e4m3fnuz)
+#define DECODE_e5m2(x) float8_to_float(x, &e5m2)
+#define ENCODE_e5m2(x) float_to_float8(x, &e5m2)
+#define DECODE_e4m3fn(x) float8_to_float(x, &e4m3fn)
+#define ENCODE_e4m3fn(x) float_to_float8(x, &e4m3fn)
+#define DECODE_e5m2fnuz(x) float8_to_float(x, &e5m2fnuz)
+#define ENCODE_e5m2fnuz(x) float_to_float8(x, &e5m2fnuz)
+#define DECODE_e4m3fnuz(x) float8_to_float(x, &e4m3fnuz)
+#define ENCODE_e4m3fnuz(x) float_to_float8(x, &e4m3fnuz)
 FLOAT8_CASTS(e5m2, DECODE_e5m2, ENCODE_e5m2)
 FLOAT8_CASTS(e4m3fn, DECODE_e4m3fn, ENCODE_e4m3fn)
 FLOAT8_CASTS(e5m2fnuz, DECODE_e5m2fnuz, ENCODE_e5m2fnuz)

@@ -82,21 +82,48 @@ static inline void set_value(RtTensor *t, int64_t i, double value)
         ((double *)rt_data(t))[i] = value;
 }
 
-/* x is (n, classes, inner), contiguous; `each` gets the losses where it is not NULL. -1: a target names no class. */
-static int sum_losses(const RtTensor *x, const RtTensor *t, const RtTensor *w, int64_t n, int64_t classes, int64_t inner, int64_t ignored,
-                      RtTensor *each, double *sum, double *total)
+/* What lies where: x as (samples / inner, classes, inner), and a class for each sample in t. */
+typedef struct layout {
+    int64_t samples, classes, inner;
+} layout;
+
+static layout layout_of(const RtTensor *x, int images)
+{
+    int64_t inner = images ? x->sizes[2] * x->sizes[3] : 1;
+    return (layout){(x->ndim == 1 ? 1 : x->sizes[0]) * inner, x->sizes[x->ndim == 1 ? 0 : 1], inner};
+}
+
+static inline int64_t place_of(const layout *l, int64_t sample, int64_t class)
+{
+    return (sample / l->inner * l->classes + class) * l->inner + sample % l->inner;
+}
+
+/* The class of a sample: 1, 0 where it does not count, or -1 where there is no such class. */
+static inline int read_class(const RtTensor *t, int64_t sample, const layout *l, int64_t ignored, int64_t *class)
+{
+    *class = t->dtype == RT_INT64 ? ((const int64_t *)rt_data((RtTensor *)t))[sample] : ((const uint8_t *)rt_data((RtTensor *)t))[sample];
+    if (*class == ignored)
+        return 0;
+    if (*class >= 0 && *class < l->classes)
+        return 1;
+    PyErr_Format(PyExc_IndexError, "Target %lld is out of bounds.", (long long)*class);
+    return -1;
+}
+
+/* x is contiguous; `each` gets the losses where it is not NULL. -1: a target names no class. */
+static int sum_losses(const RtTensor *x, const RtTensor *t, const RtTensor *w, const layout *l, int64_t ignored, RtTensor *each, double *sum,
+                      double *total)
 {
     *sum = *total = 0;
-    for (int64_t i = 0; i < n * inner; i++) {
-        int64_t c = t->dtype == RT_INT64 ? ((const int64_t *)rt_data((RtTensor *)t))[i] : ((const uint8_t *)rt_data((RtTensor *)t))[i];
+    for (int64_t i = 0; i < l->samples; i++) {
+        int64_t class;
         double loss = 0;
-        if (c != ignored) {
-            if (c < 0 || c >= classes) {
-                PyErr_Format(PyExc_IndexError, "Target %lld is out of bounds.", (long long)c);
-                return -1;
-            }
-            double weight = w == NULL ? 1 : value_at(w, c);
-            loss = -value_at(x, (i / inner * classes + c) * inner + i % inner) * weight;
+        int counts = read_class(t, i, l, ignored, &class);
+        if (counts < 0)
+            return -1;
+        if (counts) {
+            double weight = w == NULL ? 1 : value_at(w, class);
+            loss = -value_at(x, place_of(l, i, class)) * weight;
             *sum += loss;
             *total += weight;
         }
@@ -130,9 +157,9 @@ static PyObject *forward(PyObject *const *args, int images)
         w = weight == NULL ? NULL : rt_contiguous(weight, wide);
         if (x == NULL || t == NULL || (weight != NULL && w == NULL))
             goto done;
-        int64_t n = x->ndim == 1 ? 1 : x->sizes[0], classes = x->sizes[x->ndim == 1 ? 0 : 1], inner = images ? x->sizes[2] * x->sizes[3] : 1;
+        layout l = layout_of(x, images);
         double sum, weights;
-        if (sum_losses(x, t, w, n, classes, inner, ignored, none ? RT_TENSOR(loss) : NULL, &sum, &weights) < 0)
+        if (sum_losses(x, t, w, &l, ignored, none ? RT_TENSOR(loss) : NULL, &sum, &weights) < 0)
             goto done;
         if (!none)
             set_value(RT_TENSOR(loss), 0, reduction == REDUCE_MEAN ? sum / weights : sum);
@@ -210,19 +237,17 @@ static double gradient_of_sample(const RtTensor *g, int64_t i, double weight, co
     return -weight * (total == NULL ? incoming : incoming / value_at(total, 0));
 }
 
-static int set_gradients(RtTensor *made, const RtTensor *g, const RtTensor *t, const RtTensor *w, const RtTensor *total, int64_t n, int64_t classes,
-                         int64_t inner, int64_t ignored, int each)
+static int set_gradients(RtTensor *made, const RtTensor *g, const RtTensor *t, const RtTensor *w, const RtTensor *total, const layout *l,
+                         int64_t ignored, int each)
 {
     memset(rt_data(made), 0, made->numel * rt_itemsize[made->dtype]);
-    for (int64_t i = 0; i < n * inner; i++) {
-        int64_t c = t->dtype == RT_INT64 ? ((const int64_t *)rt_data((RtTensor *)t))[i] : ((const uint8_t *)rt_data((RtTensor *)t))[i];
-        if (c == ignored)
-            continue;
-        if (c < 0 || c >= classes) {
-            PyErr_Format(PyExc_IndexError, "Target %lld is out of bounds.", (long long)c);
+    for (int64_t i = 0; i < l->samples; i++) {
+        int64_t class;
+        int counts = read_class(t, i, l, ignored, &class);
+        if (counts < 0)
             return -1;
-        }
-        set_value(made, (i / inner * classes + c) * inner + i % inner, gradient_of_sample(g, each ? i : 0, w == NULL ? 1 : value_at(w, c), total));
+        if (counts)
+            set_value(made, place_of(l, i, class), gradient_of_sample(g, each ? i : 0, w == NULL ? 1 : value_at(w, class), total));
     }
     return 0;
 }
@@ -249,10 +274,9 @@ static PyObject *backward(PyObject *const *args, int images)
         int mean = reduction == REDUCE_MEAN;
         RtTensor *g = rt_contiguous(grad, wide), *t = rt_contiguous(target, target->dtype);
         RtTensor *w = weight == NULL ? NULL : rt_contiguous(weight, wide), *sum = mean ? rt_contiguous(total, wide) : NULL;
-        int64_t n = self->ndim == 1 ? 1 : self->sizes[0], classes = self->sizes[self->ndim == 1 ? 0 : 1];
-        int64_t inner = images ? self->sizes[2] * self->sizes[3] : 1;
+        layout l = layout_of(self, images);
         if (g == NULL || t == NULL || (weight != NULL && w == NULL) || (mean && sum == NULL) ||
-            set_gradients(RT_TENSOR(made), g, t, w, sum, n, classes, inner, ignored, reduction == REDUCE_NONE) < 0)
+            set_gradients(RT_TENSOR(made), g, t, w, sum, &l, ignored, reduction == REDUCE_NONE) < 0)
             Py_CLEAR(made);
         Py_XDECREF((PyObject *)g);
         Py_XDECREF((PyObject *)t);

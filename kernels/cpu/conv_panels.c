@@ -23,80 +23,8 @@ typedef struct conv_panels {
     int64_t skip;       /* elements of the map from the end of a channel to the same channel of the next item */
 } conv_panels;
 
-#define JOIN_(a, b) a##b
-#define JOIN(a, b) JOIN_(a, b)
-#define NAME(x) JOIN(x, SUFFIX)
-
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
-#define HAVE_LEVELS 1
-#pragma GCC push_options
-#pragma GCC target("arch=x86-64-v4")
-#define VECTOR 64
-#define ROWS 8
-#define T float
-#define SUFFIX _f32_v4
-#include "kernels/cpu/conv_panels.h"
-#undef T
-#undef SUFFIX
-#define T double
-#define SUFFIX _f64_v4
-#include "kernels/cpu/conv_panels.h"
-#undef T
-#undef SUFFIX
-#undef VECTOR
-#undef ROWS
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("arch=x86-64-v3")
-#define VECTOR 32
-#define ROWS 4
-#define T float
-#define SUFFIX _f32_v3
-#include "kernels/cpu/conv_panels.h"
-#undef T
-#undef SUFFIX
-#define T double
-#define SUFFIX _f64_v3
-#include "kernels/cpu/conv_panels.h"
-#undef T
-#undef SUFFIX
-#undef VECTOR
-#undef ROWS
-#pragma GCC pop_options
-#endif
-#define VECTOR 16
-#define ROWS 4
-#define T float
-#define SUFFIX _f32
-#include "kernels/cpu/conv_panels.h"
-#undef T
-#undef SUFFIX
-#define T double
-#define SUFFIX _f64
-#include "kernels/cpu/conv_panels.h"
-#undef T
-#undef SUFFIX
-#undef VECTOR
-#undef ROWS
-
-typedef struct level {
-    rt_range_fn panels[2], rows[2]; /* of float32, of float64 */
-    int bytes;                      /* of a panel's row */
-} level;
-
-static const level *best_level(void)
-{
-    static const level base = {{panels_f32, panels_f64}, {rows_f32, rows_f64}, 32};
-#ifdef HAVE_LEVELS
-    static const level v3 = {{panels_f32_v3, panels_f64_v3}, {rows_f32_v3, rows_f64_v3}, 64};
-    static const level v4 = {{panels_f32_v4, panels_f64_v4}, {rows_f32_v4, rows_f64_v4}, 128};
-    if (__builtin_cpu_supports("x86-64-v4"))
-        return &v4;
-    if (__builtin_cpu_supports("x86-64-v3"))
-        return &v3;
-#endif
-    return &base;
-}
+#define LEVEL_FILE "kernels/cpu/conv_panels.h"
+#include "kernels/cpu/levels.h"
 
 /* ---------------------------------------------------------------------------------------------------------------- padding */
 
@@ -134,7 +62,8 @@ static void pad_channels(int64_t begin, int64_t end, void *ctx)
 
 int rt_conv_panels(int dtype, const rt_conv *v, const char *image, const char *weight, const char *bias, char *map)
 {
-    const level *best = best_level();
+    static const rt_range_fn panels[LEVELS][2] = FOR_LEVEL(panels), rows[LEVELS][2] = FOR_LEVEL(rows);
+    int level = best_level(), bytes = 2 * (16 << level); /* of a panel's row */
     int64_t itemsize = rt_itemsize[dtype], kernel = rt_volume(v->kernel), planes = v->batch * v->image_channels;
     padding p = {.v = v, .from = image, .itemsize = (int)itemsize};
     conv_panels c = {.v = v, .weight = weight, .bias = bias, .map = map, .channels = v->image_channels / v->groups,
@@ -153,14 +82,14 @@ int rt_conv_panels(int dtype, const rt_conv *v, const char *image, const char *w
     c.image = image;
     c.image_end = image + planes * c.volume * itemsize;
     if (is_padded) {
-        copy = p.to = malloc((size_t)(planes * c.volume * itemsize) + 2 * best->bytes);
+        copy = p.to = malloc((size_t)(planes * c.volume * itemsize) + 2 * bytes);
         if (copy == NULL) {
             free(c.offsets);
             return -1;
         }
         rt_parallel_for(planes, RT_GRAIN / (c.volume + 1) + 1, pad_channels, &p);
         c.image = copy;
-        c.image_end = copy + planes * c.volume * itemsize + 2 * best->bytes;
+        c.image_end = copy + planes * c.volume * itemsize + 2 * bytes;
     }
     c.steps[0] = p.padded[1] * p.padded[2];
     c.steps[1] = p.padded[2];
@@ -172,9 +101,9 @@ int rt_conv_panels(int dtype, const rt_conv *v, const char *image, const char *w
                     *offset++ = channel * c.volume + z * v->dilation[0] * c.steps[0] + y * v->dilation[1] * c.steps[1] + x * v->dilation[2];
     if (c.group_maps < 4) {
         int64_t work = c.places * c.depth + 1;
-        rt_parallel_for(v->batch * v->map_channels, RT_GRAIN / work + 1, best->rows[is_double], &c);
+        rt_parallel_for(v->batch * v->map_channels, RT_GRAIN / work + 1, rows[level][is_double], &c);
     } else {
-        int64_t width = best->bytes / itemsize;
+        int64_t width = bytes / itemsize;
         c.panels = (v->batch * c.places + width - 1) / width;
         c.skip = (v->map_channels - 1) * c.places;
         c.shares = 1;
@@ -182,7 +111,7 @@ int rt_conv_panels(int dtype, const rt_conv *v, const char *image, const char *w
         if (c.panels * v->groups < 4 * rt_get_num_threads() && c.group_maps >= 32)
             c.shares = c.group_maps >= 128 ? 4 : 2;
         int64_t work = width * c.depth * c.group_maps / c.shares / 8 + 1;
-        rt_parallel_for(c.panels * c.shares * v->groups, RT_GRAIN / work + 1, best->panels[is_double], &c);
+        rt_parallel_for(c.panels * c.shares * v->groups, RT_GRAIN / work + 1, panels[level][is_double], &c);
     }
     free(copy);
     free(c.offsets);

@@ -1,48 +1,5 @@
-/* The loops of conv_panels.c for one element type T and one instruction set; included once for each.
- *
- * ROWS x two vectors of VECTOR bytes are the sums that stay in registers; NAME(x) makes names apart.
- */
-
-typedef T NAME(vec) __attribute__((vector_size(VECTOR), aligned(sizeof(T))));
-enum { NAME(LANES) = VECTOR / sizeof(T), NAME(WIDTH) = 2 * VECTOR / sizeof(T) };
-
-#define EACH_ROW(_) FIRST_ROWS(_) LAST_ROWS(_)
-#define FIRST_ROWS(_) _(0) _(1) _(2) _(3)
-#if ROWS == 8
-#define LAST_ROWS(_) _(4) _(5) _(6) _(7)
-#else
-#define LAST_ROWS(_)
-#endif
-
-/* out[ROWS][WIDTH] = (start or out) + a[ROWS][depth] * panel[depth][WIDTH]; rows of `a` beyond the last valid one repeat that one. */
-static void NAME(tile)(int64_t depth, const T *a, int64_t lda, int64_t last, const T *panel, T *out, int64_t ldo, const T *start)
-{
-#define DECLARE(r)                                                     \
-    const T *a##r = a + (r < last ? r : last) * lda;                   \
-    NAME(vec) s##r = {0}, t##r = {0};                                  \
-    if (start != NULL) {                                               \
-        s##r += start[r < last ? r : last];                            \
-        t##r = s##r;                                                   \
-    } else {                                                           \
-        s##r = *(const NAME(vec) *)(out + r * ldo);                    \
-        t##r = *(const NAME(vec) *)(out + r * ldo + NAME(LANES));      \
-    }
-    EACH_ROW(DECLARE)
-    for (int64_t k = 0; k < depth; k++, panel += NAME(WIDTH)) {
-        NAME(vec) p = *(const NAME(vec) *)panel, q = *(const NAME(vec) *)(panel + NAME(LANES));
-#define ADD(r)          \
-    s##r += a##r[k] * p; \
-    t##r += a##r[k] * q;
-        EACH_ROW(ADD)
-    }
-#define STORE(r)                                       \
-    *(NAME(vec) *)(out + r * ldo) = s##r;              \
-    *(NAME(vec) *)(out + r * ldo + NAME(LANES)) = t##r;
-    EACH_ROW(STORE)
-#undef DECLARE
-#undef ADD
-#undef STORE
-}
+/* The loops of conv_panels.c for one element type T and one instruction set; included once for each (levels.h). */
+#include "kernels/cpu/tile.h"
 
 /* Columns of a panel that follow each other along the width of the map. */
 typedef struct NAME(run) {
@@ -100,7 +57,6 @@ static void NAME(panels)(int64_t begin, int64_t end, void *ctx)
     T panel[(DEPTH + 1) * NAME(WIDTH)] __attribute__((aligned(VECTOR))), held[ROWS * NAME(WIDTH)] __attribute__((aligned(VECTOR)));
     NAME(run) runs[NAME(WIDTH)];
     int64_t columns_at[NAME(WIDTH)];
-    T none[ROWS] = {0};
     int64_t columns = v->batch * c->places, share = ((c->group_maps + c->shares - 1) / c->shares + ROWS - 1) / ROWS * ROWS;
     for (int64_t i = begin; i < end; i++) {
         int64_t part = i % c->shares, first = i / c->shares % c->panels * NAME(WIDTH), group = i / c->shares / c->panels;
@@ -117,17 +73,17 @@ static void NAME(panels)(int64_t begin, int64_t end, void *ctx)
             for (int64_t row = from; row < to; row += ROWS) {
                 int64_t o = group * c->group_maps + row, rows = to - row < ROWS ? to - row : ROWS;
                 const T *a = (const T *)c->weight + o * c->depth + k;
-                const T *start = k > 0 ? NULL : c->bias != NULL ? (const T *)c->bias + o : none;
+                const T *start = k == 0 && c->bias != NULL ? (const T *)c->bias + o : NULL;
                 T *out = (T *)c->map + (item * v->map_channels + o) * c->places + place;
                 if (whole && rows == ROWS) {
-                    NAME(tile)(depth, a, c->depth, rows - 1, panel, out, c->places, start);
+                    NAME(tile)(depth, a, c->depth, 1, ROWS, panel, out, c->places, 1, k > 0, start);
                     continue;
                 }
                 if (k > 0)
                     for (int64_t r = 0; r < rows; r++)
                         for (int64_t j = 0; j < n; j++)
                             held[r * NAME(WIDTH) + j] = out[r * c->places + columns_at[j]];
-                NAME(tile)(depth, a, c->depth, rows - 1, panel, held, NAME(WIDTH), start);
+                NAME(tile)(depth, a, c->depth, 1, rows, panel, held, NAME(WIDTH), 1, k > 0, start);
                 for (int64_t r = 0; r < rows; r++)
                     for (int64_t j = 0; j < n; j++)
                         out[r * c->places + columns_at[j]] = held[r * NAME(WIDTH) + j];
@@ -165,7 +121,3 @@ static void NAME(rows)(int64_t begin, int64_t end, void *ctx)
             }
     }
 }
-
-#undef EACH_ROW
-#undef FIRST_ROWS
-#undef LAST_ROWS

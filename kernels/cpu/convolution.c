@@ -230,7 +230,7 @@ RT_KERNEL(convolution)
                   p.groups, weight, bias, 0, 0);
         return NULL;
     }
-    if (check_dtype(input, weight, "weight") < 0 || (bias != NULL && check_dtype(input, bias, "bias") < 0))
+    if ((bias != NULL && check_dtype(input, bias, "bias") < 0) || check_dtype(input, weight, "weight") < 0)
         return NULL;
     if (input->device_type != RT_DEVICE_CPU || rt_check_sizes(input->ndim, sizes) < 0)
         return PyErr_Occurred() ? NULL : rt_new_tensor(input->ndim, sizes, input->dtype, input->device_type, input->device_index);

@@ -53,6 +53,21 @@ static int copy_elsewhere(RtTensor *to, const RtTensor *from, PyObject *non_bloc
     return result == NULL ? -1 : 0;
 }
 
+/* The warning of casts of complex numbers to real ones, which comes once. */
+static int warn_of_lost_parts(void)
+{
+    PyObject *settings = PyImport_ImportModule("runtime.settings");
+    if (!settings)
+        return -1;
+    PyObject *said = PyObject_CallMethod(settings, "warn_once", "sOi", "Casting complex values to real discards the imaginary part",
+                                         PyExc_UserWarning, 1);
+    Py_DECREF(settings);
+    if (!said)
+        return -1;
+    Py_DECREF(said);
+    return 0;
+}
+
 static int copy_into(RtTensor *to, const RtTensor *from, PyObject *non_blocking)
 {
     int ndim = to->ndim;
@@ -82,8 +97,7 @@ static int copy_into(RtTensor *to, const RtTensor *from, PyObject *non_blocking)
         return -1;
     if (rt_check_no_internal_overlap(to) < 0)
         return -1;
-    if (rt_is_complex(from->dtype) && !rt_is_complex(to->dtype) &&
-        PyErr_WarnEx(PyExc_UserWarning, "Casting complex values to real discards the imaginary part", 1) < 0)
+    if (rt_is_complex(from->dtype) && !rt_is_complex(to->dtype) && warn_of_lost_parts() < 0)
         return -1;
     if (RT_UNLIKELY((to->keys | from->keys) & (RT_LAZY_BITS | RT_ZERO_BIT)) && to->numel)
         return copy_unusual(to, from);

@@ -3,6 +3,7 @@
  * Every sampler takes its numbers from the generator one after the other, in logical order, so that a seed fixes the result. Samplers that
  * reject are guarded against parameters with which they would never accept (NaN, infinity).
  */
+#include "kernels/cpu/element.h"
 #include "kernels/shared/boxed.h"
 #include "kernels/shared/random.h"
 #include "rt_builtins.h"
@@ -48,9 +49,8 @@ static void draw_geometric(rt_draw *d, char *at, int64_t n, int64_t step, int dt
 
 static PyObject *only_continuous(const char *distribution, int dtype)
 {
-    const char *name = dtype == RT_INT64 ? "long int" : dtype == RT_INT16 ? "short int" : rt_dtype_cpp_title(dtype);
     PyErr_Format(PyExc_RuntimeError, "%s distribution is a continuous probability distribution. dtype must be a floating point but you "
-                                     "specified %s", distribution, name);
+                                     "specified %s", distribution, rt_dtype_cpp_title(dtype));
     return NULL;
 }
 

@@ -68,16 +68,24 @@ static inline uint16_t rt_float_to_f16(float f)
     return (uint16_t)(magnitude | sign);
 }
 
-/* Geometry of a float8 kind: mantissa bits, exponent bias, and what stands for values out of range. */
-typedef struct rt_float8_kind {
-    int mantissa, bias;
-    uint8_t largest;  /* bits of the largest finite number */
-    uint8_t overflow; /* bits that a number too large becomes */
-    uint8_t nan;
-    uint8_t unsigned_zero; /* fnuz: one zero, and the sign bit alone is NaN */
-} rt_float8_kind;
-
-float rt_float8_to_float(uint8_t bits, const rt_float8_kind *kind);
-uint8_t rt_float_to_float8(float f, const rt_float8_kind *kind);
+/* One element of float16, bfloat16, float32 or float64. */
+static inline double rt_float_at(const char *at, int dtype)
+{
+    switch (dtype) {
+    case RT_FLOAT32: return *(const float *)at;
+    case RT_FLOAT64: return *(const double *)at;
+    case RT_FLOAT16: return rt_f16_to_float(*(const uint16_t *)at);
+    default: return rt_bf16_to_float(*(const uint16_t *)at);
+    }
+}
+static inline void rt_store_float(char *at, int dtype, double x)
+{
+    switch (dtype) {
+    case RT_FLOAT32: *(float *)at = (float)x; break;
+    case RT_FLOAT64: *(double *)at = x; break;
+    case RT_FLOAT16: *(uint16_t *)at = rt_float_to_f16((float)x); break;
+    default: *(uint16_t *)at = rt_float_to_bf16((float)x);
+    }
+}
 
 #endif

@@ -6,7 +6,6 @@
 #include "kernels/cpu/element.h"
 #include "kernels/cpu/lanes.h"
 #include "kernels/shared/gil.h"
-#include "kernels/shared/threads.h"
 #include "rt_builtins.h"
 
 enum { COLUMNS = 64 };
@@ -105,14 +104,7 @@ static int scan_into(RtTensor *self, RtTensor *values, RtTensor *indices, PyObje
     j.n = lanes.n;
     j.inner = lanes.inner;
     j.blocks = (lanes.inner + COLUMNS - 1) / COLUMNS;
-    if (self->numel < RT_GRAIN) {
-        run_blocks(0, lanes.outer * j.blocks, &j);
-    } else {
-        int64_t size = lanes.n * (lanes.inner < COLUMNS ? lanes.inner : COLUMNS);
-        RT_BEGIN_LOOP_WITHOUT_GIL
-        rt_parallel_for(lanes.outer * j.blocks, RT_GRAIN / size + 1, run_blocks, &j);
-        RT_END_LOOP_WITHOUT_GIL
-    }
+    rt_run_loop(run_blocks, lanes.outer * j.blocks, lanes.n * (lanes.inner < COLUMNS ? lanes.inner : COLUMNS), &j);
     Py_DECREF((PyObject *)in);
     rt_finish_output(values, to);
     rt_finish_output(indices, places);

@@ -9,7 +9,6 @@
 #include "kernels/shared/gil.h"
 #include "kernels/shared/reduce_rules.h"
 #include "kernels/shared/threads.h"
-#include "rt_builtins.h"
 
 /* One lane: the position of its most extreme element. A contiguous lane is searched block by block: the block's extreme value comes from
  * vector code; only where that beats the best so far is its place looked for. */
@@ -266,13 +265,7 @@ static int find_along(RtTensor *self, int64_t dim, int largest, RtTensor *values
         return 0;
     if (w.ndim > 0 && w.in_steps[w.ndim - 1] == w.itemsize && w.step > w.itemsize && w.n <= INT32_MAX)
         w.cols = w.sizes[w.ndim - 1];
-    if (self->numel < RT_GRAIN) {
-        walk_range(0, lanes, &w);
-    } else {
-        RT_BEGIN_LOOP_WITHOUT_GIL
-        rt_parallel_for(lanes, RT_GRAIN / w.n + 1, walk_range, &w);
-        RT_END_LOOP_WITHOUT_GIL
-    }
+    rt_run_loop(walk_range, lanes, w.n, &w);
     return 0;
 }
 
@@ -343,13 +336,7 @@ static int arg_cpu(rt_call_frame *c, int largest, const char *kernel)
     s.in = rt_data(flat);
     s.piece = s.n < 64 * RT_GRAIN ? RT_GRAIN : (s.n + 63) / 64;
     int64_t count = (s.n + s.piece - 1) / s.piece, best = 0;
-    if (count == 1) {
-        search_pieces(0, 1, &s);
-    } else {
-        RT_BEGIN_LOOP_WITHOUT_GIL
-        rt_parallel_for(count, RT_GRAIN / s.piece + 1, search_pieces, &s);
-        RT_END_LOOP_WITHOUT_GIL
-    }
+    rt_run_loop(search_pieces, count, s.n / count, &s);
     /* Two candidates are compared as the two elements of a lane. */
     for (int64_t i = 1; i < count; i++) {
         char *a = (char *)s.in + s.where[best] * s.itemsize, *b = (char *)s.in + s.where[i] * s.itemsize;

@@ -6,7 +6,6 @@
 #include "kernels/cpu/element.h"
 #include "kernels/cpu/lanes.h"
 #include "kernels/shared/gil.h"
-#include "kernels/shared/threads.h"
 
 #include <complex.h>
 #include <math.h>
@@ -105,13 +104,7 @@ RT_KERNEL(_logcumsumexp)
     j.out = rt_data(out);
     j.n = lanes.n;
     j.inner = lanes.inner;
-    if (self->numel < RT_GRAIN / 8) {
-        run_lanes(0, lanes.outer * lanes.inner, &j);
-    } else {
-        RT_BEGIN_LOOP_WITHOUT_GIL
-        rt_parallel_for(lanes.outer * lanes.inner, RT_GRAIN / 8 / lanes.n + 1, run_lanes, &j);
-        RT_END_LOOP_WITHOUT_GIL
-    }
+    rt_run_loop(run_lanes, lanes.outer * lanes.inner, 8 * lanes.n, &j); /* an exponential and a logarithm for each element */
     Py_DECREF((PyObject *)in);
     return (PyObject *)out;
 }

@@ -172,24 +172,12 @@ static int mm_plain(rt_call_frame *c)
 
 enum { FAST = 16 };
 
-RT_CLONES static void widen(const uint16_t *from, float *to, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        to[i] = rt_bf16_to_float(from[i]);
-}
-
-RT_CLONES static void narrow(const float *from, uint16_t *to, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        to[i] = rt_float_to_bf16(from[i]);
-}
-
 /* A small matrix copied row by row, of float32 where it is bfloat16: backward multiplies by transposed matrices, autocast has bfloat16. */
 static rt_matrix in_rows(rt_matrix m, int dtype, char *to)
 {
     rt_matrix copy = {to, m.rows, m.cols, m.cols, 1};
     if (dtype == RT_BFLOAT16 && m.col_step == 1 && m.row_step == m.cols) {
-        widen((const uint16_t *)m.data, (float *)to, m.rows * m.cols);
+        rt_widen(dtype, m.data, 1, (float *)to, m.rows * m.cols);
         return copy;
     }
     for (int64_t i = 0; i < m.rows; i++) {
@@ -241,7 +229,7 @@ static PyObject *mm_fast(PyObject *const *args, Py_ssize_t nargs, RtTensor *give
     else
         rt_gemm(dtype, left, right, to, ONE, ZERO);
     if (half)
-        narrow(wide, (uint16_t *)rt_data(out), sizes[0] * sizes[1]);
+        rt_narrow(a->dtype, wide, rt_data(out), 1, sizes[0] * sizes[1]);
     return (PyObject *)out;
 }
 

@@ -114,16 +114,6 @@ typedef struct job {
     int64_t piece;
 } job;
 
-static void put(char *out, int dtype, int64_t i, double x)
-{
-    switch (dtype) {
-    case RT_FLOAT32: ((float *)out)[i] = (float)x; break;
-    case RT_FLOAT64: ((double *)out)[i] = x; break;
-    case RT_BFLOAT16: ((uint16_t *)out)[i] = rt_float_to_bf16((float)x); break;
-    default: ((uint16_t *)out)[i] = rt_float_to_f16((float)x);
-    }
-}
-
 /* The results of `cols` columns, of which the first is number `at`. */
 static void finish(const job *j, const moments *m, int64_t at, int cols)
 {
@@ -132,9 +122,9 @@ static void finish(const job *j, const moments *m, int64_t at, int cols)
         for (int k = 0; k < j->parts; k++) {
             var += (m[c + k].squares < 0 ? 0 : m[c + k].squares) / j->divisor;
             if (j->mean != NULL)
-                put(j->mean, j->dtype, at + c + k, j->n > 0 ? m[c + k].mean : NAN);
+                rt_store_float(j->mean + (at + c + k) * rt_itemsize[j->dtype], j->dtype, j->n > 0 ? m[c + k].mean : NAN);
         }
-        put(j->var, j->dtype, (at + c) / j->parts, j->n == 0 ? NAN : j->root ? sqrt(var) : var);
+        rt_store_float(j->var + (at + c) / j->parts * rt_itemsize[j->dtype], j->dtype, j->n == 0 ? NAN : j->root ? sqrt(var) : var);
     }
 }
 

@@ -5,23 +5,11 @@
 #include "kernels/shared/boxed.h"
 #include "kernels/shared/gil.h"
 #include "kernels/shared/reduce_rules.h"
-#include "kernels/shared/threads.h"
 #include "rt_builtins.h"
 
 #include <math.h>
 
 static int computed_in(int dtype) { return dtype == RT_FLOAT16 || dtype == RT_BFLOAT16 ? RT_FLOAT32 : dtype; }
-
-static void run(rt_norm_fn loop, int64_t n, int64_t work, void *ctx)
-{
-    if (n * work < RT_GRAIN) {
-        loop(0, n, ctx);
-        return;
-    }
-    RT_BEGIN_LOOP_WITHOUT_GIL
-    rt_parallel_for(n, RT_GRAIN / (work + 1) + 1, loop, ctx);
-    RT_END_LOOP_WITHOUT_GIL
-}
 
 /* An optional weight as the loops read it; *out stays NULL for None. */
 static int optional(PyObject *object, int dtype, RtTensor **out)
@@ -80,8 +68,12 @@ static int check_weight_dtype(const RtTensor *input, PyObject *weight, const cha
 {
     if (weight == Py_None || RT_TENSOR(weight)->dtype == input->dtype || RT_TENSOR(weight)->dtype == computed_in(input->dtype))
         return 0;
-    PyErr_Format(PyExc_RuntimeError, "expected %s to have the dtype of the input, %s, but got %s", name, rt_dtype_title(input->dtype),
-                 rt_dtype_title(RT_TENSOR(weight)->dtype));
+    if (computed_in(input->dtype) == RT_FLOAT32)
+        PyErr_Format(PyExc_RuntimeError, "mixed dtype (CPU): expect parameter to have scalar type of Float, but the input is %s and %s is %s",
+                     rt_dtype_title(input->dtype), name, rt_dtype_title(RT_TENSOR(weight)->dtype));
+    else
+        PyErr_Format(PyExc_RuntimeError, "mixed dtype (CPU): all inputs must share same datatype. The input is %s, but %s is %s",
+                     rt_dtype_title(input->dtype), name, rt_dtype_title(RT_TENSOR(weight)->dtype));
     return -1;
 }
 
@@ -109,9 +101,17 @@ static int check_layer_norm(const RtTensor *input, PyObject *normalized_shape, P
                                     : "Expected bias to be of same shape as normalized_shape, but got bias of shape %U and normalized_shape = %U",
                              rt_shape_text(t->ndim, t->sizes), rt_shape_text(n, shape));
     }
-    if (input->ndim < n || memcmp(input->sizes + input->ndim - n, shape, n * sizeof(int64_t)) != 0)
-        return fail_with("Given normalized_shape=%U, expected input with trailing dimensions of that shape, but got input of size%U",
-                         rt_shape_text(n, shape), rt_shape_text(input->ndim, input->sizes));
+    if (input->ndim < n || memcmp(input->sizes + input->ndim - n, shape, n * sizeof(int64_t)) != 0) {
+        PyObject *wanted = rt_shape_text(n, shape), *got = rt_shape_text(input->ndim, input->sizes);
+        PyObject *sizes = wanted == NULL ? NULL : PyUnicode_Substring(wanted, 1, PyUnicode_GET_LENGTH(wanted));
+        if (sizes != NULL && got != NULL)
+            PyErr_Format(PyExc_RuntimeError, "Given normalized_shape=%U, expected input with shape [*, %U, but got input of size%U", wanted, sizes,
+                         got);
+        Py_XDECREF(wanted);
+        Py_XDECREF(got);
+        Py_XDECREF(sizes);
+        return -1;
+    }
     return n;
 }
 
@@ -154,7 +154,7 @@ static PyObject *normalize_rows(RtTensor *input, PyObject *weight, PyObject *bia
     if (p->width > 0 && rows > 0) {
         p->in = rt_data(x);
         p->out = rt_data(RT_TENSOR(out));
-        run(loop, rows, p->width * 2, p);
+        rt_run_loop(loop, rows, p->width * 2, p);
     } else if (m != NULL && rows > 0) {
         /* Statistics of nothing. */
         for (int64_t i = 0; i < rows; i++) {
@@ -272,13 +272,13 @@ RT_KERNEL(native_layer_norm_backward)
         }
         if (results[0] != Py_None && input->numel > 0) {
             p.out = rt_data(RT_TENSOR(results[0]));
-            run(of_input, p.rows, p.width * 2, &p);
+            rt_run_loop(of_input, p.rows, p.width * 2, &p);
         }
         if ((results[1] != Py_None || results[2] != Py_None) && p.width > 0) {
             p.rows = input->numel > 0 ? p.rows : 0; /* sums of nothing */
             p.for_weight = results[1] != Py_None ? rt_data(RT_TENSOR(results[1])) : NULL;
             p.for_bias = results[2] != Py_None ? rt_data(RT_TENSOR(results[2])) : NULL;
-            run(of_weight, (p.width + RT_WEIGHT_PIECE - 1) / RT_WEIGHT_PIECE, p.rows * RT_WEIGHT_PIECE, &p);
+            rt_run_loop(of_weight, (p.width + RT_WEIGHT_PIECE - 1) / RT_WEIGHT_PIECE, p.rows * RT_WEIGHT_PIECE, &p);
         }
         for (int i = 1; i < 3; i++)
             if (results[i] != Py_None && (results[i] = rounded(RT_TENSOR(results[i]), RT_TENSOR(args[4 + i])->dtype)) == NULL)
@@ -439,7 +439,7 @@ RT_KERNEL(native_batch_norm)
         p.scale = rt_data(scale);
         if (training) {
             p.in = x->numel > 0 ? rt_data(x) : NULL;
-            run(moments, channels, values * 2, &p);
+            rt_run_loop(moments, channels, values * 2, &p);
             /* Sums of squares, then variances, are rounded as PyTorch keeps them. */
             for (int64_t i = 0; i < channels; i++)
                 set(scale, i, held_as(stats, get(scale, i)));
@@ -466,7 +466,7 @@ RT_KERNEL(native_batch_norm)
         p.out = rt_data(RT_TENSOR(out));
         p.mean = rt_data(shift);
         p.scale = rt_data(factor);
-        run(affine, p.items * channels, p.span, &p);
+        rt_run_loop(affine, p.items * channels, p.span, &p);
     }
     if (training) {
         saved_mean = rounded(mean, stats);

@@ -3,7 +3,6 @@
 #include "kernels/shared/boxed.h"
 #include "kernels/shared/gil.h"
 #include "kernels/shared/reduce_rules.h"
-#include "kernels/shared/threads.h"
 
 #include <stdlib.h>
 
@@ -46,6 +45,10 @@ static int read_list(PyObject *list, const request *q, const char *what, const i
 static int check_positive(const request *q, const char *what, const int64_t *values)
 {
     for (int d = 0; d < 3; d++) {
+        if (values[d] == 0 && values == q->stride) {
+            PyErr_Format(PyExc_RuntimeError, "%s: stride should not be zero", q->name);
+            return -1;
+        }
         if (values[d] <= 0) {
             PyErr_Format(PyExc_RuntimeError, "%s should be greater than zero, but got %lld", what, (long long)values[d]);
             return -1;
@@ -71,9 +74,10 @@ static int read_request(request *q, PyObject *kernel, PyObject *stride, PyObject
             PyErr_Format(PyExc_RuntimeError, "pad must be non-negative, but got pad: %lld", (long long)q->padding[d]);
             return -1;
         }
-        if (q->padding[d] > q->kernel[d] / 2) {
-            PyErr_Format(PyExc_RuntimeError, "pad should be at most half of kernel size, but got pad=%lld and kernel_size=%lld",
-                         (long long)q->padding[d], (long long)q->kernel[d]);
+        if (q->padding[d] > ((q->kernel[d] - 1) * q->dilation[d] + 1) / 2) {
+            PyErr_Format(PyExc_RuntimeError,
+                         "pad should be at most half of effective kernel size, but got pad=%lld, kernel_size=%lld and dilation=%lld",
+                         (long long)q->padding[d], (long long)q->kernel[d], (long long)q->dilation[d]);
             return -1;
         }
     }
@@ -93,13 +97,16 @@ static int fail_with_shape(const char *format, const char *name, const RtTensor 
 static int check_input(const request *q, const RtTensor *t, rt_pool *p)
 {
     int first = t->ndim - q->space;
-    int ok = first == 1 || first == 2;
-    for (int d = first == 2 ? 1 : 0; d < t->ndim && ok; d++)
-        ok = t->sizes[d] > 0;
-    if (!ok)
-        return fail_with_shape(q->space == 2 ? "%s: Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but got: %U"
-                                             : "%s: Expected 4D or 5D (batch mode) tensor with optional 0 dim batch size for input, but got: %U",
+    if (first != 1 && first != 2)
+        return fail_with_shape(q->space == 2 ? "%s: non-empty 3D or 4D (batch mode) tensor expected for input, but got: %U"
+                                             : "%s: non-empty 4D or 5D (batch mode) tensor expected for input, but got: %U",
                                q->name, t);
+    for (int d = first == 2 ? 1 : 0; d < t->ndim; d++)
+        if (t->sizes[d] == 0)
+            return fail_with_shape(q->space == 2
+                                       ? "%s: Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but got:%U"
+                                       : "%s: Expected 4D or 5D (batch mode) tensor with optional 0 dim batch size for input, but got:%U",
+                                   q->name, t);
     p->planes = 1;
     for (int d = 0; d < first; d++)
         p->planes *= t->sizes[d];
@@ -111,17 +118,29 @@ static int check_input(const request *q, const RtTensor *t, rt_pool *p)
 
 static int fill_out_sizes(const request *q, const RtTensor *t, rt_pool *p)
 {
+    int small = 0;
     for (int d = 0; d < 3; d++) {
         int64_t reach = (q->kernel[d] - 1) * q->dilation[d] + 1, stride = q->stride[d];
         int64_t room = p->in[d] + 2 * q->padding[d] - reach + (q->ceil ? stride - 1 : 0);
         p->out[d] = (room >= 0 ? room / stride : -1) + 1;
         if (q->ceil && (p->out[d] - 1) * stride >= p->in[d] + q->padding[d])
             p->out[d]--;
-        if (p->out[d] < 1)
-            return fail_with_shape("%s: Given input size: %U. Calculated output size is too small", q->name, t);
+        small |= p->out[d] < 1;
         p->step[d] = q->dilation[d];
     }
-    return 0;
+    if (!small)
+        return 0;
+    long long channels = t->sizes[t->ndim - q->space - 1];
+    const int64_t *in = p->in, *out = p->out;
+    if (q->space == 2)
+        PyErr_Format(PyExc_RuntimeError, "%s: Given input size: (%lldx%lldx%lld). Calculated output size: (%lldx%lldx%lld). Output size is too small",
+                     q->name, channels, (long long)in[1], (long long)in[2], channels, (long long)out[1], (long long)out[2]);
+    else
+        PyErr_Format(PyExc_RuntimeError,
+                     "%s: Given input size: (%lldx%lldx%lldx%lld). Calculated output size: (%lldx%lldx%lldx%lld). Output size is too small", q->name,
+                     channels, (long long)in[0], (long long)in[1], (long long)in[2], channels, (long long)out[0], (long long)out[1],
+                     (long long)out[2]);
+    return -1;
 }
 
 static void fill_adaptive_windows(rt_pool *p, rt_window *next)
@@ -161,6 +180,8 @@ static rt_window *make_windows(const request *q, rt_pool *p)
                 end = size;
             next->begin = begin;
             next->count = end > begin ? (end - begin + step - 1) / step : 0;
+            if (next->count == 0)
+                next->begin = 0; /* between the elements: what says where its maximum lies must still be an index */
             next->divisor = q->with_padding ? padded : next->count;
         }
     }
@@ -176,17 +197,6 @@ static PyObject *new_result(const request *q, int place, const RtTensor *t, cons
     if (rt_check_sizes(t->ndim, sizes) < 0)
         return NULL;
     return rt_result(q->op, place, t->ndim, sizes, dtype, t->device_type, t->device_index);
-}
-
-static void run(rt_pool_fn loop, rt_pool *p, int64_t work_of_plane)
-{
-    if (p->planes * work_of_plane < RT_GRAIN) {
-        loop(0, p->planes, p);
-        return;
-    }
-    RT_BEGIN_LOOP_WITHOUT_GIL
-    rt_parallel_for(p->planes, RT_GRAIN / (work_of_plane + 1) + 1, loop, p);
-    RT_END_LOOP_WITHOUT_GIL
 }
 
 static int64_t work_of(const rt_pool *p)
@@ -230,7 +240,7 @@ static PyObject *forward(const request *q, RtTensor *t, rt_pool *p, rt_pool_fn l
     p->from = rt_data(in);
     p->to = rt_data(RT_TENSOR(out));
     p->indices = indices != NULL ? (int64_t *)rt_data(RT_TENSOR(*indices)) : NULL;
-    run(loop, p, work_of(p));
+    rt_run_loop(loop, p->planes, work_of(p), p);
 done:
     Py_XDECREF((PyObject *)in);
     free(windows);
@@ -288,7 +298,7 @@ static PyObject *backward(const request *q, RtTensor *grad, RtTensor *t, rt_pool
     p->to = rt_data(sum);
     p->indices = places != NULL ? (int64_t *)rt_data(places) : NULL;
     if (sum->numel > 0 && in->numel > 0)
-        run(indices != NULL ? rt_max_pool_backward_loop(dtype) : rt_avg_pool_backward_loop(dtype), p, work_of(p));
+        rt_run_loop(indices != NULL ? rt_max_pool_backward_loop(dtype) : rt_avg_pool_backward_loop(dtype), p->planes, work_of(p), p);
     out = (PyObject *)rt_cast(sum, t->dtype);
 done:
     Py_XDECREF((PyObject *)in);

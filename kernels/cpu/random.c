@@ -4,6 +4,7 @@
  * the high 24 (f32 and below) or 53 bits of a draw, so that 1.0 never comes out; normals come from the polar method of Marsaglia,
  * in pairs. A generator is advanced with the GIL held: two threads never share one state.
  */
+#include "kernels/cpu/element.h"
 #include "kernels/shared/boxed.h"
 #include "kernels/shared/promotion.h"
 #include "kernels/shared/random.h"
@@ -42,11 +43,6 @@ static inline uint64_t next_bits(uint64_t s[4])
     return result;
 }
 
-uint64_t rt_random_bits(RtGenerator *g)
-{
-    return next_bits(g->state);
-}
-
 static inline uint64_t below(uint64_t s[4], uint64_t bound)
 {
     /* Multiply and reject (Lemire): the rejected sliver is what would make some values likelier. */
@@ -57,11 +53,6 @@ static inline uint64_t below(uint64_t s[4], uint64_t bound)
             product = (unsigned __int128)next_bits(s) * bound;
     }
     return (uint64_t)(product >> 64);
-}
-
-uint64_t rt_random_below(RtGenerator *g, uint64_t bound)
-{
-    return below(g->state, bound);
 }
 
 static inline double unit53(uint64_t s[4]) { return (double)(next_bits(s) >> 11) * 0x1p-53; }

@@ -5,7 +5,6 @@
 #include "kernels/cpu/element.h"
 #include "kernels/shared/gil.h"
 #include "kernels/shared/reduce_rules.h"
-#include "kernels/shared/threads.h"
 
 /* One lane, or FEW of them at once: additions of one lane wait for each other. `in_next` and `out_next` lead to the next lane. */
 enum { FEW = 4 };
@@ -103,21 +102,15 @@ static int scan_rule(rt_call_frame *c)
 {
     RtTensor *self = RT_TENSOR(c->args[0]);
     PyObject *dtype = c->args[2];
-    rt_out_spec *spec = &c->specs[0];
     int64_t dim;
     if (rt_as_int64(c->args[1], &dim) < 0 || rt_wrap_dim_scalar(dim, self->ndim) < 0)
         return -1;
+    int result = rt_is_integral_dtype(self->dtype, 1) ? RT_INT64 : self->dtype;
     if (dtype != Py_None)
-        spec->dtype = ((RtDtype *)dtype)->code;
+        result = ((RtDtype *)dtype)->code;
     else if (c->outs[0] != NULL)
-        spec->dtype = c->outs[0]->dtype;
-    else
-        spec->dtype = rt_is_integral_dtype(self->dtype, 1) ? RT_INT64 : self->dtype;
-    spec->device_type = self->device_type;
-    spec->device_index = self->device_index;
-    spec->ndim = self->ndim;
-    spec->has_strides = 0;
-    memcpy(spec->sizes, self->sizes, self->ndim * sizeof(int64_t));
+        result = c->outs[0]->dtype;
+    rt_set_spec(&c->specs[0], result, self, self->ndim, self->sizes);
     return 0;
 }
 
@@ -151,13 +144,7 @@ static int scan_cpu(rt_call_frame *c, int product, const char *kernel)
         s.out_steps[s.ndim++] = out->strides[d] * itemsize;
         lanes *= self->sizes[d];
     }
-    if (out->numel < RT_GRAIN) {
-        scan_range(0, lanes, &s);
-    } else {
-        RT_BEGIN_LOOP_WITHOUT_GIL
-        rt_parallel_for(lanes, RT_GRAIN / s.n + 1, scan_range, &s);
-        RT_END_LOOP_WITHOUT_GIL
-    }
+    rt_run_loop(scan_range, lanes, s.n, &s);
     Py_DECREF((PyObject *)self);
     return 0;
 }

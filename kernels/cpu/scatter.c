@@ -22,17 +22,11 @@ static int begin(rt_call_frame *c)
 static int like_self(rt_call_frame *c, const RtTensor *index, const RtTensor *source)
 {
     const RtTensor *self = RT_TENSOR(c->args[0]);
-    rt_out_spec *spec = &c->specs[0];
     if (c->variant != RT_FUNCTIONAL &&
         (rt_check_no_internal_overlap(c->outs[0]) < 0 || rt_check_no_overlap(c->outs[0], index) < 0 ||
          (source != NULL && rt_check_no_overlap(c->outs[0], source) < 0)))
         return -1;
-    spec->dtype = self->dtype;
-    spec->device_type = self->device_type;
-    spec->device_index = self->device_index;
-    spec->has_strides = 0;
-    spec->ndim = self->ndim;
-    memcpy(spec->sizes, self->sizes, self->ndim * sizeof(int64_t));
+    rt_set_spec(&c->specs[0], self->dtype, self, self->ndim, self->sizes);
     return 0;
 }
 

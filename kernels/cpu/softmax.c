@@ -9,7 +9,6 @@
 #include "kernels/cpu/vectors.h"
 #include "kernels/shared/gil.h"
 #include "kernels/shared/structured.h"
-#include "kernels/shared/threads.h"
 #include "rt_builtins.h"
 
 #include <math.h>
@@ -217,8 +216,8 @@ static void run_blocks(int64_t begin, int64_t end, void *ctx)
     free(room);
 }
 
-/* Elements for which waking another thread pays: exponentials cost more than sums. */
-enum { GRAIN = RT_GRAIN / 3 };
+/* An exponential costs more than a sum: what an element counts. */
+enum { WORK = 3 };
 
 static int run(enum what what, RtTensor *a, RtTensor *b, int64_t dim, RtTensor *out, const char *kernel)
 {
@@ -234,14 +233,7 @@ static int run(enum what what, RtTensor *a, RtTensor *b, int64_t dim, RtTensor *
         j.a = rt_data(from);
         j.b = other != NULL ? rt_data(other) : NULL;
         j.out = rt_data(to);
-        if (out->numel < GRAIN) {
-            run_blocks(0, lanes.outer * j.blocks, &j);
-        } else {
-            int64_t size = lanes.n * (lanes.inner < COLUMNS ? lanes.inner : COLUMNS);
-            RT_BEGIN_LOOP_WITHOUT_GIL
-            rt_parallel_for(lanes.outer * j.blocks, (GRAIN + size - 1) / size, run_blocks, &j);
-            RT_END_LOOP_WITHOUT_GIL
-        }
+        rt_run_loop(run_blocks, lanes.outer * j.blocks, WORK * lanes.n * (lanes.inner < COLUMNS ? lanes.inner : COLUMNS), &j);
         if (j.failed) {
             PyErr_NoMemory();
             ready = 0;
@@ -258,23 +250,13 @@ static int run(enum what what, RtTensor *a, RtTensor *b, int64_t dim, RtTensor *
 
 /* ------------------------------------------------------------------------------------------------------------------------- rules */
 
-static void same_as(const RtTensor *self, rt_out_spec *spec)
-{
-    spec->device_type = self->device_type;
-    spec->device_index = self->device_index;
-    spec->ndim = self->ndim;
-    spec->has_strides = 0;
-    spec->dtype = self->dtype;
-    memcpy(spec->sizes, self->sizes, self->ndim * sizeof(int64_t));
-}
-
 static int rule(rt_call_frame *c)
 {
     RtTensor *self = RT_TENSOR(c->args[0]);
     int64_t dim;
     if (rt_as_int64(c->args[1], &dim) < 0 || rt_wrap_dim_scalar(dim, self->ndim) < 0)
         return -1;
-    same_as(self, &c->specs[0]);
+    rt_set_spec(&c->specs[0], self->dtype, self, self->ndim, self->sizes);
     if (rt_as_bool(c->args[2])) {
         if (self->device_type == RT_DEVICE_CPU) {
             PyErr_SetString(PyExc_RuntimeError, "softmax with half to float conversion is not supported on CPU");
@@ -319,7 +301,7 @@ static int backward_rule(rt_call_frame *c)
     }
     if (rt_as_int64(c->args[2], &dim) < 0 || rt_wrap_dim_scalar(dim, grad->ndim) < 0)
         return -1;
-    same_as(grad, &c->specs[0]);
+    rt_set_spec(&c->specs[0], grad->dtype, grad, grad->ndim, grad->sizes);
     c->specs[0].dtype = rt_as_dtype(c->args[3], grad->dtype);
     return 0;
 }

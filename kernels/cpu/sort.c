@@ -9,7 +9,6 @@
 #include "kernels/cpu/lanes.h"
 #include "kernels/shared/gil.h"
 #include "kernels/shared/structured.h"
-#include "kernels/shared/threads.h"
 
 #include <stdlib.h>
 
@@ -263,13 +262,7 @@ static int order(RtTensor *self, int64_t dim, int64_t k, int backwards, RtTensor
         j.in = rt_data(in);
         j.values = rt_data(to);
         j.indices = (int64_t *)rt_data(places);
-        if (self->numel < RT_GRAIN / 8) {
-            run_lanes(0, lanes.outer * lanes.inner, &j);
-        } else {
-            RT_BEGIN_LOOP_WITHOUT_GIL
-            rt_parallel_for(lanes.outer * lanes.inner, RT_GRAIN / 8 / lanes.n + 1, run_lanes, &j);
-            RT_END_LOOP_WITHOUT_GIL
-        }
+        rt_run_loop(run_lanes, lanes.outer * lanes.inner, 8 * lanes.n, &j); /* an element is compared several times */
         if (j.failed) {
             PyErr_NoMemory();
             ready = 0;
@@ -286,16 +279,6 @@ static int order(RtTensor *self, int64_t dim, int64_t k, int backwards, RtTensor
     return -1;
 }
 
-static void same_as(const RtTensor *self, int dtype, rt_out_spec *spec)
-{
-    spec->device_type = self->device_type;
-    spec->device_index = self->device_index;
-    spec->ndim = self->ndim;
-    spec->has_strides = 0;
-    spec->dtype = dtype;
-    memcpy(spec->sizes, self->sizes, self->ndim * sizeof(int64_t));
-}
-
 /* ------------------------------------------------------------------------------------------- sort(self, stable, dim, descending) */
 
 static int sort_rule(rt_call_frame *c)
@@ -308,8 +291,8 @@ static int sort_rule(rt_call_frame *c)
     }
     if (rt_as_int64(c->args[2], &dim) < 0 || rt_wrap_dim_scalar(dim, self->ndim) < 0)
         return -1;
-    same_as(self, self->dtype, &c->specs[0]);
-    same_as(self, RT_INT64, &c->specs[1]);
+    rt_set_spec(&c->specs[0], self->dtype, self, self->ndim, self->sizes);
+    rt_set_spec(&c->specs[1], RT_INT64, self, self->ndim, self->sizes);
     if (!rt_is_contiguous(self) && self->flags & RT_T_DENSE) {
         /* Both results lie in memory as self does. */
         for (int i = 0; i < 2; i++) {
@@ -343,8 +326,8 @@ static int topk_rule(rt_call_frame *c)
         PyErr_SetString(PyExc_RuntimeError, "selected index k out of range");
         return -1;
     }
-    same_as(self, self->dtype, &c->specs[0]);
-    same_as(self, RT_INT64, &c->specs[1]);
+    rt_set_spec(&c->specs[0], self->dtype, self, self->ndim, self->sizes);
+    rt_set_spec(&c->specs[1], RT_INT64, self, self->ndim, self->sizes);
     if (self->ndim)
         c->specs[0].sizes[dim] = c->specs[1].sizes[dim] = k;
     return 0;

@@ -4,22 +4,15 @@
 #include "kernels/shared/gil.h"
 #include "kernels/shared/reduce_rules.h"
 #include "kernels/shared/structured.h"
-#include "kernels/shared/threads.h"
 
 static int triangle_rule(rt_call_frame *c, const char *name)
 {
     RtTensor *self = RT_TENSOR(c->args[0]);
-    rt_out_spec *spec = &c->specs[0];
     if (self->ndim < 2) {
         PyErr_Format(PyExc_RuntimeError, "%s: input tensor must have at least 2 dimensions", name);
         return -1;
     }
-    spec->dtype = self->dtype;
-    spec->device_type = self->device_type;
-    spec->device_index = self->device_index;
-    spec->has_strides = 0;
-    spec->ndim = self->ndim;
-    memcpy(spec->sizes, self->sizes, self->ndim * sizeof(int64_t));
+    rt_set_spec(&c->specs[0], self->dtype, self, self->ndim, self->sizes);
     return 0;
 }
 
@@ -71,13 +64,7 @@ static int triangle_cpu(rt_call_frame *c, int upper)
     int64_t limit = self->numel;
     w.diagonal = w.diagonal > limit ? limit : w.diagonal < -limit ? -limit : w.diagonal;
     int64_t cols = self->sizes[self->ndim - 1], rows = self->numel / cols;
-    if (self->numel < RT_GRAIN) {
-        triangle_rows(0, rows, &w);
-    } else {
-        RT_BEGIN_LOOP_WITHOUT_GIL
-        rt_parallel_for(rows, RT_GRAIN / cols + 1, triangle_rows, &w);
-        RT_END_LOOP_WITHOUT_GIL
-    }
+    rt_run_loop(triangle_rows, rows, cols, &w);
     return 0;
 }
 

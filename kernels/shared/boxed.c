@@ -320,12 +320,12 @@ const char *rt_dtype_cpp_title(int dtype)
     switch (dtype) {
     case RT_UINT8: return "unsigned char";
     case RT_INT8: return "signed char";
-    case RT_INT16: return "short";
+    case RT_INT16: return "short int";
     case RT_INT32: return "int";
-    case RT_INT64: return "long";
-    case RT_UINT16: return "unsigned short";
+    case RT_INT64: return "long int";
+    case RT_UINT16: return "short unsigned int";
     case RT_UINT32: return "unsigned int";
-    case RT_UINT64: return "unsigned long";
+    case RT_UINT64: return "long unsigned int";
     case RT_FLOAT16: return "c10::Half";
     case RT_BFLOAT16: return "c10::BFloat16";
     case RT_FLOAT32: return "float";

@@ -296,34 +296,37 @@ RT_KERNEL(empty_like)
     return empty_like(RT_TENSOR(args[0]), args + 1);
 }
 
-static PyObject *new_of(RtTensor *self, PyObject *size, PyObject *const *four)
+static PyObject *new_of(PyObject *size, const options *o)
 {
-    options o;
     int64_t sizes[RT_MAX_DIM];
     int ndim = read_sizes(size, sizes);
-    if (ndim < 0 || read_options_like(four, self, &o) < 0)
-        return NULL;
-    return rt_new_tensor(ndim, sizes, o.dtype, o.device_type, o.device_index);
+    return ndim < 0 ? NULL : rt_new_tensor(ndim, sizes, o->dtype, o->device_type, o->device_index);
+}
+
+static PyObject *new_like(const RtTensor *self, PyObject *size, PyObject *const *four)
+{
+    options o;
+    return read_options_like(four, self, &o) < 0 ? NULL : new_of(size, &o);
 }
 
 RT_KERNEL(new_empty)
 {
-    return new_of(RT_TENSOR(args[0]), args[1], args + 2);
+    return new_like(RT_TENSOR(args[0]), args[1], args + 2);
 }
 
 RT_KERNEL(new_zeros)
 {
-    return zeroed(new_of(RT_TENSOR(args[0]), args[1], args + 2));
+    return zeroed(new_like(RT_TENSOR(args[0]), args[1], args + 2));
 }
 
 RT_KERNEL(new_ones)
 {
-    return filled(new_of(RT_TENSOR(args[0]), args[1], args + 2), one());
+    return filled(new_like(RT_TENSOR(args[0]), args[1], args + 2), one());
 }
 
 RT_KERNEL(new_full)
 {
-    return filled(new_of(RT_TENSOR(args[0]), args[1], args + 3), args[2]);
+    return filled(new_like(RT_TENSOR(args[0]), args[1], args + 3), args[2]);
 }
 
 RT_KERNEL(new_empty_strided)
@@ -347,11 +350,7 @@ RT_KERNEL(new_empty_strided)
 static PyObject *new_with(PyObject *size, PyObject *const *four, int default_dtype)
 {
     options o;
-    int64_t sizes[RT_MAX_DIM];
-    int ndim = read_sizes(size, sizes);
-    if (ndim < 0 || read_options(four, default_dtype, &o) < 0)
-        return NULL;
-    return rt_new_tensor(ndim, sizes, o.dtype, o.device_type, o.device_index);
+    return read_options(four, default_dtype, &o) < 0 ? NULL : new_of(size, &o);
 }
 
 RT_KERNEL(zeros)

@@ -16,6 +16,19 @@ int rt_expand_strides(const RtTensor *t, int ndim, int64_t *sizes, int64_t *stri
 /* Bit mask of a tuple of dimension numbers; their count, or -1 with an exception set (out of range, named twice). */
 int rt_dim_mask(PyObject *dims, int ndim, uint64_t *mask);
 
+/* The next place of an odometer over n dimensions, with steps in bytes; 0 at the end, where it is at the first place again. */
+static inline int rt_next_element(int n, const int64_t *sizes, const int64_t *steps, int64_t *index, const char **at)
+{
+    for (int d = n - 1; d >= 0; d--) {
+        *at += steps[d];
+        if (++index[d] < sizes[d])
+            return 1;
+        *at -= index[d] * steps[d];
+        index[d] = 0;
+    }
+    return 0;
+}
+
 /* Strides that keep the order of a tensor's dimensions without gaps or overlaps, as the preserve_format of PyTorch does. */
 void rt_preserved_strides(const RtTensor *t, int64_t *strides);
 /* Strides of channels_last or channels_last_3d: 0, or -1 with an exception set (another rank). */

@@ -17,6 +17,17 @@ void rt_loop_begins(void)
     rt_loops++;
 }
 
+void rt_run_loop(rt_range_fn fn, int64_t n, int64_t work, void *ctx)
+{
+    if (n * work < RT_GRAIN) {
+        fn(0, n, ctx);
+        return;
+    }
+    RT_BEGIN_LOOP_WITHOUT_GIL
+    rt_parallel_for(n, RT_GRAIN / (work > 0 ? work : 1) + 1, fn, ctx);
+    RT_END_LOOP_WITHOUT_GIL
+}
+
 void rt_wait_for_last_loop(void)
 {
     const struct timespec pause = {0, 20000};

@@ -7,6 +7,8 @@
 #ifndef KERNELS_GIL_H
 #define KERNELS_GIL_H
 
+#include "kernels/shared/threads.h"
+
 #include <Python.h>
 
 extern int rt_loops; /* running without the GIL; changed with the GIL held */
@@ -19,6 +21,10 @@ void rt_loop_begins(void);
 #define RT_END_LOOP_WITHOUT_GIL \
     Py_END_ALLOW_THREADS        \
     rt_loops--;
+
+/* Run fn over [0, n), where each number stands for the work of so many elements: here, with the GIL, where that is little in all, else in
+ * the pool without it. */
+void rt_run_loop(rt_range_fn fn, int64_t n, int64_t work, void *ctx);
 
 void rt_wait_for_last_loop(void);
 static inline void rt_wait_for_loops(void)

@@ -7,20 +7,6 @@
 
 #define SELF RtTensor *self = RT_TENSOR(args[0])
 
-static PyObject *numbers(int n, const int64_t *values)
-{
-    PyObject *tuple = PyTuple_New(n);
-    for (int i = 0; tuple != NULL && i < n; i++) {
-        PyObject *value = PyLong_FromLongLong(values[i]);
-        if (value == NULL) {
-            Py_DECREF(tuple);
-            return NULL;
-        }
-        PyTuple_SET_ITEM(tuple, i, value);
-    }
-    return tuple;
-}
-
 static PyObject *number_of_dim(const RtTensor *self, PyObject *dim_object, const int64_t *values)
 {
     int64_t dim;
@@ -34,8 +20,8 @@ static PyObject *number_of_dim(const RtTensor *self, PyObject *dim_object, const
     return dim < 0 ? NULL : PyLong_FromLongLong(values[dim]);
 }
 
-RT_KERNEL(size) { SELF; return numbers(self->ndim, self->sizes); }
-RT_KERNEL(stride) { SELF; return numbers(self->ndim, self->strides); }
+RT_KERNEL(size) { SELF; return rt_int_tuple(self->ndim, self->sizes); }
+RT_KERNEL(stride) { SELF; return rt_int_tuple(self->ndim, self->strides); }
 RT_KERNEL(size_int) { SELF; return number_of_dim(self, args[1], self->sizes); }
 RT_KERNEL(stride_int) { SELF; return number_of_dim(self, args[1], self->strides); }
 RT_KERNEL(numel) { SELF; return PyLong_FromLongLong(self->numel); }

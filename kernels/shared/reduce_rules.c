@@ -116,7 +116,7 @@ int rt_rule_mean(rt_call_frame *c)
     return 0;
 }
 
-static int extreme_rule(rt_call_frame *c, const char *name)
+static int extreme_rule(rt_call_frame *c, const char *name, const char *kernel)
 {
     RtTensor *self = RT_TENSOR(c->args[0]);
     reduce_dims dims;
@@ -140,8 +140,7 @@ static int extreme_rule(rt_call_frame *c, const char *name)
             return -1;
     }
     if (rt_is_complex_dtype(self->dtype)) {
-        PyErr_Format(PyExc_NotImplementedError, "\"%s\" not implemented for '%s'", strcmp(name, "amax") == 0 ? "max_values_cpu" : "min_values_cpu",
-                     rt_dtype_title(self->dtype));
+        PyErr_Format(PyExc_NotImplementedError, "\"%s\" not implemented for '%s'", kernel, rt_dtype_title(self->dtype));
         return -1;
     }
     rt_reduced_sizes(self, &dims, &c->specs[0]);
@@ -151,12 +150,12 @@ static int extreme_rule(rt_call_frame *c, const char *name)
 
 int rt_rule_amax(rt_call_frame *c)
 {
-    return extreme_rule(c, "amax");
+    return extreme_rule(c, "amax", "max_values_cpu");
 }
 
 int rt_rule_amin(rt_call_frame *c)
 {
-    return extreme_rule(c, "amin");
+    return extreme_rule(c, "amin", "min_values_cpu");
 }
 
 static int truth_rule(rt_call_frame *c, const char *name)

@@ -89,15 +89,19 @@ static int check_overlap(const RtTensor *written, const RtTensor *read, int may_
 int rt_check_no_partial_overlap(const RtTensor *written, const RtTensor *read) { return check_overlap(written, read, 1); }
 int rt_check_no_overlap(const RtTensor *written, const RtTensor *read) { return check_overlap(written, read, 0); }
 
+void rt_set_spec(rt_out_spec *spec, int dtype, const RtTensor *device_of, int ndim, const int64_t *sizes)
+{
+    spec->dtype = dtype;
+    spec->device_type = device_of->device_type;
+    spec->device_index = device_of->device_index;
+    spec->has_strides = 0;
+    spec->ndim = ndim;
+    memcpy(spec->sizes, sizes, ndim * sizeof(int64_t));
+}
+
 int rt_rule_of_index(rt_call_frame *c, const RtTensor *self, const RtTensor *index)
 {
-    rt_out_spec *spec = &c->specs[0];
-    spec->dtype = self->dtype;
-    spec->device_type = self->device_type;
-    spec->device_index = self->device_index;
-    spec->has_strides = 0;
-    spec->ndim = index->ndim;
-    memcpy(spec->sizes, index->sizes, index->ndim * sizeof(int64_t));
+    rt_set_spec(&c->specs[0], self->dtype, self, index->ndim, index->sizes);
     return c->variant == RT_OUT && (rt_check_no_overlap(c->outs[0], self) < 0 || rt_check_no_overlap(c->outs[0], index) < 0) ? -1 : 0;
 }
 

@@ -57,6 +57,9 @@ int rt_check_no_partial_overlap(const RtTensor *written, const RtTensor *read);
 int rt_check_no_overlap(const RtTensor *written, const RtTensor *read); /* what is written may not be what is read, either */
 int rt_check_cpu_memory(const RtTensor *t); /* CPU storage that C code can address */
 
+/* Say of an output: contiguous, of these sizes, on the device of a tensor. */
+void rt_set_spec(rt_out_spec *spec, int dtype, const RtTensor *device_of, int ndim, const int64_t *sizes);
+
 /* The end of a rule whose one result has self's dtype and an index tensor's sizes, and shares memory with neither. */
 int rt_rule_of_index(rt_call_frame *c, const RtTensor *self, const RtTensor *index);
 

@@ -149,7 +149,7 @@ void rt_parallel_for(int64_t n, int64_t grain, rt_range_fn fn, void *ctx)
         return;
     }
     /* A few pieces for each thread, so that one that is held up does not hold up the others. */
-    int64_t piece = n / (threads * 4) > grain ? n / (threads * 4) : (n + threads - 1) / threads;
+    int64_t piece = n / (threads * 4) >= grain ? n / (threads * 4) : (n + threads - 1) / threads;
     if (piece > 64 * 8) /* pieces of elements end with a cache line; a few coarse tasks are left as they are */
         piece = (piece + 63) & ~(int64_t)63;
     job j = {.fn = fn, .ctx = ctx, .n = n, .piece = piece};

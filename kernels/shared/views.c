@@ -659,6 +659,15 @@ RT_KERNEL(diagonal)
 
 /* ------------------------------------------------------------------------------------------------------------------ lists of views */
 
+/* Put a new view at its place in the list; a missing one ends the list. */
+static void put(PyObject **list, Py_ssize_t place, PyObject *view)
+{
+    if (view == NULL)
+        Py_CLEAR(*list);
+    else
+        PyTuple_SET_ITEM(*list, place, view);
+}
+
 RT_KERNEL(unbind)
 {
     SELF;
@@ -684,10 +693,7 @@ RT_KERNEL(unbind)
     PyObject *result = PyTuple_New(count);
     for (int64_t i = 0; result != NULL && i < count; i++) {
         PyObject *part = (PyObject *)rt_alias(self, n, sizes, strides, self->offset + i * self->strides[dim]);
-        if (part == NULL)
-            Py_CLEAR(result);
-        else
-            PyTuple_SET_ITEM(result, i, part);
+        put(&result, i, part);
     }
     return result;
 }
@@ -720,10 +726,7 @@ RT_KERNEL(split)
     for (int64_t i = 0; result != NULL && i < count; i++) {
         int64_t start = i * size, end = i + 1 < count ? start + size : length;
         PyObject *part = slice_of(self, dim, start, end, 1);
-        if (part == NULL)
-            Py_CLEAR(result);
-        else
-            PyTuple_SET_ITEM(result, i, part);
+        put(&result, i, part);
     }
     return result;
 }
@@ -771,10 +774,7 @@ RT_KERNEL(split_with_sizes)
         rt_as_int64(PyTuple_GET_ITEM(args[1], i), &length);
         PyObject *part = slice_of(self, dim, start, start + length, 1);
         start += length;
-        if (part == NULL)
-            Py_CLEAR(result);
-        else
-            PyTuple_SET_ITEM(result, i, part);
+        put(&result, i, part);
     }
     return result;
 }

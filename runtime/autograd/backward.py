@@ -6,6 +6,7 @@ import warnings
 from runtime import _core
 from runtime._core import Node, Tensor
 from runtime.overrides import handle_torch_function, has_torch_function
+from runtime.settings import warn_once
 
 __all__ = ["backward", "grad"]
 
@@ -26,6 +27,12 @@ def _is_edge(value):
 
 def _engine_edge(value):
     return (value[0], value[1]) if _is_edge(value) else value
+
+
+def _input_edge(value):
+    if not isinstance(value, Tensor) and not _is_edge(value):
+        raise RuntimeError(f"all inputs have to be Tensors or GradientEdges, but got {type(value).__name__}")
+    return _engine_edge(value)
 
 
 def _as_given(tensors, length):
@@ -97,6 +104,8 @@ def _make_grads(outputs, grads, is_grads_batched):
                 if not output.dtype.is_floating_point:
                     raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {_dtype(output)}")
                 made.append(runtime.ones_like(output))
+            elif not _is_edge(output):
+                raise AssertionError(f"Expected output to be a torch.Tensor, but got {type(output).__name__}")
             else:
                 metadata = output[0]._input_metadata[output[1]]
                 if metadata is None or metadata.shape.numel() != 1:
@@ -155,11 +164,10 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
 
 
 def _warn_of_cycles():
-    warnings.warn(
+    warn_once(
         "Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient which can cause a "
         "memory leak. We recommend using autograd.grad when creating the graph to avoid this. If you have to use this function, make sure "
         "to reset the .grad fields of your parameters to None after use to break the cycle and avoid the leak.",
-        UserWarning,
         stacklevel=3,
     )
 
@@ -235,7 +243,7 @@ def grad(
     grads = _make_grads(outputs, given, is_grads_batched)
     if retain_graph is None:
         retain_graph = create_graph
-    starts, wanted = tuple(map(_engine_edge, outputs)), tuple(map(_engine_edge, inputs))
+    starts, wanted = tuple(map(_engine_edge, outputs)), tuple(map(_input_edge, inputs))
 
     def run(some, keep):
         return _run_engine(starts, some, keep, bool(create_graph), wanted, bool(allow_unused), False)

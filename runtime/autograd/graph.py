@@ -6,6 +6,7 @@ import logging
 import threading
 import weakref
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from runtime import _core
@@ -93,6 +94,8 @@ def increment_version(tensor):
     tensor : Tensor or iterable of Tensor
         What was written. Tensors made in inference mode have no version to count.
     """
+    if not isinstance(tensor, (Tensor, Iterable)):
+        raise RuntimeError(f"increment_version expect a Iterable[Tensor] as input, but got {type(tensor).__name__}")
     _core._increment_version((tensor,) if isinstance(tensor, Tensor) else tensor)
 
 

@@ -1,5 +1,7 @@
 """Variable: the older name of tensors that take part in autograd, kept for programs that use it."""
 
+import warnings
+
 from runtime import _core
 from runtime._core import Tensor
 from runtime.autograd.graph import _engine_run_backward
@@ -23,6 +25,11 @@ class _ImperativeEngine:
         return True
 
 
+def _get_data_attr(tensor):
+    """What `Tensor.data` is."""
+    return tensor.data
+
+
 class VariableMeta(type):
     """Every tensor is a Variable."""
 
@@ -37,6 +44,8 @@ class Variable(metaclass=VariableMeta):
 
     def __new__(cls, data=None, requires_grad=False, volatile=False):
         """Make the tensor."""
+        if volatile:
+            warnings.warn("volatile was removed and now has no effect. Use `with torch.no_grad():` instead.", stacklevel=2)
         if data is None:
             return Tensor().requires_grad_(requires_grad)
         if not isinstance(data, Tensor):

@@ -67,6 +67,9 @@ def _lookup(name):
                 return value
         if parent == "torch.return_types":  # they are made when they are asked for
             return getattr(import_module("runtime.return_types"), attribute, _MISSING)
+        if parent == "torch._C._functions":  # so are classes of nodes
+            found = import_module("runtime._core")._node_class(attribute)
+            return _MISSING if found is None else found
         return _MISSING
     owner = _lookup(parent)
     return _MISSING if owner is _MISSING else getattr(owner, attribute, _MISSING)

@@ -197,7 +197,12 @@ NAMES = {
     "torch._C._to_dlpack": "runtime._core:to_dlpack",
     "torch._C._to_dlpack_versioned": "runtime.utils.dlpack:_to_dlpack_versioned",
     "torch._C._from_dlpack": "runtime._core:from_dlpack",
+    "torch._C._autograd._get_data_attr": "runtime.autograd.variable:_get_data_attr",
     "torch._C._autograd._make_saved_tensor": "runtime._core:SavedTensor",
+    **{
+        f"torch._C._autograd.{name}": f"runtime.autograd.views:{name}"
+        for name in ("CreationMeta", "_get_creation_meta", "_set_creation_meta")
+    },
     "torch._C._autograd._profiler_enabled": "runtime.autograd.profiler:_profiler_enabled",
     "torch._C._current_graph_task_execution_order": "runtime.autograd.graph:_current_graph_task_execution_order",
     "torch._C._get_graph_exec_group": "runtime.utils.checkpoint:GraphExecGroup._get_current_group",

@@ -1,5 +1,5 @@
-# ADInplaceOrView: version counters and view metadata. Two generic kernels serve every operator; the alias annotations of the schema
-# say which arguments are written and which results are views. The code generator registers them.
+# ADInplaceOrView: version counters and view metadata. Two generic kernels serve almost every operator; the alias annotations of the schema
+# say which arguments are written and which results are views. The code generator registers them, and the kernels of the few exceptions.
 
 cdef public PyObject *rt_adinplace_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, void *ctx) noexcept:
     """Run an in-place or out= operator below ADInplaceOrView and bump the versions of what it wrote."""
@@ -11,10 +11,6 @@ cdef public PyObject *rt_adinplace_kernel(rt_operator *op, rt_keyset ks, PyObjec
                       "changed. Write to a clone.", op)
             return NULL
     rt_tls_state.excluded = saved | autograd_bits | RT_FUNCTIONALITY_BIT(K_ADInplaceOrView)
-    if unlikely(op == rt_builtin_ops[RT_OP_aten_resize_] or op == rt_builtin_ops[RT_OP_aten_resize_as_]):
-        result = resize_in_place(op, ks, args, n)
-        rt_tls_state.excluded = saved
-        return result
     result = rt_redispatch(op, ks & RT_FULL_AFTER(K_ADInplaceOrView), args, n)
     rt_tls_state.excluded = saved
     if result == NULL:
@@ -30,15 +26,18 @@ cdef public PyObject *rt_adinplace_kernel(rt_operator *op, rt_keyset ks, PyObjec
     return result
 
 
-cdef PyObject *resize_in_place(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n) noexcept:
+cdef public PyObject *rt_adresize_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, void *ctx) noexcept:
     """`resize_` and `resize_as_`: where the sizes stay, nothing has changed."""
     cdef RtTensor *t = RT_TENSOR(args[0])
+    cdef rt_keyset saved = rt_tls_state.excluded
     cdef int64_t sizes[64]
     cdef int d, ndim = t.ndim
     cdef bint same
     for d in range(ndim):
         sizes[d] = t.sizes[d]
+    rt_tls_state.excluded = saved | autograd_bits | RT_FUNCTIONALITY_BIT(K_ADInplaceOrView)
     cdef PyObject *result = rt_redispatch(op, ks & RT_FULL_AFTER(K_ADInplaceOrView), args, n)
+    rt_tls_state.excluded = saved
     if result == NULL:
         return NULL
     same = t.ndim == ndim

@@ -1,4 +1,4 @@
-/* Allocation: storages and tensor objects, their free lists and their life cycle; the geometry of tensors; argument accessors.
+/* Allocation: storages and tensor objects, their free lists and their life cycle; new tensors, and views of others.
  *
  * Owns the free lists and the globals of core.h that the value classes and the Tensor class fill in at start-up. Everything here runs
  * with the GIL held. Exact Tensors are recycled through a free list and are invisible to the garbage collector until they can be
@@ -347,7 +347,8 @@ int rt_is_tensor_class(PyTypeObject *type)
 
 PyObject *rt_str_torch_dispatch, *rt_str_torch_function, *rt_no_torch_dispatch, *rt_no_torch_function;
 
-rt_keyset rt_class_keys(PyTypeObject *type)
+/* What instances of a class have of it in their key sets: RT_CLASS_KEYS or parts of it. */
+static rt_keyset class_keys(PyTypeObject *type)
 {
     if (type == rt_TensorType)
         return 0;
@@ -361,7 +362,7 @@ rt_keyset rt_class_keys(PyTypeObject *type)
 
 void rt_tensor_emplace(RtTensor *t)
 {
-    t->keys = keys_of_new(RT_DEVICE_CPU) | rt_class_keys(Py_TYPE(t));
+    t->keys = keys_of_new(RT_DEVICE_CPU) | class_keys(Py_TYPE(t));
     t->storage = NULL;
     t->offset = 0;
     t->numel = 1;
@@ -554,165 +555,6 @@ int rt_setup_tensor_type(PyTypeObject *type)
 }
 
 /* --------------------------------------------------------------------------------------------------------------- geometry */
-
-static void append(char *text, size_t room, const char *format, long long value)
-{
-    size_t used = strlen(text);
-    if (used + 32 < room)
-        snprintf(text + used, room - used, format, value);
-}
-
-/* Put "[2, 3]" for the sizes into an error message. */
-static void format_sizes(char *text, size_t room, int ndim, const int64_t *sizes)
-{
-    strcpy(text, "[");
-    for (int i = 0; i < ndim; i++)
-        append(text, room, i ? ", %lld" : "%lld", (long long)sizes[i]);
-    strcat(text, "]");
-}
-
-int rt_check_sizes(int ndim, const int64_t *sizes)
-{
-    int64_t numel = 1, span = 1;
-    int numel_overflows = 0, stride_overflows = 0;
-    for (int i = ndim - 1; i >= 0; i--) {
-        if (RT_UNLIKELY(sizes[i] < 0)) {
-            char text[2048];
-            format_sizes(text, sizeof text, ndim, sizes);
-            PyErr_Format(PyExc_RuntimeError, "Trying to create tensor with negative dimension %lld: %s", (long long)sizes[i], text);
-            return -1;
-        }
-        numel_overflows |= __builtin_mul_overflow(numel, sizes[i], &numel);
-        if (i > 0)
-            stride_overflows |= __builtin_mul_overflow(span, sizes[i] > 1 ? sizes[i] : 1, &span);
-    }
-    if (RT_UNLIKELY(numel_overflows)) {
-        /* A size of zero makes the product zero whatever the others are. */
-        int empty = 0;
-        for (int i = 0; i < ndim; i++)
-            empty |= sizes[i] == 0;
-        if (!empty) {
-            char text[2048];
-            format_sizes(text, sizeof text, ndim, sizes);
-            PyErr_Format(PyExc_RuntimeError, "Storage size calculation overflowed with sizes=%s", text);
-            return -1;
-        }
-    }
-    if (RT_UNLIKELY(stride_overflows)) {
-        PyErr_SetString(PyExc_RuntimeError, "Stride calculation overflowed");
-        return -1;
-    }
-    return 0;
-}
-
-int64_t rt_storage_bytes(int ndim, const int64_t *sizes, const int64_t *strides, int64_t offset, int itemsize)
-{
-    int64_t last = offset, bytes;
-    int overflows = 0;
-    for (int i = 0; i < ndim; i++) {
-        int64_t step;
-        if (sizes[i] == 0)
-            return 0;
-        overflows |= __builtin_mul_overflow(sizes[i] - 1, strides[i], &step);
-        overflows |= __builtin_add_overflow(last, step, &last);
-    }
-    overflows |= __builtin_add_overflow(last, 1, &last);
-    overflows |= __builtin_mul_overflow(last, itemsize, &bytes);
-    if (overflows) {
-        char text[2048];
-        format_sizes(text, sizeof text, ndim, sizes);
-        PyErr_Format(PyExc_RuntimeError, "Storage size calculation overflowed with sizes=%s", text);
-        return -1;
-    }
-    return bytes;
-}
-
-/* Whether the strides are those of a contiguous tensor whose dimensions are laid out in `order`, innermost first. */
-static int is_contiguous_in(const RtTensor *t, const uint8_t *order, int n)
-{
-    int64_t expected = 1;
-    for (int i = 0; i < n; i++) {
-        int d = order[i];
-        if (t->sizes[d] != 1) {
-            if (t->strides[d] != expected)
-                return 0;
-            expected *= t->sizes[d];
-        }
-    }
-    return 1;
-}
-
-static int is_dense(const RtTensor *t)
-{
-    /* Dimensions by stride, those of size one or zero last: a dense tensor's strides then multiply up. */
-    uint8_t perm[RT_MAX_DIM];
-    int n = t->ndim;
-    for (int i = 0; i < n; i++) {
-        int j = i;
-        for (; j > 0; j--) {
-            int p = perm[j - 1];
-            if (!(t->sizes[p] < 2 ? t->sizes[i] >= 2 : t->sizes[i] >= 2 && t->strides[i] < t->strides[p]))
-                break;
-            perm[j] = perm[j - 1];
-        }
-        perm[j] = (uint8_t)i;
-    }
-    int64_t expected = 1;
-    for (int i = 0; i < n; i++) {
-        int d = perm[i];
-        if (t->sizes[d] < 2)
-            return 1;
-        if (t->strides[d] != expected)
-            return 0;
-        expected *= t->sizes[d];
-    }
-    return 1;
-}
-
-enum { GEOMETRY_FLAGS = RT_T_CONTIGUOUS | RT_T_CHANNELS_LAST | RT_T_CHANNELS_LAST_3D | RT_T_DENSE };
-
-void rt_refresh_flags(RtTensor *t)
-{
-    static const uint8_t nhwc[] = {1, 3, 2, 0}, ndhwc[] = {1, 4, 3, 2, 0};
-    uint32_t flags = t->flags & ~(uint32_t)GEOMETRY_FLAGS;
-    int64_t expected = 1, numel = 1;
-    int contiguous = 1;
-    for (int i = t->ndim - 1; i >= 0; i--) {
-        int64_t size = t->sizes[i];
-        if (size != 1) {
-            contiguous &= t->strides[i] == expected;
-            expected = (int64_t)((uint64_t)expected * (uint64_t)size);
-        }
-        numel = (int64_t)((uint64_t)numel * (uint64_t)size);
-    }
-    t->numel = numel;
-    if (contiguous || numel == 0)
-        flags |= RT_T_CONTIGUOUS | RT_T_DENSE;
-    if (t->ndim == 4 && is_contiguous_in(t, nhwc, 4))
-        flags |= RT_T_CHANNELS_LAST | RT_T_DENSE;
-    else if (t->ndim == 5 && is_contiguous_in(t, ndhwc, 5))
-        flags |= RT_T_CHANNELS_LAST_3D | RT_T_DENSE;
-    if (!(flags & RT_T_DENSE) && is_dense(t))
-        flags |= RT_T_DENSE;
-    t->flags = flags;
-}
-
-void rt_set_contiguous(RtTensor *t, const int64_t *sizes)
-{
-    int64_t stride = 1, numel = 1;
-    for (int i = t->ndim - 1; i >= 0; i--) {
-        int64_t size = sizes[i];
-        t->sizes[i] = size;
-        t->strides[i] = stride;
-        stride *= size > 1 ? size : 1;
-        numel *= size;
-    }
-    t->numel = numel;
-    if (RT_LIKELY(t->ndim < 4))
-        t->flags |= RT_T_CONTIGUOUS | RT_T_DENSE;
-    else
-        rt_refresh_flags(t);
-}
 
 /* Views over few elements can have more sizes than numbers: 0, or -1 with PyTorch's error unless one of them is zero. */
 static int refuse_overflow(int ndim, const int64_t *sizes)
@@ -915,116 +757,4 @@ int rt_tensor_copy_impl(RtTensor *t, const RtTensor *source)
     if (old != NULL)
         rt_storage_decref(old);
     return 0;
-}
-
-PyObject *rt_wrap_number(PyObject *number)
-{
-    int dtype;
-    long long i = 0;
-    unsigned long long u = 0;
-    if (PyBool_Check(number)) {
-        dtype = RT_BOOL;
-    }
-    else if (PyLong_Check(number)) {
-        int overflow;
-        dtype = RT_INT64;
-        i = PyLong_AsLongLongAndOverflow(number, &overflow);
-        if (overflow > 0) {
-            dtype = RT_UINT64;
-            u = PyLong_AsUnsignedLongLong(number);
-            if (PyErr_Occurred())
-                return NULL;
-        }
-        else if (overflow < 0) {
-            PyErr_SetString(PyExc_OverflowError, "int too big to convert");
-            return NULL;
-        }
-    }
-    else if (PyFloat_Check(number)) {
-        dtype = RT_FLOAT64;
-    }
-    else if (PyComplex_Check(number)) {
-        dtype = RT_COMPLEX128;
-    }
-    else {
-        PyErr_Format(PyExc_TypeError, "expected a number, but got %s", Py_TYPE(number)->tp_name);
-        return NULL;
-    }
-    RtTensor *t = rt_empty(0, NULL, dtype, RT_DEVICE_CPU, -1);
-    if (t == NULL)
-        return NULL;
-    char *data = t->storage->data;
-    switch (dtype) {
-    case RT_BOOL:
-        *data = number == Py_True;
-        break;
-    case RT_INT64:
-        *(int64_t *)data = i;
-        break;
-    case RT_UINT64:
-        *(uint64_t *)data = u;
-        break;
-    case RT_FLOAT64:
-        *(double *)data = PyFloat_AS_DOUBLE(number);
-        break;
-    default:
-        ((double *)data)[0] = PyComplex_RealAsDouble(number);
-        ((double *)data)[1] = PyComplex_ImagAsDouble(number);
-    }
-    t->flags |= RT_T_WRAPPED_NUMBER;
-    return (PyObject *)t;
-}
-
-/* ----------------------------------------------------------------------------------------------------- argument accessors */
-
-int rt_as_int64(PyObject *o, int64_t *out)
-{
-    int overflow;
-    long long value = PyLong_AsLongLongAndOverflow(o, &overflow);
-    if (RT_UNLIKELY(overflow)) {
-        PyErr_SetString(PyExc_RuntimeError, "Overflow when unpacking long long");
-        return -1;
-    }
-    if (RT_UNLIKELY(value == -1 && PyErr_Occurred()))
-        return -1;
-    *out = value;
-    return 0;
-}
-
-int rt_as_double(PyObject *o, double *out)
-{
-    double value = PyFloat_AsDouble(o);
-    if (RT_UNLIKELY(value == -1.0 && PyErr_Occurred()))
-        return -1;
-    *out = value;
-    return 0;
-}
-
-int rt_as_int64_array(PyObject *tuple, int64_t *out, int max)
-{
-    if (RT_UNLIKELY(!PyTuple_Check(tuple))) {
-        PyErr_Format(PyExc_TypeError, "expected a tuple of ints, but got %s", Py_TYPE(tuple)->tp_name);
-        return -1;
-    }
-    Py_ssize_t n = PyTuple_GET_SIZE(tuple);
-    if (RT_UNLIKELY(n > max)) {
-        PyErr_Format(PyExc_RuntimeError, "expected at most %d numbers, but got %zd", max, n);
-        return -1;
-    }
-    for (Py_ssize_t i = 0; i < n; i++) {
-        if (RT_UNLIKELY(rt_as_int64(PyTuple_GET_ITEM(tuple, i), &out[i]) < 0))
-            return -1;
-    }
-    return (int)n;
-}
-
-int64_t rt_wrap_dim(int64_t dim, int64_t ndim)
-{
-    int64_t n = ndim > 0 ? ndim : 1; /* a 0-d tensor takes 0 and -1 */
-    if (RT_UNLIKELY(dim < -n || dim >= n)) {
-        PyErr_Format(PyExc_IndexError, "Dimension out of range (expected to be in range of [%lld, %lld], but got %lld)", (long long)-n,
-                     (long long)(n - 1), (long long)dim);
-        return -1;
-    }
-    return dim < 0 ? dim + n : dim;
 }

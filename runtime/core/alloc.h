@@ -24,9 +24,7 @@ RtTensor *rt_tensor_of_type(PyTypeObject *type, int ndim);
 /* Give a class its calls without tuples and dicts; Tensor itself needs none. (class_call.c) */
 int rt_setup_class_call(PyTypeObject *type);
 
-/* What instances of a class have of it in their key sets: RT_CLASS_KEYS or parts of it, by its `__torch_dispatch__` and
- * `__torch_function__`. The strings, and the functions that stand for none, are set when the module is initialised. */
-rt_keyset rt_class_keys(PyTypeObject *type);
+/* The names of the methods by which a class gets keys, and the functions that stand for none; set when the module is initialised. */
 extern PyObject *rt_str_torch_dispatch, *rt_str_torch_function, *rt_no_torch_dispatch, *rt_no_torch_function;
 
 /* Give `t` everything that is `source`'s but identity, version counter, dictionary, autograd and view metadata. */

@@ -150,7 +150,6 @@ cdef public PyObject *rt_autocast_kernel(rt_operator *op, rt_keyset ks, PyObject
     cdef rt_keyset saved = rt_tls_state.excluded
     cdef PyObject *result = NULL
     cdef Cast cast
-    cdef bint is_append = False
     cast.device = DEVICE_CPU if key == K_AutocastCPU else DEVICE_CUDA
     cast.to = CODE_FLOAT32
     if unlikely(policy == RT_AUTOCAST_BANNED):

@@ -84,7 +84,7 @@ cdef object to_float(object value, int how):
         except OverflowError:
             cast_fail(value)
     if rt_is_tensor(<PyObject *>value):
-        if not is_scalar_tensor(value) or value.is_complex():
+        if not is_scalar_tensor(value) or value.is_complex() or (how & PYARG and needs_grad(RT_TENSOR(<void *>value))):
             cast_fail(value)
         return float(value.item())
     if isinstance(value, (str, bytes, complex)) or value is None:
@@ -153,11 +153,11 @@ cdef object to_scalar(object value, int how):
             return (<RtDtype *><void *>value).code
     elif how & PYARG:
         if rt_is_tensor(<PyObject *>value):
-            if RT_TENSOR(<void *>value).ndim == 0:
+            if RT_TENSOR(<void *>value).ndim == 0 and not needs_grad(RT_TENSOR(<void *>value)):
                 return value.item()
         elif is_number(value):
             return value.item()
-    raise CastError(f"Cannot cast {value} to number")
+    raise CastError(f"Cannot cast {str(value)} to number")
 
 
 cdef object to_str(object value, int how):

@@ -427,6 +427,7 @@ extern const int rt_num_tags;
 PyObject *rt_adinplace_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
 PyObject *rt_autograd_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
 PyObject *rt_detach_in_place_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
+PyObject *rt_adresize_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
 PyObject *rt_adshare_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
 PyObject *rt_adview_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
 /* Trampoline of static Python kernels. */

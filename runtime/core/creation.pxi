@@ -141,9 +141,8 @@ cdef object tensor_from_data(object data, int code):
         result = tensor_from_array(data)
     else:
         if type(data) is list and len(data) and cnp.PyArray_Check(data[0]):
-            import warnings
-            warnings.warn("Creating a tensor from a list of numpy.ndarrays is extremely slow. Please consider converting the list to a single "
-                          "numpy.ndarray with numpy.array() before converting to a tensor.", UserWarning, stacklevel=1)
+            warn_once("Creating a tensor from a list of numpy.ndarrays is extremely slow. Please consider converting the list to a single "
+                      "numpy.ndarray with numpy.array() before converting to a tensor.")
         sizes = sequence_sizes(data)
         if code < 0:
             code = infer_code(data, 0)

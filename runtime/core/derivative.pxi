@@ -3,6 +3,7 @@
 
 cdef enum:
     PART_VALUE, PART_SHAPE, PART_DTYPE, PART_DEVICE, PART_NDIM, PART_NUMEL, PART_LAYOUT, PART_STRIDE, PART_OFFSET
+    PART_SIZE = 1000   # of dimension 0; those before and behind it are the sizes of others
 
 cdef dict part_codes = {"value": PART_VALUE, "shape": PART_SHAPE, "dtype": PART_DTYPE, "device": PART_DEVICE, "ndim": PART_NDIM,
                         "numel": PART_NUMEL, "layout": PART_LAYOUT, "stride": PART_STRIDE, "storage_offset": PART_OFFSET}
@@ -67,14 +68,16 @@ cdef object node_type_named(str name):
     return found
 
 
-cdef int add_saved_attributes(object kind, str name, int i, bint is_tensor, bint is_list) except -1:
+cdef int add_saved_attributes(object kind, str name, const rt_arg *spec, int part) except -1:
     """`_saved_NAME` of a node class, and `_raw_saved_NAME` for tensors. Classes that several operators share have those of all."""
     from runtime.autograd.graph import raw_saved_property, saved_property
     if (kind, name) in saved_attributes:
         return 0
     saved_attributes.add((kind, name))
+    if part == PART_DTYPE or part == PART_DEVICE or part == PART_LAYOUT or (part != PART_VALUE and spec.flags & RT_ARGF_LIST):
+        return 0   # the node's own affair, as in PyTorch
     rt_type_set(<PyTypeObject *>kind, f"_saved_{name}", saved_property(name))
-    if is_tensor:
+    if spec.kind == RT_ARG_TENSOR and part == PART_VALUE:
         rt_type_set(<PyTypeObject *>kind, f"_raw_saved_{name}", raw_saved_property(name))
     return 0
 
@@ -103,7 +106,7 @@ cdef int resolve_derivative(rt_operator *op) except -1:
     name = o.name.partition("::")[2]
     key = f"{name}.{o.overload}" if o.overload else name
     row = derivative_table.get(key)
-    if row is None and op.flags & RT_OPF_MUTABLE and name.endswith("_"):
+    if row is None and op.flags & RT_OPF_MUTABLE and name.endswith("_") and not name.startswith("_foreach_"):
         row = row_of_functional(o, name.removesuffix("_"))
     if row is None:
         d.name = "NotImplemented"
@@ -131,9 +134,9 @@ cdef int resolve_derivative(rt_operator *op) except -1:
         for i, (saved, place, part, wanted_for) in enumerate(saves):
             d.saves[i].wanted_for = wanted_for
             d.saves[i].place = place
-            d.saves[i].part = part_codes[part]
+            d.saves[i].part = part_codes[part] if isinstance(part, str) else PART_SIZE + <int>part
             spec = &op.args[place] if place >= 0 else &op.rets[-1 - place]
-            add_saved_attributes(d.node_type, saved, i, spec.kind == RT_ARG_TENSOR and part == "value", spec.flags & RT_ARGF_LIST)
+            add_saved_attributes(d.node_type, saved, spec, d.saves[i].part)
     d.turns_in_place = changes_geometry_only(op)
     for i in range(d.n_saves):
         d.saves_result |= d.saves[i].place < 0
@@ -165,7 +168,9 @@ def _saved_value(node, name):
     if place < 0:
         raise AttributeError(f"'{type(node).__name__}' object has no attribute '_saved_{name}'")
     value = unpack_saved(n, &n.saved[place], True)
-    return tuple(value) if isinstance(value, list) else value
+    if value is None and name.endswith("_sym_sizes_opt"):
+        return (0,)   # of no tensor
+    return tuple(value) if isinstance(value, (list, Size)) else value
 
 
 def _raw_saved_value(node, name):
@@ -181,3 +186,9 @@ def _raw_saved_value(node, name):
     result.node = node
     result.place = place
     return result
+
+
+def _node_class(name):
+    """The class of the nodes of that name, or None where no operator has such."""
+    load_derivatives()
+    return node_type_named(name) if any(row[0] == name for row in derivative_table.values()) else None

@@ -222,7 +222,6 @@ cdef inline int make_canonical(rt_operator *op, int how, Binding *b) noexcept:
 
 cdef enum:
     OPF_HAS_FOREIGN = 1 << 16   # some kernel of the operator takes foreign arrays raw
-    OPF_PYARG_SCALARS = 1 << 17
 
 
 cdef int arrange(rt_operator *op, PyObject *const *args, Py_ssize_t n, PyObject *kwnames, int how, Binding *b) noexcept:

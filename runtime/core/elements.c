@@ -96,6 +96,14 @@ static uint8_t encode_e8m0(double number)
     return (uint8_t)(exponent + (half && (rest || exponent > 0)));
 }
 
+/* Elements may lie anywhere, so they are copied before they are read. */
+#define LOAD(DTYPE, T, MAKE)     \
+    case DTYPE: {                \
+        T v;                     \
+        memcpy(&v, p, sizeof v); \
+        return MAKE(v);          \
+    }
+
 PyObject *rt_load_element(const char *p, int dtype)
 {
     switch (dtype) {
@@ -105,46 +113,14 @@ PyObject *rt_load_element(const char *p, int dtype)
         return PyLong_FromLong(*(const uint8_t *)p);
     case RT_INT8:
         return PyLong_FromLong(*(const int8_t *)p);
-    case RT_INT16: {
-        int16_t v;
-        memcpy(&v, p, sizeof v);
-        return PyLong_FromLong(v);
-    }
-    case RT_UINT16: {
-        uint16_t v;
-        memcpy(&v, p, sizeof v);
-        return PyLong_FromLong(v);
-    }
-    case RT_INT32: {
-        int32_t v;
-        memcpy(&v, p, sizeof v);
-        return PyLong_FromLong(v);
-    }
-    case RT_UINT32: {
-        uint32_t v;
-        memcpy(&v, p, sizeof v);
-        return PyLong_FromUnsignedLong(v);
-    }
-    case RT_INT64: {
-        int64_t v;
-        memcpy(&v, p, sizeof v);
-        return PyLong_FromLongLong(v);
-    }
-    case RT_UINT64: {
-        uint64_t v;
-        memcpy(&v, p, sizeof v);
-        return PyLong_FromUnsignedLongLong(v);
-    }
-    case RT_FLOAT32: {
-        float v;
-        memcpy(&v, p, sizeof v);
-        return PyFloat_FromDouble(v);
-    }
-    case RT_FLOAT64: {
-        double v;
-        memcpy(&v, p, sizeof v);
-        return PyFloat_FromDouble(v);
-    }
+    LOAD(RT_INT16, int16_t, PyLong_FromLong)
+    LOAD(RT_UINT16, uint16_t, PyLong_FromLong)
+    LOAD(RT_INT32, int32_t, PyLong_FromLong)
+    LOAD(RT_UINT32, uint32_t, PyLong_FromUnsignedLong)
+    LOAD(RT_INT64, int64_t, PyLong_FromLongLong)
+    LOAD(RT_UINT64, uint64_t, PyLong_FromUnsignedLongLong)
+    LOAD(RT_FLOAT32, float, PyFloat_FromDouble)
+    LOAD(RT_FLOAT64, double, PyFloat_FromDouble)
     case RT_COMPLEX64: {
         float v[2];
         memcpy(v, p, sizeof v);
@@ -175,31 +151,13 @@ PyObject *rt_load_element(const char *p, int dtype)
     }
 }
 
-static const char *integer_name(int dtype)
-{
-    switch (dtype) {
-    case RT_UINT8:
-        return "uint8";
-    case RT_INT8:
-        return "int8";
-    case RT_INT16:
-        return "int16";
-    case RT_UINT16:
-        return "uint16";
-    case RT_INT32:
-        return "int32";
-    case RT_UINT32:
-        return "uint32";
-    case RT_UINT64:
-        return "uint64";
-    default:
-        return "int64";
-    }
-}
-
 static int does_not_fit(int dtype)
 {
-    PyErr_Format(PyExc_RuntimeError, "value cannot be converted to type %s without overflow", integer_name(dtype));
+    static const char *const names[RT_NUM_DTYPES] = {
+        [RT_UINT8] = "uint8", [RT_INT8] = "int8", [RT_INT16] = "int16", [RT_UINT16] = "uint16", [RT_INT32] = "int32",
+        [RT_UINT32] = "uint32", [RT_INT64] = "int64", [RT_UINT64] = "uint64",
+    };
+    PyErr_Format(PyExc_RuntimeError, "value cannot be converted to type %s without overflow", names[dtype]);
     return -1;
 }
 

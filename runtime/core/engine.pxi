@@ -730,7 +730,7 @@ def _will_engine_execute_node(node not None):
     if task is None:
         raise RuntimeError("_get_should_execute_nodes should only be called during the backward pass")
     place = task.find(<PyObject *>(<Node?>node))
-    return place >= 0 and task.entries[place].needed != 0
+    return place >= 0 and (task.entries[place].needed != 0 or task.entries[place].capture >= 0)
 
 
 def _get_accumulator(Tensor tensor not None):

@@ -454,8 +454,8 @@ cdef object tensor_grad(object self):
     return None if ext == NULL or ext.grad == NULL else <object>ext.grad
 
 
-cdef dict element_type_names = {"Float": "float", "Double": "double", "Half": "c10::Half", "BFloat16": "c10::BFloat16", "Long": "long",
-                                "Int": "int", "Short": "short int", "Char": "signed char", "Byte": "unsigned char", "Bool": "bool",
+cdef dict element_type_names = {"Float": "float", "Double": "double", "Half": "c10::Half", "BFloat16": "c10::BFloat16",
+                                "Long": "long int", "Int": "int", "Short": "short int", "Char": "signed char", "Byte": "unsigned char", "Bool": "bool",
                                 "ComplexFloat": "c10::complex<float>", "ComplexDouble": "c10::complex<double>",
                                 "ComplexHalf": "c10::complex<c10::Half>"}
 
@@ -736,6 +736,61 @@ def _tensor_view_func(Tensor self not None, new_base):
     return new_base.as_strided([t.sizes[d] for d in range(t.ndim)], [t.strides[d] for d in range(t.ndim)], t.offset)
 
 
+@cython.binding(True)
+def _tensor_rev_view_func(Tensor self not None, new_view):
+    """What the base of the tensor, a view, would be if `new_view` were the view: itself a view of it, with the base's geometry."""
+    cdef RtTensor *t = RT_TENSOR(<void *>self)
+    cdef RtTensor *b
+    cdef int d
+    if t.view == NULL:
+        raise RuntimeError("_rev_view_func_unsafe can only be called on Tensors that are views")
+    if not rt_is_tensor(<PyObject *>new_view):
+        raise TypeError(f"_rev_view_func_unsafe(): argument 'new_view' must be Tensor, not {class_name(new_view)}")
+    b = RT_TENSOR(t.view)
+    base = <object>t.view
+    if new_view.is_complex() and not base.is_complex():
+        new_view = ops.aten.view_as_real(new_view)
+    elif base.is_complex() and not new_view.is_complex():
+        new_view = ops.aten.view_as_complex(new_view)
+    return new_view.as_strided([b.sizes[d] for d in range(b.ndim)], [b.strides[d] for d in range(b.ndim)], b.offset)
+
+
+def _creation_meta(Tensor view not None, meta=None):
+    """How a view came to be, as the number that PyTorch has for it; with `meta`, say so anew. Behind `CreationMeta`."""
+    cdef RtTensor *t = RT_TENSOR(<void *>view)
+    cdef uint32_t number
+    if t.view == NULL:
+        raise RuntimeError("creation meta: the tensor is no view that autograd knows")
+    if meta is not None:
+        number = meta
+        if number > RT_CREATED_IN_INFERENCE:
+            raise ValueError(f"creation meta: there is no number {number}")
+        t.flags = t.flags & ~<uint32_t>RT_T_CREATION | number << RT_T_CREATION_SHIFT
+    return (t.flags & RT_T_CREATION) >> RT_T_CREATION_SHIFT
+
+
+def _post_accumulate_grad_hooks_of(Tensor self not None):
+    """The hooks that run when the gradient has been accumulated: a dictionary, or None."""
+    cdef rt_grad_ext *ext = rt_grad_ext_or_null(RT_TENSOR(<void *>self))
+    return None if ext == NULL or ext.post_hooks == NULL else <object>ext.post_hooks
+
+
+def _set_post_accumulate_grad_hooks(Tensor self not None, hooks):
+    cdef rt_grad_ext *ext = rt_grad_ext_of(RT_TENSOR(<void *>self))
+    cdef PyObject *old
+    if ext == NULL:
+        raise_current()
+    if hooks is not None and not isinstance(hooks, dict):
+        raise TypeError(f"_post_accumulate_grad_hooks must be a dict or None, not {class_name(hooks)}")
+    old = ext.post_hooks
+    ext.post_hooks = NULL
+    if hooks is not None:
+        RT_INC(<void *>hooks)
+        ext.post_hooks = <PyObject *>hooks
+        rt_tensor_track(RT_TENSOR(<void *>self))
+    RT_XDEC(old)
+
+
 def _grad_fn_of(Tensor self not None):
     return tensor_grad_fn(self)
 
@@ -755,5 +810,8 @@ _tensor_view_func.__name__ = "_view_func"
 rt_type_set(<PyTypeObject *>Tensor, "new", _tensor_new)
 rt_type_set(<PyTypeObject *>Tensor, "_view_func", _tensor_view_func)
 rt_type_set(<PyTypeObject *>Tensor, "_view_func_unsafe", _tensor_view_func)
+_tensor_rev_view_func.__name__ = "_rev_view_func_unsafe"
+rt_type_set(<PyTypeObject *>Tensor, "_rev_view_func_unsafe", _tensor_rev_view_func)
+rt_type_set(<PyTypeObject *>Tensor, "_post_accumulate_grad_hooks", property(_post_accumulate_grad_hooks_of, _set_post_accumulate_grad_hooks))
 rt_type_set(<PyTypeObject *>Tensor, "volatile", property(_volatile, doc="False: gradient modes have taken its place."))
 rt_type_set(<PyTypeObject *>Tensor, "_grad_fn", property(_grad_fn_of, None, _forget_nothing, doc="`grad_fn`, which cannot be deleted."))

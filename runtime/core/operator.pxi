@@ -237,14 +237,6 @@ cdef class Operator:
             put_tracing(self)
         return 0
 
-    cdef str rule_of(self, int key):
-        """The name of the rule that fills a key's slot."""
-        cdef Registered r
-        cdef const char *rule
-        self.registered(&r)
-        choose(&r, key, &rule)
-        return rule.decode()
-
     cdef Kernel kernel_at(self, int key):
         """The kernel object in a run-time key's slot; None where missing or ambiguous."""
         cdef Registered r
@@ -254,11 +246,6 @@ cdef class Operator:
         if k.flags & (RT_KERNEL_MISSING | RT_KERNEL_AMBIGUOUS):
             return None
         return kernel_of_struct(k)
-
-    @property
-    def schema_or_none(self):
-        """The FunctionSchema, or None for an operator that has implementations but no definition."""
-        return self.schema()
 
     def __repr__(self):
         return f"<Operator {self.full_name()}>"
@@ -421,9 +408,24 @@ cdef int set_fallback(int key, Kernel kernel) except -1:
 
 # ------------------------------------------------------------------------------------------- kernels that raise
 
+cdef extern from "rt_builtins.h":
+    enum:
+        RT_OP_aten_empty_memory_format, RT_OP_aten_empty_strided
+
+
+class NoDeviceError(AssertionError, NotImplementedError):
+    """There are no kernels for a kind of GPU. Functions of PyTorch raise the one when they look for the device, its operators the other."""
+
+
 cdef PyObject *kernel_missing(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, void *ctx) noexcept:
     try:
-        raise NotImplementedError(missing_text(operator_of(op), ks))
+        text = missing_text(operator_of(op), ks)
+        if op == rt_builtin_ops[RT_OP_aten_empty_memory_format] or op == rt_builtin_ops[RT_OP_aten_empty_strided]:
+            # What makes tensors on a device comes here.
+            name = key_names[highest_key(ks)]
+            if name == "CUDA" or name == "XPU":
+                raise NoDeviceError(f"Torch not compiled with {name} enabled. {text}")
+        raise NotImplementedError(text)
     except BaseException as e:
         set_current(e)
     return NULL

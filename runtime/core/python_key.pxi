@@ -23,7 +23,6 @@ cdef extern from "runtime/core/alloc.h":
     PyObject *rt_str_torch_function
     PyObject *rt_no_torch_dispatch
     PyObject *rt_no_torch_function
-    rt_keyset rt_class_keys(PyTypeObject *type) noexcept
 
 cdef rt_keyset python_bits = RT_FUNCTIONALITY_BIT(K_Python) | RT_FUNCTIONALITY_BIT(K_PythonTLSSnapshot)
 cdef rt_keyset above_python = RT_FULL_KEYSET & ~(RT_FULL_AFTER(K_Python) | RT_FUNCTIONALITY_BIT(K_Python))

@@ -375,11 +375,15 @@ cdef extern from "kernels/shared/boxed.h":
 cdef object part_of(object value, int part):
     """What a formula wants of a tensor, or of each tensor of a list."""
     cdef RtTensor *t = RT_TENSOR(<void *>value)
+    cdef int dim
     if likely(RT_TYPE(<void *>value) == rt_TensorType):
         if part == PART_SHAPE:
             return steal(rt_size_new(t.ndim, t.sizes))
         if part == PART_STRIDE:
             return steal(rt_int_tuple(t.ndim, t.strides))
+        if part >= PART_SIZE // 2:
+            dim = part - PART_SIZE + (t.ndim if part < PART_SIZE else 0)
+            return t.sizes[dim] if 0 <= dim < t.ndim else None   # the operator refuses what has no such dimension
     if isinstance(value, tuple):
         return tuple([None if one is None else part_of(one, part) for one in value])
     if part == PART_SHAPE:
@@ -396,6 +400,8 @@ cdef object part_of(object value, int part):
         return value.stride()
     if part == PART_OFFSET:
         return value.storage_offset()
+    if part >= PART_SIZE // 2:
+        return value.shape[part - PART_SIZE] if -value.ndim <= part - PART_SIZE < value.ndim else None
     return value.numel()
 
 

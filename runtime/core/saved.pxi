@@ -51,6 +51,12 @@ def _pop_saved_tensors_default_hooks():
         rt_tls_state.saved_hooks &= ~1
 
 
+def _top_saved_tensors_default_hooks(ignore_is_tracing=False):
+    """The innermost pair of hooks of this thread, or None."""
+    stack = saved_hook_stack(False)
+    return stack[len(stack) - 1] if stack else None
+
+
 def _saved_tensors_hooks_is_enabled():
     """Whether default hooks may be used in this thread."""
     return not rt_tls_state.saved_hooks & 2

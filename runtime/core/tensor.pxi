@@ -7,7 +7,7 @@ cdef extern from "runtime/core/alloc.h":
     ctypedef struct rt_tensor_body:
         pass
     enum:
-        RT_T_CHANNELS_LAST, RT_T_CHANNELS_LAST_3D, RT_T_NO_METADATA_CHANGE
+        RT_T_CHANNELS_LAST, RT_T_CHANNELS_LAST_3D
         RT_KEY_Conjugate, RT_KEY_Negative, RT_KEY_ADInplaceOrView, RT_KEY_Python
     int rt_setup_tensor_type(PyTypeObject *type) except -1
     void rt_tensor_emplace(RtTensor *t) noexcept
@@ -18,7 +18,6 @@ cdef extern from "runtime/core/alloc.h":
     void rt_version_decref(rt_version *v) noexcept
     int64_t rt_storage_bytes(int ndim, const int64_t *sizes, const int64_t *strides, int64_t offset, int itemsize) except -1
     int rt_set_geometry(RtTensor *t, int ndim, const int64_t *sizes, const int64_t *strides, int64_t offset) except -1
-    RtTensor *rt_empty_strided(int ndim, const int64_t *sizes, const int64_t *strides, int code, int device_type, int device_index) noexcept
     rt_keyset rt_keyset_of_device(int device_type) noexcept
     int64_t rt_wrap_dim(int64_t dim, int64_t ndim) except? -1
     PyObject *rt_load_element(const char *p, int code) noexcept
@@ -85,10 +84,20 @@ cdef object nested_list(RtTensor *t, const char *p, int dim):
     return [nested_list(t, p + i * step, dim + 1) for i in range(t.sizes[dim])]
 
 
+cdef int warn_once(str text) except -1:
+    """`settings.warn_once`, of the program's line."""
+    from runtime import settings
+    settings.warn_once(text, stacklevel=1)
+    return 0
+
+
 cdef object to_python_number(object self, str what):
     cdef RtTensor *t = tensor_struct(self)
     if t.numel != 1:
         raise ValueError("only one element tensors can be converted to Python scalars")
+    if unlikely(what is not "int" and needs_grad(t)):
+        warn_once("Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
+                  "Consider using tensor.detach() first.")
     value = self.item()
     if isinstance(value, complex) and what != "complex":
         if value.imag != 0:

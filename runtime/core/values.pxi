@@ -275,7 +275,6 @@ cdef object memory_format_of_code(object code):
 # ------------------------------------------------------------------------------------------------------------------------- devices
 
 cdef dict device_type_codes = {(<bytes>rt_device_names[i]).decode(): i for i in range(NUM_DEVICE_TYPES) if rt_device_names[i] != NULL}
-cdef dict device_cache = {}
 
 
 cdef enum:

@@ -216,10 +216,9 @@ def lu_factor_gradient(grad, LU, pivots, pivot):
     return lu_gradient(grad.narrow(-1, 0, k).tril(-1), grad.narrow(-2, 0, k).triu(), P, L, U)
 
 
-def packed_gradient(grads, shape):
+def packed_gradient(grads, m, n):
     """The gradient of packed factors from those of the factors."""
     g_L, g_U = grads
-    m, n = shape[-2:]
     if g_L is not None:
         g_L = g_L.tril(-1)
         if n > m:
@@ -251,7 +250,7 @@ def lu_tangents(A_t, P, L, U):
 
 def lu_factor_tangent(A_t, LU, pivots, pivot):
     """The tangent of packed factors."""
-    return packed_gradient(lu_tangents(A_t, *aten.lu_unpack.default(LU, pivots, unpack_pivots=pivot)), A_t.shape)
+    return packed_gradient(lu_tangents(A_t, *aten.lu_unpack.default(LU, pivots, unpack_pivots=pivot)), *A_t.shape[-2:])
 
 
 def unpacked_tangents(LU_t):
@@ -287,8 +286,8 @@ def _first(x, dim, size):
     return x if x is None or x.shape[dim] == size else x.narrow(dim, 0, size)
 
 
-def svd_gradient(grads, U, S, Vh):
-    """The gradient of a matrix from those of its singular values and vectors.
+def svd_gradient(grads, U, S, Vh, k):
+    """The gradient of a matrix from those of its `k` singular values and its vectors.
 
     With dP = Uᴴ dA V: dS is the real diagonal of dP, and off it Uᴴ dU = (dP S + S dPᴴ) / E and Vᴴ dV = (S dP + dPᴴ S) / E, where
     Eᵢⱼ = sⱼ² - sᵢ². What singular vectors complete to a basis has no gradient.
@@ -296,7 +295,6 @@ def svd_gradient(grads, U, S, Vh):
     g_U, g_S, g_Vh = grads
     if g_U is None and g_S is None and g_Vh is None:
         return None
-    k = S.shape[-1]
     U, Vh, g_U, g_Vh = _first(U, -1, k), _first(Vh, -2, k), _first(g_U, -1, k), _first(g_Vh, -2, k)
     m, n = U.shape[-2], Vh.shape[-1]
     if g_U is None and g_Vh is None:

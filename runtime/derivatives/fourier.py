@@ -5,12 +5,12 @@ from runtime._core import ops
 aten = ops.aten
 
 
-def real_transform_gradient(grad, shape, dim, normalization, onesided):
+def real_transform_gradient(grad, x, dim, normalization, onesided):
     """The gradient of real input: what a one-sided transform leaves out has none."""
     if onesided:
-        last = dim[-1] % len(shape)
-        missing = shape[last] - grad.shape[last]
-        grad = aten.constant_pad_nd.default(grad, [0, 0] * (len(shape) - 1 - last) + [0, missing])
+        last = dim[-1] % x.ndim
+        missing = x.shape[last] - grad.shape[last]
+        grad = aten.constant_pad_nd.default(grad, [0, 0] * (x.ndim - 1 - last) + [0, missing])
     return aten._fft_c2c.default(grad, dim, normalization, False).real
 
 

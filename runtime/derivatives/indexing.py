@@ -31,9 +31,9 @@ def unsafe_without_indexed(grad, indices, shape, accumulate):
     return grad if accumulate else aten._unsafe_index_put.default(grad, indices, grad.new_zeros(shape))
 
 
-def gather_backward(grad, shape, dim, index):
+def gather_backward(grad, x, dim, index):
     """The gradient of ``gather``."""
-    return aten.scatter_add.default(grad.new_zeros(shape), dim, index, grad)
+    return aten.scatter_add.default(grad.new_zeros(x.shape), dim, index, grad)
 
 
 def index_select_backward(grad, shape, dim, index):
@@ -41,11 +41,11 @@ def index_select_backward(grad, shape, dim, index):
     return aten.index_add.default(grad.new_zeros(shape), dim, index, grad)
 
 
-def selected(grad, dim, index, shape):
-    """The gradient of the source, of a shape, that is added or copied to the slices that an index tells."""
-    if not shape:
+def selected(grad, dim, index, source, ndim):
+    """The gradient of a source of `ndim` dimensions that is added or copied to the slices that an index tells."""
+    if not ndim:
         return grad.index_select(dim, index.squeeze(0) if index.ndim else index).squeeze(dim) if grad.ndim else grad
-    return grad.index_select(dim, index).expand(shape)
+    return grad.index_select(dim, index).expand_as(source)
 
 
 def index_filled(grad, dim, index):
@@ -54,18 +54,19 @@ def index_filled(grad, dim, index):
     return grad.masked_fill(aten.index_fill.int_Scalar(others, dim, index, 0), 0).sum()
 
 
-def take_backward(grad, shape, index):
+def take_backward(grad, x, index):
     """The gradient of ``take``."""
-    return aten.put.default(grad.new_zeros(shape), index, grad, True)
+    return aten.put.default(grad.new_zeros(x.shape), index, grad, True)
 
 
-def without_put(grad, index, shape, accumulate):
-    """The gradient of the tensor into which ``put`` writes a source of a shape."""
-    return grad if accumulate else aten.put.default(grad, index, grad.new_zeros(shape))
+def without_put(grad, index, source, accumulate):
+    """The gradient of the tensor into which ``put`` writes a source."""
+    return grad if accumulate else aten.put.default(grad, index, grad.new_zeros(source.shape))
 
 
-def masked_select_backward(grad, shape, mask):
+def masked_select_backward(grad, x, mask):
     """The gradient of ``masked_select``; mask and tensor broadcast, and the engine sums what that has repeated."""
+    shape = x.shape
     whole = [max(a, b) if a and b else 0 for a, b in zip(_padded(shape, mask.ndim), _padded(mask.shape, len(shape)))]
     return aten.masked_scatter.default(grad.new_zeros(whole), mask.expand(whole), grad)
 

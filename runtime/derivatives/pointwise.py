@@ -5,9 +5,10 @@ import math
 from runtime import arange, digamma, exp, i0, ops, where, zeros_like
 from runtime.derivatives.common import conj
 
-_lgamma = ops.aten.lgamma.default
-_erfcx = ops.aten.special_erfcx.default
-_i0e = ops.aten.special_i0e.default
+aten = ops.aten
+_lgamma = aten.lgamma.default
+_erfcx = aten.special_erfcx.default
+_i0e = aten.special_i0e.default
 
 
 def refuse_gradient(operator, argument=None):
@@ -220,3 +221,22 @@ def _away_from_zero(x):
     """x, but a tiny number near 0: what is divided by it stays finite, and so do derivatives."""
     tiny = 2.0**-52 if str(x.dtype).endswith("float64") else 2.0**-23
     return where(x.abs() > tiny, x, tiny)
+
+
+def larger_gradients(grads, tensors, scalars):
+    """The gradients of the maxima of tensors and numbers, or one number: half where they are equal."""
+    return _extreme_gradients(grads, tensors, scalars, aten.lt.Scalar)
+
+
+def smaller_gradients(grads, tensors, scalars):
+    """The gradients of the minima of tensors and numbers, or one number: half where they are equal."""
+    return _extreme_gradients(grads, tensors, scalars, aten.gt.Scalar)
+
+
+def _extreme_gradients(grads, tensors, scalars, loses):
+    if not isinstance(scalars, (list, tuple)):
+        scalars = [scalars] * len(tensors)
+    return [
+        None if grad is None else where(x == scalar, grad / 2, grad).masked_fill(loses(x, scalar), 0)
+        for grad, x, scalar in zip(grads, tensors, scalars)
+    ]

@@ -1,7 +1,7 @@
 """Gradients of matrix products and of what contracts dimensions."""
 
 from runtime._core import ops
-from runtime.derivatives.common import adjoint, conj
+from runtime.derivatives.common import conj
 
 aten = ops.aten
 
@@ -42,13 +42,9 @@ def times_conj(grad, factor):
     return grad if type(factor) is int and factor == 1 else grad * factor.conjugate()
 
 
-def summed_product_gradients(grad, batch1, batch2, alpha, output_mask):
-    """The gradients of two batches of matrices whose products are summed: each product has all of `grad`."""
-    grads = times_conj(grad, alpha).unsqueeze(0).expand(batch1.shape[0], batch1.shape[1], batch2.shape[2])
-    return (
-        grads.bmm(adjoint(batch2)) if output_mask[0] else None,
-        adjoint(batch1).bmm(grads) if output_mask[1] else None,
-    )
+def repeated(grad, batches, rows, columns):
+    """The gradient of each of some products of matrices that are summed: all of `grad`."""
+    return grad.unsqueeze(0).expand(batches, rows, columns)
 
 
 def trilinear_gradients(grad, factors, expands, sumdim, output_mask):

@@ -2,7 +2,7 @@
 
 from math import inf, nan, prod
 
-from runtime import int64, ops, where
+from runtime import Tensor, int64, is_grad_enabled, ops, where
 from runtime.derivatives.common import conj, expanded
 
 aten = ops.aten
@@ -33,9 +33,9 @@ def reduced_numel(shape, dim):
     return prod(shape[d] for d in dim) if dim and shape else prod(shape)
 
 
-def mean_backward(grad, shape, dim, keepdim):
-    """The gradient of a mean."""
-    return aten.div.Scalar(expanded(grad, shape, dim, keepdim), reduced_numel(shape, dim))
+def mean_backward(grad, shape, numel, dim, keepdim):
+    """The gradient of a mean over dimensions, all of them where there is no `dim`, of a tensor of `numel` elements."""
+    return aten.div.Scalar(expanded(grad, shape, dim, keepdim), reduced_numel(shape, dim) if dim else numel)
 
 
 # ---- products
@@ -44,30 +44,47 @@ def mean_backward(grad, shape, dim, keepdim):
 def _products_of_others(x, dim):
     """For each element the product of all others along a dimension. There is no division: elements may be 0."""
     n = x.size(dim)
+    if not n:
+        return x
     one = x.new_ones([1 if d == dim else size for d, size in enumerate(x.shape)])
     before = aten.cat.default([one, x.narrow(dim, 0, n - 1)], dim).cumprod(dim)
     behind = aten.cat.default([one, x.narrow(dim, 1, n - 1).flip(dim)], dim).cumprod(dim).flip(dim)
     return before * behind
 
 
-def prod_factor(x, dtype):
-    """The derivative of the product of all elements, by each of them."""
-    x = x.to(dtype)
+def prod_backward(grad, x, result):
+    """The gradient of the product of all elements: a quotient where none is 0, zeros where two are."""
+    x = x.to(grad.dtype)
     if x.ndim == 0:
-        return aten.ones_like.default(x)
-    if x.numel() == 0:
-        return x
-    return _products_of_others(x.reshape(-1), 0).reshape(x.shape)
+        return grad.clone()
+    zeros = _zeros_in(x)
+    if zeros == 0:
+        return grad * conj(result / x)
+    if zeros is not None and zeros > 1 and not is_grad_enabled():
+        return aten.zeros_like.default(x)   # the gradient of this one is not all zeros
+    return _without_division(grad, x.reshape(-1), 0).reshape(x.shape)
 
 
-def prod_factor_along(x, dim, dtype):
-    """The derivative of the product along a dimension, by each element."""
-    x = x.to(dtype)
+def prod_backward_along(grad, x, result, dim, keepdim):
+    """The gradient of the product along a dimension."""
+    x = x.to(grad.dtype)
     if x.ndim == 0:
-        return aten.ones_like.default(x)
-    if x.numel() == 0:
-        return x
-    return _products_of_others(x, dim % x.ndim)
+        return grad
+    grad, result = restored(grad, x.ndim, (dim,), keepdim), restored(result, x.ndim, (dim,), keepdim)
+    if _zeros_in(x) == 0:
+        return grad * conj(result / x)
+    return _without_division(grad, x, dim % x.ndim)
+
+
+def _without_division(grad, x, dim):
+    return grad if x.size(dim) == 1 else grad * conj(_products_of_others(x, dim))
+
+
+def _zeros_in(x):
+    """How many elements are 0, or None for a tensor whose elements are nobody's to read: a meta tensor or one of a subclass."""
+    if type(x) is not Tensor or x.is_meta:
+        return None
+    return x.numel() - int(aten.count_nonzero.default(x.detach()))
 
 
 def _recurrence(start, factor, dim):
@@ -88,16 +105,18 @@ def _products_before(x, dim):
     return aten.cat.default([one, x.narrow(dim, 0, x.size(dim) - 1)], dim).cumprod(dim)
 
 
-def cumprod_backward(grad, x, dim):
+def cumprod_backward(grad, x, dim, result):
     """The gradient of ``cumprod``.
 
-    That of x[k] is the sum over j >= k of grad[j] times the product of all x up to j but x[k]: the product of those before, times
-    s[k] = grad[k] + x[k + 1] s[k + 1]. There is no division: elements may be 0.
+    Where no element is 0 it is a sum of quotients. Otherwise that of x[k] is the sum over j >= k of grad[j] times the product of all x up
+    to j but x[k]: the product of those before, times s[k] = grad[k] + x[k + 1] s[k + 1].
     """
     x = conj(x.to(grad.dtype))
     if x.ndim == 0 or x.numel() == 0 or x.size(dim) == 1:
         return grad
     dim %= x.ndim
+    if _zeros_in(x) == 0:
+        return cumsum_back(conj(result) * grad, dim) / x
     return _products_before(x, dim) * _recurrence(grad, x.narrow(dim, 1, x.size(dim) - 1), dim)
 
 
@@ -176,7 +195,7 @@ def std_backward(grad, x, result, dim, correction, keepdim):
 
 def _and_mean(grad, grad_mean, x, dim, keepdim):
     if grad_mean is not None:
-        of_mean = mean_backward(grad_mean, x.shape, dim, keepdim)
+        of_mean = mean_backward(grad_mean, x.shape, x.numel(), dim, keepdim)
         grad = of_mean if grad is None else grad + of_mean
     return grad
 
@@ -244,6 +263,22 @@ def scattered_sum(grad, shape, dim, indices):
     if 0 in shape:
         return grad.new_zeros(shape)
     return aten.scatter_add.default(aten.zeros.default(shape, dtype=grad.dtype, device=grad.device), dim, indices, grad)
+
+
+def chosen_backward(grad, x, dim, indices):
+    """The gradient of a tensor of which elements were chosen along a dimension."""
+    return scattered_sum(grad, x.shape, dim, indices)
+
+
+def logsumexp_backward(grad, x, result, dim, keepdim):
+    """The gradient of ``logsumexp``: the share that each element has in the sum."""
+    grad, result = restored(grad, x.ndim, dim, keepdim), restored(result, x.ndim, dim, keepdim)
+    return grad * conj((x - result).exp())
+
+
+def nansum_backward(grad, x, dim, keepdim):
+    """The gradient of ``nansum``: none for what is not a number."""
+    return expanded(grad, x.shape, dim, keepdim) * x.isnan().logical_not()
 
 
 def trace_backward(grad, shape):

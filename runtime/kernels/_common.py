@@ -44,6 +44,13 @@ def wrap_dim(dim, ndim):
     return dim % limit
 
 
+def refuse_repeated(dims):
+    """Raise where a list of wrapped dimensions names one twice."""
+    for i, d in enumerate(dims):
+        if d in dims[:i]:
+            raise RuntimeError(f"dim {d} appears multiple times in the list of dims")
+
+
 def broadcast(a, b):
     a, b = tuple(a), tuple(b)
     n = max(len(a), len(b))

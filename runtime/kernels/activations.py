@@ -189,6 +189,11 @@ def rrelu(self, lower=0.125, upper=0.3333333333333333, training=False, generator
     return aten.rrelu_with_noise.default(self, aten.empty_like.default(self), lower, upper, training, generator)
 
 
+def rrelu_(self, lower=0.125, upper=0.3333333333333333, training=False, generator=None):
+    _check_bounds(lower, upper)
+    return aten.rrelu_with_noise_.default(self, aten.empty_like.default(self), lower, upper, training, generator)
+
+
 def rrelu_with_noise(self, noise, lower=0.125, upper=0.3333333333333333, training=False, generator=None):
     if tuple(self.shape) != tuple(noise.shape):
         raise RuntimeError(

@@ -345,9 +345,13 @@ def dsplit_array(self, indices):
     return aten.tensor_split.indices(self, indices, 2)
 
 
-def tensor_split_sections(self, sections, dim=0):
+def _check_splittable(self):
     if self.dim() == 0:
         raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
+
+
+def tensor_split_sections(self, sections, dim=0):
+    _check_splittable(self)
     dim = wrap_dim(dim, self.dim())
     if sections <= 0:
         raise RuntimeError(f"number of sections must be larger than 0, got {sections}")
@@ -359,15 +363,13 @@ def tensor_split_sections(self, sections, dim=0):
 
 
 def tensor_split_indices(self, indices, dim=0):
-    if self.dim() == 0:
-        raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
+    _check_splittable(self)
     dim = wrap_dim(dim, self.dim())
     return [aten.slice.Tensor(self, dim, a, b) for a, b in zip((0, *indices), (*indices, self.size(dim)))]
 
 
 def tensor_split_tensor_indices_or_sections(self, tensor_indices_or_sections, dim=0):
-    if self.dim() == 0:
-        raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
+    _check_splittable(self)
     places = tensor_indices_or_sections
     if places.device.type != "cpu":
         raise RuntimeError(f"tensor_split expected tensor_indices_or_sections to be on cpu, but it's on {places.device}")

@@ -6,7 +6,7 @@ from runtime.kernels._common import into
 aten = ops.aten
 
 
-def _batched(name, input, weight, ndim):
+def _batched(name, input, ndim):
     """The input with a batch dimension, and whether it had one."""
     if input.dim() not in (ndim + 1, ndim + 2):
         raise RuntimeError(
@@ -18,7 +18,7 @@ def _batched(name, input, weight, ndim):
 
 
 def _convolve(name, ndim, input, weight, bias, stride, padding, dilation, transposed, output_padding, groups):
-    input, batched = _batched(name, input, weight, ndim)
+    input, batched = _batched(name, input, ndim)
     out = aten.convolution.default(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups)
     return out if batched else aten.squeeze.dim(out, 0)
 
@@ -48,7 +48,7 @@ def conv_transpose3d_input(input, weight, bias=None, stride=(1, 1, 1), padding=(
 
 
 def _with_padding(name, ndim, input, weight, bias, stride, padding, dilation, groups):
-    input, batched = _batched(name, input, weight, ndim)
+    input, batched = _batched(name, input, ndim)
     out = aten._convolution_mode.default(input, weight, bias, stride, padding, dilation, groups)
     return out if batched else aten.squeeze.dim(out, 0)
 

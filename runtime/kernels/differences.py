@@ -1,7 +1,7 @@
 """Finite differences and integrals of samples: diff, gradient, the trapezoidal rule."""
 
 from runtime._core import _offered, ops
-from runtime.kernels._common import wrap_dim
+from runtime.kernels._common import refuse_repeated, wrap_dim
 
 aten = ops.aten
 
@@ -65,9 +65,7 @@ def _check_gradient(self, spacing, dim, edge_order):
 
     if dim is not None:
         wrapped = [wrap_dim(d, self.dim()) for d in dim]
-        for i, d in enumerate(wrapped):
-            if d in wrapped[:i]:
-                raise RuntimeError(f"dim {d} appears multiple times in the list of dims")
+        refuse_repeated(wrapped)
         for d in wrapped:
             if self.shape[d] < edge_order + 1:
                 raise RuntimeError("torch.gradient expected each dimension size to be at least edge_order+1")

@@ -27,6 +27,7 @@ from runtime.kernels._lapack import (
     triangular_solved,
 )
 from runtime.linalg import LinAlgError
+from runtime.settings import warn_once
 
 aten = ops.aten
 
@@ -209,6 +210,7 @@ def linalg_cholesky(self, *, upper=False):
 
 
 def cholesky(self, upper=False):
+    warn_once("torch.cholesky is deprecated in favor of torch.linalg.cholesky and will be removed in a future PyTorch release.")
     if self.numel() == 0:
         return aten.empty_like.default(self)
     check_square(self, "cholesky")
@@ -369,6 +371,7 @@ def _multiply_reflectors(array, taus):
 
 
 def qr(self, some=True):
+    warn_once("torch.qr is deprecated in favor of torch.linalg.qr and will be removed in a future PyTorch release.")
     return aten.linalg_qr.default(self, "reduced" if some else "complete")
 
 

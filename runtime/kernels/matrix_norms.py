@@ -4,7 +4,7 @@ import math
 
 from runtime._core import dtype_names, ops
 from runtime.kernels._arrays import opmath
-from runtime.kernels._common import real_dtype, scalar_name, wrap_dim
+from runtime.kernels._common import real_dtype, refuse_repeated, scalar_name, wrap_dim
 from runtime.kernels._lapack import check_floating
 
 aten = ops.aten
@@ -43,8 +43,7 @@ def linalg_vector_norm(self, ord=2, dim=None, keepdim=False, *, dtype=None):
     if isinstance(ord, complex):
         raise RuntimeError("linalg.vector_norm: Expected a non-complex scalar as the order of norm.")
     dims = list(range(self.dim())) if not dim else [wrap_dim(d, self.dim()) for d in dim]
-    if len(set(dims)) != len(dims):
-        raise RuntimeError(f"dim {next(d for d in dims if dims.count(d) > 1)} appears multiple times in the list of dims")
+    refuse_repeated(dims)
     if ord < 0 or ord == math.inf:
         for d in dims if self.dim() else ():
             if self.shape[d] == 0:
@@ -146,21 +145,21 @@ def linalg_matrix_norm_str_ord(self, ord="fro", dim=(-2, -1), keepdim=False, *, 
     return _by_singular_values(_cast(self, dtype), rows, columns, keepdim, lambda s: aten.sum.dim_IntList(s, [-1]))
 
 
-def linalg_norm(self, ord=None, dim=None, keepdim=False, *, dtype=None):
+def _check_norm_dims(self, ord, dim):
     if dim is not None:
         if len(dim) not in (1, 2):
             raise RuntimeError(f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got [{', '.join(map(str, dim))}]")
     elif ord is not None and self.dim() not in (1, 2):
         raise RuntimeError(f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {self.dim()}D.")
+
+
+def linalg_norm(self, ord=None, dim=None, keepdim=False, *, dtype=None):
+    _check_norm_dims(self, ord, dim)
     if ord is not None and (len(dim) == 2 if dim is not None else self.dim() == 2):
         return aten.linalg_matrix_norm.default(self, ord, dim or [0, 1], keepdim, dtype=dtype)
     return aten.linalg_vector_norm.default(self, 2 if ord is None else ord, dim, keepdim, dtype=dtype)
 
 
 def linalg_norm_ord_str(self, ord, dim=None, keepdim=False, *, dtype=None):
-    if dim is not None:
-        if len(dim) not in (1, 2):
-            raise RuntimeError(f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got [{', '.join(map(str, dim))}]")
-    elif self.dim() not in (1, 2):
-        raise RuntimeError(f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {self.dim()}D.")
+    _check_norm_dims(self, ord, dim)
     return aten.linalg_matrix_norm.str_ord(self, ord, [0, 1] if dim is None else dim, keepdim, dtype=dtype)

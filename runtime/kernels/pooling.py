@@ -17,7 +17,9 @@ def _along_width(name, self, operator, *lists):
         if len(values) > 1:
             raise RuntimeError(f"{name}() argument '{what}' should contain one int (got {len(values)})")
     if self.dim() not in (2, 3):
-        raise RuntimeError(f"{name}() Expected 2D or 3D input tensor, but got {list(self.shape)}")
+        raise RuntimeError(
+            f"{name}: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, but got:{list(self.shape)}"
+        )
     results = operator(aten.unsqueeze.default(self, -2))
     if isinstance(results, (tuple, list)):
         return tuple(aten.squeeze.dim(r, -2) for r in results)

@@ -7,6 +7,7 @@ import math
 from runtime._core import DispatchKey, DispatchKeySet, _ExcludeDispatchKeyGuard, ops
 from runtime.kernels._common import broadcast, into, scalar_name, wrap_dim
 from runtime.kernels._contraction import sum_of_products
+from runtime.settings import warn_once
 
 aten = ops.aten
 
@@ -293,6 +294,7 @@ def _chained(chain, split, i, j):
 
 
 def chain_matmul(matrices):
+    warn_once("torch.chain_matmul is deprecated and will be removed in a future PyTorch release. Use torch.linalg.multi_dot instead.")
     for t in matrices:
         if t.dim() != 2:
             raise RuntimeError(f"Tensor dimension is {t.dim()}, expected 2 instead.")

@@ -157,7 +157,7 @@ def _layers(step, run, input, states, weights, num_layers, dropout, train, bidir
     return input, tuple(aten.stack.default(list(parts), 0) for parts in zip(*last, strict=True))
 
 
-def _check_sequence(input, states, num_layers):
+def _check_sequence(input, states):
     if input.dim() != 3:
         raise RuntimeError(f"RNN: Expected input to be 3-D, got {input.dim()}-D tensor")
     if input.shape[0] == 0:
@@ -170,7 +170,7 @@ def _check_sequence(input, states, num_layers):
 def _padded(step, input, states, params, has_biases, num_layers, dropout, train, bidirectional, batch_first, projected=False):
     if batch_first:
         input = aten.transpose.int(input, 0, 1)
-    _check_sequence(input, states, num_layers)
+    _check_sequence(input, states)
     weights = _weights(params, has_biases, projected)
     output, last = _layers(step, _run_padded, input, states, weights, num_layers, dropout, train, bidirectional)
     return (aten.transpose.int(output, 0, 1) if batch_first else output, *last)

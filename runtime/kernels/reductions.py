@@ -1,7 +1,7 @@
 """Reductions."""
 
 from runtime._core import ops
-from runtime.kernels._common import into, wrap_dim
+from runtime.kernels._common import into, refuse_repeated, wrap_dim
 
 aten = ops.aten
 
@@ -12,9 +12,7 @@ def mean_dtype_out(self, *, dtype=None, out):
 
 def _all_of_dims(name, self, dim, keepdim):
     dims = range(self.dim()) if dim is None else [wrap_dim(d, self.dim()) for d in dim]
-    if len(set(dims)) != len(dims):
-        repeated = next(d for i, d in enumerate(dims) if d in list(dims)[:i])
-        raise RuntimeError(f"dim {repeated} appears multiple times in the list of dims")
+    refuse_repeated(dims)
     result = self
     packet = getattr(aten, name)
     if not dims:

@@ -32,6 +32,7 @@ from runtime.kernels._lapack import (
     triangular_solved,
 )
 from runtime.linalg import LinAlgError
+from runtime.settings import warn_once
 
 aten = ops.aten
 
@@ -155,6 +156,7 @@ def _resolved(t):
 
 
 def triangular_solve(self, A, upper=True, transpose=False, unitriangular=False):
+    warn_once("torch.triangular_solve is deprecated in favor of torch.linalg.solve_triangular and will be removed in a future PyTorch release.")
     if self.dim() < 2:
         raise RuntimeError(f"torch.triangular_solve: Expected b to have at least 2 dimensions, but it has {self.dim()} dimensions instead")
     if A.dim() < 2:

@@ -113,7 +113,7 @@ def nanmedian_dim(self, dim, keepdim=False):
     return _median("nanmedian", self, dim, keepdim, True)
 
 
-def _median_of_all(name, self, ignore_nan):
+def _median_of_all(self, ignore_nan):
     if self.dtype.is_complex:
         raise NotImplementedError(f"\"median_cpu\" not implemented for '{scalar_name(self.dtype)}'")
     if self.is_meta:
@@ -132,11 +132,11 @@ def _median_of_all(name, self, ignore_nan):
 
 
 def median(self):
-    return _median_of_all("median", self, False)
+    return _median_of_all(self, False)
 
 
 def nanmedian(self):
-    return _median_of_all("nanmedian", self, True)
+    return _median_of_all(self, True)
 
 
 def mode(self, dim=-1, keepdim=False):

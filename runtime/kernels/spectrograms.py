@@ -7,6 +7,7 @@ import numpy as np
 from runtime._core import ops
 from runtime.kernels._arrays import new, read
 from runtime.kernels._common import real_dtype, scalar_name, wrap_dim
+from runtime.settings import warn_once
 
 aten = ops.aten
 
@@ -47,6 +48,13 @@ def _text(value):
     return int(value) if isinstance(value, bool) else value
 
 
+def _check_window(name, self, window):
+    if window is not None and window.device != self.device:
+        raise RuntimeError(
+            f"{name} input and window must be on the same device but got self on {self.device} and window on {window.device}"
+        )
+
+
 def stft(self, n_fft, hop_length=None, win_length=None, window=None, normalized=False, onesided=None, return_complex=None, align_to_window=None):
     options = {"window": window, "normalized": normalized, "onesided": onesided, "return_complex": return_complex}
     return aten.stft.center(self, n_fft, hop_length, win_length, center=False, align_to_window=align_to_window, **options)
@@ -65,10 +73,7 @@ def stft_center(
     return_complex=None,
     align_to_window=None,
 ):
-    if window is not None and window.device != self.device:
-        raise RuntimeError(
-            f"stft input and window must be on the same device but got self on {self.device} and window on {window.device}"
-        )
+    _check_window("stft", self, window)
     if center and align_to_window is not None:
         raise RuntimeError("stft align_to_window should only be set when center = false.")
     hop = n_fft // 4 if hop_length is None else hop_length
@@ -133,7 +138,7 @@ def stft_center(
 
 def _warn_without(window, name):
     if window is None:
-        warnings.warn(
+        warn_once(
             f"{name}: no window was given, and a rectangular one is applied, which leaks between frequencies; give"
             " `window=torch.ones(n_fft)` to want it.",
             stacklevel=4,
@@ -157,10 +162,7 @@ def istft(
     length=None,
     return_complex=False,
 ):
-    if window is not None and window.device != self.device:
-        raise RuntimeError(
-            f"istft input and window must be on the same device but got self on {self.device} and window on {window.device}"
-        )
+    _check_window("istft", self, window)
     hop = n_fft // 4 if hop_length is None else hop_length
     width = n_fft if win_length is None else win_length
     if not self.dtype.is_complex:

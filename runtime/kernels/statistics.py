@@ -3,7 +3,7 @@
 import math
 
 from runtime._core import dtype_names, ops
-from runtime.kernels._common import into, real_dtype, scalar_name, wrap_dim
+from runtime.kernels._common import into, real_dtype, refuse_repeated, scalar_name, wrap_dim
 
 aten = ops.aten
 
@@ -155,9 +155,7 @@ def hash_tensor(self, dim=(), *, keepdim=False, mode=0):
         for d in dims:
             if self.shape[d] == 0:
                 raise IndexError(f"hash_tensor: Expected reduction dim {d} to have non-zero size.")
-    for i, d in enumerate(dims):
-        if d in dims[:i]:
-            raise RuntimeError(f"dim {d} appears multiple times in the list of dims")
+    refuse_repeated(dims)
     dims = dims if dims and self.dim() else tuple(range(self.dim()))
     if self.is_meta:
         sizes = [1 if d in dims else n for d, n in enumerate(self.shape) if keepdim or d not in dims]

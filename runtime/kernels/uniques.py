@@ -68,7 +68,7 @@ def _slices(self, dim):
     return array, np.ascontiguousarray(array).reshape(array.shape[0], -1 if array.size else 0)
 
 
-def _check_slices(self, dim, name):
+def _check_slices(self, dim):
     zeros = [d for d, n in enumerate(self.shape) if n == 0 and d != dim]
     if self.shape[dim] == 0:
         if len(zeros) > 0:
@@ -77,14 +77,14 @@ def _check_slices(self, dim, name):
         raise RuntimeError("There are 0 sized dimensions, and they aren't selected, so unique cannot be applied")
 
 
-def _unique_slices(self, dim, return_inverse, return_counts, sort, name):
+def _unique_slices(self, dim, return_inverse, return_counts, sort):
     _check_kind(self)
     if self.dim() == 0:
         dim = wrap_dim(dim, 0)
         self, scalar = aten.view.default(self, (1,)), True
     else:
         dim, scalar = wrap_dim(dim, self.dim()), False
-    _check_slices(self, dim, name)
+    _check_slices(self, dim)
     array, table = _slices(self, dim)
     count = len(table)
     if count == 0:
@@ -108,11 +108,11 @@ def _unique_slices(self, dim, return_inverse, return_counts, sort, name):
 
 
 def unique_dim(self, dim, sorted=True, return_inverse=False, return_counts=False):
-    return _unique_slices(self, dim, True, True, True, "unique_dim")
+    return _unique_slices(self, dim, True, True, True)
 
 
 def unique_dim_consecutive(self, dim, return_inverse=False, return_counts=False):
-    return _unique_slices(self, dim, True, True, False, "unique_dim_consecutive")
+    return _unique_slices(self, dim, True, True, False)
 
 
 def unique_consecutive(self, return_inverse=False, return_counts=False, dim=None):

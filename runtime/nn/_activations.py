@@ -1,5 +1,7 @@
 """Activation functions of `nn.functional` that choose between an operator and its in-place form, or are short formulas."""
 
+import warnings
+
 from runtime import _core
 from runtime._core import ops
 from runtime.nn._public import public
@@ -112,6 +114,8 @@ def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
         Without effect.
     dim : int
     """
+    if eps != 1e-10:
+        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
     noise = -aten.empty_like.default(logits).exponential_().log()
     soft = ((logits + noise) / tau).softmax(dim)
     if not hard:

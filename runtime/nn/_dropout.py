@@ -7,9 +7,14 @@ from runtime import _core
 __all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout"]
 
 
-def _call(name, input, p, training, inplace):
+def check_probability(p):
+    """Raise where a probability is none."""
     if p < 0.0 or p > 1.0:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+
+
+def _call(name, input, p, training, inplace):
+    check_probability(p)
     return _core.functions[name + "_" if inplace else name](input, p, training)
 
 
@@ -36,14 +41,9 @@ def _with_batch(input, p, training, inplace, batched):
     return result.squeeze_(0) if inplace else result.squeeze(0)
 
 
-def _check(p):
-    if p < 0.0 or p > 1.0:
-        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
-
-
 def dropout1d(input, p=0.5, training=True, inplace=False):
     """Zero whole channels of (N, C, L) or (C, L) with probability p."""
-    _check(p)
+    check_probability(p)
     dim = input.dim()
     if dim not in (2, 3):
         raise RuntimeError(
@@ -65,7 +65,7 @@ def _warn(n, dim):
 
 def dropout2d(input, p=0.5, training=True, inplace=False):
     """Zero whole channels of (N, C, H, W) with probability p; three dimensions are taken as (N, C, L)."""
-    _check(p)
+    check_probability(p)
     dim = input.dim()
     if dim not in (3, 4):
         _warn(2, dim)
@@ -82,7 +82,7 @@ def dropout2d(input, p=0.5, training=True, inplace=False):
 
 def dropout3d(input, p=0.5, training=True, inplace=False):
     """Zero whole channels of (N, C, D, H, W) or (C, D, H, W) with probability p."""
-    _check(p)
+    check_probability(p)
     dim = input.dim()
     if dim not in (4, 5):
         _warn(3, dim)

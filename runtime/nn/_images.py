@@ -129,11 +129,23 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
         raise ValueError(f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: '{mode}'")
     if padding_mode not in paddings:
         raise ValueError(f"nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but got: '{padding_mode}'")
+    if align_corners is None:
+        _warn_of_corners()
     return public["grid_sampler"](input, grid, modes.index(mode), paddings.index(padding_mode), bool(align_corners))
+
+
+def _warn_of_corners():
+    warnings.warn(
+        "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. Please specify align_corners=True if the "
+        "old behavior is desired. See the documentation of grid_sample for details.",
+        stacklevel=3,
+    )
 
 
 def affine_grid(theta, size, align_corners=None):
     """The grid of `grid_sample` that affine maps [batch, space, space + 1] mean, for an image of a size."""
+    if align_corners is None:
+        _warn_of_corners()
     if not theta.dtype.is_floating_point:
         raise ValueError(f"Expected theta to have floating point type, but got {theta.dtype}")
     if len(size) not in (4, 5) or theta.dim() != 3 or tuple(theta.shape[1:]) != (len(size) - 2, len(size) - 1):

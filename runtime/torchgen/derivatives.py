@@ -1,8 +1,9 @@
 """Turns ``kernels/derivatives.yaml`` into the Python module that autograd imports when it first records a call.
 
 An entry names an operator and has a formula, a Python expression, for the gradient of each differentiable argument. What a formula
-mentions decides what a node saves: an argument or result by its name is saved whole; ``self.shape``, ``self.dtype``, ``self.device``,
-``self.ndim`` and ``self.numel()`` save only that. ``grad`` is the gradient of the (first differentiable) result, ``grads`` those of all
+mentions decides what a node saves: an argument or result by its name is saved whole; ``self.shape``, ``self.shape[0]``, ``self.dtype``,
+``self.device``, ``self.ndim`` and ``self.numel()`` save only that. Tensors are saved where a gradient that needs them is wanted, other values
+always. ``grad`` is the gradient of the (first differentiable) result, ``grads`` those of all
 differentiable results, None where there is none; ``output_mask`` tells, for an entry of several arguments, whose gradients are wanted
 (``grad_input_mask``, for operators that have an argument ``output_mask``).
 Gradients of broadcast arguments are summed and those of real arguments made real by the engine, so formulas leave that out.
@@ -15,7 +16,8 @@ Gradients of broadcast arguments are summed and those of real arguments made rea
 ``tangent`` is the formula of forward mode: tangents of the arguments are ``NAME_t``, and ``linear`` stands for the operator itself on
 tangents, ``elementwise`` for the gradient's formula on the tangent. ``outputs`` says which results have gradients (a list of bool, or
 ``none``), ``NAME: not_differentiable`` lets an argument that needs a gradient go without, ``node`` names the node's class where the rule
-gives another name. An entry serves the operator and its in-place variant.
+gives another name. ``saves`` lists what a node saves beside: PyTorch's nodes have it, and their readers look for it. An entry serves the
+operator and its in-place variant.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ __all__ = ["derivatives"]
 
 _HEADER = '"""Written by runtime/torchgen/derivatives.py from kernels/derivatives.yaml."""\n\n'
 
-_KEYS = {"op", "tangent", "outputs", "node"}
+_KEYS = {"op", "tangent", "outputs", "node", "saves"}
 
 #: What may be saved of a tensor instead of its elements: attribute or method -> the name that PyTorch gives to what is saved.
 _PARTS = {"shape": "sym_sizes", "dtype": "scalar_type", "device": "device", "ndim": "dim", "numel": "sym_numel", "layout": "layout",
@@ -52,6 +54,7 @@ class _Entry:
     tangent: str | None
     outputs: list[bool] | None
     node: str
+    saves: list[ast.expr]
     arguments: list[str] = field(init=False)
     results: list[str] = field(init=False)
 
@@ -76,7 +79,10 @@ class _Saves(ast.NodeTransformer):
     def __init__(self, entry: _Entry):
         self.tensors = {a.name for a in entry.operator.schema.arguments if a.real_type.info.kind == "Tensor"}
         self.tensors.update(entry.results)
+        self.optional = {a.name for a in entry.operator.schema.arguments if a.name in self.tensors and a.real_type.info.is_optional}
         self.plain = {a for a in entry.arguments if a not in self.tensors}
+        # Nodes of gradients save their tensors whatever is wanted of them, as PyTorch's do.
+        self.always = "backward" in entry.operator.base
         self.saved: dict[str, tuple[str, str]] = {}  # name -> (argument or result, part)
         self.wanted_for: dict[str, int] = {}  # name -> bits of the inputs whose formulas mention it
         self.bits = 0
@@ -84,18 +90,33 @@ class _Saves(ast.NodeTransformer):
 
     def part(self, name: str, part: str) -> ast.Name:
         saved = f"{name}_{_PARTS[part]}"
+        if name in self.optional and part == "shape":
+            saved += "_opt"
         self.save(saved, name, part)
         return ast.Name(saved, ast.Load())
 
     def save(self, saved: str, name: str, part: str) -> None:
         self.saved[saved] = (name, part)
-        self.wanted_for[saved] = self.wanted_for.get(saved, 0) | self.bits
+        bits = -1 if self.always or part != "value" or name in self.plain else self.bits
+        self.wanted_for[saved] = self.wanted_for.get(saved, 0) | bits
 
     def visit_Call(self, node):
         f = node.func
         if (isinstance(f, ast.Attribute) and isinstance(f.value, ast.Name) and f.value.id in self.tensors and not node.args
                 and f.attr in ("numel", "dim", "stride", "storage_offset")):  # fmt: skip
             return self.part(f.value.id, "ndim" if f.attr == "dim" else f.attr)
+        return self.generic_visit(node)
+
+    def visit_Subscript(self, node):
+        match node:
+            case ast.Subscript(ast.Attribute(ast.Name(name), "shape"), place) if name in self.tensors:
+                try:
+                    dim = ast.literal_eval(place)
+                except ValueError:
+                    return self.generic_visit(node)
+                saved = f"{name}_sym_argsize_{'minus_' * (dim < 0)}{abs(dim)}"
+                self.save(saved, name, dim)
+                return ast.Name(saved, ast.Load())
         return self.generic_visit(node)
 
     def visit_Attribute(self, node):
@@ -177,7 +198,8 @@ def _entries(path: Path, operators: list[Operator]) -> list[_Entry]:
                 counts[base] = number + 1
             title = base.removesuffix("_forward").title().replace("_", "")
             node = raw.get("node", f"{title}Backward{number}")
-            found[name] = _Entry(operator, line, formulas, fixed, raw.get("tangent"), outputs, node)
+            saves = [_parse(text, fail) for text in raw.get("saves", ())]
+            found[name] = _Entry(operator, line, formulas, fixed, raw.get("tangent"), outputs, node, saves)
     return list(found.values())
 
 
@@ -220,6 +242,9 @@ def _gradient(entry: _Entry, path: Path, others: set[str]) -> tuple[str, str]:
             saves.others.discard(name)
         values.append((names, text, sum(bits)))
         inputs += names
+    saves.bits = -1
+    for kept in entry.saves:
+        saves.visit(kept)
     single = len(entry.formulas) == 1
     grads = "grads" in saves.others
     saves.others -= {"grad", "grads"}
@@ -297,8 +322,8 @@ def derivatives(root: Path, operators: list[Operator]) -> str:
     str
         Functions, and ``TABLE``: operator -> (node, function, places of differentiable arguments, what is saved, whether the function
         takes the gradients of all results, which results have gradients, tangent). What is saved is (name, place, part, bits of
-        the inputs whose gradients want it), where places below 0 are results: -1 the first. Last come the places of the tensor arguments
-        that must not need a gradient.
+        the inputs whose gradients want it), where places below 0 are results: -1 the first; a part that is a number is the size of that
+        dimension. Last come the places of the tensor arguments that must not need a gradient.
 
     Raises
     ------
@@ -340,7 +365,7 @@ def derivatives(root: Path, operators: list[Operator]) -> str:
         differentiable = {i for names, _ in entry.formulas for i in names} | entry.fixed
         refused = tuple(
             i for i, a in enumerate(entry.operator.schema.arguments)
-            if entry.formulas and a.real_type.info.kind == "Tensor" and a.name not in differentiable
+            if entry.formulas and a.real_type.info.kind == "Tensor" and a.name not in differentiable and not a.real_type.info.elem_is_optional
         )  # fmt: skip
         rows.append(f"    {entry.operator.name!r}: ({row}, {entry.outputs!r}, {tangent}, {refused!r}),\n")
     lines = [f"from {module} import {', '.join(sorted(names))}\n" for module, names in sorted(imports.items())]

@@ -33,8 +33,17 @@ _COMPOSITES = frozenset(["CompositeImplicitAutograd", "CompositeExplicitAutograd
 #: PyTorch too, although they write: `rrelu_with_noise` its noise, batch norms their running statistics.
 _UNRECORDED = frozenset(["_batch_norm_with_update", "_native_batch_norm_legit", "detach_", "lift_fresh", "rrelu_with_noise"])
 
-#: Views without gradients: their results share memory and version, and know no base.
-_SHARING = frozenset(["_indices", "_values", "detach", "view.dtype"])
+#: Operators that the core's generic kernels at Autograd and at ADInplaceOrView do not serve, and the core's kernels that do: `detach_` forgets
+#: a history, resizing writes only where the size changes, and views without gradients share memory and version and know no base.
+_AUTOGRAD_KERNELS = {"detach_": "rt_detach_in_place_kernel"}
+_INPLACE_OR_VIEW_KERNELS = {
+    "_indices": "rt_adshare_kernel",
+    "_values": "rt_adshare_kernel",
+    "detach": "rt_adshare_kernel",
+    "resize_": "rt_adresize_kernel",
+    "resize_as_": "rt_adresize_kernel",
+    "view.dtype": "rt_adshare_kernel",
+}
 
 #: Base names of the operators that take a Python number where a Tensor is declared, in-place forms included. PyTorch
 #: keeps this list in the binder of `torch.ops`; nothing in a schema tells.
@@ -475,8 +484,8 @@ def _generic(o: Operator) -> Iterable[Kernel]:
     """Registrations of the core's own kernels. Implicit composites have none at ADInplaceOrView: what they call has."""
     if o.is_backend_selected and not any(k.key == "CompositeImplicitAutograd" for k in o.kernels):
         yield Kernel("BackendSelect", "c", "backend_select_factory")
-    if o.name == "detach_":
-        yield Kernel("Autograd", "generic", "rt_detach_in_place_kernel")
+    if o.name in _AUTOGRAD_KERNELS:
+        yield Kernel("Autograd", "generic", _AUTOGRAD_KERNELS[o.name])
     elif not any(k.key == "CompositeImplicitAutograd" for k in o.kernels):
         yield Kernel("Autograd", "generic", "rt_autograd_kernel")
     if o.name in _UNRECORDED or any(k.key == "CompositeImplicitAutograd" for k in o.kernels):
@@ -484,10 +493,9 @@ def _generic(o: Operator) -> Iterable[Kernel]:
     written = [a for a in o.schema.arguments if a.is_write]
     if written and all(a.type.info.is_list for a in written):
         return  # their kernels write by operators that are recorded, tensor by tensor
-    if o.schema.is_mutable:
-        yield Kernel("ADInplaceOrView", "generic", "rt_adinplace_kernel")
-    elif o.is_view:
-        yield Kernel("ADInplaceOrView", "generic", "rt_adshare_kernel" if o.name in _SHARING else "rt_adview_kernel")
+    if o.schema.is_mutable or o.is_view:
+        usual = "rt_adinplace_kernel" if o.schema.is_mutable else "rt_adview_kernel"
+        yield Kernel("ADInplaceOrView", "generic", _INPLACE_OR_VIEW_KERNELS.get(o.name, usual))
 
 
 def read_operators(sources: Sources) -> list[Operator]:

@@ -108,6 +108,15 @@ def _spread(indices, values, size):
     return tuple(spread)
 
 
+def _replaced(grads, replacement, kind, what):
+    """What a hook of a kind makes of gradients: as many others, or with None the same."""
+    if replacement is None:
+        return grads
+    if len(replacement) != len(grads):
+        raise RuntimeError(f"{kind} returned an invalid number of {what}, got {len(replacement)}, but expected {len(grads)}")
+    return replacement
+
+
 class BackwardHook:
     """Calls a module's full backward hooks from two identity nodes: one around its inputs, one around its outputs.
 
@@ -160,24 +169,14 @@ class BackwardHook:
             return None
         grads = _spread(self.input_tensors_index, grad_input, self.n_inputs)
         for hook in self.user_hooks:
-            replaced = hook(self.module, grads, self.grad_outputs)
-            if replaced is None:
-                continue
-            if len(replaced) != len(grads):
-                raise RuntimeError(f"Backward hook returned an invalid number of grad_input, got {len(replaced)}, but expected {len(grads)}")
-            grads = replaced
+            grads = _replaced(grads, hook(self.module, grads, self.grad_outputs), "Backward hook", "grad_input")
         self.grad_outputs = None
         return tuple(grads[i] for i in self.input_tensors_index)
 
     def _on_output_gradients(self, _grad_input, grad_output):
         grads = _spread(self.output_tensors_index, grad_output, self.n_outputs)
         for hook in self.user_pre_hooks:
-            replaced = hook(self.module, grads)
-            if replaced is None:
-                continue
-            if len(replaced) != len(grads):
-                raise RuntimeError(f"Backward pre hook returned an invalid number of grad_output, got {len(replaced)}, but expected {len(grads)}")
-            grads = replaced
+            grads = _replaced(grads, hook(self.module, grads), "Backward pre hook", "grad_output")
         self.grad_outputs = grads
         if self.input_tensors_index is None:
             self._without_input_gradients()

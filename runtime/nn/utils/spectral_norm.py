@@ -5,6 +5,7 @@ from runtime._core import no_grad
 from runtime.nn import functional as F
 from runtime.nn.modules.conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from runtime.nn.parameter import Parameter
+from runtime.nn.utils._hooks import check_first, undo
 
 __all__ = ["SpectralNorm", "remove_spectral_norm", "spectral_norm"]
 
@@ -41,9 +42,7 @@ class SpectralNorm:
     @staticmethod
     def apply(module, name, n_power_iterations, dim, eps):
         """Put the hook on a module."""
-        for hook in module._forward_pre_hooks.values():
-            if isinstance(hook, SpectralNorm) and hook.name == name:
-                raise RuntimeError(f"Cannot register two spectral_norm hooks on the same parameter {name}")
+        check_first(module, SpectralNorm, name, "spectral_norm")
         hook = SpectralNorm(name, n_power_iterations, dim, eps)
         weight = module._parameters[name]
         if weight is None:
@@ -116,13 +115,7 @@ def spectral_norm(module, name="weight", n_power_iterations=1, eps=1e-12, dim=No
 
 def remove_spectral_norm(module, name="weight"):
     """Undo `spectral_norm`."""
-    for key, hook in module._forward_pre_hooks.items():
-        if isinstance(hook, SpectralNorm) and hook.name == name:
-            hook.remove(module)
-            del module._forward_pre_hooks[key]
-            break
-    else:
-        raise ValueError(f"spectral_norm of '{name}' not found in {module}")
+    undo(module, SpectralNorm, name, "spectral_norm")
     for key, noted in module._state_dict_hooks.items():
         if isinstance(noted, _NoteVersion) and noted.hook.name == name:
             del module._state_dict_hooks[key]

@@ -4,6 +4,7 @@ import warnings
 
 import runtime
 from runtime.nn.parameter import Parameter
+from runtime.nn.utils._hooks import check_first, undo
 
 __all__ = ["WeightNorm", "remove_weight_norm", "weight_norm"]
 
@@ -30,9 +31,7 @@ class WeightNorm:
     @staticmethod
     def apply(module, name, dim):
         """Put the hook on a module."""
-        for hook in module._forward_pre_hooks.values():
-            if isinstance(hook, WeightNorm) and hook.name == name:
-                raise RuntimeError(f"Cannot register two weight_norm hooks on the same parameter {name}")
+        check_first(module, WeightNorm, name, "weight_norm")
         hook = WeightNorm(name, dim)
         weight = getattr(module, name)
         del module._parameters[name]
@@ -79,9 +78,5 @@ def weight_norm(module, name="weight", dim=0):
 
 def remove_weight_norm(module, name="weight"):
     """Undo `weight_norm`."""
-    for key, hook in module._forward_pre_hooks.items():
-        if isinstance(hook, WeightNorm) and hook.name == name:
-            hook.remove(module)
-            del module._forward_pre_hooks[key]
-            return module
-    raise ValueError(f"weight_norm of '{name}' not found in {module}")
+    undo(module, WeightNorm, name, "weight_norm")
+    return module
