@@ -183,7 +183,7 @@ def numbers_of_tensors_that_need_gradients(m):
         lambda: x[s],
     ):
         yield attempt(call).partition(":")[0]
-    yield m.full((2,), s.detach()), m.ops.aten.add(x, x, alpha=s)
+    yield m.full((2,), s.detach()), attempt(lambda: m.ops.aten.add(x, x, alpha=s)).partition(":")[0]
 
 
 @programs
