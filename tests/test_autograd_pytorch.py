@@ -161,8 +161,10 @@ def the_engine_runs_the_inputs_that_are_asked_for(m):
     other, _ = c.grad_fn.next_functions[1]
     seen = []
     run = m._C._will_engine_execute_node if hasattr(m, "_C") else m._core._will_engine_execute_node
-    c.register_hook(lambda g: seen.append([run(node) for node in (leaf_node, other, c.grad_fn)]))
-    m.autograd.backward(c.sum(), inputs=(a, c))
+    d, e = c.exp(), c.sin()
+    c.register_hook(lambda g: seen.append([run(node) for node in (leaf_node, other, c.grad_fn, d.grad_fn, e.grad_fn)]))
+    m.autograd.backward(d.sum(), inputs=(a, c), retain_graph=True)
+    d.sum().backward()
     yield seen, attempt(lambda: run(leaf_node))
 
 
@@ -183,7 +185,7 @@ def numbers_of_tensors_that_need_gradients(m):
         lambda: x[s],
     ):
         yield attempt(call).partition(":")[0]
-    yield m.full((2,), s.detach()), attempt(lambda: m.ops.aten.add(x, x, alpha=s)).partition(":")[0]
+    yield m.full((2,), s.detach()), str(attempt(m.ops.aten.add, x, x, alpha=s)).partition("\n")[0]
 
 
 @programs

@@ -2,6 +2,7 @@
 
 import pytest
 
+import runtime as rt
 from tests.programs import Programs, attempt
 
 programs = Programs()
@@ -700,6 +701,25 @@ def version_after_failed_write(m):
     y = x * 1
     yield attempt(y.add_, m.ones(3)), y._version, y.grad_fn
     yield attempt(y.copy_, m.ones(3)), y._version
+
+
+@programs
+def views_can_remember_their_operators(m):
+    for remember in (False, True):
+        with m.autograd.grad_mode._force_original_view_tracking(remember):
+            y = leaf(m, 1, 2, 3, 4) * 1
+            v, w = y[1:3], y.view(2, 2).t()
+        y.mul_(2)
+        v.add_(1)
+        yield remember, v.grad_fn.name(), w.grad_fn.name(), v, w
+        yield m.autograd.grad(w.sum() * v.sum(), y)
+
+
+def test_versions_of_inference_tensors_cannot_be_set():
+    with rt.inference_mode():
+        x = rt.ones(1)
+    with pytest.raises(RuntimeError, match="does not have a version counter. Was it created in inference mode"):
+        rt._core._unsafe_set_version_counter((x,), (1,))
 
 
 @pytest.mark.oracle

@@ -99,3 +99,33 @@ def test_resampling_backward_is_the_transpose_of_forward():
     grad = rt.rand_like(y)
     back = aten.upsample_bicubic2d_backward.default(grad, (7, 9), x.shape, *place[1:])
     assert (back * x).sum().item() == pytest.approx((y * grad).sum().item(), rel=1e-5)
+
+
+def test_maxima_of_windows_between_the_elements_have_an_index():
+    x = rt.arange(4.0).view(1, 1, 2, 2).requires_grad_()
+    values, indices = F.max_pool2d(x, 2, 1, 1, 3, return_indices=True)
+    assert values.tolist() == [[[[-float("inf")]]]] and indices.tolist() == [[[[0]]]]
+    values.sum().backward()
+    assert x.grad.tolist() == [[[[1.0, 0.0], [0.0, 0.0]]]]
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: F.max_pool2d(rt.ones(2, 3), 2), r"max_pool2d: non-empty 3D or 4D \(batch mode\) tensor expected for input, but got: \[2, 3\]"),
+        (lambda: F.max_pool2d(rt.ones(1, 0, 4, 4), 2), r"optional 0 dim batch size for input, but got:\["),
+        (lambda: F.max_pool2d(rt.ones(1, 1, 2, 2), 3), r"Given input size: \(1x2x2\). Calculated output size: \(1x0x0\). Output size is too small"),
+        (lambda: F.max_pool3d(rt.ones(1, 1, 2, 2, 2), 3), r"\(1x2x2x2\). Calculated output size: \(1x0x0x0\). Output size is too small"),
+        (lambda: F.max_pool2d(rt.ones(1, 1, 4, 4), 2, stride=0), "stride should not be zero"),
+        (lambda: F.max_pool2d(rt.ones(1, 1, 4, 4), 2, padding=2), "at most half of effective kernel size, but got pad=2, kernel_size=2"),
+        (lambda: F.max_pool2d(rt.ones(1, 1, 8, 8), 3, 1, 2, 2), "pad should be smaller than or equal to half of kernel size"),
+        (lambda: F.max_pool1d(rt.ones(3), 2), r"max_pool1d: Expected 2D or 3D \(batch mode\) tensor"),
+        (lambda: F.layer_norm(rt.ones(2, 3), (2, 4)), r"expected input with shape \[\*, 2, 4\], but got input of size\[2, 3\]"),
+        (lambda: F.layer_norm(rt.ones(2, 3, dtype=rt.float64), (3,), rt.ones(3)), "The input is Double, but weight is Float"),
+        (lambda: F.layer_norm(rt.ones(2, 3), (3,), rt.ones(3, dtype=rt.float64)), "expect parameter to have scalar type of Float"),
+        (lambda: F.conv2d(rt.ones(1, 1, 3, 3, dtype=rt.int64), rt.ones(1, 1, 2, 2), rt.ones(1)), r"Input type \(long int\) and bias type \(float\)"),
+    ],
+)  # fmt: skip
+def test_errors_of_layers_say_what_pytorchs_say(call, text):
+    with pytest.raises(RuntimeError, match=text):
+        call()

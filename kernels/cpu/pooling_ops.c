@@ -74,9 +74,10 @@ static int read_request(request *q, PyObject *kernel, PyObject *stride, PyObject
             PyErr_Format(PyExc_RuntimeError, "pad must be non-negative, but got pad: %lld", (long long)q->padding[d]);
             return -1;
         }
-        if (q->padding[d] > ((q->kernel[d] - 1) * q->dilation[d] + 1) / 2) {
-            PyErr_Format(PyExc_RuntimeError,
-                         "pad should be at most half of effective kernel size, but got pad=%lld, kernel_size=%lld and dilation=%lld",
+        if (q->padding[d] > q->kernel[d] / 2) {
+            const char *limit = q->padding[d] > ((q->kernel[d] - 1) * q->dilation[d] + 1) / 2 ? "at most half of effective kernel size"
+                                                                                               : "smaller than or equal to half of kernel size";
+            PyErr_Format(PyExc_RuntimeError, "pad should be %s, but got pad=%lld, kernel_size=%lld and dilation=%lld", limit,
                          (long long)q->padding[d], (long long)q->kernel[d], (long long)q->dilation[d]);
             return -1;
         }

@@ -1,13 +1,12 @@
 """Modes of autograd under the name that programs import them by: those of the core, and settings of PyTorch's engine that this one has no
 use for, since backward always runs in the calling thread."""
 
-from runtime._core import enable_grad, inference_mode, no_grad, set_grad_enabled
+from runtime._core import _is_view_replay_enabled, _set_view_replay_enabled, enable_grad, inference_mode, no_grad, set_grad_enabled
 from runtime.autograd.scopes import scoped
 
 __all__ = ["enable_grad", "inference_mode", "no_grad", "set_grad_enabled", "set_multithreading_enabled"]
 
 _multithreading = True
-_view_replay = False
 
 
 def is_multithreading_enabled():
@@ -53,19 +52,10 @@ def _set_multithreading_enabled(mode):
     _multithreading = bool(mode)
 
 
-def is_view_replay_enabled():
-    """What `_force_original_view_tracking` was told last."""
-    return _view_replay
-
-
-def _set_view_replay_enabled(mode):
-    """Remember what `is_view_replay_enabled` says."""
-    global _view_replay
-    _view_replay = bool(mode)
-
-
 class _force_original_view_tracking:
-    """Remember a setting; at the end of a ``with`` block it is as before. Views are replayed by `as_strided` where they can be, either way.
+    """Let views remember the operators that made them; at the end of a ``with`` block it is as before.
+
+    A view of a base that was written is made anew by `as_strided` otherwise.
 
     Parameters
     ----------
@@ -74,7 +64,7 @@ class _force_original_view_tracking:
     """
 
     def __init__(self, mode):
-        self.prev, self.mode = _view_replay, bool(mode)
+        self.prev, self.mode = _is_view_replay_enabled(), bool(mode)
         _set_view_replay_enabled(mode)
 
     def __enter__(self):

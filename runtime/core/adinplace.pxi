@@ -151,7 +151,7 @@ cdef public PyObject *rt_adview_kernel(rt_operator *op, rt_keyset ks, PyObject *
                       "implementing __torch_dispatch__ or a Python operator decomposition or meta registration", op)
             return NULL
         make_view(result, base, RT_CREATED_BY_DEFAULT)
-        if unlikely(RT_TENSOR(result).dtype != RT_TENSOR(base).dtype or RT_TENSOR(base).ext != NULL
+        if unlikely(view_replay or RT_TENSOR(result).dtype != RT_TENSOR(base).dtype or RT_TENSOR(base).ext != NULL
                     or (RT_TENSOR(result).keys ^ RT_TENSOR(base).keys) & lazy_bits):
             note_replay(op, args, n, result, base)
     elif RT_TYPE(result) == &c_tuple:
@@ -162,14 +162,14 @@ cdef public PyObject *rt_adview_kernel(rt_operator *op, rt_keyset ks, PyObject *
 
 
 cdef void note_replay(rt_operator *op, PyObject *const *args, Py_ssize_t n, PyObject *view, PyObject *source) noexcept:
-    """Remember how to make a view of its base anew: `as_strided` keeps dtypes and lazy bits, so it cannot make this one."""
+    """Remember how to make a view of its base anew where `as_strided`, which keeps dtypes and lazy bits, cannot, or need not."""
     cdef rt_grad_ext *ext
     cdef rt_grad_ext *before = rt_grad_ext_or_null(RT_TENSOR(source))
     cdef Py_ssize_t i
     if RT_TENSOR(view).view == NULL:
         return
-    if (RT_TENSOR(view).dtype == RT_TENSOR(source).dtype and not (RT_TENSOR(view).keys ^ RT_TENSOR(source).keys) & lazy_bits
-            and (before == NULL or before.replay == NULL)):
+    if (not view_replay and RT_TENSOR(view).dtype == RT_TENSOR(source).dtype
+            and not (RT_TENSOR(view).keys ^ RT_TENSOR(source).keys) & lazy_bits and (before == NULL or before.replay == NULL)):
         return
     try:
         steps = ()

@@ -37,6 +37,7 @@ cdef class GraphTask:
     cdef dict elsewhere             # id of a node that another run has in its table -> place
     cdef bint keep_graph, selective
     cdef list captured
+    cdef list roots, inputs         # (node, output) where it begins and with respect to what; None: all leaves
     cdef list callbacks
     cdef PyObject *current          # the node that runs (borrowed)
     cdef int depth                  # how many runs of this thread are under way around this one
@@ -424,6 +425,7 @@ cdef list run_backward(list roots, list grads, bint keep_graph, bint create_grap
     task.keep_graph = keep_graph
     task.captured = [None] * (0 if inputs is None else len(inputs))
     task.selective = inputs is not None
+    task.roots, task.inputs = roots, inputs
     rt_tls_state.no_grad = not create_graph
     try:
         for pair in roots:
@@ -723,14 +725,34 @@ def _execution_order():
     return found
 
 
+cdef bint leads_to(object nodes, set goals) except -1:
+    """Whether there is a way along edges from one of some nodes to a goal."""
+    cdef list stack = list(nodes)
+    cdef set seen = set(stack)
+    while stack:
+        node = stack.pop()
+        if node in goals:
+            return True
+        for child, _ in node.next_functions:
+            if child is not None and child not in seen:
+                seen.add(child)
+                stack.append(child)
+    return False
+
+
 def _will_engine_execute_node(node not None):
-    """Whether the run that is under way will run a node."""
+    """Whether a node is one of those that the run that is under way runs."""
     cdef Py_ssize_t place
     task = task_of_thread()
     if task is None:
         raise RuntimeError("_get_should_execute_nodes should only be called during the backward pass")
     place = task.find(<PyObject *>(<Node?>node))
-    return place >= 0 and (task.entries[place].needed != 0 or task.entries[place].capture >= 0)
+    if place >= 0:
+        return task.entries[place].needed != 0 or task.entries[place].capture >= 0
+    # What has run is no longer in the table.
+    if not leads_to([root for root, _ in task.roots], {node}):
+        return False
+    return task.inputs is None or leads_to([node], {one[0] for one in task.inputs if one is not None})
 
 
 def _get_accumulator(Tensor tensor not None):

@@ -123,18 +123,18 @@ cdef class set_grad_enabled(_GradModeScope):
         return type(self)(self.mode)
 
 
-cdef class _force_original_view_tracking(_GradModeScope):
-    """For a ``with`` block: views are replayed by `as_strided` where they can be (`mode` False), which is what this build always does."""
-    cdef readonly bint mode
+cdef bint view_replay = False   # whether views remember the operators that made them, wherever `as_strided` would do
 
-    def __init__(self, bint mode):
-        self.mode = mode
 
-    def __enter__(self):
-        pass
+def _is_view_replay_enabled():
+    """Whether views remember the operators that made them; otherwise `as_strided` makes them anew where it can."""
+    return view_replay
 
-    def __exit__(self, kind, value, traceback):
-        pass
+
+def _set_view_replay_enabled(bint mode):
+    """Say what `_is_view_replay_enabled` says."""
+    global view_replay
+    view_replay = mode
 
 
 cdef rt_keyset inference_excluded = autograd_bits

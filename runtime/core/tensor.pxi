@@ -1003,6 +1003,9 @@ def _unsafe_set_version_counter(tensors, versions):
         if not rt_is_tensor(<PyObject *>tensor):
             raise TypeError(f"expected a Tensor, but got {class_name(tensor)}")
         t = RT_TENSOR(<void *>tensor)
+        if not t.keys & RT_FUNCTIONALITY_BIT(K_ADInplaceOrView):
+            raise RuntimeError("Tried to call torch.autograd._unsafe_set_version() on a tensor that does not have a version counter. Was it "
+                               "created in inference mode?")
         if version < 0:
             raise RuntimeError("Cannot set a version_counter to a value less than 0: " + str(version))
         if rt_version_of(t) == NULL:
