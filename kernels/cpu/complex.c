@@ -35,13 +35,13 @@ static int complex_of_reals_rule(rt_call_frame *c, rt_pointwise_op *op)
     int first = RT_TENSOR(c->args[0])->dtype, second = RT_TENSOR(c->args[1])->dtype;
     if (!rt_dtype_in(first, reals) || !rt_dtype_in(second, reals))
         PyErr_Format(PyExc_RuntimeError, "Expected both inputs to be Half, Float or Double tensors but got %s and %s",
-                     rt_dtype_scalar_name(first), rt_dtype_scalar_name(second));
+                     rt_dtype_title(first), rt_dtype_title(second));
     else if (first != second)
         PyErr_Format(PyExc_RuntimeError, "Expected object of scalar type %s but got scalar type %s for second argument",
-                     rt_dtype_scalar_name(first), rt_dtype_scalar_name(second));
+                     rt_dtype_title(first), rt_dtype_title(second));
     else if (c->outs[0] != NULL && c->outs[0]->dtype != rt_complex_of(first))
         PyErr_Format(PyExc_RuntimeError, "Expected object of scalar type %s but got scalar type %s for argument 'out'",
-                     rt_dtype_scalar_name(rt_complex_of(first)), rt_dtype_scalar_name(c->outs[0]->dtype));
+                     rt_dtype_title(rt_complex_of(first)), rt_dtype_title(c->outs[0]->dtype));
     else
         return rt_pointwise_rule(c, op, op->flags, 2, c->args);
     return -1;

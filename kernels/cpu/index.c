@@ -1,4 +1,4 @@
-/* Indexing by many tensors: index and index_put_.
+/* Indexing by many tensors: index and index_put_; and masked_fill_.
  *
  * Index tensors are turned into arrays of offsets, checked against the bounds, before any element moves: an error leaves the output as
  * it was.
@@ -13,6 +13,7 @@
 #include "kernels/shared/promotion.h"
 #include "kernels/shared/threads.h"
 #include "kernels/shared/structured.h"
+#include "rt_builtins.h"
 #include "runtime/core/alloc.h"
 
 #include <stdlib.h>
@@ -634,3 +635,108 @@ RT_KERNEL(_index_put_impl_)
 }
 
 RT_SAME_KERNEL(index_put_, _index_put_impl_)
+
+/* ------------------------------------------------------------------------------------------------------------------- masked_fill_ */
+
+/* Rows that lie together are written throughout, with what was there or with the element: that becomes vector code. */
+#define FILL_ROW(BYTES, T)                                                                              \
+    static void fill_row_##BYTES(char *row, int64_t step, const char *mask, int64_t mask_step, int64_t n, const void *element) \
+    {                                                                                                   \
+        T value, *to = (T *)row;                                                                        \
+        memcpy(&value, element, sizeof value);                                                          \
+        if (step == 1 && mask_step == 1)                                                                \
+            for (int64_t i = 0; i < n; i++)                                                             \
+                to[i] = mask[i] ? value : to[i];                                                        \
+        else                                                                                            \
+            for (int64_t i = 0; i < n; i++)                                                             \
+                if (mask[i * mask_step])                                                                \
+                    to[i * step] = value;                                                               \
+    }
+FILL_ROW(1, uint8_t)
+FILL_ROW(2, uint16_t)
+FILL_ROW(4, uint32_t)
+FILL_ROW(8, uint64_t)
+FILL_ROW(16, rt_item16)
+
+static void fill_row(char *row, int64_t step, const char *mask, int64_t mask_step, int64_t n, const void *element, int64_t itemsize)
+{
+    switch (itemsize) {
+    case 1: fill_row_1(row, step, mask, mask_step, n, element); break;
+    case 2: fill_row_2(row, step, mask, mask_step, n, element); break;
+    case 4: fill_row_4(row, step, mask, mask_step, n, element); break;
+    case 8: fill_row_8(row, step, mask, mask_step, n, element); break;
+    default: fill_row_16(row, step, mask, mask_step, n, element);
+    }
+}
+
+static PyObject *masked_fill(PyObject *self_object, RtTensor *mask, PyObject *number)
+{
+    RtTensor *self = RT_TENSOR(self_object);
+    int64_t strides[RT_MAX_DIM], sizes[RT_MAX_DIM], at[RT_MAX_DIM] = {0}, itemsize = rt_itemsize[self->dtype];
+    char element[16];
+    if (mask->dtype != RT_BOOL) {
+        PyErr_Format(PyExc_RuntimeError, "masked_fill_ only supports boolean masks, but got mask with dtype %s",
+                     rt_dtype_cpp_title(mask->dtype));
+        return NULL;
+    }
+    int rank = rt_broadcast_sizes(self->ndim, self->sizes, mask->ndim, mask->sizes, sizes);
+    if (rank < 0)
+        return NULL;
+    if (rank != self->ndim || memcmp(sizes, self->sizes, rank * sizeof(int64_t)) != 0) {
+        PyObject *own = rt_shape_text(self->ndim, self->sizes), *wide = rt_shape_text(rank, sizes);
+        if (own != NULL && wide != NULL)
+            PyErr_Format(PyExc_RuntimeError, "output with shape %U doesn't match the broadcast shape %U", own, wide);
+        Py_XDECREF(own);
+        Py_XDECREF(wide);
+        return NULL;
+    }
+    int packed = rt_pack_number(number, self->dtype, element);
+    if (packed < 0)
+        return NULL;
+    if (packed == 0) {
+        PyErr_Format(PyExc_NotImplementedError, "\"masked_fill\" not implemented for '%s'", rt_dtype_title(self->dtype));
+        return NULL;
+    }
+    if (self->device_type == RT_DEVICE_META || self->numel == 0)
+        return Py_NewRef(self_object);
+    if (rt_check_cpu(self, "masked_fill_") < 0 || rt_check_cpu(mask, "masked_fill_") < 0 || rt_check_no_internal_overlap(self) < 0 ||
+        rt_expand_strides(mask, self->ndim, sizes, strides) < 0)
+        return NULL;
+    /* Rows: the last dimension, or all of them where both tensors lie as one. */
+    int outer = self->ndim > 0 ? self->ndim - 1 : 0, flat = rt_is_contiguous(self) && rt_is_contiguous(mask) && mask->numel == self->numel;
+    int64_t length = flat ? self->numel : self->ndim > 0 ? sizes[outer] : 1;
+    int64_t step = flat ? 1 : self->ndim > 0 ? self->strides[outer] : 0, mask_step = flat ? 1 : self->ndim > 0 ? strides[outer] : 0;
+    outer = flat ? 0 : outer;
+    const char *p = rt_data(mask);
+    do {
+        int64_t to = 0;
+        for (int d = 0; d < outer; d++)
+            to += at[d] * self->strides[d];
+        fill_row(rt_data(self) + to * itemsize, step, p, mask_step, length, element, itemsize);
+    } while (rt_next_element(outer, sizes, strides, at, &p));
+    return Py_NewRef(self_object);
+}
+
+RT_KERNEL(masked_fill__Scalar)
+{
+    return masked_fill(args[0], RT_TENSOR(args[1]), args[2]);
+}
+
+RT_KERNEL(masked_fill__Tensor)
+{
+    RtTensor *value = RT_TENSOR(args[2]);
+    if (value->ndim != 0) {
+        PyErr_Format(PyExc_RuntimeError, "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with %d dimension(s).",
+                     (int)value->ndim);
+        return NULL;
+    }
+    /* On Meta any number of the value's kind, so that the same arguments are refused. */
+    PyObject *number = value->device_type != RT_DEVICE_META ? rt_call_below_views(RT_OP_aten__local_scalar_dense, args + 2, 1)
+                       : rt_is_complex(value->dtype)  ? PyComplex_FromDoubles(0, 1)
+                                                            : PyLong_FromLong(0);
+    if (number == NULL)
+        return NULL;
+    PyObject *result = masked_fill(args[0], RT_TENSOR(args[1]), number);
+    Py_DECREF(number);
+    return result;
+}

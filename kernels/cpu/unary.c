@@ -153,8 +153,8 @@ static int abs_rule(rt_call_frame *c)
         return -1;
     }
     if (complex_input && c->outs[0] != NULL && rt_is_complex(c->outs[0]->dtype) && c->outs[0]->dtype != dtype) {
-        PyErr_Format(PyExc_RuntimeError, "Found dtype %s but expected %s", rt_dtype_scalar_name(c->outs[0]->dtype),
-                     rt_dtype_scalar_name(dtype));
+        PyErr_Format(PyExc_RuntimeError, "Found dtype %s but expected %s", rt_dtype_title(c->outs[0]->dtype),
+                     rt_dtype_title(dtype));
         return -1;
     }
     return rt_pointwise_rule(c, &abs_op, abs_op.flags | (complex_input ? 0 : RT_PW_SAME_DTYPE), 1, c->args);
@@ -345,8 +345,8 @@ static int nan_to_num_rule(rt_call_frame *c)
 {
     int dtype = RT_TENSOR(c->args[0])->dtype;
     if (c->outs[0] != NULL && c->outs[0]->dtype != dtype) {
-        PyErr_Format(PyExc_RuntimeError, "nan_to_num: dtype of out: %s should be same as input: %s", rt_dtype_scalar_name(c->outs[0]->dtype),
-                     rt_dtype_scalar_name(dtype));
+        PyErr_Format(PyExc_RuntimeError, "nan_to_num: dtype of out: %s should be same as input: %s", rt_dtype_title(c->outs[0]->dtype),
+                     rt_dtype_title(dtype));
         return -1;
     }
     return rt_pointwise_rule(c, &nan_to_num_op, 0, 1, c->args);

@@ -109,6 +109,8 @@ cdef tuple rebuilding_call(object self):
                                   self.requires_grad)
     if t.storage == NULL:
         raise NotImplementedError(f"Cannot access storage of {class_name(self)}")
+    if has_key(t, RT_KEY_Quantized):
+        return _rebuild_quantized, (self.untyped_storage(), self.dtype, t.offset, tuple(self.shape), self.stride(), _quantizer(self))
     lazy_bits = has_key(t, RT_KEY_Conjugate) | has_key(t, RT_KEY_Negative) << 1
     return _rebuild_tensor, (self.untyped_storage(), self.dtype, t.offset, tuple(self.shape), self.stride(), self.requires_grad, lazy_bits)
 
@@ -193,7 +195,10 @@ cdef object deepcopy_of_leaf(object self, dict memo):
             result.requires_grad_()
     else:
         storage = self.untyped_storage().__deepcopy__(memo)
-        result = _rebuild_tensor(storage, self.dtype, t.offset, tuple(self.shape), self.stride(), False)
+        if has_key(t, RT_KEY_Quantized):
+            result = _rebuild_quantized(storage, self.dtype, t.offset, tuple(self.shape), self.stride(), deepcopy(_quantizer(self), memo))
+        else:
+            result = _rebuild_tensor(storage, self.dtype, t.offset, tuple(self.shape), self.stride(), False)
         if has_key(t, RT_KEY_Conjugate):
             result = result.conj_physical()
         if has_key(t, RT_KEY_Negative):

@@ -2,7 +2,7 @@
 
 `select` reads the user's file and follows every kernel to the operators that it may call: C kernels by the names in the
 functions that they reach, Python kernels by the attributes in theirs. What is found may be a little more than what is
-called, never less. `build` writes tables for the operators that are left.
+called, never less, but for what kernels of quantized tensors call. `build` writes tables for the operators that are left.
 """
 
 from __future__ import annotations
@@ -244,7 +244,9 @@ class _Closure:
             if o.name not in found:
                 found.add(o.name)
                 for kernel in o.kernels:
-                    todo += self.parts(o, kernel)
+                    # Quantized tensors make half of all operators parts of the rest: what only they need is listed by those who have them.
+                    if not kernel.key.startswith("Quantized") or o.name.startswith(("quantize", "dequantize", "q_", "int_repr")):
+                        todo += self.parts(o, kernel)
         return found
 
 
