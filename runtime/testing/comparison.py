@@ -245,6 +245,8 @@ def _array(value):
     """A NumPy array of the values, of a dtype that NumPy calculates with."""
     if isinstance(value, runtime.Tensor):
         value = value.detach()
+        if value.is_sparse:
+            value = value.to_dense()
         name = dtype_name(value.dtype)
         if name == "bfloat16" or name.startswith("float8"):
             value = value.to(runtime.float32)
