@@ -32,6 +32,7 @@ include "core/python_key.pxi"    # modes, and `__torch_dispatch__`
 include "core/arguments.pxi"     # arguments of functions that are no operators
 include "core/subclass.pxi"      # tensors of subclasses, and what they answer themselves
 include "core/sparse.pxi"        # sparse tensors
+include "core/quantized.pxi"     # tensors whose integers stand for other numbers
 include "core/copying.pxi"       # deep copies and pickles of tensors
 include "core/shared_memory.pxi"  # storages that processes share; weak references of storages
 include "core/graph.pxi"         # nodes of the autograd graph; a tensor's history
@@ -59,6 +60,7 @@ include "core/bindings.pxi"      # query functions under PyTorch's names
 include "core/numpy_bridge.pxi"  # NumPy and DLPack, both ways
 include "core/array_protocols.pxi"  # NumPy's functions on tensors, and tensors as buffers
 include "core/fortran.pxi"       # LAPACK over batches of matrices
+include "core/loops.pxi"         # loops in C for kernels in Python
 include "core/creation.pxi"      # tensor(), as_tensor(), frombuffer()
 include "core/indexing.pxi"      # indexing
 include "core/pytree.pxi"        # walks over nested containers

@@ -129,7 +129,11 @@ def edges(array, count):
 def shown_elements(tensor, summarize):
     """The elements that are shown, as an array of a dtype that NumPy itself knows, with lazy conjugation and negation applied."""
     keys = _core._dispatch_keys(tensor)
-    if keys.has(_core.DispatchKey.ZeroTensor):
+    if tensor.is_quantized:
+        from runtime.kernels._quantizers import elements
+
+        array = elements(tensor)
+    elif keys.has(_core.DispatchKey.ZeroTensor):
         array = np.broadcast_to(np.zeros((), np.complex64 if tensor.is_complex() else np.float32), tuple(tensor.shape))
     else:
         array = _core._numpy_view(tensor.cfloat() if tensor.dtype == _core.dtype_names["complex32"] else tensor)
@@ -351,6 +355,13 @@ def _parts_text(tensor, indent):
     return (",\n" + " " * indent).join(lines)
 
 
+def _quantization(tensor):
+    """The suffixes that say what a quantized tensor's integers stand for."""
+    scheme, *values = _core._quantizer(tensor)
+    names = ("scale", "zero_point") if scheme is _core.per_tensor_affine else ("scale", "zero_point", "axis")
+    return [f"quantization_scheme={scheme}", *(f"{name}={value}" for name, value in zip(names, values, strict=True))]
+
+
 def _tensor_str(tensor, tensor_contents):
     kind = type(tensor)
     is_plain = kind is _core.Tensor or _is_plain_parameter(tensor)
@@ -366,6 +377,9 @@ def _tensor_str(tensor, tensor_contents):
         if _shows_dtype(tensor):
             suffixes.append(dtype)
         suffixes.append(f"layout={tensor.layout}")
+    elif tensor.is_quantized:
+        suffixes += [size, dtype, *_quantization(tensor)]
+        text = contents(tensor, indent)
     elif tensor_contents is None and not _has_elements(tensor) or tensor.is_meta:
         text = "..."
         suffixes.append(size)

@@ -22,6 +22,8 @@ _CLASS_NAMES = {
     "QUInt8Storage": "quint8", "QUInt4x2Storage": "quint4x2", "QUInt2x4Storage": "quint2x4",
 }  # fmt: skip
 
+_QUANTIZED = frozenset(_core.dtype_names[name] for name in ("qint8", "quint8", "qint32"))
+
 __all__ = ["TypedStorage", "UntypedStorage", *_CLASS_NAMES]
 
 
@@ -213,8 +215,9 @@ class TypedStorage:
         return False
 
     def _tensor(self):
-        """The elements as a tensor on the same memory."""
-        return runtime.empty(0, dtype=self._dtype, device=self.device).set_(self._untyped_storage)
+        """The elements as a tensor on the same memory; of a quantized dtype the integers."""
+        dtype = runtime._core._integer_dtype(self._dtype) if self._dtype in _QUANTIZED else self._dtype
+        return runtime.empty(0, dtype=dtype, device=self.device).set_(self._untyped_storage)
 
     def untyped(self):
         """The memory itself."""

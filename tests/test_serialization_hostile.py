@@ -245,7 +245,7 @@ def test_meta_tensors_and_wrappers_are_checked_too():
 def test_other_layouts_say_what_to_do():
     for function, match in (
         (b"_rebuild_sparse_tensor\n(NNt", "to_dense"),
-        (b"_rebuild_qtensor\n(NNNNNNNt", "dequantize"),
+        (b"_rebuild_qtensor\n(NNNNNNNt", "typed storage"),
         (b"_rebuild_nested_tensor\n(NNNNt", "nested"),
     ):
         refused(b"ctorch._utils\n" + function + b"R.", match)

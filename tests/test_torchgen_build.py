@@ -466,8 +466,8 @@ def test_functions_and_methods_exist_where_pytorchs_do(torch, operators):
     assert {n for n in methods if not hasattr(torch.Tensor, n)} == set()
     offered = {f.base for f in operators.values() if not f.is_generated and hasattr(torch, f.base)} - functions
     # A function of the namespace, not of this list.
-    # `device` and `layout` are classes there; the operators are of the namespace `prim`.
-    assert offered <= {"numel", "device", "layout"}, offered
+    # `device`, `layout` and `qscheme` are classes there; the first two operators are of the namespace `prim`.
+    assert offered <= {"numel", "device", "layout", "qscheme"}, offered
     # What Tensor reads from its fields, or takes in another form than the schemas'.
     fields = {"device", "dim", "index", "layout", "is_contiguous", "numel", "size", "storage_offset", "stride"}
     declared = {f.base for f in operators.values() if not f.is_generated}

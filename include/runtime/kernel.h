@@ -37,6 +37,9 @@ typedef enum rt_dtype {
     RT_COMPLEX64 = 9,
     RT_COMPLEX128 = 10,
     RT_BOOL = 11,
+    RT_QINT8 = 12, /* quantized: integers that stand for other numbers, read by kernels of their own only */
+    RT_QUINT8 = 13,
+    RT_QINT32 = 14,
     RT_BFLOAT16 = 15,
     RT_FLOAT8_E5M2 = 23,
     RT_FLOAT8_E4M3FN = 24,
@@ -48,6 +51,8 @@ typedef enum rt_dtype {
     RT_FLOAT8_E8M0FNU = 44,
     RT_NUM_DTYPES = 46
 } rt_dtype;
+
+#define RT_IS_QUANTIZED(dtype) ((unsigned)(dtype) - RT_QINT8 < 3u)
 
 /* Device types, numbered as PyTorch's. */
 typedef enum rt_device_type {

@@ -93,13 +93,13 @@ static int softshrink_rule(rt_call_frame *c)
     if (rt_read_number(c->args[1], &lambd) < 0)
         return -1;
     if (!rt_dtype_in(dtype, RT_FLOATING_DTYPES)) {
-        PyErr_Format(PyExc_NotImplementedError, "\"softshrink_check\" not implemented for '%s'", rt_dtype_scalar_name(dtype));
+        PyErr_Format(PyExc_NotImplementedError, "\"softshrink_check\" not implemented for '%s'", rt_dtype_title(dtype));
         return -1;
     }
     double value = rt_number_as_double(&lambd), most = rt_largest_float(dtype);
     if (lambd.dtype != RT_COMPLEX128 && !(value >= 0 && value <= most)) {
         char text[160];
-        snprintf(text, sizeof text, "lambda must be in range [0, %g] for input dtype %s, but found %g", most, rt_dtype_scalar_name(dtype), value);
+        snprintf(text, sizeof text, "lambda must be in range [0, %g] for input dtype %s, but found %g", most, rt_dtype_title(dtype), value);
         PyErr_SetString(PyExc_RuntimeError, text);
         return -1;
     }
@@ -152,8 +152,8 @@ static int log_sigmoid_rule(rt_call_frame *c)
 {
     RtTensor *buffer = c->outs[1];
     if (buffer != NULL && buffer->dtype != RT_TENSOR(c->args[0])->dtype) {
-        PyErr_Format(PyExc_RuntimeError, "expected scalar type %s but found %s", rt_dtype_scalar_name(RT_TENSOR(c->args[0])->dtype),
-                     rt_dtype_scalar_name(buffer->dtype));
+        PyErr_Format(PyExc_RuntimeError, "expected scalar type %s but found %s", rt_dtype_title(RT_TENSOR(c->args[0])->dtype),
+                     rt_dtype_title(buffer->dtype));
         return -1;
     }
     if (rt_pointwise_rule(c, &log_sigmoid_op, RT_PW_SAME_DTYPE, 1, c->args) < 0)

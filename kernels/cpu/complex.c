@@ -1,11 +1,12 @@
 /* Complex numbers from and to real ones: complex, polar, angle, conjugates. */
 #include "kernels/cpu/loop_tables.h"
+#include "kernels/cpu/vector_math.h"
 
 /* --------------------------------------------------------------------------------------------------------------------- angle */
 
 #define ANGLE(suffix, T, f) RT_CLONES RT_LOOP1(angle_##suffix, T, T, a != a ? a : a < 0 ? (T)M_PI : 0)
 FORALL_FLOATS(ANGLE)
-RT_LOOP1(angle_c64, c64, float, cargf(a))
+RT_CLONES RT_LOOP1(angle_c64, c64, float, rt_atan2(cimagf(a), crealf(a)))
 RT_LOOP1(angle_c128, c128, double, carg(a))
 static const rt_own_loop angle_loops[] = {FLOAT_LOOPS(angle), COMPLEX_LOOPS(angle), NO_MORE_LOOPS};
 static rt_pointwise_op angle_op = {.stub = "angle_cpu", .own = angle_loops, .nin = 1, .flags = RT_PW_INT_TO_FLOAT | RT_PW_REAL_RESULT,
@@ -34,13 +35,13 @@ static int complex_of_reals_rule(rt_call_frame *c, rt_pointwise_op *op)
     int first = RT_TENSOR(c->args[0])->dtype, second = RT_TENSOR(c->args[1])->dtype;
     if (!rt_dtype_in(first, reals) || !rt_dtype_in(second, reals))
         PyErr_Format(PyExc_RuntimeError, "Expected both inputs to be Half, Float or Double tensors but got %s and %s",
-                     rt_dtype_scalar_name(first), rt_dtype_scalar_name(second));
+                     rt_dtype_title(first), rt_dtype_title(second));
     else if (first != second)
         PyErr_Format(PyExc_RuntimeError, "Expected object of scalar type %s but got scalar type %s for second argument",
-                     rt_dtype_scalar_name(first), rt_dtype_scalar_name(second));
+                     rt_dtype_title(first), rt_dtype_title(second));
     else if (c->outs[0] != NULL && c->outs[0]->dtype != rt_complex_of(first))
         PyErr_Format(PyExc_RuntimeError, "Expected object of scalar type %s but got scalar type %s for argument 'out'",
-                     rt_dtype_scalar_name(rt_complex_of(first)), rt_dtype_scalar_name(c->outs[0]->dtype));
+                     rt_dtype_title(rt_complex_of(first)), rt_dtype_title(c->outs[0]->dtype));
     else
         return rt_pointwise_rule(c, op, op->flags, 2, c->args);
     return -1;

@@ -301,7 +301,7 @@ RT_KERNEL(convolution_backward)
         RT_BEGIN_LOOP_WITHOUT_GIL
         if (i == 0)
             rc = p.transposed ? rt_conv_to_map(dtype, &v, rt_data(g), rt_data(w), NULL, out)
-                              : rt_conv_to_image(dtype, &v, rt_data(g), rt_data(w), NULL, out);
+                              : rt_conv_image_gradient(dtype, &v, rt_data(g), rt_data(w), out);
         else
             rc = rt_conv_to_weight(dtype, &v, rt_data(p.transposed ? g : x), rt_data(p.transposed ? x : g), out);
         RT_END_LOOP_WITHOUT_GIL

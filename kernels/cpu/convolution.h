@@ -22,6 +22,8 @@ static inline int64_t rt_volume(const int64_t *sizes) { return sizes[0] * sizes[
 int rt_conv_to_map(int dtype, const rt_conv *v, const char *image, const char *weight, const char *bias, char *map);
 /* image = transposed product of map and weight + bias. */
 int rt_conv_to_image(int dtype, const rt_conv *v, const char *map, const char *weight, const char *bias, char *image);
+/* The same without a bias, in the order of sums that is fastest: the gradient of a convolution's image. */
+int rt_conv_image_gradient(int dtype, const rt_conv *v, const char *map, const char *weight, char *image);
 /* weight = product of image and map, summed over the batch: the gradient of the weight. */
 int rt_conv_to_weight(int dtype, const rt_conv *v, const char *image, const char *map, char *weight);
 

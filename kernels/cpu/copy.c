@@ -1,6 +1,7 @@
 /* Copies and fills: copy_, clone, _to_copy, fill_, zero_. Conversions between dtypes go block by block through the iterator. */
 #include "kernels/cpu/iterator.h"
 #include "kernels/shared/boxed.h"
+#include "kernels/shared/geometry.h"
 #include "kernels/shared/lazy_bits.h"
 #include "rt_builtins.h"
 #include "kernels/shared/pointwise.h"
@@ -76,12 +77,7 @@ static int copy_into(RtTensor *to, const RtTensor *from, PyObject *non_blocking)
     if (rt_broadcast_into(&ndim, sizes, from->ndim, from->sizes) < 0)
         return -1;
     if (ndim != to->ndim || memcmp(sizes, to->sizes, (size_t)ndim * sizeof *sizes) != 0) {
-        PyObject *mine = rt_shape_text(to->ndim, to->sizes), *theirs = rt_shape_text(ndim, sizes);
-        if (mine != NULL && theirs != NULL)
-            PyErr_Format(PyExc_RuntimeError, "output with shape %U doesn't match the broadcast shape %U", mine, theirs);
-        Py_XDECREF(mine);
-        Py_XDECREF(theirs);
-        return -1;
+        return rt_refuse_broadcast(to, ndim, sizes);
     }
     if (to->device_type == RT_DEVICE_META)
         return 0;

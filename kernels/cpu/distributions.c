@@ -101,7 +101,7 @@ RT_KERNEL(geometric_)
         return NULL;
     if (!(d.a > 0 && d.a < 1))
         return rt_bad_range("geometric_ expects p to be in (0, 1), but got p=%g", d.a, 0);
-    if (!rt_has_float_draws(dtype) && !rt_is_integral_dtype(dtype, 0))
+    if (!rt_has_float_draws(dtype) && !rt_is_integral(dtype, 0))
         return rt_no_draws("geometric_cpu", dtype);
     return rt_fill_random(args[0], args[2], "geometric_", draw_geometric, &d);
 }
@@ -303,7 +303,7 @@ RT_KERNEL(binomial)
     RtTensor *count = RT_TENSOR(args[0]), *p = RT_TENSOR(args[1]);
     for (int i = 0; i < 2; i++) {
         int dtype = RT_TENSOR(args[i])->dtype;
-        if (!rt_is_float_dtype(dtype)) {
+        if (!rt_is_floating(dtype)) {
             PyErr_Format(PyExc_ValueError, "binomial only supports floating-point dtypes for %s, got: %s", i ? "prob" : "count",
                          rt_dtype_title(dtype));
             return NULL;

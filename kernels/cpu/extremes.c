@@ -275,7 +275,7 @@ static int arg_rule(rt_call_frame *c, const char *name)
 {
     RtTensor *self = RT_TENSOR(c->args[0]);
     reduce_dims dims;
-    if (rt_is_complex_dtype(self->dtype) || self->dtype == RT_BOOL) {
+    if (rt_is_complex(self->dtype) || self->dtype == RT_BOOL) {
         PyErr_Format(PyExc_RuntimeError, "%s(): does not support %s input", name, self->dtype == RT_BOOL ? "bool" : "complex");
         return -1;
     }
@@ -362,7 +362,7 @@ static int extreme_dim_rule(rt_call_frame *c, const char *name)
     reduce_dims dims;
     if (rt_reduce_dims(c, 1, &dims) < 0 || rt_check_not_empty(self, dims.mask, name) < 0)
         return -1;
-    if (rt_is_complex_dtype(self->dtype)) {
+    if (rt_is_complex(self->dtype)) {
         PyErr_Format(PyExc_RuntimeError, "%s(): does not support complex input", name);
         return -1;
     }

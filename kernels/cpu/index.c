@@ -1,4 +1,4 @@
-/* Indexing by many tensors: index and index_put_.
+/* Indexing by many tensors: index and index_put_; and masked_fill_.
  *
  * Index tensors are turned into arrays of offsets, checked against the bounds, before any element moves: an error leaves the output as
  * it was.
@@ -13,6 +13,7 @@
 #include "kernels/shared/promotion.h"
 #include "kernels/shared/threads.h"
 #include "kernels/shared/structured.h"
+#include "rt_builtins.h"
 #include "runtime/core/alloc.h"
 
 #include <stdlib.h>
@@ -229,37 +230,59 @@ static int64_t *offsets_of(advanced *a, const RtTensor *self)
     return offsets;
 }
 
-typedef void (*add_fn)(char *to, const char *from);
-#define ADD(NAME, T) static void NAME(char *to, const char *from) { *(T *)to += *(const T *)from; }
-ADD(add_f32, float)
-ADD(add_f64, double)
-ADD(add_f16, _Float16)
-ADD(add_c64, float complex)
-ADD(add_c128, double complex)
-ADD(add_i8, uint8_t)
-ADD(add_i16, uint16_t)
-ADD(add_i32, uint32_t)
-ADD(add_i64, uint64_t)
-static void add_bool(char *to, const char *from) { *to |= *from; }
-static void add_bf16(char *to, const char *from)
-{
-    *(uint16_t *)to = rt_float_to_bf16(rt_bf16_to_float(*(const uint16_t *)to) + rt_bf16_to_float(*(const uint16_t *)from));
-}
+/* Add n elements to scattered places, and to places a step apart. */
+typedef struct adder {
+    void (*scattered)(char *own, const int64_t *offsets, int64_t n, const char *from, int64_t step);
+    void (*run)(char *to, int64_t to_step, int64_t n, const char *from, int64_t step);
+} adder;
 
-static add_fn adder(int dtype)
+#define ADD(NAME, T, SUM)                                                                                               \
+    static void scattered_##NAME(char *own, const int64_t *offsets, int64_t n, const char *from, int64_t step)         \
+    {                                                                                                                   \
+        for (int64_t i = 0; i < n; i++, from += step) {                                                                 \
+            T *to = (T *)(own + offsets[i]);                                                                            \
+            *to = SUM(*to, *(const T *)from);                                                                           \
+        }                                                                                                               \
+    }                                                                                                                   \
+    static void run_##NAME(char *to, int64_t to_step, int64_t n, const char *from, int64_t step)                        \
+    {                                                                                                                   \
+        if (to_step == sizeof(T) && step == sizeof(T))                                                                  \
+            for (int64_t i = 0; i < n; i++)                                                                             \
+                ((T *)to)[i] = SUM(((T *)to)[i], ((const T *)from)[i]);                                                 \
+        else                                                                                                            \
+            for (int64_t i = 0; i < n; i++, to += to_step, from += step)                                                \
+                *(T *)to = SUM(*(T *)to, *(const T *)from);                                                             \
+    }                                                                                                                   \
+    static const adder adds_##NAME = {scattered_##NAME, run_##NAME};
+#define PLUS(x, y) (x) + (y)
+#define EITHER(x, y) (x) | (y)
+#define PLUS_BF16(x, y) rt_float_to_bf16(rt_bf16_to_float(x) + rt_bf16_to_float(y))
+ADD(f32, float, PLUS)
+ADD(f64, double, PLUS)
+ADD(f16, _Float16, PLUS)
+ADD(bf16, uint16_t, PLUS_BF16)
+ADD(c64, float complex, PLUS)
+ADD(c128, double complex, PLUS)
+ADD(bool, uint8_t, EITHER)
+ADD(i8, uint8_t, PLUS)
+ADD(i16, uint16_t, PLUS)
+ADD(i32, uint32_t, PLUS)
+ADD(i64, uint64_t, PLUS)
+
+static const adder *adder_of(int dtype)
 {
     switch (dtype) {
-    case RT_FLOAT32: return add_f32;
-    case RT_FLOAT64: return add_f64;
-    case RT_FLOAT16: return add_f16;
-    case RT_BFLOAT16: return add_bf16;
-    case RT_COMPLEX64: return add_c64;
-    case RT_COMPLEX128: return add_c128;
-    case RT_BOOL: return add_bool;
-    case RT_UINT8: case RT_INT8: return add_i8;
-    case RT_INT16: case RT_UINT16: return add_i16;
-    case RT_INT32: case RT_UINT32: return add_i32;
-    case RT_INT64: case RT_UINT64: return add_i64;
+    case RT_FLOAT32: return &adds_f32;
+    case RT_FLOAT64: return &adds_f64;
+    case RT_FLOAT16: return &adds_f16;
+    case RT_BFLOAT16: return &adds_bf16;
+    case RT_COMPLEX64: return &adds_c64;
+    case RT_COMPLEX128: return &adds_c128;
+    case RT_BOOL: return &adds_bool;
+    case RT_UINT8: case RT_INT8: return &adds_i8;
+    case RT_INT16: case RT_UINT16: return &adds_i16;
+    case RT_INT32: case RT_UINT32: return &adds_i32;
+    case RT_INT64: case RT_UINT64: return &adds_i64;
     default: return NULL;
     }
 }
@@ -420,10 +443,17 @@ static void move(advanced *a, const int64_t *offsets, const RtTensor *self, char
         write_all(&w, a->count);
         return;
     }
-    add_fn add = adder(self->dtype);
-    int64_t at[RT_MAX_DIM] = {0}, other_steps[RT_MAX_DIM], i = 0;
+    const adder *add = adder_of(self->dtype);
+    if (kept == 0 && w.rank <= 1) {
+        add->scattered(w.own, offsets, a->count, other, w.rank > 0 ? w.steps[0] : 0);
+        return;
+    }
+    /* The innermost kept dimension is a run; places and kept dimensions outside of it are walked over. */
+    int outer = kept > 0 ? kept - 1 : 0;
+    int64_t run = kept > 0 ? kept_sizes[outer] : 1, own_step = kept > 0 ? kept_self[outer] * itemsize : 0;
+    int64_t step = kept > 0 ? kept_other[outer] * itemsize : 0, at[RT_MAX_DIM] = {0}, other_steps[RT_MAX_DIM], i = 0;
     const char *p = other;
-    for (int k = 0; k < kept; k++)
+    for (int k = 0; k < outer; k++)
         other_steps[k] = kept_other[k] * itemsize;
     do {
         char *own = rt_data(self) + offsets[i++];
@@ -431,10 +461,10 @@ static void move(advanced *a, const int64_t *offsets, const RtTensor *self, char
         const char *from = p;
         do {
             char *to = own;
-            for (int k = 0; k < kept; k++)
+            for (int k = 0; k < outer; k++)
                 to += inner[k] * kept_self[k] * itemsize;
-            add(to, from);
-        } while (rt_next_element(kept, kept_sizes, other_steps, inner, &from));
+            add->run(to, own_step, run, from, step);
+        } while (rt_next_element(outer, kept_sizes, other_steps, inner, &from));
     } while (rt_next_element(w.rank, w.shape, w.steps, at, &p));
 }
 
@@ -539,7 +569,7 @@ static int put(RtTensor *self, PyObject *indices, RtTensor *values, int accumula
                      rt_check_no_internal_overlap(self) < 0 || (offsets = offsets_of(&a, self)) == NULL
                  ? -1
                  : 0;
-        if (rc == 0 && accumulate && adder(self->dtype) == NULL) {
+        if (rc == 0 && accumulate && adder_of(self->dtype) == NULL) {
             PyErr_Format(PyExc_NotImplementedError, "\"index_put\" not implemented for '%s'", rt_dtype_title(self->dtype));
             rc = -1;
         }
@@ -607,3 +637,108 @@ RT_KERNEL(_index_put_impl_)
 }
 
 RT_SAME_KERNEL(index_put_, _index_put_impl_)
+
+/* ------------------------------------------------------------------------------------------------------------------- masked_fill_ */
+
+/* Rows that lie together are written throughout, with what was there or with the element: that becomes vector code. */
+#define FILL_ROW(BYTES, T)                                                                              \
+    static void fill_row_##BYTES(char *row, int64_t step, const char *mask, int64_t mask_step, int64_t n, const void *element) \
+    {                                                                                                   \
+        T value, *to = (T *)row;                                                                        \
+        memcpy(&value, element, sizeof value);                                                          \
+        if (step == 1 && mask_step == 1)                                                                \
+            for (int64_t i = 0; i < n; i++)                                                             \
+                to[i] = mask[i] ? value : to[i];                                                        \
+        else                                                                                            \
+            for (int64_t i = 0; i < n; i++)                                                             \
+                if (mask[i * mask_step])                                                                \
+                    to[i * step] = value;                                                               \
+    }
+FILL_ROW(1, uint8_t)
+FILL_ROW(2, uint16_t)
+FILL_ROW(4, uint32_t)
+FILL_ROW(8, uint64_t)
+FILL_ROW(16, rt_item16)
+
+static void fill_row(char *row, int64_t step, const char *mask, int64_t mask_step, int64_t n, const void *element, int64_t itemsize)
+{
+    switch (itemsize) {
+    case 1: fill_row_1(row, step, mask, mask_step, n, element); break;
+    case 2: fill_row_2(row, step, mask, mask_step, n, element); break;
+    case 4: fill_row_4(row, step, mask, mask_step, n, element); break;
+    case 8: fill_row_8(row, step, mask, mask_step, n, element); break;
+    default: fill_row_16(row, step, mask, mask_step, n, element);
+    }
+}
+
+static PyObject *masked_fill(PyObject *self_object, RtTensor *mask, PyObject *number)
+{
+    RtTensor *self = RT_TENSOR(self_object);
+    int64_t strides[RT_MAX_DIM], sizes[RT_MAX_DIM], at[RT_MAX_DIM] = {0}, itemsize = rt_itemsize[self->dtype];
+    char element[16];
+    if (mask->dtype != RT_BOOL) {
+        PyErr_Format(PyExc_RuntimeError, "masked_fill_ only supports boolean masks, but got mask with dtype %s",
+                     rt_dtype_cpp_title(mask->dtype));
+        return NULL;
+    }
+    int rank = rt_broadcast_sizes(self->ndim, self->sizes, mask->ndim, mask->sizes, sizes);
+    if (rank < 0)
+        return NULL;
+    if (rank != self->ndim || memcmp(sizes, self->sizes, rank * sizeof(int64_t)) != 0) {
+        PyObject *own = rt_shape_text(self->ndim, self->sizes), *wide = rt_shape_text(rank, sizes);
+        if (own != NULL && wide != NULL)
+            PyErr_Format(PyExc_RuntimeError, "output with shape %U doesn't match the broadcast shape %U", own, wide);
+        Py_XDECREF(own);
+        Py_XDECREF(wide);
+        return NULL;
+    }
+    int packed = rt_pack_number(number, self->dtype, element);
+    if (packed < 0)
+        return NULL;
+    if (packed == 0) {
+        PyErr_Format(PyExc_NotImplementedError, "\"masked_fill\" not implemented for '%s'", rt_dtype_title(self->dtype));
+        return NULL;
+    }
+    if (self->device_type == RT_DEVICE_META || self->numel == 0)
+        return Py_NewRef(self_object);
+    if (rt_check_cpu(self, "masked_fill_") < 0 || rt_check_cpu(mask, "masked_fill_") < 0 || rt_check_no_internal_overlap(self) < 0 ||
+        rt_expand_strides(mask, self->ndim, sizes, strides) < 0)
+        return NULL;
+    /* Rows: the last dimension, or all of them where both tensors lie as one. */
+    int outer = self->ndim > 0 ? self->ndim - 1 : 0, flat = rt_is_contiguous(self) && rt_is_contiguous(mask) && mask->numel == self->numel;
+    int64_t length = flat ? self->numel : self->ndim > 0 ? sizes[outer] : 1;
+    int64_t step = flat ? 1 : self->ndim > 0 ? self->strides[outer] : 0, mask_step = flat ? 1 : self->ndim > 0 ? strides[outer] : 0;
+    outer = flat ? 0 : outer;
+    const char *p = rt_data(mask);
+    do {
+        int64_t to = 0;
+        for (int d = 0; d < outer; d++)
+            to += at[d] * self->strides[d];
+        fill_row(rt_data(self) + to * itemsize, step, p, mask_step, length, element, itemsize);
+    } while (rt_next_element(outer, sizes, strides, at, &p));
+    return Py_NewRef(self_object);
+}
+
+RT_KERNEL(masked_fill__Scalar)
+{
+    return masked_fill(args[0], RT_TENSOR(args[1]), args[2]);
+}
+
+RT_KERNEL(masked_fill__Tensor)
+{
+    RtTensor *value = RT_TENSOR(args[2]);
+    if (value->ndim != 0) {
+        PyErr_Format(PyExc_RuntimeError, "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with %d dimension(s).",
+                     (int)value->ndim);
+        return NULL;
+    }
+    /* On Meta any number of the value's kind, so that the same arguments are refused. */
+    PyObject *number = value->device_type != RT_DEVICE_META ? rt_call_below_views(RT_OP_aten__local_scalar_dense, args + 2, 1)
+                       : rt_is_complex(value->dtype)  ? PyComplex_FromDoubles(0, 1)
+                                                            : PyLong_FromLong(0);
+    if (number == NULL)
+        return NULL;
+    PyObject *result = masked_fill(args[0], RT_TENSOR(args[1]), number);
+    Py_DECREF(number);
+    return result;
+}

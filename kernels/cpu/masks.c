@@ -1,12 +1,8 @@
-/* See masks.h; and masked_fill_. Rows of the last dimension are walked without branches: every place is written, and only true elements
- * step on. */
+/* See masks.h. Rows of the last dimension are walked without branches: every place is written, and only true elements step on. */
 #include "kernels/cpu/masks.h"
 
 #include "kernels/cpu/element.h"
 #include "kernels/shared/geometry.h"
-#include "kernels/shared/promotion.h"
-#include "kernels/shared/structured.h"
-#include "rt_builtins.h"
 
 static int is_true(const char *p, int dtype)
 {
@@ -108,84 +104,4 @@ RtTensor *rt_masked_elements(const RtTensor *self, const RtTensor *mask)
     default: TAKE(rt_item16) break;
     }
     return out;
-}
-
-/* ------------------------------------------------------------------------------------------------------------------- masked_fill_ */
-
-static PyObject *masked_fill(PyObject *self_object, RtTensor *mask, PyObject *number)
-{
-    RtTensor *self = RT_TENSOR(self_object);
-    int64_t strides[RT_MAX_DIM], sizes[RT_MAX_DIM], steps[RT_MAX_DIM], at[RT_MAX_DIM] = {0}, itemsize = rt_itemsize[self->dtype];
-    char element[16];
-    if (mask->dtype != RT_BOOL) {
-        PyErr_Format(PyExc_RuntimeError, "masked_fill_ only supports boolean masks, but got mask with dtype %s",
-                     rt_dtype_cpp_title(mask->dtype));
-        return NULL;
-    }
-    int rank = rt_broadcast_sizes(self->ndim, self->sizes, mask->ndim, mask->sizes, sizes);
-    if (rank < 0)
-        return NULL;
-    if (rank != self->ndim || memcmp(sizes, self->sizes, rank * sizeof(int64_t)) != 0) {
-        PyObject *own = rt_shape_text(self->ndim, self->sizes), *wide = rt_shape_text(rank, sizes);
-        if (own != NULL && wide != NULL)
-            PyErr_Format(PyExc_RuntimeError, "output with shape %U doesn't match the broadcast shape %U", own, wide);
-        Py_XDECREF(own);
-        Py_XDECREF(wide);
-        return NULL;
-    }
-    int packed = rt_pack_number(number, self->dtype, element);
-    if (packed < 0)
-        return NULL;
-    if (packed == 0) {
-        PyErr_Format(PyExc_NotImplementedError, "\"masked_fill\" not implemented for '%s'", rt_dtype_title(self->dtype));
-        return NULL;
-    }
-    if (self->device_type == RT_DEVICE_META || self->numel == 0)
-        return Py_NewRef(self_object);
-    if (rt_check_cpu(self, "masked_fill_") < 0 || rt_check_cpu(mask, "masked_fill_") < 0 || rt_check_no_internal_overlap(self) < 0 ||
-        rt_expand_strides(mask, self->ndim, sizes, strides) < 0)
-        return NULL;
-    for (int d = 0; d < self->ndim; d++)
-        steps[d] = strides[d];
-    const char *p = rt_data(mask);
-    if (rt_is_contiguous(self) && rt_is_contiguous(mask) && mask->numel == self->numel) {
-        char *to = rt_data(self);
-        for (int64_t i = 0; i < self->numel; i++)
-            if (p[i])
-                memcpy(to + i * itemsize, element, itemsize);
-        return Py_NewRef(self_object);
-    }
-    do {
-        if (*p) {
-            int64_t to = 0;
-            for (int d = 0; d < self->ndim; d++)
-                to += at[d] * self->strides[d];
-            memcpy(rt_data(self) + to * itemsize, element, itemsize);
-        }
-    } while (rt_next_element(self->ndim, self->sizes, steps, at, &p));
-    return Py_NewRef(self_object);
-}
-
-RT_KERNEL(masked_fill__Scalar)
-{
-    return masked_fill(args[0], RT_TENSOR(args[1]), args[2]);
-}
-
-RT_KERNEL(masked_fill__Tensor)
-{
-    RtTensor *value = RT_TENSOR(args[2]);
-    if (value->ndim != 0) {
-        PyErr_Format(PyExc_RuntimeError, "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with %d dimension(s).",
-                     (int)value->ndim);
-        return NULL;
-    }
-    /* On Meta any number of the value's kind, so that the same arguments are refused. */
-    PyObject *number = value->device_type != RT_DEVICE_META ? rt_call_below_views(RT_OP_aten__local_scalar_dense, args + 2, 1)
-                       : rt_is_complex_dtype(value->dtype)  ? PyComplex_FromDoubles(0, 1)
-                                                            : PyLong_FromLong(0);
-    if (number == NULL)
-        return NULL;
-    PyObject *result = masked_fill(args[0], RT_TENSOR(args[1]), number);
-    Py_DECREF(number);
-    return result;
 }

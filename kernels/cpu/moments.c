@@ -215,9 +215,9 @@ static RtTensor *arranged(RtTensor *self, uint64_t mask, rt_lanes *lanes)
 
 static int check_dtype(const RtTensor *self, int with_mean, const char *name)
 {
-    if ((rt_is_float_dtype(self->dtype) && rt_itemsize[self->dtype] > 1) || self->dtype == RT_COMPLEX64 || self->dtype == RT_COMPLEX128)
+    if ((rt_is_floating(self->dtype) && rt_itemsize[self->dtype] > 1) || self->dtype == RT_COMPLEX64 || self->dtype == RT_COMPLEX128)
         return 0;
-    if (rt_is_float_dtype(self->dtype))
+    if (rt_is_floating(self->dtype))
         PyErr_Format(PyExc_NotImplementedError, "\"std_cpu\" not implemented for '%s'", rt_dtype_title(self->dtype));
     else if (with_mean)
         PyErr_Format(PyExc_RuntimeError, "%s only support floating point and complex dtypes", name);
@@ -228,7 +228,7 @@ static int check_dtype(const RtTensor *self, int with_mean, const char *name)
 
 static int fill_from_all(RtTensor *self, uint64_t mask, double divisor, int root, RtTensor *var, RtTensor *mean)
 {
-    int half = rt_itemsize[self->dtype] == 2, parts = rt_is_complex_dtype(self->dtype) ? 2 : 1, rc = -1;
+    int half = rt_itemsize[self->dtype] == 2, parts = rt_is_complex(self->dtype) ? 2 : 1, rc = -1;
     rt_lanes lanes;
     RtTensor *wide = half ? rt_cast(self, RT_FLOAT32) : RT_TENSOR(Py_NewRef((PyObject *)self));
     RtTensor *in = wide != NULL ? arranged(wide, mask, &lanes) : NULL;

@@ -241,7 +241,7 @@ RT_KERNEL(linalg__powsum)
     int dtype = rt_as_dtype(args[4], self->dtype);
     double ord = PyComplex_Check(args[1]) ? 0 : PyFloat_AsDouble(args[1]);
     const reduce_ops *ops = ord == 1 ? sizes_loop(self->dtype) : ord == 2 ? squares_loop(self->dtype) : NULL;
-    if (!rt_is_float_dtype(self->dtype) && !rt_is_complex_dtype(self->dtype)) {
+    if (!rt_is_floating(self->dtype) && !rt_is_complex(self->dtype)) {
         PyErr_Format(PyExc_NotImplementedError, "\"powsum_cpu\" not implemented for '%s'", rt_dtype_title(self->dtype));
         return NULL;
     }
@@ -259,7 +259,7 @@ RT_KERNEL(nansum)
 {
     RtTensor *self = RT_TENSOR(args[0]);
     const reduce_ops *ops = numbers_loop(self->dtype);
-    if (rt_is_complex_dtype(self->dtype)) {
+    if (rt_is_complex(self->dtype)) {
         PyErr_SetString(PyExc_RuntimeError, "nansum does not support complex inputs");
         return NULL;
     }

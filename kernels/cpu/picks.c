@@ -201,11 +201,7 @@ RT_KERNEL(masked_scatter_)
     if (ndim < 0)
         return NULL;
     if (ndim != self->ndim || memcmp(sizes, self->sizes, ndim * sizeof(int64_t)) != 0) {
-        PyObject *own = rt_shape_text(self->ndim, self->sizes), *wide = rt_shape_text(ndim, sizes);
-        if (own != NULL && wide != NULL)
-            PyErr_Format(PyExc_RuntimeError, "output with shape %U doesn't match the broadcast shape %U", own, wide);
-        Py_XDECREF(own);
-        Py_XDECREF(wide);
+        rt_refuse_broadcast(self, ndim, sizes);
         return NULL;
     }
     if (self->dtype != source->dtype) {

@@ -25,7 +25,7 @@ int rt_pointwise_loop(rt_pointwise_op *op, int common, rt_loop *loop)
     *loop = op->loops[rt_loop_dtype(common)];
     if (rt_dtype_in(common, op->dtypes) && loop->fn != NULL)
         return 0;
-    PyErr_Format(PyExc_NotImplementedError, "\"%s\" not implemented for '%s'", op->stub, rt_dtype_scalar_name(common));
+    PyErr_Format(PyExc_NotImplementedError, "\"%s\" not implemented for '%s'", op->stub, rt_dtype_title(common));
     return -1;
 }
 

@@ -94,7 +94,7 @@ static void draw_uniform(rt_draw *d, char *at, int64_t n, int64_t step, int dtyp
 {
     uint64_t *s = d->g->state;
     double low = d->a, span = d->b - d->a;
-    if (rt_is_complex_dtype(dtype)) {
+    if (rt_is_complex(dtype)) {
         /* Real and imaginary parts, one after the other. */
         int part = dtype == RT_COMPLEX64 ? RT_FLOAT32 : RT_FLOAT64;
         for (int64_t i = 0; i < n; i++, at += step)
@@ -118,7 +118,7 @@ static void draw_uniform(rt_draw *d, char *at, int64_t n, int64_t step, int dtyp
 
 static void draw_normal(rt_draw *d, char *at, int64_t n, int64_t step, int dtype)
 {
-    if (rt_is_complex_dtype(dtype)) {
+    if (rt_is_complex(dtype)) {
         /* Real and imaginary part share the variance. */
         double scale = d->b * 0.70710678118654752440;
         for (int64_t i = 0; i < n; i++, at += step) {
@@ -298,11 +298,11 @@ RT_KERNEL(random_)
     RtTensor *t = RT_TENSOR(args[0]);
     int dtype = t->dtype;
     PyObject *generator = args[nargs - 1];
-    if (rt_is_complex_dtype(dtype) && nargs > 2) {
+    if (rt_is_complex(dtype) && nargs > 2) {
         PyErr_SetString(PyExc_RuntimeError, "check_random_bounds handles only integral, floating-point and boolean types");
         return NULL;
     }
-    if (rt_is_complex_dtype(dtype) || rt_itemsize[dtype] == 0 || (rt_is_float_dtype(dtype) && !rt_has_float_draws(dtype)))
+    if (rt_is_complex(dtype) || rt_itemsize[dtype] == 0 || (rt_is_floating(dtype) && !rt_has_float_draws(dtype)))
         return rt_no_draws("random_kernel_cpu", dtype);
     if (nargs == 2) {
         uint64_t top = dtype == RT_UINT64 ? UINT64_MAX : (uint64_t)highest_integer(dtype);
@@ -318,7 +318,7 @@ RT_KERNEL(random_)
                      (long long)to);
         return NULL;
     }
-    if (rt_is_integral_dtype(dtype, 1) || dtype == RT_FLOAT16) {
+    if (rt_is_integral(dtype, 1) || dtype == RT_FLOAT16) {
         int64_t highest = dtype == RT_FLOAT16 ? 65504 : highest_integer(dtype), lowest = dtype == RT_FLOAT16 ? -65504 : lowest_integer(dtype);
         int is_from = d.low < lowest || d.low > highest;
         if (is_from || (bounded && (to - 1 < lowest || to - 1 > highest))) {
@@ -413,7 +413,7 @@ RT_KERNEL(bernoulli_)
         rt_draw d = {0};
         if (rt_as_double(args[1], &d.a) < 0 || check_probability(d.a) < 0)
             return NULL;
-        if (rt_is_complex_dtype(RT_TENSOR(args[0])->dtype))
+        if (rt_is_complex(RT_TENSOR(args[0])->dtype))
             return rt_no_draws("bernoulli_scalar_cpu_", RT_TENSOR(args[0])->dtype);
         return rt_fill_random(args[0], args[2], "bernoulli_", draw_bernoulli, &d);
     }

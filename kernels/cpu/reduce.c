@@ -440,7 +440,7 @@ static int is_half(int dtype) { return dtype == RT_FLOAT16 || dtype == RT_BFLOAT
 /* Whether the loop over `from` accumulates in a type that holds what a computation in `to` would. */
 static int loads_as(int from, int to)
 {
-    return from == to || (is_half(from) && to == RT_FLOAT32) || (rt_is_integral_dtype(from, 1) && rt_is_integral_dtype(to, 0));
+    return from == to || (is_half(from) && to == RT_FLOAT32) || (rt_is_integral(from, 1) && rt_is_integral(to, 0));
 }
 
 RtTensor *rt_cast(RtTensor *t, int dtype)
@@ -586,7 +586,7 @@ RT_KERNEL(sum)
         PyObject *call[4] = {args[0], Py_None, Py_False, args[1]};
         return rt_call_below_views(RT_OP_aten_sum_dim_IntList, call, 4);
     }
-    return full(self, args[1], rt_is_integral_dtype(self->dtype, 1) ? RT_INT64 : self->dtype, sum_loop, 0);
+    return full(self, args[1], rt_is_integral(self->dtype, 1) ? RT_INT64 : self->dtype, sum_loop, 0);
 }
 
 RT_KERNEL(mean)
@@ -612,7 +612,7 @@ RT_KERNEL(mean)
 RT_KERNEL(prod)
 {
     RtTensor *self = RT_TENSOR(args[0]);
-    return full(self, args[1], rt_is_integral_dtype(self->dtype, 1) ? RT_INT64 : self->dtype, prod_loop, 0);
+    return full(self, args[1], rt_is_integral(self->dtype, 1) ? RT_INT64 : self->dtype, prod_loop, 0);
 }
 
 static PyObject *extreme(RtTensor *self, const char *name, const reduce_ops *(*find)(int))
@@ -623,7 +623,7 @@ static PyObject *extreme(RtTensor *self, const char *name, const reduce_ops *(*f
                      name);
         return NULL;
     }
-    if (rt_is_complex_dtype(self->dtype)) {
+    if (rt_is_complex(self->dtype)) {
         PyErr_Format(PyExc_NotImplementedError, "\"%s_all\" not implemented for '%s'", name, rt_dtype_title(self->dtype));
         return NULL;
     }

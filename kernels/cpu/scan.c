@@ -105,7 +105,7 @@ static int scan_rule(rt_call_frame *c)
     int64_t dim;
     if (rt_as_int64(c->args[1], &dim) < 0 || rt_wrap_dim_scalar(dim, self->ndim) < 0)
         return -1;
-    int result = rt_is_integral_dtype(self->dtype, 1) ? RT_INT64 : self->dtype;
+    int result = rt_is_integral(self->dtype, 1) ? RT_INT64 : self->dtype;
     if (dtype != Py_None)
         result = ((RtDtype *)dtype)->code;
     else if (c->outs[0] != NULL)

@@ -310,7 +310,7 @@ static int index_add_rule(rt_call_frame *c)
 {
     if (vector_rule(c, "index_add") < 0)
         return -1;
-    if (PyComplex_Check(c->args[4]) && !rt_is_complex_dtype(RT_TENSOR(c->args[0])->dtype)) {
+    if (PyComplex_Check(c->args[4]) && !rt_is_complex(RT_TENSOR(c->args[0])->dtype)) {
         PyErr_SetString(PyExc_RuntimeError, "For non-complex input tensors, argument alpha must not be a complex number.");
         return -1;
     }
@@ -321,7 +321,7 @@ static int index_add_rule(rt_call_frame *c)
 static RtTensor *scaled(PyObject *source, PyObject *alpha)
 {
     int dtype = RT_TENSOR(source)->dtype;
-    PyObject *factor = rt_is_integral_dtype(dtype, 0) ? PyNumber_Long(alpha) : Py_NewRef(alpha);
+    PyObject *factor = rt_is_integral(dtype, 0) ? PyNumber_Long(alpha) : Py_NewRef(alpha);
     if (factor == NULL)
         return NULL;
     PyObject *one = PyLong_FromLong(1);
@@ -364,7 +364,7 @@ static int index_reduce_rule(rt_call_frame *c)
 static int index_reduce(rt_call_frame *c)
 {
     int dtype = RT_TENSOR(c->args[0])->dtype;
-    if (rt_is_complex_dtype(dtype) || dtype == RT_BOOL) {
+    if (rt_is_complex(dtype) || dtype == RT_BOOL) {
         PyErr_Format(PyExc_NotImplementedError, "\"index_func_\" not implemented for '%s'", rt_dtype_title(dtype));
         return -1;
     }
@@ -434,7 +434,7 @@ RT_KERNEL(index_fill__int_Scalar)
     }
     if (rt_check_no_overlap(self, index) < 0)
         return NULL;
-    if (PyComplex_Check(args[3]) && !rt_is_complex_dtype(self->dtype)) {
+    if (PyComplex_Check(args[3]) && !rt_is_complex(self->dtype)) {
         PyErr_SetString(PyExc_RuntimeError, "index_fill_(): Converting complex Scalar to non-complex type is not supported");
         return NULL;
     }

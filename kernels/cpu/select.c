@@ -47,7 +47,7 @@ static int where_rule(rt_call_frame *c)
     int dtype = RT_TENSOR(c->args[0])->dtype;
     if (dtype != RT_BOOL && dtype != RT_UINT8) {
         PyErr_Format(PyExc_RuntimeError, "where expected condition to be a boolean tensor, but got a tensor with dtype %s",
-                     rt_dtype_scalar_name(dtype));
+                     rt_dtype_title(dtype));
         return -1;
     }
     return rt_pointwise_rule(c, &where_op, RT_PW_CONDITION, 3, c->args);
@@ -79,6 +79,16 @@ RT_STRUCTURED(where_self_out, where_rule, where_cpu, NULL)
             Py_ssize_t length = *n;                                                                                      \
             _Pragma("GCC ivdep") for (Py_ssize_t i = 0; i < length; i++)                                                 \
                 outs[i] = CLAMPED(as[i], low, high);                                                                     \
+            return;                                                                                                      \
+        }                                                                                                                \
+        if (steps[0] == sizeof(T) && steps[1] == sizeof(T) && steps[2] == sizeof(T) && steps[3] == sizeof(T)) {          \
+            const T *as = (const T *)pa, *lows = (const T *)plow, *highs = (const T *)phigh;                             \
+            T *outs = (T *)out;                                                                                          \
+            Py_ssize_t length = *n;                                                                                      \
+            _Pragma("GCC ivdep") for (Py_ssize_t i = 0; i < length; i++) {                                               \
+                T a = as[i], low = lows[i], high = highs[i];                                                             \
+                outs[i] = CLAMPED(a, low, high);                                                                         \
+            }                                                                                                            \
             return;                                                                                                      \
         }                                                                                                                \
         for (Py_ssize_t i = 0; i < *n; i++, pa += steps[0], plow += steps[1], phigh += steps[2], out += steps[3]) {      \
@@ -118,7 +128,7 @@ static int bounded_rule(rt_call_frame *c, rt_pointwise_op *op, int nin, PyObject
         if (common < 0)
             return -1;
         if (common != self->dtype && !rt_is_complex(common)) {
-            PyErr_Format(PyExc_RuntimeError, "result type %s can't be cast to the desired output type %s", rt_dtype_scalar_name(common),
+            PyErr_Format(PyExc_RuntimeError, "result type %s can't be cast to the desired output type %s", rt_dtype_title(common),
                          rt_dtype_spelling(self->dtype));
             return -1;
         }

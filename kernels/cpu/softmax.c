@@ -273,7 +273,7 @@ static int forward(rt_call_frame *c, enum what what, const char *name)
     int64_t dim;
     if (rt_as_int64(c->args[1], &dim) < 0 || (dim = rt_wrap_dim_scalar(dim, self->ndim)) < 0)
         return -1;
-    if (!rt_is_float_dtype(self->dtype) || rt_itemsize[self->dtype] < 2) {
+    if (!rt_is_floating(self->dtype) || rt_itemsize[self->dtype] < 2) {
         PyErr_Format(PyExc_NotImplementedError, "\"%s_%skernel_impl\" not implemented for '%s'", name,
                      self->ndim == 0 || dim == self->ndim - 1 ? "lastdim_" : "", rt_dtype_title(self->dtype));
         return -1;
@@ -317,7 +317,7 @@ static int backward(rt_call_frame *c, enum what what, const char *kernel)
                      rt_dtype_title(grad->dtype != output->dtype ? output->dtype : out->dtype));
         return -1;
     }
-    if (!rt_is_float_dtype(grad->dtype) || rt_itemsize[grad->dtype] < 2) {
+    if (!rt_is_floating(grad->dtype) || rt_itemsize[grad->dtype] < 2) {
         PyErr_Format(PyExc_NotImplementedError, "\"%s\" not implemented for '%s'", kernel, rt_dtype_title(grad->dtype));
         return -1;
     }

@@ -285,7 +285,7 @@ static int sort_rule(rt_call_frame *c)
 {
     RtTensor *self = RT_TENSOR(c->args[0]);
     int64_t dim;
-    if (rt_is_complex_dtype(self->dtype)) {
+    if (rt_is_complex(self->dtype)) {
         PyErr_SetString(PyExc_RuntimeError, " Sort does not support complex dtypes on CPU");
         return -1;
     }

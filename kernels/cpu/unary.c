@@ -153,8 +153,8 @@ static int abs_rule(rt_call_frame *c)
         return -1;
     }
     if (complex_input && c->outs[0] != NULL && rt_is_complex(c->outs[0]->dtype) && c->outs[0]->dtype != dtype) {
-        PyErr_Format(PyExc_RuntimeError, "Found dtype %s but expected %s", rt_dtype_scalar_name(c->outs[0]->dtype),
-                     rt_dtype_scalar_name(dtype));
+        PyErr_Format(PyExc_RuntimeError, "Found dtype %s but expected %s", rt_dtype_title(c->outs[0]->dtype),
+                     rt_dtype_title(dtype));
         return -1;
     }
     return rt_pointwise_rule(c, &abs_op, abs_op.flags | (complex_input ? 0 : RT_PW_SAME_DTYPE), 1, c->args);
@@ -180,7 +180,14 @@ static int sign_rule(rt_call_frame *c)
 RT_STRUCTURED(sign_out, sign_rule, rt_pointwise_cpu, NULL)
 
 /* The unit vector of a complex number, and 0 of 0. */
-#define SGN_COMPLEX(suffix, T, f) RT_LOOP1(sgn_##suffix, T, T, a == 0 ? 0 : a / cabs##f(a))
+/* In double neither the squares of floats nor their sum overflow or vanish. */
+static inline c64 sgn_of_c64(c64 a)
+{
+    double x = crealf(a), y = cimagf(a), size = sqrt(x * x + y * y);
+    return size == 0 ? 0 : __builtin_complex((float)(x / size), (float)(y / size));
+}
+static inline c128 sgn_of_c128(c128 a) { return a == 0 ? 0 : a / cabs(a); }
+#define SGN_COMPLEX(suffix, T, f) RT_LOOP1(sgn_##suffix, T, T, sgn_of_##suffix(a))
 FORALL_COMPLEX(SGN_COMPLEX)
 static const rt_own_loop sgn_loops[] = {COMPLEX_LOOPS(sgn), NO_MORE_LOOPS};
 static rt_pointwise_op sgn_op = {.stub = "sgn_cpu", .own = sgn_loops, .nin = 1, .dtypes = ALL_COMPLEX_DTYPES};
@@ -338,8 +345,8 @@ static int nan_to_num_rule(rt_call_frame *c)
 {
     int dtype = RT_TENSOR(c->args[0])->dtype;
     if (c->outs[0] != NULL && c->outs[0]->dtype != dtype) {
-        PyErr_Format(PyExc_RuntimeError, "nan_to_num: dtype of out: %s should be same as input: %s", rt_dtype_scalar_name(c->outs[0]->dtype),
-                     rt_dtype_scalar_name(dtype));
+        PyErr_Format(PyExc_RuntimeError, "nan_to_num: dtype of out: %s should be same as input: %s", rt_dtype_title(c->outs[0]->dtype),
+                     rt_dtype_title(dtype));
         return -1;
     }
     return rt_pointwise_rule(c, &nan_to_num_op, 0, 1, c->args);

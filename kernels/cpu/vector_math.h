@@ -102,6 +102,21 @@ RT_VECTOR float rt_erfc(float x)
     return x < 0 ? 2.0f - y : y;
 }
 
+/* The angle of the point (x, y): from that of the smaller coordinate over the larger one. */
+RT_VECTOR float rt_atan2(float y, float x)
+{
+    float a = fabsf(x), b = fabsf(y), large = a > b ? a : b, small = a > b ? b : a;
+    float t = a == b ? 1.0f : small / large; /* of two infinities, too */
+    t = large == 0.0f ? 0.0f : t;
+    float u = t * t;
+    float angle = t * (1.0f + u * (-0.333332778f + u * (0.199981135f + u * (-0.142603948f + u * (0.10934235f + u * (-0.0835506844f
+                  + u * (0.0571784569f + u * (-0.0304383117f + u * (0.0105330824f + u * -0.00171113744f)))))))));
+    angle = b > a ? 1.57079633f - angle : angle;
+    angle = rt_float_bits(x) >> 31 ? 3.14159265f - angle : angle;
+    angle = x != x || y != y ? x + y : angle;
+    return rt_bits_float((rt_float_bits(angle) & 0x7fffffff) | (rt_float_bits(y) & 0x80000000));
+}
+
 /* Over x a function of log(1 - x * x): one polynomial in the middle, one in its root at the ends. Coefficients are chosen, not results:
  * a branch around a polynomial would keep the loop scalar. */
 RT_VECTOR float rt_erfinv(float x)

@@ -20,34 +20,6 @@ PyObject *rt_shape_text(int64_t n, const int64_t *values)
     return PyUnicode_FromStringAndSize(buffer, at);
 }
 
-const char *rt_dtype_title(int dtype)
-{
-    switch (dtype) {
-    case RT_UINT8: return "Byte";
-    case RT_INT8: return "Char";
-    case RT_INT16: return "Short";
-    case RT_INT32: return "Int";
-    case RT_INT64: return "Long";
-    case RT_FLOAT16: return "Half";
-    case RT_FLOAT32: return "Float";
-    case RT_FLOAT64: return "Double";
-    case RT_COMPLEX32: return "ComplexHalf";
-    case RT_COMPLEX64: return "ComplexFloat";
-    case RT_COMPLEX128: return "ComplexDouble";
-    case RT_BOOL: return "Bool";
-    case RT_BFLOAT16: return "BFloat16";
-    case RT_FLOAT8_E5M2: return "Float8_e5m2";
-    case RT_FLOAT8_E4M3FN: return "Float8_e4m3fn";
-    case RT_FLOAT8_E5M2FNUZ: return "Float8_e5m2fnuz";
-    case RT_FLOAT8_E4M3FNUZ: return "Float8_e4m3fnuz";
-    case RT_UINT16: return "UInt16";
-    case RT_UINT32: return "UInt32";
-    case RT_UINT64: return "UInt64";
-    case RT_FLOAT8_E8M0FNU: return "Float8_e8m0fnu";
-    default: return "Undefined";
-    }
-}
-
 int rt_refuse_cpu_access(const RtTensor *t, const char *what)
 {
     if (t->device_type != RT_DEVICE_CPU)
@@ -86,39 +58,20 @@ static int overflow(const char *type)
     return -1;
 }
 
-static const char *c_type_name(int dtype)
-{
-    switch (dtype) {
-    case RT_UINT8: return "uint8_t";
-    case RT_INT8: return "int8_t";
-    case RT_INT16: return "int16_t";
-    case RT_INT32: return "int";
-    case RT_INT64: return "int64_t";
-    case RT_UINT16: return "uint16_t";
-    case RT_UINT32: return "uint32_t";
-    case RT_UINT64: return "uint64_t";
-    case RT_FLOAT16: return "c10::Half";
-    case RT_BFLOAT16: return "c10::BFloat16";
-    case RT_FLOAT32: return "float";
-    case RT_FLOAT64: return "double";
-    default: return "bool";
-    }
-}
-
 static int pack_integer(int dtype, int64_t low, int64_t high, PyObject *number, int64_t *out)
 {
     int64_t value;
     if (PyFloat_Check(number)) {
         double d = PyFloat_AS_DOUBLE(number);
         if (!(d >= (double)low && d <= (double)high) || d >= 9223372036854775808.0)
-            return overflow(c_type_name(dtype));
+            return overflow(rt_dtype_cpp_name(dtype));
         value = (int64_t)d;
     } else {
         if (rt_as_int64(number, &value) < 0)
             return -1;
         /* Unsigned types take negative numbers that wrap, as PyTorch's conversions do. */
         if (value > high || value < (low == 0 ? -high - 1 : low))
-            return overflow(c_type_name(dtype));
+            return overflow(rt_dtype_cpp_name(dtype));
     }
     *out = value;
     return 1;
@@ -135,9 +88,9 @@ int rt_pack_number(PyObject *number, int dtype, void *element)
             *(uint8_t *)element = z.real != 0 || z.imag != 0;
             return 1;
         }
-        if (!rt_is_complex_dtype(dtype)) {
+        if (!rt_is_complex(dtype)) {
             if (z.imag != 0 || z.imag != z.imag)
-                return overflow(c_type_name(dtype));
+                return overflow(rt_dtype_cpp_name(dtype));
             PyObject *real = PyFloat_FromDouble(z.real);
             if (real == NULL)
                 return -1;
@@ -145,7 +98,7 @@ int rt_pack_number(PyObject *number, int dtype, void *element)
             Py_DECREF(real);
             return rc;
         }
-    } else if (rt_is_float_dtype(dtype) || rt_is_complex_dtype(dtype)) {
+    } else if (rt_is_floating(dtype) || rt_is_complex(dtype)) {
         if (rt_as_double(number, &z.real) < 0)
             return -1;
     }

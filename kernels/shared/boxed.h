@@ -5,6 +5,7 @@
 #define KERNELS_BOXED_H
 
 #include "kernels/shared/copying.h"
+#include "kernels/shared/promotion.h"
 #include "runtime/core/core.h"
 
 #define RT_KERNEL(name) \
@@ -14,23 +15,9 @@
 #define RT_SAME_KERNEL(name, other) \
     RT_KERNEL(name) { return rt_k_##other(op, ks, args, nargs, ctx); }
 
-extern int rt_default_dtype;
-
 /* "[2, 3]" as a new str. */
 PyObject *rt_shape_text(int64_t n, const int64_t *values);
-/* PyTorch's name of an element type in messages: "Float", "Long", ... */
-const char *rt_dtype_title(int dtype);
 
-static inline int rt_is_float_dtype(int dtype)
-{
-    return (dtype >= RT_FLOAT16 && dtype <= RT_FLOAT64) || dtype == RT_BFLOAT16 || (dtype >= RT_FLOAT8_E5M2 && dtype <= RT_FLOAT8_E4M3FNUZ) ||
-           dtype == RT_FLOAT8_E8M0FNU;
-}
-static inline int rt_is_complex_dtype(int dtype) { return dtype >= RT_COMPLEX32 && dtype <= RT_COMPLEX128; }
-static inline int rt_is_integral_dtype(int dtype, int with_bool)
-{
-    return dtype <= RT_INT64 || (dtype >= RT_UINT16 && dtype <= RT_UINT64) || (with_bool && dtype == RT_BOOL);
-}
 static inline int rt_is_contiguous(const RtTensor *t) { return (t->flags & RT_T_CONTIGUOUS) != 0; }
 
 /* A dimension number of a tensor, where a 0-d tensor counts as having one dimension: -1 with IndexError. */

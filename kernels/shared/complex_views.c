@@ -48,7 +48,7 @@ RT_KERNEL(view_as_complex)
     const char *text = NULL;
     if (self->dtype != RT_FLOAT16 && self->dtype != RT_FLOAT32 && self->dtype != RT_FLOAT64) {
         PyErr_Format(PyExc_RuntimeError, "view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: %s",
-                     rt_dtype_scalar_name(self->dtype));
+                     rt_dtype_title(self->dtype));
         return NULL;
     }
     if (last < 0)

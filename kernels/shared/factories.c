@@ -513,7 +513,7 @@ RT_KERNEL(arange)
         PyErr_SetString(PyExc_RuntimeError, "value cannot be converted to type double without overflow");
         return NULL;
     }
-    if (o.dtype == RT_BOOL || rt_is_complex_dtype(o.dtype)) {
+    if (o.dtype == RT_BOOL || rt_is_complex(o.dtype)) {
         PyErr_Format(PyExc_NotImplementedError, "\"arange_cpu\" not implemented for '%s'", rt_dtype_title(o.dtype));
         return NULL;
     }
@@ -536,7 +536,7 @@ RT_KERNEL(arange)
         PyErr_SetString(PyExc_RuntimeError, "upper bound and lower bound inconsistent with step sign");
         return NULL;
     }
-    int integral_result = rt_is_integral_dtype(o.dtype, 1);
+    int integral_result = rt_is_integral(o.dtype, 1);
     if (integral_result) {
         /* The values step by the integer part of the numbers; the count comes from exact integers where all numbers are. */
         if (start_object != NULL) {
@@ -632,7 +632,7 @@ __attribute__((optimize("fp-contract=off"))) static int store_linspace(void *dat
             ((double *)data)[i] = i < half ? start + step * (double)i : end - step * (double)(n - i - 1);
         return 1;
     }
-    if (rt_is_integral_dtype(dtype, 0)) {
+    if (rt_is_integral(dtype, 0)) {
         /* Integers step in double precision, and are truncated at the end. */
         double is = (double)(int64_t)start, ie = (double)(int64_t)end, istep = n > 1 ? (ie - is) / (double)(n - 1) : 0;
         STORE_RANGE(n, (i < half ? (int64_t)(is + istep * (double)i) : (int64_t)(ie - istep * (double)(n - i - 1))), 0.0)
@@ -655,7 +655,7 @@ RT_KERNEL(linspace)
     int is_complex = PyComplex_Check(args[0]) || PyComplex_Check(args[1]);
     if (rt_as_int64(args[2], &steps) < 0 || read_options(args + 3, is_complex ? complex_of(rt_default_dtype) : rt_default_dtype, &o) < 0)
         return NULL;
-    if (is_complex && !rt_is_complex_dtype(o.dtype)) {
+    if (is_complex && !rt_is_complex(o.dtype)) {
         PyErr_Format(PyExc_RuntimeError, "torch.linspace(): inferred dtype %s can't be safely cast to passed dtype %s",
                      rt_dtype_title(complex_of(rt_default_dtype)), rt_dtype_title(o.dtype));
         return NULL;
@@ -836,6 +836,8 @@ static rt_keyset dense_keyset_of(PyObject *device)
         return RT_BACKEND_BIT(RT_BACKEND_CPU) | RT_FUNCTIONALITY_BIT(RT_KEY_Dense);
     return rt_keyset_of_device(((RtDevice *)device)->type);
 }
+
+enum { RT_SPARSE_COO = 1 }; /* the code of a layout, as in runtime/core/values.pxi */
 
 /* The kernel at BackendSelect of factories: adds the key of the device argument to the key set and redispatches below itself. */
 RT_KERNEL(backend_select_factory)

@@ -33,6 +33,8 @@ static inline int rt_next_element(int n, const int64_t *sizes, const int64_t *st
 void rt_preserved_strides(const RtTensor *t, int64_t *strides);
 /* Strides of channels_last or channels_last_3d: 0, or -1 with an exception set (another rank). */
 int rt_channels_last_strides(int format, int ndim, const int64_t *sizes, int64_t *strides);
+/* The broadcast of two shapes into the first; -1 with "The size of tensor a ..." */
+int rt_broadcast_into(int *ndim, int64_t *sizes, int other_ndim, const int64_t *other_sizes);
 /* Sizes of two shapes broadcast together: the rank, or -1 with an exception set. */
 int rt_broadcast_sizes(int andim, const int64_t *a, int bndim, const int64_t *b, int64_t *out);
 

@@ -153,11 +153,7 @@ PyObject *rt_made_inplace(rt_operator *op, rt_keyset ks, PyObject *const *args, 
         return NULL;
     const RtTensor *from = RT_TENSOR(result), *to = RT_TENSOR(args[0]);
     if (from->ndim != to->ndim || memcmp(from->sizes, to->sizes, sizeof(int64_t) * (size_t)from->ndim) != 0) {
-        PyObject *own = rt_format_sizes(to->ndim, to->sizes), *other = rt_format_sizes(from->ndim, from->sizes);
-        if (own != NULL && other != NULL)
-            PyErr_Format(PyExc_RuntimeError, "output with shape %U doesn't match the broadcast shape %U", own, other);
-        Py_XDECREF(own);
-        Py_XDECREF(other);
+        rt_refuse_broadcast(to, from->ndim, from->sizes);
     } else if (rt_check_can_cast(from->dtype, to->dtype) == 0) {
         PyObject *copy[3] = {args[0], result, Py_False};
         PyObject *done = rt_call(rt_builtin_ops[RT_OP_aten_copy_], copy, 3);

@@ -1,29 +1,6 @@
 /* The rule of pointwise operators: devices, dtypes, shapes and result strides. See pointwise.h. */
 #include "kernels/shared/pointwise.h"
-
-int rt_broadcast_into(int *ndim, int64_t *sizes, int other_ndim, const int64_t *other_sizes)
-{
-    int n = *ndim > other_ndim ? *ndim : other_ndim;
-    for (int i = 1; i <= n; i++) { /* from the last dimension */
-        int64_t a = i <= *ndim ? sizes[*ndim - i] : 1, b = i <= other_ndim ? other_sizes[other_ndim - i] : 1;
-        if (a != b && a != 1 && b != 1) {
-            PyErr_Format(PyExc_RuntimeError,
-                         "The size of tensor a (%lld) must match the size of tensor b (%lld) at non-singleton dimension %d", (long long)a,
-                         (long long)b, n - i);
-            return -1;
-        }
-    }
-    if (other_ndim > *ndim) {
-        memmove(sizes + (other_ndim - *ndim), sizes, sizeof(int64_t) * (size_t)*ndim);
-        for (int i = 0; i < other_ndim - *ndim; i++)
-            sizes[i] = 1;
-        *ndim = other_ndim;
-    }
-    for (int i = 1; i <= other_ndim; i++)
-        if (sizes[n - i] == 1)
-            sizes[n - i] = other_sizes[other_ndim - i];
-    return 0;
-}
+#include "kernels/shared/geometry.h"
 
 /* Should dimension a stand after (1) or before (-1) dimension b; 0 where the operands do not say. */
 static int compare_dims(int a, int b, const int64_t *sizes, int noperands, const int64_t (*strides)[RT_MAX_DIM])
@@ -231,22 +208,16 @@ int rt_pointwise_rule(rt_call_frame *c, rt_pointwise_op *op, int flags, int nin,
     if (out != NULL) {
         spec->dtype = out->dtype;
         if (flags & RT_PW_SAME_DTYPE && out->dtype != p->result) {
-            PyErr_Format(PyExc_RuntimeError, "Found dtype %s but expected %s", rt_dtype_scalar_name(out->dtype),
-                         rt_dtype_scalar_name(p->result));
+            PyErr_Format(PyExc_RuntimeError, "Found dtype %s but expected %s", rt_dtype_title(out->dtype),
+                         rt_dtype_title(p->result));
             return -1;
         }
         if (!(flags & RT_PW_BOOL_RESULT) && rt_check_can_cast(p->result, out->dtype) < 0)
             return -1;
         if (same_sizes(spec->ndim, spec->sizes, out))
             return 0;
-        if (c->variant == RT_INPLACE) {
-            PyObject *has = rt_format_sizes(out->ndim, out->sizes), *needs = rt_format_sizes(spec->ndim, spec->sizes);
-            if (has != NULL && needs != NULL)
-                PyErr_Format(PyExc_RuntimeError, "output with shape %U doesn't match the broadcast shape %U", has, needs);
-            Py_XDECREF(has);
-            Py_XDECREF(needs);
-            return -1;
-        }
+        if (c->variant == RT_INPLACE)
+            return rt_refuse_broadcast(out, spec->ndim, spec->sizes);
     }
     spec->has_strides = rt_result_strides(spec->ndim, spec->sizes, ntensors, tensors, spec->strides);
     return 0;

@@ -51,9 +51,6 @@ static inline rt_pointwise *rt_pointwise_of(const rt_call_frame *c) { return c->
 /* The rule, for the first inputs of the schema or for chosen ones; operators with checks of their own call it from theirs. */
 int rt_pointwise_rule(rt_call_frame *c, rt_pointwise_op *op, int flags, int nin, PyObject *const *inputs);
 
-/* The broadcast of two shapes into the first; -1 with "The size of tensor a ..." */
-int rt_broadcast_into(int *ndim, int64_t *sizes, int other_ndim, const int64_t *other_sizes);
-
 /* Strides of a result of the given shape from its inputs' order of dimensions; 0 where it is just contiguous. */
 int rt_result_strides(int ndim, const int64_t *sizes, int ntensors, RtTensor *const *tensors, int64_t *strides);
 

@@ -13,10 +13,11 @@ static const struct { const char *scalar, *cpp; } names[RT_NUM_DTYPES] = {
     [RT_FLOAT8_E4M3FN] = {"Float8_e4m3fn", "c10::Float8_e4m3fn"}, [RT_FLOAT8_E5M2FNUZ] = {"Float8_e5m2fnuz", "c10::Float8_e5m2fnuz"},
     [RT_FLOAT8_E4M3FNUZ] = {"Float8_e4m3fnuz", "c10::Float8_e4m3fnuz"}, [RT_UINT16] = {"UInt16", "uint16_t"},
     [RT_UINT32] = {"UInt32", "uint32_t"}, [RT_UINT64] = {"UInt64", "uint64_t"},
-    [RT_FLOAT8_E8M0FNU] = {"Float8_e8m0fnu", "c10::Float8_e8m0fnu"},
+    [RT_FLOAT8_E8M0FNU] = {"Float8_e8m0fnu", "c10::Float8_e8m0fnu"}, [RT_QINT8] = {"QInt8", "c10::qint8"},
+    [RT_QUINT8] = {"QUInt8", "c10::quint8"}, [RT_QINT32] = {"QInt32", "c10::qint32"},
 };
 
-const char *rt_dtype_scalar_name(int dtype)
+const char *rt_dtype_title(int dtype)
 {
     return dtype >= 0 && dtype < RT_NUM_DTYPES && names[dtype].scalar ? names[dtype].scalar : "Undefined";
 }
@@ -71,9 +72,15 @@ int rt_promote_types(int a, int b)
 {
     if (a == b)
         return a;
+    if (RT_IS_QUANTIZED(a) || RT_IS_QUANTIZED(b)) {
+        PyErr_Format(PyExc_RuntimeError, "promoteTypes with quantized numbers is not handled yet; figure out what the correct rules should be, "
+                                         "offending types: %s %s\ndequantize() the quantized tensor first",
+                     rt_dtype_scalar_name(a), rt_dtype_scalar_name(b));
+        return -1;
+    }
     if (rt_dtype_in(a, RT_FLOAT8_DTYPES) || rt_dtype_in(b, RT_FLOAT8_DTYPES)) {
         PyErr_Format(PyExc_RuntimeError, "Promotion for Float8 Types is not supported, attempted to promote %s and %s",
-                     rt_dtype_scalar_name(a), rt_dtype_scalar_name(b));
+                     rt_dtype_title(a), rt_dtype_title(b));
         return -1;
     }
     int a_unsigned = rt_dtype_in(a, RT_BAREBONES_UNSIGNED_DTYPES), b_unsigned = rt_dtype_in(b, RT_BAREBONES_UNSIGNED_DTYPES);
@@ -83,12 +90,12 @@ int rt_promote_types(int a, int b)
         if (b_unsigned && rt_is_floating(a))
             return a;
         PyErr_Format(PyExc_RuntimeError, "Promotion for uint16, uint32, uint64 types is not supported, attempted to promote %s and %s",
-                     rt_dtype_scalar_name(a), rt_dtype_scalar_name(b));
+                     rt_dtype_title(a), rt_dtype_title(b));
         return -1;
     }
     int ra = rank_of(a), rb = rank_of(b);
     if (ra < 0 || rb < 0) {
-        PyErr_Format(PyExc_RuntimeError, "Promotion of %s and %s is not supported", rt_dtype_scalar_name(a), rt_dtype_scalar_name(b));
+        PyErr_Format(PyExc_RuntimeError, "Promotion of %s and %s is not supported", rt_dtype_title(a), rt_dtype_title(b));
         return -1;
     }
     int low = ra < rb ? a : b, high = ra < rb ? b : a;
@@ -118,8 +125,8 @@ int rt_check_can_cast(int from, int to)
 {
     if (rt_can_cast(from, to))
         return 0;
-    PyErr_Format(PyExc_RuntimeError, "result type %s can't be cast to the desired output type %s", rt_dtype_scalar_name(from),
-                 rt_dtype_scalar_name(to));
+    PyErr_Format(PyExc_RuntimeError, "result type %s can't be cast to the desired output type %s", rt_dtype_title(from),
+                 rt_dtype_title(to));
     return -1;
 }
 
@@ -163,7 +170,7 @@ static int combine_categories(int higher, int lower)
             return higher;
         if (!rt_dtype_in(higher, RT_FLOAT8_DTYPES))
             return rt_complex_of(higher);
-        PyErr_Format(PyExc_RuntimeError, "Unknown Complex ScalarType for %s", rt_dtype_scalar_name(higher));
+        PyErr_Format(PyExc_RuntimeError, "Unknown Complex ScalarType for %s", rt_dtype_title(higher));
         return -1;
     }
     if (rt_is_complex(lower))

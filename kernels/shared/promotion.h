@@ -34,7 +34,7 @@ static inline int rt_is_integral(int dtype, int include_bool)
     return rt_dtype_in(dtype, RT_INTEGRAL_DTYPES | RT_BAREBONES_UNSIGNED_DTYPES) || (include_bool && dtype == RT_BOOL);
 }
 
-const char *rt_dtype_scalar_name(int dtype); /* "Float", "Long", ...: ScalarType's name */
+const char *rt_dtype_title(int dtype); /* "Float", "Long", ...: ScalarType's name */
 const char *rt_dtype_cpp_name(int dtype);    /* "float", "int64_t", ...: the C++ type, as error messages about overflow spell it */
 int rt_complex_of(int dtype);                /* complex dtype of the same precision */
 int rt_real_of(int dtype);                   /* dtype of the real part; others: itself */

@@ -52,8 +52,8 @@ RT_KERNEL(is_contiguous_memory_format)
 RT_SAME_KERNEL(sym_is_contiguous, is_contiguous_memory_format)
 
 RT_KERNEL(is_non_overlapping_and_dense) { SELF; return PyBool_FromLong((self->flags & RT_T_DENSE) != 0); }
-RT_KERNEL(is_floating_point) { SELF; return PyBool_FromLong(rt_is_float_dtype(self->dtype)); }
-RT_KERNEL(is_complex) { SELF; return PyBool_FromLong(rt_is_complex_dtype(self->dtype)); }
+RT_KERNEL(is_floating_point) { SELF; return PyBool_FromLong(rt_is_floating(self->dtype)); }
+RT_KERNEL(is_complex) { SELF; return PyBool_FromLong(rt_is_complex(self->dtype)); }
 
 RT_KERNEL(is_signed)
 {

@@ -66,7 +66,7 @@ static int arithmetic_dtype(rt_call_frame *c, int promote_integers)
         return ((RtDtype *)dtype)->code;
     if (c->outs[0] != NULL)
         return c->outs[0]->dtype;
-    return promote_integers && rt_is_integral_dtype(self->dtype, 1) ? RT_INT64 : self->dtype;
+    return promote_integers && rt_is_integral(self->dtype, 1) ? RT_INT64 : self->dtype;
 }
 
 int rt_rule_sum(rt_call_frame *c)
@@ -87,7 +87,7 @@ int rt_rule_prod(rt_call_frame *c)
 int rt_check_mean_dtype(const RtTensor *self, PyObject *dtype)
 {
     int code = rt_as_dtype(dtype, self->dtype);
-    if (rt_is_float_dtype(code) || rt_is_complex_dtype(code))
+    if (rt_is_floating(code) || rt_is_complex(code))
         return 0;
     if (dtype == Py_None)
         PyErr_Format(PyExc_RuntimeError,
@@ -108,7 +108,7 @@ int rt_rule_mean(rt_call_frame *c)
     rt_reduced_sizes(RT_TENSOR(c->args[0]), &dims, &c->specs[0]);
     c->specs[0].dtype = arithmetic_dtype(c, 0);
     const RtTensor *out = c->outs[0];
-    if (out != NULL && !rt_is_float_dtype(out->dtype) && !rt_is_complex_dtype(out->dtype)) {
+    if (out != NULL && !rt_is_floating(out->dtype) && !rt_is_complex(out->dtype)) {
         PyErr_Format(PyExc_RuntimeError, "result type %s can't be cast to the desired output type %s",
                      rt_dtype_title(rt_as_dtype(c->args[c->nargs - 1], RT_TENSOR(c->args[0])->dtype)), rt_dtype_title(out->dtype));
         return -1;
@@ -139,7 +139,7 @@ static int extreme_rule(rt_call_frame *c, const char *name, const char *kernel)
         if (rt_check_not_empty(self, dims.mask, name) < 0)
             return -1;
     }
-    if (rt_is_complex_dtype(self->dtype)) {
+    if (rt_is_complex(self->dtype)) {
         PyErr_Format(PyExc_NotImplementedError, "\"%s\" not implemented for '%s'", kernel, rt_dtype_title(self->dtype));
         return -1;
     }

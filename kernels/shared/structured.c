@@ -8,6 +8,7 @@
 #include "kernels/shared/boxed.h"
 #include "kernels/shared/gil.h"
 #include "kernels/shared/promotion.h"
+#include "runtime/core/key_kernels.h"
 
 static const char *const device_names[RT_NUM_DEVICE_TYPES] = {
     "cpu", "cuda", "mkldnn", "opengl", "opencl", "ideep", "hip", "fpga", "maia", "xla", "vulkan",
@@ -20,17 +21,6 @@ PyObject *rt_format_device(int device_type, int device_index)
     return device_index >= 0 ? PyUnicode_FromFormat("%s:%d", name, device_index) : PyUnicode_FromString(name);
 }
 
-PyObject *rt_format_sizes(int ndim, const int64_t *sizes)
-{
-    char text[RT_MAX_DIM * 22 + 3];
-    size_t length = 0;
-    text[length++] = '[';
-    for (int i = 0; i < ndim; i++)
-        length += (size_t)snprintf(text + length, sizeof text - length, i ? ", %lld" : "%lld", (long long)sizes[i]);
-    text[length++] = ']';
-    return PyUnicode_FromStringAndSize(text, (Py_ssize_t)length);
-}
-
 /* Raise RuntimeError with two objects in the text, which this function releases. */
 static int raise_with_two(const char *format, PyObject *a, PyObject *b)
 {
@@ -39,6 +29,12 @@ static int raise_with_two(const char *format, PyObject *a, PyObject *b)
     Py_XDECREF(a);
     Py_XDECREF(b);
     return -1;
+}
+
+int rt_refuse_broadcast(const RtTensor *written, int ndim, const int64_t *sizes)
+{
+    return raise_with_two("output with shape %U doesn't match the broadcast shape %U", rt_shape_text(written->ndim, written->sizes),
+                          rt_shape_text(ndim, sizes));
 }
 
 /* ---------------------------------------------------------------------------------------------------------------- memory checks */
@@ -144,7 +140,7 @@ int rt_resize_output(RtTensor *out, const rt_out_spec *spec)
     if (has_sizes(out, spec))
         return 0;
     if (out->numel != 0) {
-        PyObject *had = rt_format_sizes(out->ndim, out->sizes), *required = rt_format_sizes(spec->ndim, spec->sizes);
+        PyObject *had = rt_shape_text(out->ndim, out->sizes), *required = rt_shape_text(spec->ndim, spec->sizes);
         int failed = had == NULL || required == NULL ||
                      PyErr_WarnFormat(PyExc_UserWarning, 1,
                                       "An output with one or more elements was resized since it had shape %U, which does not match the "
@@ -210,7 +206,7 @@ static int check_given_output(RtTensor *out, const rt_out_spec *spec, enum rt_va
                               rt_format_device(out->device_type, out->device_index));
     if (variant == RT_INPLACE && !has_sizes(out, spec))
         return raise_with_two("Bad in-place call: input tensor size %U and output tensor size %U should match",
-                              rt_format_sizes(spec->ndim, spec->sizes), rt_format_sizes(out->ndim, out->sizes));
+                              rt_shape_text(spec->ndim, spec->sizes), rt_shape_text(out->ndim, out->sizes));
     if (variant == RT_OUT && rt_resize_output(out, spec) < 0)
         return -1;
     return rt_check_no_internal_overlap(out);
@@ -378,6 +374,7 @@ PyObject *rt_structured_meta(rt_operator *op, rt_keyset ks, PyObject *const *arg
 
 PyObject *rt_structured_composite(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx)
 {
-    (void)ks;
+    if (RT_UNLIKELY(ks & RT_FUNCTIONALITY_BIT(RT_KEY_Quantized))) /* nothing says how results are quantized */
+        return rt_kernel_missing(op, ks, args, nargs, NULL);
     return run(op, args, nargs, ctx, RUN_OUT_OPERATOR);
 }

@@ -57,6 +57,9 @@ int rt_check_no_partial_overlap(const RtTensor *written, const RtTensor *read);
 int rt_check_no_overlap(const RtTensor *written, const RtTensor *read); /* what is written may not be what is read, either */
 int rt_check_cpu_memory(const RtTensor *t); /* CPU storage that C code can address */
 
+/* The error of a tensor that is written where operands broadcast to other sizes than its own: -1. */
+int rt_refuse_broadcast(const RtTensor *written, int ndim, const int64_t *sizes);
+
 /* Say of an output: contiguous, of these sizes, on the device of a tensor. */
 void rt_set_spec(rt_out_spec *spec, int dtype, const RtTensor *device_of, int ndim, const int64_t *sizes);
 
@@ -67,7 +70,6 @@ int rt_rule_of_index(rt_call_frame *c, const RtTensor *self, const RtTensor *ind
 int rt_resize_output(RtTensor *out, const rt_out_spec *spec);
 
 const char *rt_dtype_spelling(int dtype); /* "long int": how checks of given outputs spell a dtype */
-PyObject *rt_format_sizes(int ndim, const int64_t *sizes);  /* "[2, 3]" */
 PyObject *rt_format_device(int device_type, int device_index); /* "cuda:0" */
 
 PyObject *rt_structured_cpu(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);

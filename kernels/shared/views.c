@@ -821,20 +821,34 @@ int rt_expand_strides(const RtTensor *t, int ndim, int64_t *sizes, int64_t *stri
     return 0;
 }
 
-int rt_broadcast_sizes(int andim, const int64_t *a, int bndim, const int64_t *b, int64_t *out)
+int rt_broadcast_into(int *ndim, int64_t *sizes, int other_ndim, const int64_t *other_sizes)
 {
-    int n = andim > bndim ? andim : bndim;
-    for (int d = n - 1; d >= 0; d--) {
-        int64_t x = d - (n - andim) >= 0 ? a[d - (n - andim)] : 1, y = d - (n - bndim) >= 0 ? b[d - (n - bndim)] : 1;
-        if (x != y && x != 1 && y != 1) {
+    int n = *ndim > other_ndim ? *ndim : other_ndim;
+    for (int i = 1; i <= n; i++) { /* from the last dimension */
+        int64_t a = i <= *ndim ? sizes[*ndim - i] : 1, b = i <= other_ndim ? other_sizes[other_ndim - i] : 1;
+        if (a != b && a != 1 && b != 1) {
             PyErr_Format(PyExc_RuntimeError,
-                         "The size of tensor a (%lld) must match the size of tensor b (%lld) at non-singleton dimension %d", (long long)x,
-                         (long long)y, d);
+                         "The size of tensor a (%lld) must match the size of tensor b (%lld) at non-singleton dimension %d", (long long)a,
+                         (long long)b, n - i);
             return -1;
         }
-        out[d] = x == 1 ? y : x;
     }
-    return n;
+    if (other_ndim > *ndim) {
+        memmove(sizes + (other_ndim - *ndim), sizes, sizeof(int64_t) * (size_t)*ndim);
+        for (int i = 0; i < other_ndim - *ndim; i++)
+            sizes[i] = 1;
+        *ndim = other_ndim;
+    }
+    for (int i = 1; i <= other_ndim; i++)
+        if (sizes[n - i] == 1)
+            sizes[n - i] = other_sizes[other_ndim - i];
+    return 0;
+}
+
+int rt_broadcast_sizes(int andim, const int64_t *a, int bndim, const int64_t *b, int64_t *out)
+{
+    memcpy(out, a, (size_t)andim * sizeof(int64_t));
+    return rt_broadcast_into(&andim, out, bndim, b) < 0 ? -1 : andim;
 }
 
 RT_KERNEL(expand)

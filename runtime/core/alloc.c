@@ -26,6 +26,11 @@ const uint8_t rt_itemsize[RT_NUM_DTYPES] = {
     [RT_FLOAT8_E8M0FNU] = 1,
 };
 
+int rt_element_size(int dtype)
+{
+    return RT_IS_QUANTIZED(dtype) ? dtype == RT_QINT32 ? 4 : 1 : rt_itemsize[dtype];
+}
+
 const char *const rt_device_names[RT_NUM_DEVICE_TYPES] = {
     "cpu", "cuda", "mkldnn", "opengl", "opencl", "ideep", "hip", "fpga", "maia", "xla", "vulkan", "metal", "xpu", "mps", "meta", "hpu",
     "ve", "lazy", "ipu", "mtia", "privateuseone", NULL,
@@ -602,10 +607,22 @@ int rt_set_geometry(RtTensor *t, int ndim, const int64_t *sizes, const int64_t *
 
 /* ------------------------------------------------------------------------------------------------------------ new tensors */
 
-static RtTensor *plain_header(int ndim, int dtype, int device_type, int device_index)
+static void refuse_dtype(int dtype, int is_strided)
+{
+    if (!RT_IS_QUANTIZED(dtype))
+        PyErr_SetString(PyExc_RuntimeError, "tensors of this dtype are not supported");
+    else if (is_strided)
+        PyErr_SetString(PyExc_RuntimeError, "empty_strided not supported on quantized tensors yet; make them by quantize_per_tensor(), "
+                                            "quantize_per_channel() or _empty_affine_quantized()");
+    else
+        PyErr_SetString(PyExc_NotImplementedError, "a tensor of a quantized dtype needs a quantizer: make it by quantize_per_tensor(), "
+                                                   "quantize_per_channel() or _empty_affine_quantized()");
+}
+
+static RtTensor *plain_header(int ndim, int dtype, int device_type, int device_index, int is_strided)
 {
     if (RT_UNLIKELY((unsigned)dtype >= RT_NUM_DTYPES || rt_itemsize[dtype] == 0)) {
-        PyErr_SetString(PyExc_RuntimeError, "tensors of this dtype are not supported");
+        refuse_dtype(dtype, is_strided);
         return NULL;
     }
     RtTensor *t = rt_tensor_header(ndim);
@@ -623,7 +640,7 @@ RtTensor *rt_empty(int ndim, const int64_t *sizes, int dtype, int device_type, i
 {
     if (RT_UNLIKELY(rt_check_sizes(ndim, sizes) < 0))
         return NULL;
-    RtTensor *t = plain_header(ndim, dtype, device_type, device_index);
+    RtTensor *t = plain_header(ndim, dtype, device_type, device_index, 0);
     if (RT_UNLIKELY(t == NULL))
         return NULL;
     rt_set_contiguous(t, sizes);
@@ -652,7 +669,7 @@ RtTensor *rt_empty_strided(int ndim, const int64_t *sizes, const int64_t *stride
             return NULL;
         }
     }
-    RtTensor *t = plain_header(ndim, dtype, device_type, device_index);
+    RtTensor *t = plain_header(ndim, dtype, device_type, device_index, 1);
     if (t == NULL)
         return NULL;
     int64_t nbytes = rt_storage_bytes(ndim, sizes, strides, 0, rt_itemsize[dtype]);
@@ -670,7 +687,7 @@ RtTensor *rt_empty_like(const RtTensor *t, int dtype)
     /* The sizes of a tensor need no checks, and a contiguous one's strides no computation. */
     if (RT_LIKELY(t->flags & RT_T_CONTIGUOUS && t->ndim <= RT_INLINE_DIM && t->device_type == RT_DEVICE_CPU &&
                   t->numel < (int64_t)1 << 40)) {
-        RtTensor *r = plain_header(t->ndim, dtype, RT_DEVICE_CPU, -1);
+        RtTensor *r = plain_header(t->ndim, dtype, RT_DEVICE_CPU, -1, 0);
         if (RT_UNLIKELY(r == NULL))
             return NULL;
         for (int i = 0; i < t->ndim; i++) {
@@ -739,6 +756,10 @@ RtTensor *rt_alias(RtTensor *t, int ndim, const int64_t *sizes, const int64_t *s
         t->version->refcount++;
         r->version = t->version;
     }
+    if (RT_UNLIKELY(r->keys & RT_FUNCTIONALITY_BIT(RT_KEY_Quantized)) && rt_share_quantizer(r, t) < 0) {
+        Py_DECREF(r);
+        return NULL;
+    }
     return r;
 }
 
@@ -756,5 +777,5 @@ int rt_tensor_copy_impl(RtTensor *t, const RtTensor *source)
     t->device_index = source->device_index;
     if (old != NULL)
         rt_storage_decref(old);
-    return 0;
+    return (t->ext != NULL || source->keys & RT_FUNCTIONALITY_BIT(RT_KEY_Quantized)) ? rt_share_quantizer(t, source) : 0;
 }

@@ -36,6 +36,11 @@ void rt_tensor_track(RtTensor *t);
 
 void rt_version_decref(rt_version *v);
 
+/* Let a tensor have the quantizer of another one, or none as that one. (node.c) */
+int rt_share_quantizer(RtTensor *t, const RtTensor *source);
+/* Bytes per element, of quantized dtypes too. Their entry in rt_itemsize is 0, as of all dtypes that no kernel but their own may read. */
+int rt_element_size(int dtype);
+
 /* A storage with this flag is reported to `rt_storage_dies` when it dies: weak references have asked for it. */
 enum { RT_STORAGE_WATCHED = 16 };
 extern void (*rt_storage_dies)(rt_storage *s);

@@ -291,7 +291,7 @@ cdef str unshared_reason(object self):
         return f"its class is {class_name(self)}, or a mode is active"
     if rt_tls_state.included & ~rt_tls_state.excluded & watching_bits:
         return "a mode is active"
-    if t.keys & unusual_bits:
+    if t.keys & (unusual_bits | RT_FUNCTIONALITY_BIT(RT_KEY_Quantized)):
         return "its elements are not what its memory holds"
     if has_key(t, RT_KEY_Sparse):
         return "its layout is torch.sparse_coo"

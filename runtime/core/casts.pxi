@@ -109,6 +109,8 @@ cdef object tensor_type(object self, object dtype, object non_blocking):
     place = {DEVICE_CPU: "torch.", DEVICE_CUDA: "torch.cuda."}.get(t.device_type, f"torch.{device_type_name(t.device_type)}.")
     if has_key(t, RT_KEY_Sparse):
         place += "sparse."
+    if has_key(t, RT_KEY_Quantized):
+        place += "quantized."
     if dtype is None:
         return f"{place}{rt_dtype_title(t.dtype).decode()}Tensor"
     if isinstance(dtype, str):

@@ -120,6 +120,8 @@ cdef tuple rebuilding_call(object self):
     if has_key(t, RT_KEY_Sparse):
         parts = _sparse_parts(self)
         return _rebuild_sparse, (tuple(self.shape), parts.indices, parts.values, parts.coalesced, self.requires_grad)
+    if has_key(t, RT_KEY_Quantized):
+        return _rebuild_quantized, (self.untyped_storage(), self.dtype, t.offset, tuple(self.shape), self.stride(), _quantizer(self))
     lazy_bits = has_key(t, RT_KEY_Conjugate) | has_key(t, RT_KEY_Negative) << 1
     return _rebuild_tensor, (self.untyped_storage(), self.dtype, t.offset, tuple(self.shape), self.stride(), self.requires_grad, lazy_bits)
 
@@ -205,7 +207,10 @@ cdef object deepcopy_of_leaf(object self, dict memo):
             result.requires_grad_()
     else:
         storage = self.untyped_storage().__deepcopy__(memo)
-        result = _rebuild_tensor(storage, self.dtype, t.offset, tuple(self.shape), self.stride(), False)
+        if has_key(t, RT_KEY_Quantized):
+            result = _rebuild_quantized(storage, self.dtype, t.offset, tuple(self.shape), self.stride(), deepcopy(_quantizer(self), memo))
+        else:
+            result = _rebuild_tensor(storage, self.dtype, t.offset, tuple(self.shape), self.stride(), False)
         if has_key(t, RT_KEY_Conjugate):
             result = result.conj_physical()
         if has_key(t, RT_KEY_Negative):

@@ -107,6 +107,11 @@ static uint8_t encode_e8m0(double number)
 PyObject *rt_load_element(const char *p, int dtype)
 {
     switch (dtype) {
+    case RT_QINT8:
+    case RT_QUINT8:
+    case RT_QINT32:
+        PyErr_SetString(PyExc_RuntimeError, "load_scalar: invalid type; dequantize() gives the numbers of a quantized tensor");
+        return NULL;
     case RT_BOOL:
         return PyBool_FromLong(*p != 0);
     case RT_UINT8:
@@ -242,6 +247,11 @@ static int store_float(char *p, int dtype, double d)
 int rt_store_element(char *p, int dtype, PyObject *number)
 {
     switch (dtype) {
+    case RT_QINT8:
+    case RT_QUINT8:
+    case RT_QINT32:
+        PyErr_SetString(PyExc_RuntimeError, "store_scalar: invalid type; a tensor of a quantized dtype is made by quantize_per_tensor()");
+        return -1;
     case RT_BOOL: {
         int truth = PyObject_IsTrue(number);
         *p = truth > 0;

@@ -53,6 +53,7 @@ cdef extern from "runtime/core/node.h":
         PyObject *tangent
         PyObject *replay
         PyObject *kept
+        PyObject *quantizer
         int64_t view_version
         uint32_t output_nr
         uint8_t retains_grad

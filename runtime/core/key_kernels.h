@@ -1,4 +1,4 @@
-/* The core's kernels that kernels/keys.yaml registers operators with, for the generated tables. */
+/* The core's kernels that kernels/keys.yaml registers operators with, for the generated tables, and the kernel of those that have none. */
 #ifndef RUNTIME_KEY_KERNELS_H
 #define RUNTIME_KEY_KERNELS_H
 
@@ -9,6 +9,9 @@ PyObject *rt_fallthrough_kernel(rt_operator *op, rt_keyset ks, PyObject *const *
 
 /* An operator that looks at each element alone and keeps zeros: run on the values of a sparse tensor. */
 PyObject *rt_values_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
+
+/* The kernel of empty slots: raises that the operator has none for these arguments. */
+PyObject *rt_kernel_missing(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
 
 /* What autocast does with the arguments of an operator (kernels/keys.yaml says what each policy means); the kernel's context is the autocast
  * key with a policy. */

@@ -404,6 +404,7 @@ static int ext_traverse(rt_ext *e, visitproc visit, void *arg)
     Py_VISIT(ext->tangent);
     Py_VISIT(ext->replay);
     Py_VISIT(ext->kept);
+    Py_VISIT(ext->quantizer);
     return 0;
 }
 
@@ -416,6 +417,7 @@ static void ext_dealloc(rt_ext *e)
     Py_XDECREF(ext->tangent);
     Py_XDECREF(ext->replay);
     Py_XDECREF(ext->kept);
+    Py_XDECREF(ext->quantizer);
     PyMem_Free(ext);
 }
 
@@ -433,4 +435,23 @@ rt_grad_ext *rt_grad_ext_of(RtTensor *t)
     ext->ext.type = &grad_ext_type;
     t->ext = &ext->ext;
     return ext;
+}
+
+int rt_set_quantizer(RtTensor *t, PyObject *quantizer)
+{
+    if (quantizer == NULL && t->ext == NULL)
+        return 0;
+    rt_grad_ext *ext = rt_grad_ext_of(t);
+    if (ext == NULL)
+        return -1;
+    Py_XINCREF(quantizer);
+    Py_XSETREF(ext->quantizer, quantizer);
+    rt_tensor_track(t); /* tensors of scales may hold it in their attributes */
+    return 0;
+}
+
+int rt_share_quantizer(RtTensor *t, const RtTensor *source)
+{
+    const rt_grad_ext *ext = rt_grad_ext_or_null(source);
+    return rt_set_quantizer(t, ext != NULL && source->keys & RT_FUNCTIONALITY_BIT(RT_KEY_Quantized) ? ext->quantizer : NULL);
 }

@@ -82,7 +82,7 @@ typedef struct rt_node_body {
 
 extern PyTypeObject *rt_NodeType;
 
-/* Autograd's fields of a tensor that most tensors lack. */
+/* What most tensors lack: autograd's rarer fields, and a quantizer. */
 typedef struct rt_grad_ext {
     rt_ext ext;
     PyObject *grad;
@@ -93,6 +93,7 @@ typedef struct rt_grad_ext {
     PyObject *replay;      /* how to make a view of its base anew where `as_strided` cannot, or NULL */
     int64_t view_version;  /* with `knows_version`: the version of a view when it was made without history */
     PyObject *kept;        /* keeps `accumulator` alive where it is another tensor's node, or NULL */
+    PyObject *quantizer;   /* of a quantized tensor: the tuple that says what its integers stand for (quantized.pxi), or NULL */
     uint32_t output_nr;    /* which output of its grad_fn it is */
     uint8_t retains_grad;
     uint8_t is_primal;     /* a view that has no tangent whatever it looks at has */
@@ -118,6 +119,8 @@ void rt_node_release_saved(RtNode *n);
 int rt_grad_like_set(rt_grad_like *like, const RtTensor *t);
 /* A tensor's fields of autograd, made if it has none; NULL with an exception set. */
 rt_grad_ext *rt_grad_ext_of(RtTensor *t);
+/* Let a tensor have a quantizer (a reference is taken), or none for NULL. */
+int rt_set_quantizer(RtTensor *t, PyObject *quantizer);
 static inline rt_grad_ext *rt_grad_ext_or_null(const RtTensor *t)
 {
     return (rt_grad_ext *)t->ext;

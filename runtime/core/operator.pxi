@@ -27,7 +27,7 @@ cdef int slot_keys[137]           # table slot -> enum value
 cdef uint8_t alias_members[6][160]  # [alias - first alias][key]
 
 cdef rt_kernel missing_kernel, ambiguous_kernel
-missing_kernel.fn = kernel_missing
+missing_kernel.fn = rt_kernel_missing
 missing_kernel.flags = RT_KERNEL_MISSING
 ambiguous_kernel.fn = kernel_ambiguous
 ambiguous_kernel.flags = RT_KERNEL_AMBIGUOUS
@@ -417,7 +417,7 @@ class NoDeviceError(AssertionError, NotImplementedError):
     """There are no kernels for a kind of GPU. Functions of PyTorch raise the one when they look for the device, its operators the other."""
 
 
-cdef PyObject *kernel_missing(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, void *ctx) noexcept:
+cdef public PyObject *rt_kernel_missing(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t n, void *ctx) noexcept:
     try:
         text = missing_text(operator_of(op), ks)
         if op == rt_builtin_ops[RT_OP_aten_empty_memory_format] or op == rt_builtin_ops[RT_OP_aten_empty_strided]:

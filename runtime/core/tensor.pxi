@@ -22,6 +22,8 @@ cdef extern from "runtime/core/alloc.h":
     int64_t rt_wrap_dim(int64_t dim, int64_t ndim) except? -1
     PyObject *rt_load_element(const char *p, int code) noexcept
     int rt_store_element(char *p, int code, PyObject *number) except -1
+    int rt_element_size(int code) noexcept
+    int rt_set_quantizer(RtTensor *t, PyObject *quantizer) except -1
 
 
 cdef inline RtTensor *tensor_struct(object o) noexcept:
@@ -56,8 +58,10 @@ cdef object resolve(RtTensor *t, object number):
 
 cdef object only_element(RtTensor *t):
     cdef char zero[16]
-    if likely(not t.keys & unusual_bits):
+    if likely(not t.keys & (unusual_bits | RT_FUNCTIONALITY_BIT(RT_KEY_Quantized))):
         return steal(rt_load_element(readable_data(t), t.dtype))
+    if has_key(t, RT_KEY_Quantized):
+        return dequantized_number(t)
     if has_key(t, K_ZeroTensor) and t.device_type == DEVICE_CPU:
         memset(zero, 0, sizeof(zero))
         return resolve(t, steal(rt_load_element(zero, t.dtype)))
@@ -186,12 +190,12 @@ cdef class Tensor(TensorBase):
 
     def element_size(self):
         """Bytes per element."""
-        return rt_itemsize[RT_TENSOR(<void *>self).dtype]
+        return rt_element_size(RT_TENSOR(<void *>self).dtype)
 
     @property
     def itemsize(self):
         """Bytes per element."""
-        return rt_itemsize[RT_TENSOR(<void *>self).dtype]
+        return rt_element_size(RT_TENSOR(<void *>self).dtype)
 
     @property
     def nbytes(self):
@@ -202,7 +206,7 @@ cdef class Tensor(TensorBase):
                                "the indices and values.  If you want the size of the  equivalent dense tensor, multiply numel() by "
                                "element_size()")
         numel = asked_number(self, "aten::numel", t.numel) if unlikely(t.flags & RT_T_DISPATCH_SIZES) else t.numel
-        return numel * rt_itemsize[t.dtype]
+        return numel * rt_element_size(t.dtype)
 
     def is_contiguous(self, memory_format=contiguous_format):
         """Whether the elements lie one after another in the order of a memory format."""
@@ -287,6 +291,10 @@ cdef class Tensor(TensorBase):
     @property
     def is_quantized(self):
         return has_key(RT_TENSOR(<void *>self), RT_KEY_Quantized)
+
+    def qscheme(self):
+        """How a quantized tensor's integers stand for numbers: `per_tensor_affine`, ..."""
+        return qscheme_of_code(ops.aten.qscheme.default(self))
 
     @property
     def is_nested(self):
@@ -449,7 +457,7 @@ cdef class Tensor(TensorBase):
         cdef RtTensor *t = RT_TENSOR(<void *>self)
         if t.storage == NULL or has_key(t, RT_KEY_Sparse):
             raise RuntimeError("Cannot access data pointer of Tensor that doesn't have storage")
-        return 0 if t.numel == 0 or t.storage.data == NULL else <uintptr_t>rt_data(t)
+        return 0 if t.numel == 0 or t.storage.data == NULL else <uintptr_t>t.storage.data + <uintptr_t>(t.offset * rt_element_size(t.dtype))
 
     @property
     def _version(self):
@@ -481,7 +489,7 @@ cdef class Tensor(TensorBase):
         if needs_grad(t) and not has_derivative_dtype(RT_TENSOR(<void *>value)):
             raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
         if (t.device_type != RT_TENSOR(<void *>value).device_type or t.storage == NULL or RT_TENSOR(<void *>value).storage == NULL
-                or has_key(t, RT_KEY_Sparse) != has_key(RT_TENSOR(<void *>value), RT_KEY_Sparse)):
+                or (t.keys ^ RT_TENSOR(<void *>value).keys) & (RT_FUNCTIONALITY_BIT(RT_KEY_Quantized) | RT_FUNCTIONALITY_BIT(RT_KEY_Sparse))):
             raise RuntimeError("Attempted to call `variable.set_data(tensor)`, but `variable` and `tensor` have incompatible tensor type.")
         rt_wait_for_loops()
         rt_tensor_copy_impl(t, RT_TENSOR(<void *>value))
@@ -1013,7 +1021,7 @@ cdef extern from "runtime/core/alloc.h":
 cdef int dtype_kind(int code) noexcept:
     if code == CODE_BOOL:
         return KIND_BOOL
-    if code <= 4 or 27 <= code <= 29:
+    if code <= 4 or 12 <= code <= 14 or 27 <= code <= 29:
         return KIND_INT
     if 8 <= code <= 10:
         return KIND_COMPLEX

@@ -93,7 +93,12 @@ cdef class dtype:
 
     @property
     def is_signed(self):
-        """Whether the dtype has negative values; bool and the unsigned integers do not."""
+        """Whether the dtype has negative values; bool and the unsigned integers do not.
+
+        Raises RuntimeError for quantized dtypes: it is their tensors' zero points that tell.
+        """
+        if self.name.startswith(("qint", "quint")):
+            raise RuntimeError(f"isSignedType not supported for quantized types: of torch.{self.name} the zero point of a tensor tells")
         return not self.name.startswith(("uint", "quint", "bool", "bits", "float8_e8m0fnu"))
 
     @property
@@ -221,6 +226,37 @@ cdef class memory_format:
         return self
 
 
+@cython.final
+@cython.no_gc
+cdef class qscheme:
+    """How the integers of a quantized tensor stand for numbers: `per_tensor_affine`, `per_channel_affine`, ..."""
+    cdef int32_t code
+    cdef str name
+
+    def __cinit__(self):
+        if values_are_complete:
+            no_instances(qscheme)
+
+    def __repr__(self):
+        return f"torch.{self.name}"
+
+    def __reduce__(self):
+        return self.name
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+cdef object new_qscheme(int code, str name):
+    cdef qscheme self = qscheme.__new__(qscheme)
+    self.code = code
+    self.name = name
+    return self
+
+
 cdef object new_layout(int code, str name):
     cdef layout self = layout.__new__(layout)
     self.code = code
@@ -239,17 +275,32 @@ rt_LayoutType = <PyTypeObject *>layout
 rt_MemoryFormatType = <PyTypeObject *>memory_format
 rt_name_type(<PyTypeObject *>layout, "runtime.layout")
 rt_name_type(<PyTypeObject *>memory_format, "runtime.memory_format")
+rt_name_type(<PyTypeObject *>qscheme, "runtime.qscheme")
 
 cdef tuple layouts = tuple([new_layout(i, name) for i, name in enumerate(
     ("strided", "sparse_coo", "sparse_csr", "_mkldnn", "sparse_csc", "sparse_bsr", "sparse_bsc", "jagged"))])
 cdef tuple memory_formats = tuple([new_memory_format(i, name) for i, name in enumerate(
     ("contiguous_format", "preserve_format", "channels_last", "channels_last_3d"))])
 
+cdef tuple qschemes = tuple([new_qscheme(i, name) for i, name in enumerate(
+    ("per_tensor_affine", "per_channel_affine", "per_tensor_symmetric", "per_channel_symmetric", "per_channel_affine_float_qparams"))])
+
+per_tensor_affine, per_channel_affine, per_tensor_symmetric, per_channel_symmetric, per_channel_affine_float_qparams = qschemes
 strided, sparse_coo, sparse_csr, _mkldnn, sparse_csc, sparse_bsr, sparse_bsc, jagged = layouts
 contiguous_format, preserve_format, channels_last, channels_last_3d = memory_formats
 rt_contiguous_format = owned(contiguous_format)
 values_are_complete = True
-format_names = {**{(<layout>x).name: x for x in layouts}, **{(<memory_format>x).name: x for x in memory_formats}}
+format_names = {**{(<layout>x).name: x for x in layouts}, **{(<memory_format>x).name: x for x in memory_formats},
+                **{(<qscheme>x).name: x for x in qschemes}}
+
+
+cdef object qscheme_of_code(object code):
+    return qschemes[code]
+
+
+def _qscheme_code(qscheme scheme not None):
+    """The number of a scheme, which `aten::qscheme` returns."""
+    return scheme.code
 
 
 def _layout_by_name(name):
@@ -554,6 +605,8 @@ cdef class iinfo:
         cdef dtype d = limits_dtype(type, "iinfo")
         if d.code == CODE_BOOL:
             raise TypeError("torch.bool is not supported by torch.iinfo")
+        if 12 <= d.code <= 14:
+            raise NotImplementedError(f"\"dtype\" not implemented for '{scalar_type_name(d.code)}': a tensor's quantizer says what its limits are")
         if d.is_floating_point or d.is_complex or not rt_itemsize[d.code]:
             raise TypeError("torch.iinfo() requires an integer input type. Use torch.finfo to handle 'torch.iinfo'")
         cdef object bits = d.itemsize * 8  # a Python int: C shifts would overflow

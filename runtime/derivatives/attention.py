@@ -19,8 +19,7 @@ def attention_gradients(grad, query, key, value, is_causal, attn_mask, scale, ou
     if attn_mask is not None:
         scores = scores + attn_mask
     if is_causal:
-        allowed = aten.ones.default(scores.shape[-2:], dtype=scores.dtype, device=scores.device).tril()
-        scores = scores.masked_fill(allowed == 0, -math.inf)
+        scores = scores + aten.full.default(scores.shape[-2:], -math.inf, dtype=scores.dtype, device=scores.device).triu(1)
     weights = aten._safe_softmax.default(scores, -1)
     g_query = g_key = g_value = None
     if output_mask[2]:

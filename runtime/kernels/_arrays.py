@@ -28,6 +28,11 @@ def read(tensor):
     return _numpy_view(tensor if wide is None else aten._to_copy.default(tensor, dtype=wide))
 
 
+def read_contiguous(tensor):
+    """A tensor's elements as `read` gives them, in the order that loops in C want."""
+    return np.ascontiguousarray(read(tensor))
+
+
 def memory(tensor):
     """A tensor's memory as an array to write into; bfloat16 and float8 in the dtypes of ml_dtypes.
 

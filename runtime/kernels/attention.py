@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from runtime._core import ops
+from runtime._core import _run_loop, ops
 from runtime.kernels._arrays import memory, new, read
 from runtime.kernels._common import broadcast, scalar_name
 from runtime.kernels.losses import in_dtype_of, wide
@@ -12,6 +12,9 @@ from runtime.kernels.losses import in_dtype_of, wide
 aten = ops.aten
 
 MATH, FLASH = range(2)
+
+#: Scores that are worth a thread.
+_GRAIN = 1 << 14
 
 #: Dtypes in the words of the errors.
 _WORDS = {
@@ -178,7 +181,6 @@ def _scaled_dot_product_flash_attention_for_cpu(query, key, value, dropout_p=0.0
     if attn_mask is not None:
         broadcast(attn_mask.shape, (batch, heads, length, keys))
         bias = np.broadcast_to(read(attn_mask), (batch, heads, length, keys))
-    forbidden = ~np.tri(length, keys, dtype=bool) if is_causal else None
     q, k, v = wide(query, key, value)
     if groups != heads:
         k, v = _grouped(q, k, v)
@@ -191,28 +193,15 @@ def _scaled_dot_product_flash_attention_for_cpu(query, key, value, dropout_p=0.0
     for first in range(0, count, step):
         last = min(first + step, count)
         scores = aten.bmm.default(*(aten.slice.Tensor(t, 0, first, last) for t in (q, turned)))
-        total = _exponentials(memory(scores), None if bias is None else bias[np.divmod(np.arange(first, last), heads)], forbidden, sums[first:last])
-        product = aten.bmm.default(scores, aten.slice.Tensor(v, 0, first, last))
-        parts.append(aten.div_.Tensor(product, new(total)))
+        weights = memory(scores)
+        if bias is not None:
+            weights += bias[np.divmod(np.arange(first, last), heads)]
+        rows = (last - first) * length
+        _run_loop("attention_weights", weights.dtype, rows, _GRAIN // (keys + 1) + 1, weights, sums[first:last], keys, length, int(is_causal))
+        parts.append(aten.bmm.default(scores, aten.slice.Tensor(v, 0, first, last)))
     result = parts[0] if len(parts) == 1 else aten.cat.default(parts) if parts else aten.empty_like.default(q)
     sums = new(np.ascontiguousarray(sums.reshape(batch, heads, length).transpose(0, 2, 1)), sums_dtype)
     return in_dtype_of(query, aten.reshape.default(result, query.shape)), aten.transpose.int(sums, 1, 2)
-
-
-def _exponentials(scores, bias, forbidden, sums):
-    """Turn scores into their exponentials, relative to each row's largest; returns the rows' sums, 1 for rows without weights."""
-    if bias is not None:
-        scores += bias
-    if forbidden is not None:
-        scores[:, forbidden] = -np.inf
-    top = scores.max(2, keepdims=True, initial=-np.inf)
-    top[np.isneginf(top)] = 0
-    scores -= top
-    np.exp(scores, out=scores)
-    total = scores.sum(2, keepdims=True)
-    with np.errstate(divide="ignore"):
-        sums[:] = (np.log(total) + top)[:, :, 0]
-    return np.where(total == 0, total.dtype.type(1), total)
 
 
 # ---- kernels of CUDA: their shapes, for Meta

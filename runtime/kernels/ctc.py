@@ -2,13 +2,13 @@
 
 An alignment names a label or the blank at every step; the sequence is what is left of it when repeated labels are merged and blanks are
 dropped. The states of the recursion are the labels with a blank before, between and after them: at each step an alignment stays, advances by
-one, or skips a blank between two different labels. All sequences of a batch advance together.
+one, or skips a blank between two different labels. The recursions are loops in C.
 """
 
 import numpy as np
 
-from runtime._core import ops
-from runtime.kernels._arrays import new, read
+from runtime._core import _run_loop, ops
+from runtime.kernels._arrays import new, read, read_contiguous
 from runtime.kernels._common import scalar_name
 
 aten = ops.aten
@@ -62,49 +62,20 @@ def _check(log_probs, targets, input_lengths, target_lengths, blank):
         raise NotImplementedError(f"\"ctc_loss_cpu\" not implemented for '{scalar_name(log_probs.dtype)}'")
 
 
-class _States:
-    """The states of a batch: the label of each, whether it may be entered over the blank before it, and where each sequence ends."""
-
-    def __init__(self, log_probs, targets, input_lengths, target_lengths, blank):
-        self.log_probs = read(log_probs)
-        self.steps, self.batch, count = self.log_probs.shape
-        self.input_lengths = np.array(input_lengths, np.int64)
-        self.target_lengths = np.array(target_lengths, np.int64)
-        width = max(target_lengths)
-        places = np.arange(width)
-        used = places < self.target_lengths[:, None]
-        labels = np.full((self.batch, width), blank, np.int64)
-        array = read(targets)
-        if array.ndim == 1:
-            labels[used] = array
-        else:
-            labels[used] = array[:, :width][used]
-        if ((labels < 0) | (labels >= count)).any():
-            raise IndexError(f"targets must be labels from 0 to {count - 1}")
-        self.labels = np.full((self.batch, 2 * width + 1), blank, np.int64)
-        self.labels[:, 1::2] = labels
-        self.skips = np.zeros(self.labels.shape, bool)
-        self.skips[:, 2:] = (self.labels[:, 2:] != blank) & (self.labels[:, 2:] != self.labels[:, :-2])
-        self.ends = 2 * self.target_lengths
-        self.inside = np.arange(2 * width + 1) <= self.ends[:, None]
-
-    def emission(self, t):
-        """The log-probability of each state's label at step t."""
-        return np.take_along_axis(self.log_probs[t], self.labels, 1)
-
-    def last_two(self, values):
-        """The log of what the last label and the blank after it hold together."""
-        rows = np.arange(self.batch)
-        end = values[rows, self.ends]
-        before = np.where(self.target_lengths > 0, values[rows, np.maximum(self.ends - 1, 0)], -np.inf)
-        return np.logaddexp(end, before)
-
-    def advance(self, values, allowed):
-        """The log of the sum over the ways into each state, from the left."""
-        one, two = np.full_like(values, -np.inf), np.full_like(values, -np.inf)
-        one[:, 1:] = values[:, :-1]
-        two[:, 2:] = values[:, :-2]
-        return np.logaddexp(np.logaddexp(values, one), np.where(allowed, two, -np.inf))
+def _states(log_probs, targets, input_lengths, target_lengths, blank):
+    """What both loops begin with: log-probabilities, the label of each state, the lengths, and the geometry."""
+    array, given = read_contiguous(log_probs), read(targets)
+    steps, batch, count = array.shape
+    width = max(target_lengths)
+    lengths = np.array(target_lengths, np.int64)
+    used = np.arange(width) < lengths[:, None]
+    labels = np.full((batch, width), blank, np.int64)
+    labels[used] = given if given.ndim == 1 else given[:, :width][used]
+    if ((labels < 0) | (labels >= count)).any():
+        raise IndexError(f"targets must be labels from 0 to {count - 1}")
+    states = np.full((batch, 2 * width + 1), blank, np.int64)
+    states[:, 1::2] = labels
+    return array, states, np.array(input_lengths, np.int64), 2 * lengths + 1, steps, batch, count, states.shape[1], blank
 
 
 def _ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, zero_infinity=False):
@@ -113,21 +84,10 @@ def _ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, zero_i
         steps, batch, _ = log_probs.shape
         states = 2 * max(target_lengths) + 1
         return aten.new_empty.default(log_probs, (batch,)), aten.new_empty.default(log_probs, (batch, steps, states))
-    states = _States(log_probs, targets, input_lengths, target_lengths, blank)
-    dtype = states.log_probs.dtype
-    alphas = np.full((states.batch, states.steps, states.labels.shape[1]), -np.inf, dtype)
-    loss = np.where(states.target_lengths == 0, 0.0, np.inf).astype(dtype)
-    with np.errstate(invalid="ignore"):
-        alpha = np.full(states.labels.shape, -np.inf, dtype)
-        alpha[:, :2] = states.emission(0)[:, :2]
-        for t in range(states.steps):
-            if t:
-                alpha = states.advance(alpha, states.skips) + states.emission(t)
-            alpha = np.where(states.inside, alpha, -np.inf)
-            alphas[:, t] = alpha
-            over = states.input_lengths == t + 1
-            if over.any():
-                loss[over] = -states.last_two(alpha)[over]
+    array, *_ = given = _states(log_probs, targets, input_lengths, target_lengths, blank)
+    steps, batch, _ = array.shape
+    loss, alphas = np.empty(batch, array.dtype), np.empty((batch, steps, given[1].shape[1]), array.dtype)
+    _run_loop("alignment_losses", array.dtype, batch, 1, *given, loss, alphas)
     return new(loss, log_probs.dtype), new(alphas, log_probs.dtype)
 
 
@@ -140,35 +100,16 @@ def _ctc_loss_backward(grad, log_probs, targets, input_lengths, target_lengths, 
     _check(log_probs, targets, input_lengths, target_lengths, blank)
     if log_probs.is_meta:
         return aten.new_empty.default(log_probs, log_probs.shape)
-    states = _States(log_probs, targets, input_lengths, target_lengths, blank)
-    alphas, nll, gradient = read(log_alpha), read(neg_log_likelihood), read(grad)
-    result = np.zeros_like(states.log_probs)
-    rows = np.arange(states.batch)
-    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        # beta runs backwards: a state is left to where it could be entered from.
-        beta = np.full(states.labels.shape, -np.inf, states.log_probs.dtype)
-        skips = np.zeros_like(states.skips)
-        skips[:, :-2] = states.skips[:, 2:]
-        for t in reversed(range(states.steps)):
-            emission = states.emission(t)
-            beta = states.advance(beta[:, ::-1], skips[:, ::-1])[:, ::-1] + emission
-            over = states.input_lengths == t + 1
-            beta[over] = -np.inf
-            beta[rows[over], states.ends[over]] = emission[rows[over], states.ends[over]]
-            label = over & (states.target_lengths > 0)
-            beta[rows[label], states.ends[label] - 1] = emission[rows[label], states.ends[label] - 1]
-            beta = np.where(states.inside, beta, -np.inf)
-            through = alphas[:, t] + beta
-            # Sums by label, relative to the largest so that they stay finite.
-            top = through.max(1, keepdims=True)
-            top = np.where(np.isfinite(top), top, 0)
-            sums = np.zeros((states.batch, result.shape[2]), result.dtype)
-            np.add.at(sums, (rows[:, None], states.labels), np.where(states.inside, np.exp(through - top), 0))
-            p = states.log_probs[t]
-            values = (np.exp(p) - np.exp(np.log(sums) + top + nll[:, None] - p)) * gradient.reshape(-1, 1)
-            result[t] = np.where((t < states.input_lengths)[:, None], values, 0)
-        if zero_infinity:
-            result[:, np.isinf(nll)] = 0
+    array, states, *_ = given = _states(log_probs, targets, input_lengths, target_lengths, blank)
+    steps, batch, labels = array.shape
+    alphas, losses, gradient = (read_contiguous(t) for t in (log_alpha, neg_log_likelihood, aten.expand.default(grad, (batch,))))
+    if alphas.shape != (batch, steps, states.shape[1]) or losses.shape != (batch,):
+        raise RuntimeError("_ctc_loss_backward: losses and log_alpha do not have the shapes that _ctc_loss returns")
+    result = np.zeros(array.shape, array.dtype)
+    room = np.empty((batch, 2 * states.shape[1] + labels), array.dtype)
+    _run_loop("alignment_gradients", array.dtype, batch, 1, *given, alphas, losses, gradient, room, result)
+    if zero_infinity:
+        result[:, np.isinf(losses)] = 0
     return new(result, log_probs.dtype)
 
 

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from runtime._core import ops
-from runtime.kernels._arrays import new, read
+from runtime._core import _run_loop, ops
+from runtime.kernels._arrays import new, read, read_contiguous
 from runtime.kernels._common import broadcast, scalar_name, wrap_dim
 
 aten = ops.aten
@@ -30,23 +30,29 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-08):
     return aten.sum.dim_IntList(product, (dim,)) if product.dim() else product
 
 
-def _pair_distances(a, b, p):
+#: The norms for which there are loops, by the loops' numbers; others need powers.
+_KINDS = {0: 0, 1: 1, 2: 2, math.inf: 3}
+
+#: Elements of differences that are worth a thread.
+_GRAIN = 1 << 15
+
+
+def _by_powers(a, b, p):
     """The p-norms of the differences of each row of a and each row of b, in pieces that fit caches."""
     out = np.empty((len(a), len(b)), a.dtype)
     step = max(1, (1 << 20) // max(1, b.size))
     for i in range(0, len(a), step):
-        size = np.abs(a[i : i + step, None, :] - b[None])
-        if p == 0:
-            out[i : i + step] = (size != 0).sum(2)
-        elif math.isinf(p):
-            out[i : i + step] = size.max(2, initial=0)
-        elif p == 1:
-            out[i : i + step] = size.sum(2)
-        elif p == 2:
-            out[i : i + step] = np.sqrt(np.einsum("ijk,ijk->ij", size, size))
-        else:
-            out[i : i + step] = (size**p).sum(2) ** (1 / p)
+        out[i : i + step] = (np.abs(a[i : i + step, None, :] - b[None]) ** p).sum(2) ** (1 / p)
     return out
+
+
+def _grain(rows, width):
+    return _GRAIN // (rows * width + 1) + 1
+
+
+def _stacked(array, batch):
+    """An array's matrices, broadcast to a batch, one after the other."""
+    return np.ascontiguousarray(np.broadcast_to(array, (*batch, *array.shape[-2:])))
 
 
 def _only_wide_floats(name, tensor):
@@ -87,12 +93,17 @@ def _cdist_forward(x1, x2, p, compute_mode):
     if x1.device.type == "meta":
         return aten.new_empty.default(x1, (*batch, rows1, rows2))
     _only_wide_floats("cdist", x1)
-    a = np.broadcast_to(read(x1), (*batch, *x1.shape[-2:]))
-    b = np.broadcast_to(read(x2), (*batch, *x2.shape[-2:]))
-    product = p == 2 and (mode == 1 or (mode == 0 and (rows1 > 25 or rows2 > 25)))
+    a, b = (_stacked(read(t), batch) for t in (x1, x2))
+    width = a.shape[-1]
     result = np.empty((*batch, rows1, rows2), a.dtype)
-    for i in np.ndindex(*batch):
-        result[i] = _by_product(a[i], b[i]) if product else _pair_distances(a[i], b[i], p)
+    if p == 2 and (mode == 1 or (mode == 0 and (rows1 > 25 or rows2 > 25))):
+        for i in np.ndindex(*batch):
+            result[i] = _by_product(a[i], b[i])
+    elif p in _KINDS:
+        _run_loop("pair_distances", a.dtype, math.prod(batch) * rows1, _grain(rows2, width), a, b, result, rows1, rows2, width, _KINDS[p])
+    else:
+        for i in np.ndindex(*batch):
+            result[i] = _by_powers(a[i], b[i], p)
     return new(result, x1.dtype)
 
 
@@ -126,22 +137,18 @@ def _pdist_forward(self, p=2):
     if self.device.type == "meta":
         return aten.new_empty.default(self, (n * (n - 1) // 2,))
     _only_wide_floats("pdist", self)
-    x = read(self)
-    return new(_pair_distances(x, x, p)[np.triu_indices(n, 1)], self.dtype)
+    x = read_contiguous(self)
+    if p not in _KINDS:
+        return new(_by_powers(x, x, p)[np.triu_indices(n, 1)], self.dtype)
+    out = np.empty(n * (n - 1) // 2, x.dtype)
+    _run_loop("inner_distances", x.dtype, n, _grain(n, x.shape[1]), x, out, n, x.shape[1], _KINDS[p])
+    return new(out, self.dtype)
 
 
 def _directions(difference, distance, p):
-    """The derivatives of p-norms, p not 2, by the elements of the vectors; where the norm is not smooth those that PyTorch takes."""
-    if p == 0:
-        return np.zeros_like(difference)
-    sign = np.sign(difference)
-    if p == 1:
-        return sign
-    size = np.abs(difference)
-    if math.isinf(p):
-        return sign * (size == distance)
+    """The derivatives of p-norms that need powers, by the elements of the vectors; where the norm is not smooth those that PyTorch takes."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        made = sign * size ** (p - 1) / distance ** (p - 1)
+        made = np.sign(difference) * np.abs(difference) ** (p - 1) / distance ** (p - 1)
     made[np.broadcast_to(distance == 0, made.shape)] = 0
     if p < 1:
         made[difference == 0] = 0
@@ -151,17 +158,10 @@ def _directions(difference, distance, p):
 def _weighted_directions(weights, a, b, distances, p):
     """For each row of a the sum, over the rows of b, of the distances' derivatives times weights; in pieces that fit caches."""
     out = np.zeros(a.shape, a.dtype)
-    if p == 2:
-        # Lengths divide the weights, of which there are fewer.
-        weights = np.divide(weights, distances, out=np.zeros(distances.shape, a.dtype), where=distances != 0)
     step = max(1, (1 << 16) // max(1, b.size))
     for i in range(0, len(a), step):
         rows = slice(i, i + step)
-        differences = a[rows, None, :] - b[None]
-        if p == 2:
-            out[rows] = np.matmul(weights[rows, None, :], differences)[:, 0]
-        else:
-            out[rows] = np.einsum("ij,ijk->ik", weights[rows], _directions(differences, distances[rows, :, None], p))
+        out[rows] = np.einsum("ij,ijk->ik", weights[rows], _directions(a[rows, None, :] - b[None], distances[rows, :, None], p))
     return out
 
 
@@ -172,12 +172,18 @@ def _cdist_backward(grad, x1, x2, p, cdist):
     if x1.device.type == "meta":
         return aten.new_empty.default(x1, shape)
     _only_wide_floats("cdist_backward", x1)
-    a, b = np.broadcast_to(read(x1), shape), np.broadcast_to(read(x2), (*batch, *x2.shape[-2:]))
-    pairs = (*batch, shape[-2], x2.shape[-2])
-    weights, distances = np.broadcast_to(read(grad), pairs), np.broadcast_to(read(cdist), pairs)
-    result = np.empty(shape, a.dtype)
-    for i in np.ndindex(*batch):
-        result[i] = _weighted_directions(weights[i], a[i], b[i], distances[i], p)
+    a, b, weights, distances = (_stacked(read(t), batch) for t in (x1, x2, grad, cdist))
+    rows, width = a.shape[-2:]
+    others = b.shape[-2]
+    if weights.shape[-2:] != (rows, others) or distances.shape[-2:] != (rows, others):
+        raise RuntimeError(f"_cdist_backward: expected a gradient and distances of shape {[*batch, rows, others]}")
+    result = np.zeros(shape, a.dtype)
+    if p in _KINDS:
+        loop = "pair_gradients", a.dtype, math.prod(batch) * rows, _grain(others, width)
+        _run_loop(*loop, weights, distances, a, b, result, rows, others, width, _KINDS[p])
+    else:
+        for i in np.ndindex(*batch):
+            result[i] = _weighted_directions(weights[i], a[i], b[i], distances[i], p)
     return new(result, x1.dtype)
 
 
@@ -186,9 +192,15 @@ def _pdist_backward(grad, self, p, pdist):
     if self.device.type == "meta":
         return aten.empty_like.default(self)
     _only_wide_floats("pdist_backward", self)
-    x, pairs = read(self), np.triu_indices(n, 1)
-    weights, distances = np.zeros((2, n, n), x.dtype)
-    for square, values in (weights, grad), (distances, pdist):
-        square[pairs] = read(values)
+    x, weights, distances = (read_contiguous(t) for t in (self, grad, pdist))
+    if weights.shape != (n * (n - 1) // 2,) or distances.shape != weights.shape:
+        raise RuntimeError(f"_pdist_backward: expected a gradient and distances of {n * (n - 1) // 2} elements")
+    if p in _KINDS:
+        out = np.zeros(x.shape, x.dtype)
+        _run_loop("inner_gradients", x.dtype, n, _grain(n, x.shape[1]), weights, distances, x, out, n, x.shape[1], _KINDS[p])
+        return new(out, self.dtype)
+    pairs, squares = np.triu_indices(n, 1), np.zeros((2, n, n), x.dtype)
+    for square, values in zip(squares, (weights, distances), strict=True):
+        square[pairs] = values
         square += square.T
-    return new(_weighted_directions(weights, x, x, distances, p), self.dtype)
+    return new(_weighted_directions(squares[0], x, x, squares[1], p), self.dtype)

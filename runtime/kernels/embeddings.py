@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from runtime._core import dtype_names, ops
-from runtime.kernels._arrays import memory, new, read
+from runtime._core import _run_loop, dtype_names, ops
+from runtime.kernels._arrays import memory, new, read, read_contiguous
 from runtime.kernels._common import scalar_name
 
 aten = ops.aten
@@ -121,6 +121,9 @@ def embedding_renorm_(self, indices, max_norm, norm_type):
 
 # ---- bags
 
+#: Elements that are worth a thread.
+_GRAIN = 1 << 15
+
 
 def _bag_arguments(weight, indices, offsets, mode, per_sample_weights, include_last_offset):
     if weight.dim() != 2:
@@ -170,16 +173,6 @@ def _bag_bounds(indices, offsets, include_last_offset):
     return offsets if include_last_offset else np.append(offsets, count)
 
 
-def _largest_rows(table, places, counts):
-    """The maxima of groups of rows, none empty, one group after the other; and the row that each comes from."""
-    rows, starts = table[places], np.cumsum(counts) - counts
-    largest = np.maximum.reduceat(rows, starts, axis=0)
-    # Of equal values the first gets the gradient.
-    at = np.where(rows == np.repeat(largest, counts, axis=0), np.arange(len(rows))[:, None], len(rows))
-    first = np.minimum.reduceat(at, starts, axis=0)
-    return largest, places[np.minimum(first, len(rows) - 1)]
-
-
 def _embedding_bag(
     weight, indices, offsets, scale_grad_by_freq=False, mode=0, sparse=False, per_sample_weights=None, include_last_offset=False, padding_idx=-1
 ):
@@ -193,31 +186,28 @@ def _embedding_bag(
         return aten.new_empty.default(weight, (bags, width)), aten.empty_like.default(indices), sizes, largest
     places = read(indices)
     bounds = _bag_bounds(places, read(offsets), include_last_offset)
-    table = read(weight)
+    table = read_contiguous(weight)
     if ((places < 0) | (places >= len(table))).any():
         raise RuntimeError(f"Expected indices to be from 0 to {len(table) - 1}")
-    lengths = np.diff(bounds)
+    places, bounds = (np.ascontiguousarray(t, np.int64) for t in (places, bounds))
+    counts, result = np.empty(bags, np.int64), np.empty((bags, width), table.dtype)
     end = int(bounds[-1]) if len(bounds) else 0
-    bag_of, used = np.repeat(np.arange(bags), lengths), places[:end] != padding_idx
-    kept, kept_bags = places[:end][used], bag_of[used]
-    counts = np.bincount(kept_bags, minlength=bags)
-    full = np.flatnonzero(counts)
+    grain = _GRAIN // (width * (end // max(1, bags) + 1) + 1) + 1
     if mode == MAX:
-        result, winners = np.zeros((bags, width), table.dtype), np.zeros((bags, width), np.int64)
-        if len(full):
-            result[full], winners[full] = _largest_rows(table, kept, counts[full])
+        largest = np.empty((bags, width), np.int64)
+        _run_loop("bag_maxima", table.dtype, bags, grain, table, places, bounds, result, largest, counts, width, padding_idx)
     else:
-        ones = per_sample_weights is None
-        values = np.ones(len(kept), table.dtype) if ones else read(per_sample_weights)[:end][used]
-        result = _bag_matrix(kept_bags, kept, values, (bags, len(table))) @ table
-        if mode == MEAN:
-            result[full] /= counts[full, None].astype(table.dtype)
-    # Sums over whole rows need no bookkeeping to find their gradient.
-    lean = mode == SUM and padding_idx < 0 and scalar_name(weight.dtype) != "Double" and weight.stride(1) == 1
-    offset2bag = np.zeros(0, np.int64) if lean else np.append(bag_of, np.full(len(places) - end, bags))
+        samples = None if per_sample_weights is None else read_contiguous(per_sample_weights)
+        loop = "bag_sums", table.dtype, bags, grain
+        _run_loop(*loop, table, places, bounds, samples, result, counts, width, padding_idx, int(mode == MEAN))
     sizes = np.zeros(bags, np.int64) if mode == SUM else counts
-    largest = winners if mode == MAX else sizes.copy()
-    return new(result, weight.dtype), *(new(np.array(a, np.int64), integers) for a in (offset2bag, sizes, largest))
+    # Sums over whole rows need no bookkeeping to find their gradient.
+    if mode == SUM and padding_idx < 0 and scalar_name(weight.dtype) != "Double" and weight.stride(1) == 1:
+        offset2bag = np.zeros(0, np.int64)
+    else:
+        offset2bag = np.append(np.repeat(np.arange(bags), np.diff(bounds)), np.full(len(places) - end, bags))
+    arrays = offset2bag, sizes, largest if mode == MAX else sizes.copy()
+    return new(result, weight.dtype), *(new(np.array(t, np.int64), integers) for t in arrays)
 
 
 def _embedding_bag_forward_only(

@@ -6,8 +6,6 @@ sizes by cutting or zeros, normalization), as PyTorch's do.
 
 import math
 
-import numpy as np
-
 from runtime._core import dtype_names, get_default_dtype, ops
 from runtime.kernels._arrays import memory, new, opmath, place_of, read
 from runtime.kernels._common import complex_dtype, into, like, real_dtype, scalar_name, wrap_dim
@@ -40,6 +38,18 @@ def _result(self, sizes, order, dtype, op=None):
     return aten.permute.default(inner, [order.index(d) for d in range(len(order))])
 
 
+def _scipy():
+    """SciPy's transforms, which make several at a time by vector code; imported at the first use."""
+    import scipy.fft
+
+    return scipy.fft
+
+
+def _unscaled(forward):
+    """The normalization by which a direction does not scale."""
+    return "backward" if forward else "forward"
+
+
 def _scale(array, n, normalization):
     if normalization != _NONE:
         array *= array.real.dtype.type(1 / n if normalization == _BY_N else 1 / math.sqrt(n))
@@ -57,10 +67,13 @@ def _fft_c2c(self, dim, normalization, forward):
     out = _result(self, self.shape, _order(self, _by_stride(self, dim)), self.dtype, aten._fft_c2c.default)
     if self.is_meta:
         return out
-    source, target = read(self), _transformed(out)
-    for d in dim:
-        # One direction of NumPy's does not scale, whichever `norm` makes it so.
-        source = np.fft.fft(source, axis=d, out=target) if forward else np.fft.ifft(source, axis=d, norm="forward", out=target)
+    target = _transformed(out)
+    target[...] = read(self)
+    transform = _scipy().fftn if forward else _scipy().ifftn
+    # In place, where SciPy agrees to that.
+    result = transform(target, axes=tuple(dim), norm=_unscaled(forward), overwrite_x=True)
+    if result is not target and result.base is not target:
+        target[...] = result
     return _finished(out, target, math.prod(self.shape[d] for d in dim), normalization)
 
 
@@ -74,9 +87,7 @@ def _fft_r2c(self, dim, normalization, onesided):
     if self.is_meta:
         return out
     source, target = read(self), _transformed(out)
-    (np.fft.rfft if onesided else np.fft.fft)(source, axis=last, out=target)
-    for d in dim[:-1]:
-        np.fft.fft(target, axis=d, out=target)
+    target[...] = _scipy().rfftn(source, axes=tuple(dim)) if onesided else _scipy().fftn(source, axes=tuple(dim))
     return _finished(out, target, math.prod(self.shape[d] for d in dim), normalization)
 
 
@@ -93,9 +104,9 @@ def _fft_c2r(self, dim, normalization, last_dim_size):
     if self.is_meta:
         return out
     source, target = read(self), _transformed(out)
-    for d in dim[:-1]:
-        source = np.fft.ifft(source, axis=d, norm="forward")
-    np.fft.irfft(source, n=last_dim_size, axis=last, norm="forward", out=target)
+    if len(dim) > 1:
+        source = _scipy().ifftn(source, axes=tuple(dim[:-1]), norm="forward")
+    target[...] = _scipy().irfft(source, n=last_dim_size, axis=last, norm="forward", overwrite_x=len(dim) > 1)
     return _finished(out, target, math.prod(self.shape[d] for d in dim[:-1]) * last_dim_size, normalization)
 
 

@@ -1,17 +1,19 @@
 """Sampling of images at places that a tensor gives: grid_sampler and the grids of affine maps."""
 
-import itertools
 import math
 
 import numpy as np
 
-from runtime._core import ops
-from runtime.kernels._arrays import memory, new, read
+from runtime._core import _run_loop, ops
+from runtime.kernels._arrays import memory, new, read_contiguous
+from runtime.kernels._common import scalar_name
 
 aten = ops.aten
 
-_BILINEAR, _NEAREST, _BICUBIC = range(3)
-_ZEROS, _BORDER, _REFLECTION = range(3)
+_BICUBIC = 2
+
+#: Samples that the loop makes at a time, and those of one channel that are worth a thread.
+_BLOCK, _GRAIN = 64, 1 << 14
 
 
 def _check(input, grid, space, mode, padding_mode):
@@ -47,163 +49,74 @@ def _check(input, grid, space, mode, padding_mode):
         raise RuntimeError("grid_sampler(): unknown interpolation or padding mode")
 
 
-def _place(at, size, align_corners):
-    """From [-1, 1] to places of the input; the last coordinate of a grid is that of the first dimension of the space."""
-    one, two, n = (at.dtype.type(x) for x in (1, 2, size))
-    return (at + one) / two * (n - one) if align_corners else ((at + one) * n - one) / two
+def _places(grid, sizes, align_corners, dtype):
+    """Places in the input from coordinates in [-1, 1]; those along the last dimension of the space come first, as they do in the grid.
+
+    Places in half types are rounded after each step, as PyTorch has it: which element is nearest depends on that.
+    """
+    at = memory(grid)
+    one, two = at.dtype.type(1), at.dtype.type(2)
+    n = np.array(sizes[::-1]).astype(at.dtype)
+    at = (at + one) / two * (n - one) if align_corners else ((at + one) * n - one) / two
+    return np.ascontiguousarray(at, dtype)
 
 
-def _reflected(at, low, span):
-    """Places reflected at both ends of a span until they lie in it."""
-    far = np.abs(at - at.dtype.type(low))
-    rest = np.fmod(far, at.dtype.type(span))
-    return np.where(np.floor(far / span) % 2 == 0, rest + at.dtype.type(low), span - rest + at.dtype.type(low)).astype(at.dtype)
+def _loop_arguments(name, input, grid, mode, padding_mode, align_corners):
+    """The input's array, and what both loops begin with."""
+    if not input.dtype.is_floating_point:
+        raise NotImplementedError(f"\"{name}\" not implemented for '{scalar_name(input.dtype)}'")
+    array, space = read_contiguous(input), input.dim() - 2
+    sizes = array.shape[2:]
+    if math.prod(sizes) >= 2**31:
+        raise RuntimeError(f"grid_sampler(): images of 2**31 elements and more are not supported, but input has sizes {list(array.shape)}")
+    shape = np.array([*array.shape[:2], *(1,) * (3 - space), *sizes, math.prod(grid.shape[1:-1])], np.int64)
+    return array, (shape, mode, padding_mode, int(align_corners), space, array, _places(grid, sizes, align_corners, array.dtype))
 
 
-def _inside(at, size, padding_mode, align_corners):
-    """Places moved as the padding mode has it."""
-    if padding_mode == _ZEROS:
-        return at
-    if padding_mode == _REFLECTION:
-        low, span = (0, size - 1) if align_corners else (-0.5, size)
-        at = _reflected(at, low, span) if span else np.zeros_like(at)
-    return np.clip(np.nan_to_num(at, nan=0.0, posinf=size - 1, neginf=0), 0, size - 1)
-
-
-def _sample(array, indices):
-    """Elements [N, C, places] at integer places, 0 outside of the input."""
-    batch = np.arange(array.shape[0]).reshape((-1,) + (1,) * (indices[0].ndim - 1))
-    valid, places = True, []
-    for d, index in enumerate(indices):
-        size = array.shape[2 + d]
-        with np.errstate(invalid="ignore"):
-            inside = (index >= 0) & (index < size)
-            places.append(np.where(inside, index, 0).astype(np.intp))
-        valid = valid & inside
-    values = np.moveaxis(array[(batch, slice(None), *places)], -1, 1)
-    return values * valid[:, None]
-
-
-def _cubic_weights(t):
-    """Weights of the four places around, and how they grow with `t`."""
-    a = t.dtype.type(-0.75)
-
-    def near(x):
-        return ((a + 2) * x - (a + 3)) * x * x + 1
-
-    def far(x):
-        return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
-
-    def near_slope(x):
-        return (3 * (a + 2) * x - 2 * (a + 3)) * x
-
-    def far_slope(x):
-        return (3 * a * x - 10 * a) * x + 8 * a
-
-    weights = far(t + 1), near(t), near(1 - t), far(2 - t)
-    return weights, (far_slope(t + 1), near_slope(t), -near_slope(1 - t), -far_slope(2 - t))
-
-
-def _turned(at, size, padding_mode, align_corners):
-    """How fast the places that `_inside` gives change with those that it was given: 1, 0 or -1."""
-    if padding_mode == _ZEROS:
-        return at.dtype.type(1)
-    turned = np.ones_like(at)
-    if padding_mode == _REFLECTION:
-        low, span = (0, size - 1) if align_corners else (-0.5, size)
-        if span == 0:
-            return np.zeros_like(at)
-        turned = np.where((at < low) ^ (np.floor(np.abs(at - low) / span) % 2 == 1), -1, 1)
-        at = _reflected(at, low, span)
-    return np.where((at > 0) & (at < size - 1), turned, 0).astype(at.dtype)
-
-
-def _taps(points, shape, mode, padding_mode, align_corners, dtype):
-    """For each dimension of the space what is summed: (places, weights, how the weights grow with the grid's coordinate)."""
-    space = len(shape)
-    taps = []
-    for d, n in enumerate(shape):
-        # Places in half types are rounded after each step, as PyTorch has it: which element is nearest depends on that.
-        at = _place(points[..., space - 1 - d], n, align_corners).astype(dtype)
-        step = at.dtype.type((n - 1 if align_corners else n) / 2)
-        if mode != _BICUBIC:
-            step = step * _turned(at, n, padding_mode, align_corners)
-            at = _inside(at, n, padding_mode, align_corners)
-        if mode == _NEAREST:
-            taps.append([(np.rint(at), np.ones_like(at), np.zeros_like(at))])
-            continue
-        low = np.floor(at)
-        part = at - low
-        if mode == _BILINEAR:
-            taps.append([(low, 1 - part, -step), (low + 1, part, step)])
-            continue
-        weights = zip(*_cubic_weights(part))
-        taps.append([(_inside(low + k - 1, n, padding_mode, align_corners), w, slope * step) for k, (w, slope) in enumerate(weights)])
-    return taps
-
-
-def _grid_sampler(input, grid, mode, padding_mode, align_corners):
+def _grid_sampler(name, input, grid, mode, padding_mode, align_corners):
     shape = (*input.shape[:2], *grid.shape[1:-1])
     if input.device.type == "meta":
         return aten.empty.memory_format(shape, dtype=input.dtype, device=input.device)
-    array = read(input)
-    taps = _taps(memory(grid), array.shape[2:], mode, padding_mode, align_corners, array.dtype)
-    if mode == _NEAREST:
-        return new(_sample(array, [t[0][0] for t in taps]), input.dtype)
-    out = np.zeros(shape, array.dtype)
-    for chosen in itertools.product(*taps):
-        weight = math.prod(w for _, w, _ in chosen)
-        with np.errstate(invalid="ignore"):
-            out += _sample(array, [i for i, _, _ in chosen]) * weight[:, None]
+    array, given = _loop_arguments(name, input, grid, mode, padding_mode, align_corners)
+    out = np.empty(shape, array.dtype)
+    blocks = -(-math.prod(shape[2:]) // _BLOCK)
+    _run_loop("grid_sample", array.dtype, shape[0] * blocks, max(1, _GRAIN // (_BLOCK * (shape[1] + 1))), *given, out)
     return new(out, input.dtype)
 
 
-def _grid_sampler_backward(grad_output, input, grid, mode, padding_mode, align_corners, output_mask):
+def _grid_sampler_backward(name, grad_output, input, grid, mode, padding_mode, align_corners, output_mask):
     shape = (*input.shape[:2], *grid.shape[1:-1])
     if tuple(grad_output.shape) != shape:
         raise RuntimeError(f"grid_sampler backward: expected a gradient of shape {list(shape)}, but got {list(grad_output.shape)}")
     if input.device.type == "meta":
         return aten.empty_like.default(input) if output_mask[0] else None, aten.empty_like.default(grid)
-    array, grad = read(input), read(grad_output)
-    space = array.shape[2:]
-    taps = _taps(memory(grid), space, mode, padding_mode, align_corners, array.dtype)
-    of_input = np.zeros((array.shape[0], math.prod(space), array.shape[1]), array.dtype)
+    array, given = _loop_arguments(name, input, grid, mode, padding_mode, align_corners)
+    of_input = np.zeros(array.shape, array.dtype) if output_mask[0] else None
     of_grid = np.zeros(tuple(grid.shape), array.dtype)
-    batch = np.broadcast_to(np.arange(array.shape[0]).reshape((-1,) + (1,) * len(space)), grid.shape[:-1])
-    for chosen in itertools.product(*taps):
-        indices = [i for i, _, _ in chosen]
-        if output_mask[0]:
-            inside = np.logical_and.reduce([(i >= 0) & (i < n) for i, n in zip(indices, space)])
-            flat = np.ravel_multi_index([i[inside].astype(np.intp) for i in indices], space)
-            weight = math.prod(w for _, w, _ in chosen)[inside]
-            np.add.at(of_input, (batch[inside], flat), np.moveaxis(grad, 1, -1)[inside] * weight[:, None])
-        if mode != _NEAREST:
-            values = (_sample(array, indices) * grad).sum(axis=1)
-            for d in range(len(space)):
-                slope = math.prod(s if e == d else w for e, (_, w, s) in enumerate(chosen))
-                of_grid[..., len(space) - 1 - d] += values * slope
-    of_input = np.moveaxis(of_input, -1, 1).reshape(array.shape)
+    _run_loop("grid_sample_gradients", array.dtype, shape[0], 1, *given, read_contiguous(grad_output), of_input, of_grid)
     return new(of_input, input.dtype) if output_mask[0] else None, new(of_grid, grid.dtype)
 
 
 def grid_sampler_2d(input, grid, interpolation_mode, padding_mode, align_corners):
     _check(input, grid, 2, interpolation_mode, padding_mode)
-    return _grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners)
+    return _grid_sampler("grid_sampler_2d_cpu", input, grid, interpolation_mode, padding_mode, align_corners)
 
 
 def grid_sampler_3d(input, grid, interpolation_mode, padding_mode, align_corners):
     _check(input, grid, 3, interpolation_mode, padding_mode)
-    return _grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners)
+    return _grid_sampler("grid_sampler_3d_cpu", input, grid, interpolation_mode, padding_mode, align_corners)
 
 
 def grid_sampler_2d_backward(grad_output, input, grid, interpolation_mode, padding_mode, align_corners, output_mask):
     _check(input, grid, 2, interpolation_mode, padding_mode)
-    return _grid_sampler_backward(grad_output, input, grid, interpolation_mode, padding_mode, align_corners, output_mask)
+    name = "grid_sampler_2d_backward_cpu"
+    return _grid_sampler_backward(name, grad_output, input, grid, interpolation_mode, padding_mode, align_corners, output_mask)
 
 
 def grid_sampler_3d_backward(grad_output, input, grid, interpolation_mode, padding_mode, align_corners, output_mask):
     _check(input, grid, 3, interpolation_mode, padding_mode)
-    return _grid_sampler_backward(grad_output, input, grid, interpolation_mode, padding_mode, align_corners, output_mask)
+    name = "grid_sampler_3d_backward_cpu"
+    return _grid_sampler_backward(name, grad_output, input, grid, interpolation_mode, padding_mode, align_corners, output_mask)
 
 
 def grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners):

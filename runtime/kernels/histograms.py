@@ -126,7 +126,21 @@ def _linear_edges(self, bins, range_):
     return [aten.linspace.default(a, b, n + 1, dtype=self.dtype) for a, b, n in zip(low, high, bins)]
 
 
-def _count(self, edges, weight, density):
+def _bin_of(x, edges, even):
+    """The number of the bin of each element that lies within edges; edges that are evenly spaced need no search."""
+    if not even or len(edges) < 2 or not edges[-1] > edges[0]:
+        return np.searchsorted(edges, x, "right") - 1
+    last = len(edges) - 2
+    with np.errstate(invalid="ignore", over="ignore"):
+        place = np.clip((x - edges[0]) * (x.dtype.type(last + 1) / (edges[-1] - edges[0])), 0, last)
+    place = np.nan_to_num(place).astype(np.intp)
+    # Edges are rounded: an element beside one may belong to the next bin.
+    place -= (x < edges[place]) & (place > 0)
+    place += (x >= edges[place + 1]) & (place < last)
+    return place
+
+
+def _count(self, edges, weight, density, even=False):
     """The histogram of points over edges along each dimension."""
     _check_floating(self, "histogramdd")
     table, weights = _points(self, weight)
@@ -136,8 +150,7 @@ def _count(self, edges, weight, density):
     for d, e in enumerate(edges):
         x = table[:, d]
         inside &= (x >= e[0]) & (x <= e[-1]) if len(e) else False
-        place = np.searchsorted(e, x, "right") - 1
-        flat = flat * shape[d] + np.minimum(place, shape[d] - 1)
+        flat = flat * shape[d] + np.minimum(_bin_of(x, e, even), shape[d] - 1)
     flat = flat[inside]
     kept = None if weights is None else weights[inside].astype(np.float64)
     counts = np.bincount(flat, kept, minlength=math.prod(shape)).reshape(shape).astype(table.dtype)
@@ -156,7 +169,7 @@ def _histogramdd_bin_edges(self, bins, *, range=None, weight=None, density=False
 
 def _histogramdd_from_bin_cts(self, bins, *, range=None, weight=None, density=False):
     _check_points(self, bins, weight)
-    return _count(self, [read(e) for e in _linear_edges(self, bins, range)], weight, density)
+    return _count(self, [read(e) for e in _linear_edges(self, bins, range)], weight, density, even=True)
 
 
 def _histogramdd_from_bin_tensors(self, bins, *, weight=None, density=False):
@@ -219,4 +232,4 @@ def histogram_bin_ct(self, bins=100, *, range=None, weight=None, density=False):
     points, weights = _column(self, weight)
     _check_points(points, (bins,), weights)
     (edges,) = _linear_edges(points, (bins,), range)
-    return _count(points, [read(edges)], weights, density), edges
+    return _count(points, [read(edges)], weights, density, even=True), edges

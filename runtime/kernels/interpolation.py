@@ -1,7 +1,7 @@
 """Resampling on a grid: nearest, linear, cubic, with and without antialiasing.
 
 Each is separable: along a dimension, a place of the result is a weighted sum of a few places (taps) of the input. `_Taps` holds their
-indices and weights, of shape [taps, places]; forward passes gather, backward passes multiply by the transposed weights.
+indices and weights, of shape [taps, places]; the sums and the transposed sums of backward passes are loops in C.
 """
 
 import math
@@ -9,8 +9,8 @@ from collections import namedtuple
 
 import numpy as np
 
-from runtime._core import ops
-from runtime.kernels._arrays import memory, new, opmath, place_of, read
+from runtime._core import _run_loop, ops
+from runtime.kernels._arrays import memory, new, opmath, place_of, read_contiguous
 from runtime.kernels._common import check_countable
 
 aten = ops.aten
@@ -84,33 +84,48 @@ def _antialiased(size, result, scale, align_corners, dtype, cubic):
     return _Taps(np.minimum(taps + first, size - 1), weight / np.where(total == 0, 1, total))
 
 
-def _gathered(array, axis, taps, out=None):
-    """The weighted sum, in `out` if that is given."""
-    total = None
-    for index, weight in zip(taps.index, taps.weight):
-        term = array.take(index, axis=axis, out=out if total is None else None, mode=_UNCHECKED)
-        term *= weight.reshape((-1,) + (1,) * (array.ndim - 1 - axis))
-        total = term if total is None else np.add(total, term, out=total)
-    return total
+def _layout(shape, axis, sizes):
+    """The outer range of a loop over one axis, a grain for it, and the inner size."""
+    outer, inner = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
+    return outer, (1 << 15) // (max(sizes) * inner + 1) + 1, inner
 
 
-def _scattered(array, axis, taps, size):
-    """The transposed product of _gathered."""
-    matrix = np.zeros((taps.index.shape[1], size), array.dtype)
-    places = np.broadcast_to(np.arange(taps.index.shape[1]), taps.index.shape)
-    np.add.at(matrix, (places, taps.index), 1 if taps.weight is None else taps.weight)
-    return np.moveaxis(np.tensordot(array, matrix, axes=(axis, 0)), -1, axis)
+def _resampled(array, axis, taps, out=None):
+    """The weighted sums along an axis, in `out` if that is given."""
+    index = np.ascontiguousarray(taps.index, np.int64)
+    count, result = index.shape
+    size = array.shape[axis]
+    outer, grain, inner = _layout(array.shape, axis, (size, result))
+    if out is None:
+        out = np.empty((*array.shape[:axis], result, *array.shape[axis + 1 :]), array.dtype)
+    weight = np.ascontiguousarray(taps.weight, array.dtype)
+    _run_loop("resample", array.dtype, outer, grain, array, out, index, weight, size, result, inner, count)
+    return out
+
+
+def _spread(array, axis, taps, size):
+    """The transposed product of _resampled."""
+    index = np.ascontiguousarray(taps.index, np.int64)
+    count, result = index.shape
+    outer, grain, inner = _layout(array.shape, axis, (size, result))
+    out = np.empty((*array.shape[:axis], size, *array.shape[axis + 1 :]), array.dtype)
+    weight = np.ones(index.shape, array.dtype) if taps.weight is None else np.ascontiguousarray(taps.weight, array.dtype)
+    _run_loop("resample_transposed", array.dtype, outer, grain, array, out, index, weight, size, result, inner, count)
+    return out
 
 
 def _fixed_point(array, axis, taps):
-    """As _gathered for bytes: weights as integers with as many bits as 16 hold, and each pass rounded to a byte."""
+    """As _resampled for bytes: weights as integers with as many bits as 16 hold, and each pass rounded to a byte."""
     bits = 0
     largest = float(taps.weight.max())
     while bits < 22 and int(0.5 + largest * (1 << (bits + 1))) < (1 << 15):
         bits += 1
     weight = np.where(taps.weight < 0, np.ceil(taps.weight * (1 << bits) - 0.5), np.floor(taps.weight * (1 << bits) + 0.5)).astype(np.int64)
-    out = _gathered(array.astype(np.int64), axis, _Taps(taps.index, weight))
-    return np.clip((out + (1 << (bits - 1))) >> bits, 0, 255).astype(np.uint8)
+    wide = array.astype(np.int64)
+    total = 1 << (bits - 1)
+    for index, factor in zip(taps.index, weight):
+        total = total + wide.take(index, axis=axis) * factor.reshape((-1,) + (1,) * (array.ndim - 1 - axis))
+    return np.clip(total >> bits, 0, 255).astype(np.uint8)
 
 
 def _check(self, output_size, space):
@@ -142,8 +157,8 @@ def _upsample(op, self, output_size, taps_of, scales):
         raise NotImplementedError(f"\"compute_indices_weights\" not implemented for '{_title(self.dtype)}'")
     if self.device.type == "meta":
         return _empty(self, (*self.shape[:2], *output_size))
-    array = read(self)
-    step = _gathered if name != "uint8" else _fixed_point
+    array = read_contiguous(self)
+    step = _resampled if name != "uint8" else _fixed_point
     dtype = np.float64 if name in ("uint8", "float64") else np.float32
     taps = [taps_of(self.shape[d + 2], output_size[d], scales[d], dtype) for d in range(space)]
     for d in reversed(range(1, space)):
@@ -151,7 +166,7 @@ def _upsample(op, self, output_size, taps_of, scales):
     if step is _fixed_point or opmath(self.dtype) != self.dtype:
         return new(step(array, 2, taps[0]), self.dtype)
     out = place_of(op, (*self.shape[:2], *output_size), self.dtype, self.device)
-    _gathered(array, 2, taps[0], memory(out))
+    _resampled(array, 2, taps[0], memory(out))
     return out
 
 
@@ -164,10 +179,10 @@ def _upsample_backward(grad_output, output_size, input_size, taps_of, scales):
         )
     if grad_output.device.type == "meta":
         return _empty(grad_output, input_size)
-    array = read(grad_output)
+    array = read_contiguous(grad_output)
     dtype = array.dtype.type
     for d in range(space):
-        array = _scattered(array, d + 2, taps_of(input_size[d + 2], output_size[d], scales[d], dtype), input_size[d + 2])
+        array = _spread(array, d + 2, taps_of(input_size[d + 2], output_size[d], scales[d], dtype), input_size[d + 2])
     return new(array, grad_output.dtype)
 
 

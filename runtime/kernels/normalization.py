@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from runtime._core import dtype_names, ops
-from runtime.kernels._arrays import new, opmath, read
+from runtime._core import _run_loop, dtype_names, ops
+from runtime.kernels._arrays import new, opmath, read, read_contiguous
 from runtime.kernels._common import into_each, real_dtype
 
 aten = ops.aten
@@ -148,6 +148,9 @@ def instance_norm(input, weight, bias, running_mean, running_var, use_input_stat
 # ---- gradients. With y the normalized values and g the gradient times the weight, each is (g - mean(g) - y * mean(g * y)) / deviation,
 # means taken over what was normalized together.
 
+#: Elements that are worth a thread, and spans that are worth a call of a loop.
+_GRAIN, _SHORT = 1 << 15, 8
+
 
 def _empty(t, shape):
     return aten.empty.memory_format(shape, dtype=t.dtype, device=t.device)
@@ -163,19 +166,59 @@ def native_group_norm_backward(grad_out, input, mean, rstd, weight, N, C, HxW, g
         raise RuntimeError("native_group_norm_backward: sizes do not fit together")
     if input.device.type == "meta":
         return _on_meta(input, (C,), output_mask)
-    x, grad = (read(t).reshape(N, group, C // group, HxW) for t in (input, grad_out))
-    scale = read(rstd).reshape(N, group, 1, 1)
-    y = (x - read(mean).reshape(N, group, 1, 1)) * scale
-    grad_input = grad_weight = grad_bias = None
+    shape = N, group, C // group
+    center, scale = (np.broadcast_to(read(t).reshape(N, group, 1), shape) for t in (mean, rstd))
+    factor = None if weight is None else read(weight).reshape(1, *shape[1:])
+    grads = _of_spans(*(read_contiguous(t) for t in (input, grad_out)), center, scale, factor, (2,), (0,), output_mask)
+    return _adopted(grads, input, weight)
+
+
+def _adopted(grads, input, weight):
+    """The gradients of input, weight and bias as tensors, in the dtypes of what they are of."""
+    of_input, *others = grads
+    dtype = input.dtype if weight is None else weight.dtype
+    result = None if of_input is None else new(of_input.reshape(tuple(input.shape)), input.dtype)
+    return result, *(None if t is None else new(t.reshape(-1), dtype) for t in others)
+
+
+def _of_spans(x, grad, center, scale, factor, together, shared, output_mask, statistics=True):
+    """The gradients of a normalization over spans of memory, each of which holds what one channel of one item has.
+
+    Parameters
+    ----------
+    x, grad : array
+        The input and the gradient of the result, contiguous.
+    center, scale : array
+        The mean and the reciprocal deviation of each span.
+    factor : array or None
+        The weights, in a shape that broadcasts to that of the spans.
+    together, shared : tuple of int
+        The dimensions of spans that are normalized together, and those that share a weight.
+    output_mask : sequence of bool
+        Whether the gradients of input, weight and bias are wanted.
+    statistics : bool
+        Whether mean and deviation depend on the input.
+    """
+    shape, kind = center.shape, x.dtype.type
+    spans = math.prod(shape)
+    span = x.size // spans if spans else 0
+    grain = _GRAIN // (span + 1) + 1
+    center, scale = (np.ascontiguousarray(t, x.dtype) for t in (center, scale))
+    sums, products = np.empty((2, *shape), x.dtype)
+    _run_loop("span_sums", x.dtype, spans, grain, grad, x, center, sums, products, span)
+    products *= scale
+    result = None
     if output_mask[0]:
-        g = grad if weight is None else grad * read(weight).reshape(1, group, C // group, 1)
-        centered = g - g.mean(axis=(2, 3), keepdims=True) - y * (g * y).mean(axis=(2, 3), keepdims=True) if x.size else g
-        grad_input = new((centered * scale).reshape(tuple(input.shape)), input.dtype)
-    if output_mask[1]:
-        grad_weight = new((grad * y).sum(axis=(0, 3)).reshape(C), input.dtype if weight is None else weight.dtype)
-    if output_mask[2]:
-        grad_bias = new(grad.sum(axis=(0, 3)).reshape(C), input.dtype if weight is None else weight.dtype)
-    return grad_input, grad_weight, grad_bias
+        of_grad = scale if factor is None else np.ascontiguousarray(scale * factor, x.dtype)
+        of_x, rest = np.zeros((2, *shape), x.dtype)
+        count = span * math.prod(shape[d] for d in together)
+        if statistics and count:
+            both = (sums, products) if factor is None else (sums * factor, products * factor)
+            of_mean, of_deviation = (t.sum(axis=together, keepdims=True) / kind(count) for t in both)
+            of_x[...], rest[...] = -of_deviation * scale * scale, -of_mean * scale
+        result = np.empty(x.shape, x.dtype)
+        _run_loop("span_gradients", x.dtype, spans, grain, grad, x, result, center, of_grad, of_x, rest, span)
+    return result, products.sum(axis=shared) if output_mask[1] else None, sums.sum(axis=shared) if output_mask[2] else None
 
 
 def native_batch_norm_backward(
@@ -186,32 +229,22 @@ def native_batch_norm_backward(
     channels = input.shape[1]
     if input.device.type == "meta":
         return _on_meta(input, (channels,), output_mask)
-    x, grad = (read(t).reshape(input.shape[0], channels, math.prod(input.shape[2:])) for t in (input, grad_out))
-
     needed = (save_mean, save_invstd) if train else (running_mean, running_var)
     if any(t is None or t.numel() != channels for t in (*needed, *(() if weight is None else (weight,)))):
         raise RuntimeError(f"native_batch_norm_backward: expected statistics and weight of {channels} elements")
-
-    def per_channel(t):
-        return read(t).reshape(1, channels, 1)
-
-    if train:
-        mean, scale = per_channel(save_mean), per_channel(save_invstd)
-    else:
-        mean, scale = per_channel(running_mean), 1 / np.sqrt(per_channel(running_var) + grad.dtype.type(eps))
-    y = (x - mean) * scale
-    grad_input = grad_weight = grad_bias = None
-    if output_mask[0]:
-        g = grad if weight is None else grad * per_channel(weight)
-        if train and x.size:
-            g = g - g.mean(axis=(0, 2), keepdims=True) - y * (g * y).mean(axis=(0, 2), keepdims=True)
-        grad_input = new((g * scale).reshape(tuple(input.shape)), input.dtype)
-    dtype = input.dtype if weight is None else weight.dtype
-    if output_mask[1]:
-        grad_weight = new((grad * y).sum(axis=(0, 2)), dtype)
-    if output_mask[2]:
-        grad_bias = new(grad.sum(axis=(0, 2)), dtype)
-    return grad_input, grad_weight, grad_bias
+    items, span = input.shape[0], math.prod(input.shape[2:])
+    x, grad = (read(t).reshape(items, channels, span) for t in (input, grad_out))
+    # Short spans are joined: a channel's elements of all items become one.
+    joined = span < _SHORT and items > 1
+    if joined:
+        x, grad = (t.swapaxes(0, 1) for t in (x, grad))
+    x, grad = (np.ascontiguousarray(t) for t in (x, grad))
+    center = read(needed[0])
+    scale = read(save_invstd) if train else 1 / np.sqrt(read(running_var) + x.dtype.type(eps))
+    factor = None if weight is None else read(weight)
+    center, scale = (np.broadcast_to(t, (1 if joined else items, channels)) for t in (center, scale))
+    of_input, *others = _of_spans(x, grad, center, scale, factor, (0,), (0,), output_mask, train)
+    return _adopted((of_input.swapaxes(0, 1) if joined and of_input is not None else of_input, *others), input, weight)
 
 
 def batch_norm_backward(

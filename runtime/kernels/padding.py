@@ -139,14 +139,45 @@ def _border(name, self, padding, space, reflect):
         return aten.empty.memory_format(sizes, dtype=self.dtype, device=self.device)
     if str(self.dtype).endswith("bool"):
         raise NotImplementedError(f"\"{name}\" not implemented for 'Bool'")
-    array, ndim = memory(self), self.dim()
-    indices = [_source(self.shape[ndim - 1 - i], padding[2 * i], padding[2 * i + 1], reflect) for i in range(space)]
-    for i, index in enumerate(indices[:-1]):
-        array = array.take(index, axis=ndim - 1 - i)
     out = place_of(getattr(aten, name).default, sizes, self.dtype, self.device)
-    # The indices are right: with the mode that checks them NumPy takes into memory of its own first.
-    array.take(indices[-1], axis=ndim - space, out=memory(out), mode="clip")
+    array, target, ndim = memory(self), memory(out), self.dim()
+    if min(padding) < 0:
+        for i in range(space):
+            array = array.take(_source(self.shape[ndim - 1 - i], padding[2 * i], padding[2 * i + 1], reflect), axis=ndim - 1 - i)
+        target[...] = array
+        return out
+    inner = _inner(self.shape, padding, space)
+    target[tuple(inner)] = array
+    for axis, borders in _borders(self.shape, padding, space, reflect):
+        for border, seen in borders:
+            target[_along(inner, axis, border)] = target[_along(inner, axis, seen)]
+        inner[axis] = slice(None)
     return out
+
+
+def _inner(sizes, padding, space):
+    """Where in the result the input lies: a slice for each dimension."""
+    inner = [slice(None)] * len(sizes)
+    for i in range(space):
+        inner[-1 - i] = slice(padding[2 * i], padding[2 * i] + sizes[-1 - i])
+    return inner
+
+
+def _along(places, axis, part):
+    return (*places[:axis], part, *places[axis + 1 :])
+
+
+def _borders(sizes, padding, space, reflect):
+    """For each dimension of the space, the last one first, the borders that have a width: their places, and the places that they repeat."""
+    for i in range(space):
+        axis, first, after = len(sizes) - 1 - i, padding[2 * i], padding[2 * i + 1]
+        last = first + sizes[axis] - 1
+        if reflect:
+            seen = slice(2 * first, first, -1), slice(last - 1, last - 1 - after if last > after else None, -1)
+        else:
+            seen = slice(first, first + 1), slice(last, last + 1)
+        places = slice(0, first), slice(last + 1, last + 1 + after)
+        yield axis, [both for both in zip(places, seen, strict=True) if both[0].start < both[0].stop]
 
 
 def _border_backward(name, grad_output, self, padding, space, reflect):
@@ -156,7 +187,16 @@ def _border_backward(name, grad_output, self, padding, space, reflect):
         raise RuntimeError(f"grad_output has shape {list(grad_output.shape)}, but the padded input has {sizes}")
     if self.device.type == "meta":
         return aten.empty.memory_format(self.shape, dtype=self.dtype, device=self.device)
-    array, ndim = read(grad_output), self.dim()
+    array, ndim = np.array(read(grad_output), order="C", copy=True), self.dim()
+    if min(padding) >= 0:
+        # In the order opposite to the forward pass, so that corners are added to borders first.
+        inner, places = _inner(self.shape, padding, space), [slice(None)] * ndim
+        for axis, borders in reversed(list(_borders(self.shape, padding, space, reflect))):
+            for border, seen in borders:
+                part = array[_along(places, axis, border)]
+                array[_along(places, axis, seen)] += part if reflect else part.sum(axis, keepdims=True)
+            places[axis] = inner[axis]
+        return new(array[tuple(inner)], self.dtype)
     for i in range(space):
         axis = ndim - 1 - i
         index = _source(self.shape[axis], padding[2 * i], padding[2 * i + 1], reflect)

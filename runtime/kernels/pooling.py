@@ -31,6 +31,8 @@ def _wide(values, other):
 
 
 def max_pool1d(self, kernel_size, stride=(), padding=(0,), dilation=(1,), ceil_mode=False):
+    if self.is_quantized:
+        return aten.quantized_max_pool1d.default(self, kernel_size, stride, padding, dilation, ceil_mode)
     if len(stride) == len(padding) == 1 and self.dtype.is_floating_point and self.dim() and 0 <= padding[0] < 2**31:
         # Beyond the padded row a stride says nothing more.
         stride = (min(stride[0], max(1, self.shape[-1] + 2 * padding[0])),)
@@ -53,6 +55,8 @@ def max_pool1d_with_indices(self, kernel_size, stride=(), padding=(0,), dilation
 
 
 def max_pool2d(self, kernel_size, stride=(), padding=(0, 0), dilation=(1, 1), ceil_mode=False):
+    if self.is_quantized:
+        return aten.quantized_max_pool2d.default(self, kernel_size, stride, padding, dilation, ceil_mode)
     return aten.max_pool2d_with_indices.default(self, kernel_size, stride, padding, dilation, ceil_mode)[0]
 
 

@@ -14,7 +14,7 @@ from runtime.kernels._common import scalar_name, wrap_dim
 aten = ops.aten
 
 #: Scales below lose more to the rounding of their inverse than they gain.
-SMALLEST_SCALE = 6.1e-5
+SMALLEST_SCALE = float(np.float32(6.1e-5))
 
 
 def _check_bounds(zero_point, quant_min, quant_max):
@@ -84,7 +84,7 @@ def _bool():
 # ---- observers
 
 
-def _parameters(low, high, quant_min, quant_max, symmetric):
+def chosen_parameters(low, high, quant_min, quant_max, symmetric=False):
     """Scale and zero point for values from low to high; zero itself is always represented exactly."""
     low, high = min(low, 0.0), max(high, 0.0)
     two_sided = symmetric and low < 0 < high
@@ -130,7 +130,7 @@ def _fused_moving_avg_obs_fq_helper(
     if not fake_quant_on.item():
         return aten.clone.default(self), aten.ones_like.default(self, dtype=_bool())
     ends = zip(read(running_min).reshape(-1).tolist(), read(running_max).reshape(-1).tolist(), strict=True)
-    chosen = [_parameters(low, high, quant_min, quant_max, symmetric_quant) for low, high in ends]
+    chosen = [chosen_parameters(low, high, quant_min, quant_max, symmetric_quant) for low, high in ends]
     scales, zero_points = np.array([c[0] for c in chosen], np.float32), np.array([c[1] for c in chosen], np.int32)
     aten.copy_.default(scale, new(scales.reshape(tuple(scale.shape))))
     aten.copy_.default(zero_point, new(zero_points.reshape(tuple(zero_point.shape))))

@@ -4,7 +4,7 @@ Everything is made of other operators (linear, tanh, sigmoid, ...). A padded bat
 of all sequences one after the other, longest sequence first, and how many sequences reach each step.
 """
 
-from runtime._core import ops
+from runtime._core import dtype_names, ops
 from runtime.kernels._common import scalar_name
 
 aten = ops.aten
@@ -299,3 +299,27 @@ def _pad_packed_sequence(data, batch_sizes, batch_first, padding_value, total_le
         aten.copy_.default(aten.narrow.default(aten.select.int(output, 0, t), 0, 0, sizes[t]), rows)
     lengths = runtime.tensor([sum(n > b for n in sizes) for b in range(sizes[0])], dtype=runtime.int64)
     return aten.transpose.int(output, 0, 1) if batch_first else output, lengths
+
+
+# ---- cuDNN's operator: no kernel computes it here, its shapes are known
+
+
+def _cudnn_rnn(
+    input, weight, weight_stride0, weight_buf, hx, cx, mode, hidden_size, proj_size, num_layers, batch_first, dropout, train, bidirectional,
+    batch_sizes, dropout_state,
+):  # fmt: skip
+    directions, features = 2 if bidirectional else 1, proj_size or hidden_size
+    steps, batch = reversed(input.shape[:2]) if batch_first else input.shape[:2]
+    if len(batch_sizes):
+        output = (input.shape[0], features * directions)
+        batch = batch_sizes[0]
+    else:
+        output = (batch, steps, features * directions) if batch_first else (steps, batch, features * directions)
+    layers = num_layers * directions
+    return (
+        input.new_empty(output),
+        hx.new_empty((layers, batch, features)),
+        aten.empty.memory_format((0,), device=input.device) if cx is None else cx.new_empty((layers, batch, hidden_size)),
+        aten.empty.memory_format((0,), dtype=dtype_names["uint8"], device=input.device),
+        weight_buf,
+    )

@@ -48,8 +48,11 @@ def std_mean_dim(self, dim, unbiased=True, keepdim=False):
 
 def _safe_softmax(self, dim, dtype=None):
     result = aten.softmax.int(self, dim, dtype)
-    masked = aten.all.dim(aten.eq.Scalar(self, -math.inf), dim, True)
-    return aten.where.self(masked, aten.zeros_like.default(result), result)
+    if not self.numel():
+        return result
+    # Where the largest element is minus infinity all are, and softmax gave NaN.
+    masked = aten.eq.Scalar(aten.amax.default(self, (dim,), True), -math.inf)
+    return aten.masked_fill_.Scalar(result, masked, 0)
 
 
 def logsumexp(self, dim, keepdim=False):

@@ -39,7 +39,7 @@ def _unique2(self, sorted=True, return_inverse=False, return_counts=False):
     flat = np.ravel(read(self))
     inverse = counts = None
     if return_inverse:
-        order = np.argsort(flat, kind="stable")
+        order = np.argsort(flat)
         starts = _starts_of_runs(flat[order])
         group, counts = _groups(starts)
         found = flat[order][starts]
@@ -77,6 +77,18 @@ def _check_slices(self, dim):
         raise RuntimeError("There are 0 sized dimensions, and they aren't selected, so unique cannot be applied")
 
 
+def _order_of_rows(table):
+    """The order that sorts rows: column by column, until no two rows agree."""
+    group, order = np.zeros(len(table), np.int64), np.arange(len(table))
+    for column in table.T:
+        order = np.lexsort((column, group))
+        starts = _starts_of_runs(group[order]) | _starts_of_runs(column[order])
+        if starts.all():
+            break
+        group[order] = np.cumsum(starts)
+    return order
+
+
 def _unique_slices(self, dim, return_inverse, return_counts, sort):
     _check_kind(self)
     if self.dim() == 0:
@@ -89,7 +101,7 @@ def _unique_slices(self, dim, return_inverse, return_counts, sort):
     count = len(table)
     if count == 0:
         return _like(np.array(read(self)), self), _empty(), _empty()
-    order = np.lexsort(table.T[::-1]) if sort else np.arange(count)
+    order = _order_of_rows(table) if sort else np.arange(count)
     ordered = table[order]
     starts = np.ones(count, bool)
     starts[1:] = (ordered[1:] != ordered[:-1]).any(1)
@@ -121,9 +133,9 @@ def unique_consecutive(self, return_inverse=False, return_counts=False, dim=None
         return unique_dim_consecutive(self, dim, return_inverse, return_counts)
     flat = np.ravel(read(self))
     starts = _starts_of_runs(flat)
-    group, counts = _groups(starts)
+    at = np.flatnonzero(starts)
     return (
-        _like(flat[starts], self),
-        new(group.astype(np.int64).reshape(tuple(self.shape))) if return_inverse else _empty(),
-        new(counts.astype(np.int64)) if return_counts else _empty(),
+        _like(flat.take(at), self),
+        new((np.cumsum(starts, dtype=np.int64) - 1).reshape(tuple(self.shape))) if return_inverse else _empty(),
+        new(np.diff(np.append(at, len(starts))).astype(np.int64)) if return_counts else _empty(),
     )

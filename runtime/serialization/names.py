@@ -43,7 +43,7 @@ def _torch_objects():
     }
     objects |= {f"torch.{name}": cls for name, cls in LEGACY.items()}
     objects |= {str(dtype): dtype for dtype in _core.dtype_names.values()}
-    objects |= {str(value): value for value in _core.format_names.values() if isinstance(value, _core.memory_format)}
+    objects |= {str(value): value for value in _core.format_names.values() if isinstance(value, (_core.memory_format, _core.qscheme))}
     return objects
 
 

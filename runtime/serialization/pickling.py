@@ -46,6 +46,9 @@ def _plain(tensor):
     if tensor.is_sparse:
         parts = _core._sparse_parts(tensor)
         return rebuild._rebuild_sparse_tensor, (tensor.layout, (parts.indices, parts.values, tensor.shape, parts.coalesced))
+    if tensor.is_quantized:
+        typed = TypedStorage(wrap_storage=tensor.untyped_storage(), dtype=tensor.dtype)
+        return rebuild._rebuild_qtensor, (typed, tensor.storage_offset(), size, stride, _core._quantizer(tensor), requires_grad, OrderedDict())
     bits = {name: True for name, on in (("conj", tensor.is_conj()), ("neg", tensor.is_neg())) if on}
     return _call(tensor.untyped_storage(), tensor.dtype, tensor.storage_offset(), size, stride, requires_grad, bits)
 
@@ -241,6 +244,7 @@ class Pickler(pickle._Pickler):
         TypedStorage: _save_storage,
         runtime.dtype: save_global,
         runtime.memory_format: save_global,
+        runtime.qscheme: save_global,
         runtime.layout: _save_layout,
         FunctionType: save_global,
         BuiltinFunctionType: save_global,

@@ -166,8 +166,23 @@ def _rebuild_nested_tensor(buffer, sizes, strides, storage_offsets):
 
 
 def _rebuild_qtensor(storage, storage_offset, size, stride, quantizer_params, requires_grad, backward_hooks):
-    """Raises: there are no quantized tensors."""
-    raise NotImplementedError("the file has a quantized tensor; convert it with dequantize() before saving")
+    """A quantized tensor on a typed storage; the quantizer is its scheme with a scale and a zero point, or with tensors of them and an axis."""
+    dtype = getattr(storage, "dtype", None)
+    if not isinstance(dtype, _core.dtype):
+        raise TypeError(f"a quantized tensor is rebuilt from a typed storage, not from a {type(storage).__name__}")
+    made = _made(storage, _core._integer_dtype(dtype), storage_offset, size, stride, False, None)
+    if type(quantizer_params) is not tuple or len(quantizer_params) < 3:
+        raise TypeError(f"the quantizer of a tensor is a tuple, not a {type(quantizer_params).__name__}")
+    scheme, scale, zero_point, *rest = quantizer_params
+    if scheme is _core.per_tensor_affine:
+        if type(scale) is not float or type(zero_point) is not int or rest:
+            raise TypeError("the quantizer of a tensor is its scheme, a float and an int")
+    elif scheme in (_core.per_channel_affine, _core.per_channel_affine_float_qparams):
+        if not (isinstance(scale, Tensor) and isinstance(zero_point, Tensor) and len(rest) == 1 and type(rest[0]) is int):
+            raise TypeError("the quantizer of a tensor is its scheme, two tensors and an int")
+    else:
+        raise TypeError(f"no tensor is quantized by {scheme!r}")
+    return _core._quantized(made, dtype, quantizer_params)
 
 
 def _rebuild_generator(device):

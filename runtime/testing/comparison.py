@@ -221,6 +221,10 @@ def _tensor_difference(actual, expected, rules):
     if a_shape != e_shape:
         return _attribute("shape", runtime.Size(a_shape), runtime.Size(e_shape))
     if isinstance(actual, runtime.Tensor) and isinstance(expected, runtime.Tensor):
+        if actual.is_quantized != expected.is_quantized:
+            return _attribute("is_quantized", actual.is_quantized, expected.is_quantized)
+        if actual.is_quantized and actual.qscheme() != expected.qscheme():
+            return _attribute("qscheme()", actual.qscheme(), expected.qscheme())
         if rules.check_layout and actual.layout != expected.layout:
             return _attribute("layout", actual.layout, expected.layout)
         if rules.check_stride and actual.stride() != expected.stride():
@@ -247,6 +251,8 @@ def _array(value):
         value = value.detach()
         if value.is_sparse:
             value = value.to_dense()
+        if value.is_quantized:
+            value = value.dequantize()
         name = dtype_name(value.dtype)
         if name == "bfloat16" or name.startswith("float8"):
             value = value.to(runtime.float32)

@@ -2,7 +2,7 @@
 
 `select` reads the user's file and follows every kernel to the operators that it may call: C kernels by the names in the
 functions that they reach, Python kernels by the attributes in theirs. What is found may be a little more than what is
-called, never less. `build` writes tables for the operators that are left.
+called, never less, but for what kernels of quantized tensors call. `build` writes tables for the operators that are left.
 """
 
 from __future__ import annotations
@@ -250,7 +250,9 @@ class _Closure:
             if o.name not in found:
                 found.add(o.name)
                 for kernel in o.kernels:
-                    if sparse or kernel.key != "SparseCPU":
+                    # Quantized tensors make half of all operators parts of the rest: what only they need is listed by those who have them.
+                    quantized = kernel.key.startswith("Quantized") and not o.name.startswith(("quantize", "dequantize", "q_", "int_repr"))
+                    if not quantized and (sparse or kernel.key != "SparseCPU"):
                         todo += self.parts(o, kernel)
         return found
 

@@ -71,6 +71,7 @@ OWN_METHODS = frozenset(
     """
     __and__ __iand__ __ilshift__ __ior__ __irshift__ __ixor__ __lshift__ __or__ __rshift__ __xor__ is_complex is_conj is_floating_point is_neg
     imag is_inference is_signed item mH mT matrix_H nonzero norm numpy_T polygamma real stft to unique unique_consecutive where
+    qscheme requires_grad_ retain_grad
     """.split()
 )
 
