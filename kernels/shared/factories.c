@@ -837,6 +837,8 @@ static rt_keyset dense_keyset_of(PyObject *device)
     return rt_keyset_of_device(((RtDevice *)device)->type);
 }
 
+enum { RT_SPARSE_COO = 1 }; /* the code of a layout, as in runtime/core/values.pxi */
+
 /* The kernel at BackendSelect of factories: adds the key of the device argument to the key set and redispatches below itself. */
 RT_KERNEL(backend_select_factory)
 {

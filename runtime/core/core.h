@@ -290,7 +290,7 @@ typedef struct RtDtype { PyObject_HEAD int32_t code; } RtDtype;
 typedef struct RtDevice { PyObject_HEAD int32_t type; int32_t index; /* -1: no index */ } RtDevice;
 typedef struct RtLayout { PyObject_HEAD int32_t code; } RtLayout;
 typedef struct RtMemoryFormat { PyObject_HEAD int32_t code; } RtMemoryFormat;
-enum { RT_STRIDED = 0, RT_SPARSE_COO = 1 };
+enum { RT_STRIDED = 0 };
 enum { RT_CONTIGUOUS_FORMAT = 0, RT_PRESERVE_FORMAT = 1, RT_CHANNELS_LAST_FORMAT = 2, RT_CHANNELS_LAST_3D_FORMAT = 3 };
 /* A random number generator (xoshiro256++); normals come in pairs, the second one is kept. */
 typedef struct RtGenerator {
