@@ -113,7 +113,7 @@ def trace_dispatch(file=None):
 # Submodules that are imported when they are first asked for.
 _SUBMODULES = (
     "accelerator", "amp", "array_api", "autograd", "compat", "cuda", "fft", "library", "linalg", "masked", "modes", "multiprocessing", "nn", "optim",
-    "overrides", "random", "serialization", "signal", "special", "storage", "subclasses", "testing", "types", "utils", "version",
+    "overrides", "random", "serialization", "signal", "sparse", "special", "storage", "subclasses", "testing", "types", "utils", "version",
 )  # fmt: skip
 
 

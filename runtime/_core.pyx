@@ -32,6 +32,7 @@ include "core/python_key.pxi"    # modes, and `__torch_dispatch__`
 include "core/arguments.pxi"     # arguments of functions that are no operators
 include "core/subclass.pxi"      # tensors of subclasses, and what they answer themselves
 include "core/quantized.pxi"     # tensors whose integers stand for other numbers
+include "core/sparse.pxi"        # sparse tensors
 include "core/copying.pxi"       # deep copies and pickles of tensors
 include "core/shared_memory.pxi"  # storages that processes share; weak references of storages
 include "core/graph.pxi"         # nodes of the autograd graph; a tensor's history

@@ -344,6 +344,24 @@ def _quantization(tensor):
     return [f"quantization_scheme={scheme}", *(f"{name}={value}" for name, value in zip(names, values, strict=True))]
 
 
+def _has_parts(tensor):
+    """Whether a tensor of sparse layout holds indices and values, as wrappers do not."""
+    try:
+        return _core._sparse_parts(tensor) is not None
+    except RuntimeError:
+        return False
+
+
+def _parts_text(tensor, indent):
+    """The indices and values of a sparse tensor, one below the other."""
+    parts = _core._sparse_parts(tensor)
+    lines = []
+    for name, part in ("indices=tensor(", parts.indices), ("values=tensor(", parts.values):
+        empty = "" if part.numel() else f", size={tuple(part.shape)}"
+        lines.append(f"{name}{contents(part, indent + len(name))}{empty})")
+    return (",\n" + " " * indent).join(lines)
+
+
 def _tensor_str(tensor, tensor_contents):
     kind = type(tensor)
     is_plain = kind is _core.Tensor or _is_plain_parameter(tensor)
@@ -352,9 +370,16 @@ def _tensor_str(tensor, tensor_contents):
     size, dtype = f"size={tuple(tensor.shape)}", f"dtype={tensor.dtype}"
     is_default = tensor.dtype == _core.get_default_dtype()
     suffixes = [] if tensor.is_cpu else [f"device='{tensor.device}'"]
+    is_sparse = tensor.is_sparse and _has_parts(tensor)
     if tensor.is_quantized:
         suffixes += [size, dtype, *_quantization(tensor)]
         text = contents(tensor, indent)
+    elif is_sparse:
+        text = _parts_text(tensor, indent)
+        suffixes += [size, f"nnz={_core._sparse_parts(tensor).nnz}"]
+        if _shows_dtype(tensor):
+            suffixes.append(dtype)
+        suffixes.append(f"layout={tensor.layout}")
     elif tensor_contents is None and not _has_elements(tensor) or tensor.is_meta:
         text = "..."
         suffixes.append(size)
@@ -380,7 +405,7 @@ def _tensor_str(tensor, tensor_contents):
     tangent = _core._get_tangent(tensor)
     if tangent is not None:
         suffixes.append(f"tangent={tangent}")
-    text = join_suffixes(prefix + text, suffixes, indent)
+    text = join_suffixes(prefix + text, suffixes, indent, force_newline=is_sparse)
     return f"Parameter({text})" if not is_plain and _is_parameter(tensor) else text
 
 
@@ -413,7 +438,7 @@ def tensor_html(tensor):
     if kind is not _core.Tensor and not _prints_plainly(kind) and not _is_plain_parameter(tensor):
         return None
     with _core._without_modes(), _core.DisableTorchFunctionSubclass():
-        if tensor.dim() > 2 or not 0 < tensor.numel() <= PRINT_OPTS.threshold or not _has_elements(tensor):
+        if tensor.is_sparse or tensor.dim() > 2 or not 0 < tensor.numel() <= PRINT_OPTS.threshold or not _has_elements(tensor):
             return None
         array = shown_elements(tensor, False)
         number = number_format(array)

@@ -22,4 +22,4 @@ def cuda(self, device=None, non_blocking=False, memory_format=None):
 for _type in ("ipu", "maia", "mps", "mtia", "xla", "xpu"):
     _core._set_tensor_attribute(f"is_{_type}", _is_on(_type))
 _core._set_tensor_attribute("cuda", cuda)
-_core._set_tensor_attribute("name", property(lambda self: None, doc="None: tensors had names once."))
+_core._set_tensor_attribute("name", property(lambda self: None, doc="None: tensors have no names."))

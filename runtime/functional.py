@@ -9,6 +9,14 @@ import numpy as np
 from runtime import _core
 from runtime._core import functions, ops
 from runtime._lowrank import pca_lowrank, svd_lowrank
+from runtime._sparse_creation import (
+    sparse_bsc_tensor,
+    sparse_bsr_tensor,
+    sparse_compressed_tensor,
+    sparse_coo_tensor,
+    sparse_csc_tensor,
+    sparse_csr_tensor,
+)
 
 __all__ = [
     "are_deterministic_algorithms_enabled",
@@ -38,6 +46,12 @@ __all__ = [
     "norm",
     "numel",
     "pca_lowrank",
+    "sparse_bsc_tensor",
+    "sparse_bsr_tensor",
+    "sparse_compressed_tensor",
+    "sparse_coo_tensor",
+    "sparse_csc_tensor",
+    "sparse_csr_tensor",
     "stft",
     "svd_lowrank",
     "tensordot",
@@ -170,6 +184,9 @@ def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
     if not hasattr(input, "layout") and not hasattr(input, "__array__"):
         raise AttributeError(f"'{type(input).__name__}' object has no attribute 'layout'")
     dims = [dim] if isinstance(dim, int) else dim
+    if getattr(input, "is_sparse", False) and out is None and (p == "fro" or not isinstance(p, str)):
+        chosen = {} if dtype is None else {"dtype": dtype}
+        return aten.norm(input, 2 if p is None or p == "fro" else p, [] if dims is None else dims, keepdim, **chosen)
     options = {"dtype": dtype} if out is None else {"dtype": dtype, "out": out}
     if isinstance(p, str) and not (p == "fro" and (dims is None or len(dims) <= 2)):
         packet = aten.linalg_matrix_norm

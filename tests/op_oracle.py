@@ -131,6 +131,8 @@ def as_array(tensor):
             return tensor.numpy()
         return tensor.to(torch.float64).numpy(force=True)
     tensor = tensor.detach()
+    if tensor.is_sparse:
+        tensor = tensor.to_dense()
     if tensor.dtype.is_complex:
         return tensor.to(rt.complex128).numpy(force=True)
     return tensor.to(rt.float64).numpy() if tensor.dtype.is_floating_point else tensor.numpy()
@@ -163,6 +165,10 @@ def differs(got, want, tolerance=None, values=True):
             return f"{got.dtype} instead of {want.dtype}"
         if tuple(got.shape) != tuple(want.shape):
             return f"shape {tuple(got.shape)} instead of {tuple(want.shape)}"
+        if str(got.layout) != str(want.layout):
+            return f"layout {got.layout} instead of {want.layout}"
+        if want.is_sparse and (got.sparse_dim(), got.is_coalesced()) != (want.sparse_dim(), want.is_coalesced()):
+            return f"{got.sparse_dim()} sparse dimensions, coalesced {got.is_coalesced()}, instead of {want.sparse_dim()}, {want.is_coalesced()}"
         if not values or not want.numel():
             return None
         a, b = as_array(got), as_array(want)

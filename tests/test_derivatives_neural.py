@@ -178,10 +178,3 @@ def test_what_has_no_derivative_says_so():
     out = rt.ops.aten.native_layer_norm_backward(x, x, [3], mean, rt.ones(2, 1), None, None, [True, False, False])[0]
     with pytest.raises(NotImplementedError, match=r"the derivative for 'native_layer_norm_backward mean' is not implemented\."):
         out.sum().backward()
-
-
-def test_sparse_gradients_of_tables_are_refused():
-    table = rt.ones(3, 2, requires_grad=True)
-    rows = rt.ops.aten.embedding(table, rt.tensor([1]), -1, False, True)
-    with pytest.raises(NotImplementedError, match="there are no sparse tensors"):
-        rows.sum().backward()

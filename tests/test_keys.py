@@ -4,6 +4,7 @@ import copy
 import itertools
 import pickle
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given, settings
@@ -178,17 +179,21 @@ def test_a_guard_in_a_suspended_generator_stays_active_until_it_is_closed():
 
 @pytest.mark.oracle
 def test_setting_keys_in_the_thread_local_sets_is_pytorchs(theirs):
-    before = state()
-    default = theirs._dispatch_tls_local_include_set().raw_repr(), theirs._dispatch_tls_local_exclude_set().raw_repr()
-    assert before == default
-    for name in ("Conjugate", "AutocastCPU", "Python"):
-        for m in (ours, theirs):
-            key = getattr(m.DispatchKey, name)
-            was = m._dispatch_tls_is_dispatch_key_excluded(key)
-            m._dispatch_tls_set_dispatch_key_excluded(key, not was)
-            assert m._dispatch_tls_is_dispatch_key_excluded(key) is not was
-            m._dispatch_tls_set_dispatch_key_excluded(key, was)
-    assert state() == before
+    def in_a_new_thread():  # where no earlier test has left anything
+        before = state()
+        default = theirs._dispatch_tls_local_include_set().raw_repr(), theirs._dispatch_tls_local_exclude_set().raw_repr()
+        assert before == default
+        for name in ("Conjugate", "AutocastCPU", "Python"):
+            for m in (ours, theirs):
+                key = getattr(m.DispatchKey, name)
+                was = m._dispatch_tls_is_dispatch_key_excluded(key)
+                m._dispatch_tls_set_dispatch_key_excluded(key, not was)
+                assert m._dispatch_tls_is_dispatch_key_excluded(key) is not was
+                m._dispatch_tls_set_dispatch_key_excluded(key, was)
+        assert state() == before
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(in_a_new_thread).result()
 
 
 @pytest.mark.parametrize("kind", GUARDS)

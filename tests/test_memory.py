@@ -15,6 +15,7 @@ import runtime as rt
 
 MARK, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 MIB = 1 << 20
+M_MMAP_THRESHOLD = -3  # of mallopt
 N = 1536  # 9 MiB of float32
 ALLOWED = 4 * MIB  # buffers of BLAS, and large pages
 
@@ -31,6 +32,9 @@ def extra():
     libc = ctypes.CDLL(None)
     if not hasattr(libc, "malloc_trim"):
         pytest.skip("needs glibc's malloc_trim")
+
+    # Memory that earlier tests gave back to the heap would hide new blocks; so large ones come from the system, each by itself.
+    libc.mallopt(M_MMAP_THRESHOLD, MIB)
 
     def measure(call):
         call()  # imports, caches and threads' stacks are not what is measured

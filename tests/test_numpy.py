@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import runtime
-from runtime import _core, tensor_types
+from runtime import _core, settings, tensor_types
 
 NUMPY_DTYPES = (
     "bool uint8 int8 int16 int32 int64 uint16 uint32 uint64 float16 float32 float64 complex64 complex128".split()
@@ -192,7 +192,8 @@ def test_old_constructors_take_arrays():
     assert runtime.nn.Parameter(runtime.Tensor(array)).requires_grad
 
 
-def test_a_list_of_arrays_warns_that_it_is_slow():
+def test_a_list_of_arrays_warns_that_it_is_slow(monkeypatch):
+    monkeypatch.setattr(settings, "_warned", set())  # the warning comes once in a process
     with pytest.warns(UserWarning, match="extremely slow"):
         assert runtime.tensor([np.array([0]), np.array([1])]).tolist() == [[0], [1]]
 

@@ -19,7 +19,7 @@ ANSWERS = "the error says which question was answered by what"
 DIFFERENT = {
     "mws {'strides': (-1, 1)}": UNSAFE,
     "mws {'strides': (3, 1), 'storage_offset': -1}": UNSAFE,
-    "mws {'layout': torch.sparse_coo}": "there are no sparse tensors",
+    "mws {'layout': torch.sparse_coo}": "a wrapper is strided, unless its handler answers",
     "mws size (-1,)": ARGUMENTS,
     "mws size (2147483648, 2147483648, 2147483648)": ARGUMENTS,
     **{

@@ -600,6 +600,8 @@ static int is_one_mask(PyObject *indices)
 static RtTensor *converted(RtTensor *value, int dtype)
 {
     rt_number number;
+    if (rt_check_cpu(value, "index_put_") < 0)
+        return NULL;
     PyObject *item = rt_load_element(rt_data(value), value->dtype);
     int held = item != NULL && rt_read_number(item, &number) == 0 && rt_check_number_fits(&number, dtype) == 0;
     Py_XDECREF(item);
@@ -621,7 +623,7 @@ RT_KERNEL(_index_put_impl_)
     /* Values that lie in the written tensor's own memory are copied first. */
     PyObject *own = NULL;
     if (values->storage == self->storage && values->storage != NULL && values->device_type == RT_DEVICE_CPU) {
-        own = (PyObject *)rt_empty_like(values, values->dtype);
+        own = rt_check_cpu(values, "index_put_") < 0 ? NULL : (PyObject *)rt_empty_like(values, values->dtype);
         if (own == NULL)
             return NULL;
         if (values->numel > 0)

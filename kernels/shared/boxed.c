@@ -25,6 +25,9 @@ int rt_refuse_cpu_access(const RtTensor *t, const char *what)
     if (t->device_type != RT_DEVICE_CPU)
         PyErr_Format(PyExc_RuntimeError, "%s: expected a tensor on the CPU, but got one on another device (device type %d)", what,
                      (int)t->device_type);
+    else if (t->keys & RT_FUNCTIONALITY_BIT(RT_KEY_Sparse))
+        PyErr_Format(PyExc_NotImplementedError, "Could not run '%s' with arguments from the 'SparseCPU' backend: it has no kernel for tensors of "
+                                                "layout torch.sparse_coo; convert them with to_dense() first", what);
     else
         PyErr_Format(PyExc_RuntimeError, "%s: Cannot access data pointer of Tensor that doesn't have storage", what);
     return -1;

@@ -66,6 +66,10 @@ RT_KERNEL(reshape)
 {
     int64_t sizes[RT_MAX_DIM];
     int n = rt_as_int64_array(args[1], sizes, RT_MAX_DIM);
+    if (RT_UNLIKELY(RT_TENSOR(args[0])->keys & RT_FUNCTIONALITY_BIT(RT_KEY_Sparse))) {
+        PyErr_SetString(PyExc_RuntimeError, "reshape is not implemented for sparse tensors");
+        return NULL;
+    }
     return n < 0 ? NULL : reshape(args[0], n, sizes);
 }
 

@@ -45,6 +45,11 @@ static int read_options(PyObject *const *four, int default_dtype, options *o)
 
 static int read_options_like(PyObject *const *four, const RtTensor *like, options *o)
 {
+    if (RT_UNLIKELY(like->keys & RT_FUNCTIONALITY_BIT(RT_KEY_Sparse)) && four[1] == Py_None) {
+        PyErr_SetString(PyExc_NotImplementedError, "this factory fills tensors of layout torch.strided, and is asked for one like a tensor of "
+                                                   "layout torch.sparse_coo; give layout=torch.strided");
+        return -1;
+    }
     if (read_options(four, like->dtype, o) < 0)
         return -1;
     if (four[2] == Py_None) {
@@ -832,14 +837,18 @@ static rt_keyset dense_keyset_of(PyObject *device)
     return rt_keyset_of_device(((RtDevice *)device)->type);
 }
 
+enum { RT_SPARSE_COO = 1 }; /* the code of a layout, as in runtime/core/values.pxi */
+
 /* The kernel at BackendSelect of factories: adds the key of the device argument to the key set and redispatches below itself. */
 RT_KERNEL(backend_select_factory)
 {
     PyObject *device = Py_None;
-    rt_keyset found = 0;
+    rt_keyset found = 0, sparse = 0;
     for (int i = 0; i < op->nargs; i++) {
         if (op->args[i].kind == RT_ARG_DEVICE)
             device = args[i];
+        else if (op->args[i].kind == RT_ARG_LAYOUT && args[i] != Py_None && ((RtLayout *)args[i])->code == RT_SPARSE_COO)
+            sparse = RT_FUNCTIONALITY_BIT(RT_KEY_Sparse);
         else if (op->args[i].kind == RT_ARG_TENSOR && !(op->args[i].flags & RT_ARGF_LIST) && args[i] != Py_None)
             found |= RT_TENSOR(args[i])->keys;
     }
@@ -848,5 +857,5 @@ RT_KERNEL(backend_select_factory)
     rt_keyset next = rt_effective_keyset(op, backend | ks) & below;
     if (device != Py_None)
         next = (next & ~RT_BACKEND_MASK) | (backend & RT_BACKEND_MASK);
-    return rt_redispatch(op, next, args, nargs);
+    return rt_redispatch(op, next | (next & RT_FUNCTIONALITY_BIT(RT_KEY_Dense) ? sparse : 0), args, nargs);
 }

@@ -10,6 +10,11 @@ static const rt_keyset CPU_KEYS = RT_FUNCTIONALITY_BIT(RT_KEY_Dense) | RT_BACKEN
 
 static PyObject *toggled(RtTensor *self, int key)
 {
+    if (RT_UNLIKELY(self->keys & RT_FUNCTIONALITY_BIT(RT_KEY_Sparse))) {
+        PyErr_SetString(PyExc_NotImplementedError, "a tensor of layout torch.sparse_coo has no lazy conjugate or negative; use conj_physical() "
+                                                   "or neg()");
+        return NULL;
+    }
     RtTensor *view = rt_alias(self, self->ndim, self->sizes, self->strides, self->offset);
     if (view != NULL)
         view->keys ^= RT_FUNCTIONALITY_BIT(key);

@@ -75,7 +75,7 @@ int rt_promote_types(int a, int b)
     if (RT_IS_QUANTIZED(a) || RT_IS_QUANTIZED(b)) {
         PyErr_Format(PyExc_RuntimeError, "promoteTypes with quantized numbers is not handled yet; figure out what the correct rules should be, "
                                          "offending types: %s %s\ndequantize() the quantized tensor first",
-                     rt_dtype_scalar_name(a), rt_dtype_scalar_name(b));
+                     rt_dtype_title(a), rt_dtype_title(b));
         return -1;
     }
     if (rt_dtype_in(a, RT_FLOAT8_DTYPES) || rt_dtype_in(b, RT_FLOAT8_DTYPES)) {

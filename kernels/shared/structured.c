@@ -110,6 +110,9 @@ int rt_check_cpu_memory(const RtTensor *t)
         if (device != NULL)
             PyErr_Format(PyExc_RuntimeError, "a CPU kernel was given a tensor on device %U", device);
         Py_XDECREF(device);
+    } else if (t->keys & RT_FUNCTIONALITY_BIT(RT_KEY_Sparse)) {
+        PyErr_SetString(PyExc_NotImplementedError, "Could not run this operator with arguments from the 'SparseCPU' backend: it has no kernel for "
+                                                   "tensors of layout torch.sparse_coo; convert them with to_dense() first");
     } else {
         PyErr_SetString(PyExc_RuntimeError, "Cannot access data pointer of Tensor that doesn't have storage");
     }

@@ -48,6 +48,10 @@ static int may_change_metadata(const RtTensor *t, const char *what)
 
 static PyObject *set_in_place(RtTensor *t, const geometry *g)
 {
+    if (RT_UNLIKELY(t->keys & RT_FUNCTIONALITY_BIT(RT_KEY_Sparse))) {
+        PyErr_SetString(PyExc_NotImplementedError, "a tensor of layout torch.sparse_coo has no strides that could be changed in place");
+        return NULL;
+    }
     if (may_change_metadata(t, "set_sizes_and_strides") < 0 || rt_set_geometry(t, g->ndim, g->sizes, g->strides, g->offset) < 0)
         return NULL;
     return Py_NewRef((PyObject *)t);

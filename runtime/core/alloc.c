@@ -712,6 +712,13 @@ RtTensor *rt_alias(RtTensor *t, int ndim, const int64_t *sizes, const int64_t *s
         PyErr_Format(PyExc_NotImplementedError, "Cannot access storage of %s", Py_TYPE(t)->tp_name);
         return NULL;
     }
+    /* What shares a sparse tensor's parts has its sizes. */
+    if (RT_UNLIKELY(t->keys & RT_FUNCTIONALITY_BIT(RT_KEY_Sparse)) &&
+        (ndim != t->ndim || memcmp(sizes, t->sizes, ndim * sizeof *sizes) != 0 || memcmp(strides, t->strides, ndim * sizeof *strides) != 0)) {
+        PyErr_SetString(PyExc_NotImplementedError, "a tensor of layout torch.sparse_coo has no strides, so that this view of it cannot be "
+                                                   "made; convert it with to_dense() first");
+        return NULL;
+    }
     int has_version = (t->keys & RT_FUNCTIONALITY_BIT(RT_KEY_ADInplaceOrView)) != 0; /* inference tensors have none */
     if (has_version && RT_UNLIKELY(rt_version_of(t) == NULL))
         return NULL;

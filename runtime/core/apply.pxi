@@ -266,7 +266,7 @@ cdef int accumulate(RtNode *n, PyObject **grads) except -1:
         if rt_tls_state.no_grad:
             # The gradient is nobody else's, and lies as the leaf does: take it. Otherwise a copy that lies as the leaf.
             fits = RT_REFCNT(grad) == 1 and is_alone(g) and g.autograd == NULL and not g.keys & lazy_bits
-            if fits:
+            if fits and not has_key(g, RT_KEY_Sparse):
                 if t.flags & RT_T_DENSE:
                     for d in range(t.ndim):
                         fits &= t.sizes[d] == 1 or t.strides[d] == g.strides[d]
@@ -286,6 +286,9 @@ cdef int accumulate(RtNode *n, PyObject **grads) except -1:
         else:
             summed = cloned_as(leaf, <object>grad)
             put_grad(t, <PyObject *>summed)
+    elif is_sparse_tensor(<object>ext.grad) and not has_key(g, RT_KEY_Sparse):
+        summed = <object>grad + <object>ext.grad   # the sum with a dense gradient is dense
+        put_grad(t, <PyObject *>summed)
     elif rt_tls_state.no_grad:
         args[0] = ext.grad
         args[1] = grad
@@ -335,6 +338,6 @@ cdef inline bint goes_to_modes() noexcept:
 cdef object cloned_as(object leaf, object grad):
     """A copy of a gradient that lies in memory as its leaf does."""
     cdef RtTensor *t = RT_TENSOR(<void *>leaf)
-    if RT_TYPE(<void *>grad) == rt_TensorType and t.flags & RT_T_DENSE:
+    if RT_TYPE(<void *>grad) == rt_TensorType and t.flags & RT_T_DENSE and not has_key(t, RT_KEY_Sparse) and not is_sparse_tensor(grad):
         return grad.new_empty_strided(grad.shape, leaf.stride()).copy_(grad)
     return grad.clone()

@@ -293,6 +293,8 @@ cdef str unshared_reason(object self):
         return "a mode is active"
     if t.keys & (unusual_bits | RT_FUNCTIONALITY_BIT(RT_KEY_Quantized)):
         return "its elements are not what its memory holds"
+    if has_key(t, RT_KEY_Sparse):
+        return "its layout is torch.sparse_coo"
     if not rt_tls_state.no_grad and (t.flags & RT_T_REQUIRES_GRAD or self.requires_grad):
         return "it requires grad"
     if t.storage == NULL or (t.storage.data == NULL and t.numel > 0):

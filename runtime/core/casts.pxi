@@ -21,7 +21,7 @@ cdef object call_to(object self, object device, object dtype, object non_blockin
         # PyTorch's binding says the dtype and the layout that the tensor has.
         kind = dtype_of_code(RT_TENSOR(<void *>self).dtype)
         args[1] = <PyObject *>kind
-        args[2] = <PyObject *>strided
+        args[2] = <PyObject *>(sparse_coo if has_key(RT_TENSOR(<void *>self), RT_KEY_Sparse) else strided)
         args[3] = <PyObject *>device
         args[4] = c_None
         args[5] = <PyObject *>non_blocking
@@ -109,6 +109,8 @@ cdef object tensor_type(object self, object dtype, object non_blocking):
     place = {DEVICE_CPU: "torch.", DEVICE_CUDA: "torch.cuda."}.get(t.device_type, f"torch.{device_type_name(t.device_type)}.")
     if has_key(t, RT_KEY_Quantized):
         place += "quantized."
+    if has_key(t, RT_KEY_Sparse):
+        place += "sparse."
     if dtype is None:
         return f"{place}{rt_dtype_title(t.dtype).decode()}Tensor"
     if isinstance(dtype, str):

@@ -50,6 +50,14 @@ def _rebuild_tensor(UntypedStorage storage not None, dtype element not None, int
     return result
 
 
+def _rebuild_sparse(shape, indices, values, coalesced, requires_grad):
+    """A sparse tensor of its parts: what pickles call."""
+    result = _sparse_tensor(shape, indices, values, coalesced)
+    if requires_grad:
+        set_requires_grad(RT_TENSOR(<void *>result), True)
+    return result
+
+
 def _rebuild_wrapper(kind, element, sizes, strides, offset, layout, device, requires_grad):
     """A tensor of a wrapper class, without what it wraps: that is in its attributes."""
     return Tensor._make_wrapper_subclass(kind, sizes, strides=strides, storage_offset=offset, dtype=element, layout=layout, device=device,
@@ -111,6 +119,9 @@ cdef tuple rebuilding_call(object self):
         raise NotImplementedError(f"Cannot access storage of {class_name(self)}")
     if has_key(t, RT_KEY_Quantized):
         return _rebuild_quantized, (self.untyped_storage(), self.dtype, t.offset, tuple(self.shape), self.stride(), _quantizer(self))
+    if has_key(t, RT_KEY_Sparse):
+        parts = _sparse_parts(self)
+        return _rebuild_sparse, (tuple(self.shape), parts.indices, parts.values, parts.coalesced, self.requires_grad)
     lazy_bits = has_key(t, RT_KEY_Conjugate) | has_key(t, RT_KEY_Negative) << 1
     return _rebuild_tensor, (self.untyped_storage(), self.dtype, t.offset, tuple(self.shape), self.stride(), self.requires_grad, lazy_bits)
 
@@ -184,7 +195,8 @@ cdef object deepcopy_of_leaf(object self, dict memo):
     from copy import deepcopy
     cdef RtTensor *t = RT_TENSOR(<void *>self)
     cdef bint plain = type(self) is Tensor
-    if t.storage == NULL or (t.storage.data == NULL and t.device_type != DEVICE_META and not (plain and t.storage.nbytes == 0)):
+    if has_key(t, RT_KEY_Sparse) or t.storage == NULL or (t.storage.data == NULL and t.device_type != DEVICE_META
+                                                          and not (plain and t.storage.nbytes == 0)):
         result = self.clone()  # a wrapper subclass: only its handler knows what is inside
         if type(result) is not type(self):
             raise RuntimeError("The default implementation of __deepcopy__() for wrapper subclasses only works for subclass types that "

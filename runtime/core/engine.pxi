@@ -376,6 +376,9 @@ cdef PyObject *sum_of(PyObject *a, PyObject *b) except NULL:
     cdef PyObject *args[3]
     cdef PyObject *result
     cdef RtTensor *t = RT_TENSOR(a)
+    if unlikely(has_key(t, RT_KEY_Sparse) and not has_key(RT_TENSOR(b), RT_KEY_Sparse)):
+        a, b = b, a   # the sum of a dense and a sparse tensor is dense
+        t = RT_TENSOR(a)
     args[0] = a
     args[1] = b
     args[2] = ONE

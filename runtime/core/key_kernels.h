@@ -9,6 +9,8 @@ PyObject *rt_fallthrough_kernel(rt_operator *op, rt_keyset ks, PyObject *const *
 
 /* The kernel of empty slots: raises that the operator has none for these arguments. */
 PyObject *rt_kernel_missing(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
+/* An operator that looks at each element alone and keeps zeros: run on the values of a sparse tensor. */
+PyObject *rt_values_kernel(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx);
 
 /* What autocast does with the arguments of an operator (kernels/keys.yaml says what each policy means); the kernel's context is the autocast
  * key with a policy. */

@@ -208,6 +208,8 @@ cdef object array_over(RtTensor *t, bint internal, bint small_floats):
         number = small_float_number(t.dtype)
     if number < 0:
         raise TypeError(f"Got unsupported ScalarType {scalar_type_name(t.dtype)}")
+    if unlikely(has_key(t, RT_KEY_Sparse)):
+        raise TypeError("can't convert Sparse layout tensor to numpy. Use Tensor.to_dense() first.")
     data = NULL if t.numel == 0 else readable_data(t)
     for i in range(t.ndim):
         sizes[i] = t.sizes[i]
@@ -333,6 +335,8 @@ cdef object export_dlpack(object self, object max_version, object dl_device, obj
         raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
     if has_key(t, RT_KEY_Conjugate):
         raise BufferError("Can't export tensors with the conjugate bit set")
+    if has_key(RT_TENSOR(<void *>self), RT_KEY_Sparse):
+        raise BufferError("Can't export tensors with layout other than torch.strided")
     if has_key(t, RT_KEY_Negative):
         raise BufferError("Can't export tensors with the negative bit set")
     if dl_device is not None and tuple(dl_device) != tuple(self.__dlpack_device__()):

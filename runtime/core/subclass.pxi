@@ -418,7 +418,7 @@ def _functionalize_unsafe_set(dst not None, src not None):
         raise TypeError(f"_functionalize_unsafe_set(): expected two Tensors, not {class_name(dst)} and {class_name(src)}")
     d = RT_TENSOR(<void *>dst)
     s = RT_TENSOR(<void *>src)
-    if s.storage == NULL:
+    if s.storage == NULL or has_key(s, RT_KEY_Sparse) or has_key(d, RT_KEY_Sparse):
         raise NotImplementedError(f"Cannot access storage of {class_name(src)}")
     # Kernels of plain tensors read what their geometry says: they may share only storages that hold that much.
     if s.storage.data != NULL and rt_storage_bytes(d.ndim, d.sizes, d.strides, d.offset, rt_itemsize[d.dtype]) > s.storage.nbytes:

@@ -201,6 +201,10 @@ cdef class Tensor(TensorBase):
     def nbytes(self):
         """Bytes of all elements."""
         cdef RtTensor *t = RT_TENSOR(<void *>self)
+        if unlikely(has_key(t, RT_KEY_Sparse)):
+            raise RuntimeError("nbytes is not defined for sparse tensors.  If you want the size of the constituent tensors, add the nbytes of "
+                               "the indices and values.  If you want the size of the  equivalent dense tensor, multiply numel() by "
+                               "element_size()")
         numel = asked_number(self, "aten::numel", t.numel) if unlikely(t.flags & RT_T_DISPATCH_SIZES) else t.numel
         return numel * rt_element_size(t.dtype)
 
@@ -212,6 +216,8 @@ cdef class Tensor(TensorBase):
                 ask_subclass(self, "aten::is_contiguous", "memory_format", memory_format)
             if answer is not None:
                 return checked_answer("is_contiguous", answer, bool)
+        if unlikely(has_key(RT_TENSOR(<void *>self), RT_KEY_Sparse)):
+            return False
         if memory_format is contiguous_format:
             return flags & RT_T_CONTIGUOUS != 0
         if memory_format is channels_last:
@@ -260,7 +266,7 @@ cdef class Tensor(TensorBase):
             answer = ask_subclass(self, "prim::layout")
             if answer is not None:
                 return checked_answer("layout", answer, layout)
-        return strided
+        return sparse_coo if unlikely(has_key(RT_TENSOR(<void *>self), RT_KEY_Sparse)) else strided
 
     @property
     def is_cpu(self):
@@ -438,8 +444,8 @@ cdef class Tensor(TensorBase):
     def untyped_storage(self):
         """The storage: the same object every time, as long as somebody holds it."""
         cdef RtTensor *t = RT_TENSOR(<void *>self)
-        if t.storage == NULL:
-            raise NotImplementedError(f"Cannot access storage of {class_name(self)}")
+        if t.storage == NULL or has_key(t, RT_KEY_Sparse):
+            raise NotImplementedError(f"Cannot access storage of {'SparseTensorImpl' if has_key(t, RT_KEY_Sparse) else class_name(self)}")
         return storage_object(t.storage)
 
     @property
@@ -449,7 +455,7 @@ cdef class Tensor(TensorBase):
     def data_ptr(self):
         """The address of the first element; 0 where there is no memory (meta, empty, wrapper subclasses)."""
         cdef RtTensor *t = RT_TENSOR(<void *>self)
-        if t.storage == NULL:
+        if t.storage == NULL or has_key(t, RT_KEY_Sparse):
             raise RuntimeError("Cannot access data pointer of Tensor that doesn't have storage")
         return 0 if t.numel == 0 or t.storage.data == NULL else <uintptr_t>t.storage.data + <uintptr_t>(t.offset * rt_element_size(t.dtype))
 
@@ -483,7 +489,7 @@ cdef class Tensor(TensorBase):
         if needs_grad(t) and not has_derivative_dtype(RT_TENSOR(<void *>value)):
             raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
         if (t.device_type != RT_TENSOR(<void *>value).device_type or t.storage == NULL or RT_TENSOR(<void *>value).storage == NULL
-                or (t.keys ^ RT_TENSOR(<void *>value).keys) & RT_FUNCTIONALITY_BIT(RT_KEY_Quantized)):
+                or (t.keys ^ RT_TENSOR(<void *>value).keys) & (RT_FUNCTIONALITY_BIT(RT_KEY_Quantized) | RT_FUNCTIONALITY_BIT(RT_KEY_Sparse))):
             raise RuntimeError("Attempted to call `variable.set_data(tensor)`, but `variable` and `tensor` have incompatible tensor type.")
         rt_wait_for_loops()
         rt_tensor_copy_impl(t, RT_TENSOR(<void *>value))
@@ -593,13 +599,15 @@ cdef class Tensor(TensorBase):
             return steal(rt_call(rt_builtin_ops[RT_OP_aten_item], args, 1))
         if t.numel != 1:
             raise RuntimeError(f"a Tensor with {t.numel} elements cannot be converted to Scalar")
-        return only_element(t)
+        return only_sparse_element(self) if unlikely(has_key(t, RT_KEY_Sparse)) else only_element(t)
 
     def tolist(self):
         """The elements as nested lists of Python numbers; a number for a 0-d tensor."""
         cdef RtTensor *t = RT_TENSOR(<void *>self)
         if has_key(t, K_Python) and goes_to_python(t):
             raise RuntimeError(f".tolist() is not supported for tensor subclasses, got {class_name(self)}")
+        if has_key(t, RT_KEY_Sparse):
+            raise RuntimeError("Cannot access data pointer of Tensor that doesn't have storage")
         if t.numel == 0:
             refuse_endless(t)
             return nested_list(t, NULL, 0)
@@ -686,9 +694,25 @@ cdef class Tensor(TensorBase):
         self.untyped_storage().share_memory_()
         return self
 
-    def to_dense(self, dtype=None, *, masked_grad=None):
-        """The tensor itself: all are dense."""
-        return self if dtype is None else self.to(dtype)
+    def to_sparse_coo(self):
+        """The tensor in coordinates; as `to_sparse`."""
+        return self.to_sparse()
+
+    def to_sparse_csr(self, dense_dim=None):
+        """Raises NotImplementedError, as `to_sparse` with any compressed layout."""
+        return self.to_sparse(layout=sparse_csr, dense_dim=dense_dim)
+
+    def to_sparse_csc(self, dense_dim=None):
+        """Raises NotImplementedError, as `to_sparse` with any compressed layout."""
+        return self.to_sparse(layout=sparse_csc, dense_dim=dense_dim)
+
+    def to_sparse_bsr(self, blocksize, dense_dim=None):
+        """Raises NotImplementedError, as `to_sparse` with any compressed layout."""
+        return self.to_sparse(layout=sparse_bsr, blocksize=blocksize, dense_dim=dense_dim)
+
+    def to_sparse_bsc(self, blocksize, dense_dim=None):
+        """Raises NotImplementedError, as `to_sparse` with any compressed layout."""
+        return self.to_sparse(layout=sparse_bsc, blocksize=blocksize, dense_dim=dense_dim)
 
     def dim_order(self, *, ambiguity_check=False):
         """The dimensions from the largest stride to the smallest, as a tuple."""

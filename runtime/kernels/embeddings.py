@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from runtime._core import _run_loop, ops
+from runtime._core import _run_loop, dtype_names, ops
 from runtime.kernels._arrays import memory, new, read, read_contiguous
 from runtime.kernels._common import scalar_name
 
@@ -70,8 +70,27 @@ def embedding_dense_backward(grad_output, indices, num_weights, padding_idx, sca
 
 def embedding_backward(grad, indices, num_weights, padding_idx, scale_grad_by_freq, sparse):
     if sparse:
-        raise NotImplementedError("embedding_backward: there are no sparse tensors; use sparse=False")
+        return aten.embedding_sparse_backward.default(grad, indices, num_weights, padding_idx, scale_grad_by_freq)
     return aten.embedding_dense_backward.default(grad, indices, num_weights, padding_idx, scale_grad_by_freq)
+
+
+def embedding_sparse_backward(grad, indices, num_weights, padding_idx, scale_grad_by_freq):
+    if scale_grad_by_freq:
+        raise RuntimeError("embedding_backward: scale_grad_by_freq not supported with sparse gradients")
+    _check_indices(indices, "indices", 2, "embedding_backward")
+    width = grad.shape[-1]
+    places = aten.reshape.default(indices, (-1,))
+    rows = aten.reshape.default(grad, (places.shape[0], width))
+    if padding_idx >= 0:
+        kept = aten.squeeze.dim(aten.nonzero.default(aten.ne.Scalar(places, padding_idx)), 1)
+        places, rows = (aten.index_select.default(t, 0, kept) for t in (places, rows))
+    return _rows_of_table(places, rows, num_weights, width)
+
+
+def _rows_of_table(places, rows, num_weights, width):
+    """A sparse gradient of a table: some of its rows."""
+    places = aten.to.dtype(aten.reshape.default(places, (1, -1)), dtype_names["int64"])
+    return aten._sparse_coo_tensor_unsafe.default(places, rows, (num_weights, width))
 
 
 def embedding_renorm_(self, indices, max_norm, norm_type):
@@ -258,7 +277,11 @@ def _embedding_bag_backward(
     padding_idx=-1,
 ):
     if sparse:
-        raise NotImplementedError("_embedding_bag_backward: there are no sparse tensors; use sparse=False")
+        if mode == MAX:
+            raise RuntimeError("embedding_bag: max mode does not support sparse weights")
+        return aten._embedding_bag_sparse_backward.default(
+            grad, indices, offsets, offset2bag, bag_size, num_weights, scale_grad_by_freq, mode, per_sample_weights, padding_idx
+        )
     if not offset2bag.numel() and indices.numel():
         # Plain sums have not written down which bag an index belongs to.
         places = aten.arange.default(indices.numel(), dtype=offsets.dtype, device=offsets.device)
@@ -266,6 +289,27 @@ def _embedding_bag_backward(
     return aten._embedding_bag_dense_backward.default(
         grad, indices, offset2bag, bag_size, maximum_indices, num_weights, scale_grad_by_freq, mode, per_sample_weights, padding_idx
     )
+
+
+def _embedding_bag_sparse_backward(
+    grad, indices, offsets, offset2bag, bag_size, num_weights, scale_grad_by_freq, mode, per_sample_weights, padding_idx=-1
+):
+    if not offset2bag.numel() and indices.numel():
+        places = aten.arange.default(indices.numel(), dtype=offsets.dtype, device=offsets.device)
+        offset2bag = aten.sub.Scalar(aten.searchsorted.Tensor(offsets, places, right=True), 1)
+    # Indices behind the last bag are in none.
+    kept = aten.squeeze.dim(aten.nonzero.default(aten.lt.Scalar(offset2bag, grad.shape[0])), 1)
+    if kept.shape[0] != indices.shape[0]:
+        indices, offset2bag = (aten.index_select.default(t, 0, kept) for t in (indices, offset2bag))
+        if per_sample_weights is not None:
+            per_sample_weights = aten.index_select.default(per_sample_weights, 0, kept)
+    rows = aten.index_select.default(grad, 0, offset2bag)
+    if mode == MEAN:
+        sizes = aten.to.dtype(aten.clamp.default(bag_size, 1), grad.dtype)
+        rows = aten.div.Tensor(rows, aten.unsqueeze.default(aten.index_select.default(sizes, 0, offset2bag), 1))
+    if per_sample_weights is not None:
+        rows = aten.mul.Tensor(rows, aten.unsqueeze.default(per_sample_weights, 1))
+    return aten.embedding_backward.default(rows, indices, num_weights, padding_idx, scale_grad_by_freq, True)
 
 
 def _bag(weight, *arguments):

@@ -13,3 +13,4 @@ from runtime.optim.radam import RAdam as RAdam
 from runtime.optim.rmsprop import RMSprop as RMSprop
 from runtime.optim.rprop import Rprop as Rprop
 from runtime.optim.sgd import SGD as SGD
+from runtime.optim.sparse_adam import SparseAdam as SparseAdam

@@ -46,6 +46,9 @@ tensor_by_tensor = _tensor_by_tensor()
 class Update(Optimizer):
     """An optimizer whose step is an update of each group; subclasses define `_update`."""
 
+    # What is said of sparse gradients; None: they are taken.
+    _refusal = "{} does not support sparse gradients"
+
     def step(self, closure=None):
         """Change the parameters by their gradients.
 
@@ -71,6 +74,8 @@ class Update(Optimizer):
                 for p in group["params"]:
                     grad = p.grad
                     if grad is not None:
+                        if grad.is_sparse and self._refusal is not None:
+                            raise RuntimeError(self._refusal.format(type(self).__name__))
                         params.append(p)
                         grads.append(grad)
                 if params:

@@ -42,6 +42,8 @@ class Adagrad(Update):
         Whether autograd records the step.
     """
 
+    _refusal = None
+
     def __init__(
         self, params, lr=1e-2, lr_decay=0, weight_decay=0, initial_accumulator_value=0, eps=1e-10, foreach=None, *, maximize=False,
         differentiable=False, fused=None,
@@ -69,8 +71,30 @@ class Adagrad(Update):
         states = self._states(params, self._first_state)
         steps = counted(states, lists)
         lr, lr_decay = number(group["lr"]), group["lr_decay"]
+        if any(grad.is_sparse for grad in grads):
+            for p, grad, state, step in zip(params, grads, states, steps, strict=True):
+                if grad.is_sparse:
+                    _change_rows(group, p, grad.coalesce(), state["sum"], -lr / (1 + (step - 1) * lr_decay))
+            rest = [i for i, grad in enumerate(grads) if not grad.is_sparse]
+            if not rest:
+                return
+            params, grads, states, steps = ([values[i] for i in rest] for values in (params, grads, states, steps))
         grads = decayed(grads, params, group["weight_decay"], lists)
         params, grads, sums = as_real(params, grads, [state["sum"] for state in states])
         lists.addcmul_(sums, grads, grads, value=1)
         roots = lists.add(lists.sqrt(sums), group["eps"])
         lists.addcdiv_(params, grads, roots, for_each(steps, lambda step: -lr / (1 + (step - 1) * lr_decay)))
+
+
+def _change_rows(group, p, grad, squares, factor):
+    """The step of a parameter where its gradient is sparse: what the gradient lacks stays."""
+    if group["weight_decay"]:
+        raise RuntimeError("weight_decay option is not compatible with sparse gradients")
+    indices, values = grad._indices(), grad._values()
+
+    def spread(changes):
+        return runtime.sparse_coo_tensor(indices, changes, grad.shape, is_coalesced=True, check_invariants=False)
+
+    squares.add_(spread(values * values))
+    roots = squares.sparse_mask(grad)._values().sqrt_().add_(group["eps"])
+    p.add_(spread(values / roots), alpha=factor)

@@ -46,6 +46,9 @@ def _plain(tensor):
     if tensor.is_quantized:
         typed = TypedStorage(wrap_storage=tensor.untyped_storage(), dtype=tensor.dtype)
         return rebuild._rebuild_qtensor, (typed, tensor.storage_offset(), size, stride, _core._quantizer(tensor), requires_grad, OrderedDict())
+    if tensor.is_sparse:
+        parts = _core._sparse_parts(tensor)
+        return rebuild._rebuild_sparse_tensor, (tensor.layout, (parts.indices, parts.values, tensor.shape, parts.coalesced))
     bits = {name: True for name, on in (("conj", tensor.is_conj()), ("neg", tensor.is_neg())) if on}
     return _call(tensor.untyped_storage(), tensor.dtype, tensor.storage_offset(), size, stride, requires_grad, bits)
 
@@ -67,6 +70,9 @@ def _as_in_files(value):
         bits = bits[0] if bits else 0
         metadata = {name: True for name, bit in (("conj", 1), ("neg", 2)) if bits & bit}
         return (*_call(storage, dtype, offset, size, stride, requires_grad, metadata), *value[2:])
+    if value[0] is _core._rebuild_sparse:
+        shape, indices, values, coalesced, _ = value[1]
+        return (rebuild._rebuild_sparse_tensor, (_core.format_names["sparse_coo"], (indices, values, shape, coalesced)), *value[2:])
     if value[0] is _core._rebuild_wrapper:
         return (rebuild._rebuild_wrapper_subclass, *value[1:])
     if value[0] is _core._rebuild_from_type:

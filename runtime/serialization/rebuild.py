@@ -145,8 +145,19 @@ _rebuild_xla_tensor = _rebuild_device_tensor_from_numpy
 
 
 def _rebuild_sparse_tensor(layout, data):
-    """Raises: there are no sparse tensors."""
-    raise NotImplementedError(f"the file has a sparse tensor ({layout}); convert it with to_dense() before saving")
+    """A sparse tensor, of its indices, values and size, and of whether it is coalesced, which old files do not say.
+
+    Indices outside the size are refused.
+    """
+    if layout is not _core.format_names["sparse_coo"]:
+        raise NotImplementedError(f"the file has a tensor of layout {layout}; there is only torch.sparse_coo, so convert it with to_dense() "
+                                  "before saving")
+    if not isinstance(data, tuple) or len(data) not in (3, 4) or not all(isinstance(t, Tensor) for t in data[:2]):
+        raise TypeError("a sparse tensor is rebuilt from a tuple of indices, values, size and a bool")
+    indices, values, size, *coalesced = data
+    size, coalesced = _ints(size, "size"), bool(coalesced[0]) if coalesced else None
+    runtime.ops.aten._validate_sparse_coo_tensor_args.default(indices, values, size, coalesced)
+    return _core._sparse_tensor(size, indices, values, coalesced)
 
 
 def _rebuild_nested_tensor(buffer, sizes, strides, storage_offsets):

@@ -249,6 +249,8 @@ def _array(value):
     """A NumPy array of the values, of a dtype that NumPy calculates with."""
     if isinstance(value, runtime.Tensor):
         value = value.detach()
+        if value.is_sparse:
+            value = value.to_dense()
         if value.is_quantized:
             value = value.dequantize()
         name = dtype_name(value.dtype)

@@ -98,6 +98,7 @@ def summary(root: Path) -> dict[str, int]:
         "generic": "of the core",
         "fallthrough": "skipped keys",
         "autocast": "policies of autocast",
+        "values": "on values of sparse tensors",
     }
     kernels = Counter(how[k.how] for o in operators for k in o.kernels)
     groups = get_grouped_native_functions(native)

@@ -160,6 +160,8 @@ class _Tables:
                 rows.append(f"{{{number}, {name}, NULL, {debug}}}")
             elif how == "fallthrough":
                 rows.append(f"{{{number}, rt_fallthrough_kernel, NULL, {listed}}}")
+            elif how == "values":
+                rows.append(f"{{{number}, rt_values_kernel, NULL, {listed}}}")
             elif how == "autocast":
                 context = f"RT_AUTOCAST_CONTEXT({number}, {POLICIES[name]})"
                 rows.append(f"{{{number}, rt_autocast_kernel, {context}, {listed}}}")

@@ -1,7 +1,8 @@
 """Reads ``kernels/keys.yaml``: what operators do at dispatch keys where one backend fallback, or none, serves all others.
 
-``fallthrough`` names operators that skip keys, ``autocast`` those whose arguments autocast casts, by device and policy. The registrar of
-`operators` asks for both as registrations; what they mean is written in the file itself.
+``fallthrough`` names operators that skip keys, ``autocast`` those whose arguments autocast casts, by device and policy, ``values`` those that
+work on the values of a sparse tensor alone. The registrar of `operators` asks for them as registrations; what they mean is written in the
+file itself.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def key_lists(path: Path, operators: Collection[str], keys: Collection[str]) -> 
     Yields
     ------
     tuple of str
-        Operator, key, "fallthrough" or "autocast", and the policy.
+        Operator, key, "fallthrough", "autocast" or "values", and the policy.
 
     Raises
     ------
@@ -53,6 +54,7 @@ def key_lists(path: Path, operators: Collection[str], keys: Collection[str]) -> 
     lists = yaml.safe_load(path.read_text())
     entries = [(e["keys"].split(), "fallthrough", "", e["operators"].split()) for e in lists["fallthrough"]]
     entries += [([e["key"]], "autocast", e["policy"], e["operators"].split()) for e in lists["autocast"]]
+    entries += [([e["key"]], "values", "", e["operators"].split()) for e in lists.get("values", ())]
     seen = set()
     for own, how, policy, names in entries:
         if how == "autocast" and policy not in POLICIES:

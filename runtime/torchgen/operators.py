@@ -37,6 +37,8 @@ _UNRECORDED = frozenset(["_batch_norm_with_update", "_native_batch_norm_legit", 
 #: a history, resizing writes only where the size changes, and views without gradients share memory and version and know no base.
 _AUTOGRAD_KERNELS = {"detach_": "rt_detach_in_place_kernel"}
 _INPLACE_OR_VIEW_KERNELS = {
+    "_indices": "rt_adshare_kernel",
+    "_values": "rt_adshare_kernel",
     "detach": "rt_adshare_kernel",
     "resize_": "rt_adresize_kernel",
     "resize_as_": "rt_adresize_kernel",
@@ -71,8 +73,9 @@ class Kernel(NamedTuple):
 
     `how` is "c" (a C function), "py" (a Python function), "structured" (a structured definition, run as the operator's
     variant), "made" (the operator of that name, of which this one is a variant), "same" (the operator of that name, called with the same
-    arguments), "each" (the operator of that name, called for each place of lists), "generic" (one of the core's own kernels), "fallthrough" or
-    "autocast" (the core's kernel with the policy of that name); `name` is the kernel's.
+    arguments), "each" (the operator of that name, called for each place of lists), "generic" (one of the core's own kernels), "fallthrough",
+    "values" (the core's kernel over the values of sparse tensors) or "autocast" (the core's kernel with the policy of that name); `name` is
+    the kernel's.
     """
 
     key: str

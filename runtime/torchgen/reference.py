@@ -18,6 +18,7 @@ _SOURCES = {
     "generic": "the core's `{0}`",
     "fallthrough": "skipped",
     "autocast": "autocast's policy `{0}`",
+    "values": "itself, on the values",
 }
 
 

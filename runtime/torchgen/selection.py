@@ -237,6 +237,13 @@ class _Closure:
                 yield from self.from_c("rt_structured_composite")
 
     def of(self, listed: Iterable[Operator]) -> set[str]:
+        """Those that are listed and their parts; kernels of tensors of another kind count only where some operator makes such."""
+        listed = list(listed)
+        found = self.closed(listed, set())
+        made = {key for key, makers in _MAKERS.items() if found & makers}
+        return self.closed(listed, made) if made else found
+
+    def closed(self, listed: list[Operator], made: set[str]) -> set[str]:
         found: set[str] = set()
         todo = list(listed)
         while todo:
@@ -244,10 +251,22 @@ class _Closure:
             if o.name not in found:
                 found.add(o.name)
                 for kernel in o.kernels:
-                    # Quantized tensors make half of all operators parts of the rest: what only they need is listed by those who have them.
-                    if not kernel.key.startswith("Quantized") or o.name.startswith(("quantize", "dequantize", "q_", "int_repr")):
+                    if kernel.key not in _MAKERS or kernel.key in made:
                         todo += self.parts(o, kernel)
         return found
+
+
+#: Of the keys of tensors of another kind, the operators from which all of these come.
+_MAKERS = {
+    "SparseCPU": frozenset(
+        ["_sparse_coo_tensor_with_dims", "_sparse_coo_tensor_with_dims_and_tensors", "_to_sparse", "_to_sparse.sparse_dim", "sparse_coo_tensor.size"]
+    ),
+    "QuantizedCPU": frozenset(
+        ["_empty_affine_quantized", "_empty_per_channel_affine_quantized", "_make_per_channel_quantized_tensor", "_make_per_tensor_quantized_tensor",
+         "quantize_per_channel", "quantize_per_tensor", "quantize_per_tensor.tensor_qparams", "quantize_per_tensor.tensors",
+         "quantize_per_tensor_dynamic"]
+    ),
+}  # fmt: skip
 
 
 def c_number(o: Operator) -> str:
