@@ -486,6 +486,20 @@ def multi_grad_hooks(m):
 
 
 @programs
+def hooks_of_nodes_that_nobody_asked_for(m):
+    seen = []
+    first, second, third = (leaf(m, i) for i in (1, 2, 3))
+    a, b = first * 2, second * 3
+    a.register_hook(lambda g: seen.append("a"))
+    b.register_hook(lambda g: seen.append("b"))
+    out = (a * b).sum()
+    for inputs in ((a, b), (third,), (third, b), (first,), (a,)):
+        out.backward(inputs=inputs, retain_graph=True)
+        yield seen
+        seen.clear()
+
+
+@programs
 def node_queries(m):
     x = leaf(m, 1)
     y = x * 2

@@ -327,7 +327,7 @@ cdef class GraphTask:
                 if n.edges[i].node == NULL:
                     continue
                 child = self.find(n.edges[i].node)
-                if child < 0:
+                if child < 0 or not self.entries[child].needed and self.entries[child].capture < 0:
                     continue
                 if made[i] != NULL:
                     grad = made[i]
