@@ -84,6 +84,8 @@ DIRECT = [] if sys.platform == "darwin" else ["-fno-plt"]
 COMPACT = ["-g0", "-fno-asynchronous-unwind-tables"]
 # What no operator of a selective build uses (RUNTIME_OPS) is left out of the binary.
 COLLECT = ["-Wl,-dead_strip"] if sys.platform == "darwin" else ["-Wl,--gc-sections"]
+# Tables of operators are full of addresses: what says where they stand is 1.1 MB, and 30 KB packed.
+PACK = ["-Wl,-z,pack-relative-relocs"]
 #       kind: flags of the core, flags of the kernels, flags of the linker
 KINDS = {
     "release": (["-O2", *COMPACT, *DIRECT], ["-O3", *COMPACT, *DIRECT, "-fno-math-errno", "-fno-trapping-math"], STRIP),
@@ -359,8 +361,18 @@ class BuildExt(build_ext):
         print(f"runtime._core ({self._kind}): compiled {sum(ran)} of {len(ran)} sources", flush=True)
 
         output = self.get_ext_fullpath(ext.name)
-        link_flags = ["-pthread", *COLLECT, *KINDS[self._kind][2]]
+        link_flags = ["-pthread", *COLLECT, *KINDS[self._kind][2], *(PACK if self.packs_relocations() else [])]
         self.compiler.link_shared_object(list(map(str, objects)), output, libraries=["m"], extra_postargs=link_flags)
+
+    def packs_relocations(self):
+        """Whether the linker packs relocations and the C library reads such (glibc from 2.36 on): in releases only, for their size."""
+        if self._kind != "release" or not sys.platform.startswith("linux"):
+            return False
+        library = re.fullmatch(r"glibc (\d+)\.(\d+).*", os.confstr("CS_GNU_LIBC_VERSION") if "CS_GNU_LIBC_VERSION" in os.confstr_names else "")
+        if library is None or (int(library[1]), int(library[2])) < (2, 36):
+            return False
+        asked = subprocess.run([*self.compiler.linker_so[:1], "-Wl,--help"], capture_output=True, text=True)
+        return asked.returncode == 0 and "pack-relative-relocs" in asked.stdout
 
 
 def c_sources():
