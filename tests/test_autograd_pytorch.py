@@ -26,6 +26,20 @@ def description(node):
 
 
 @programs
+def operators_that_differentiate(m):
+    aten = m.ops.aten
+    x = leaf(m, 1, 2)
+    y = (x * 3).sum()
+    yield aten.grad([y], [x], retain_graph=True), aten.grad.default._schema
+    aten.backward(y, retain_graph=True)
+    aten.backward.TensorList([y], [m.tensor(2.0)])
+    yield x.grad
+    with m.autograd.forward_ad.dual_level():
+        dual = aten._make_dual(m.ones(2), m.ones(2) * 2, 0)
+        yield aten._unpack_dual(dual * dual, 0), aten._unpack_dual(m.ones(2), 0), aten._fw_primal(dual, 0)
+
+
+@programs
 def once_differentiable_functions_end_in_an_error_node(m):
     class Two(m.autograd.Function):
         @staticmethod
