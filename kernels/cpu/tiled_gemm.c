@@ -27,7 +27,7 @@ typedef struct tiled_gemm {
 #include "kernels/cpu/levels.h"
 
 #ifdef HAVE_LEVELS
-static int in_cache(const rt_matrix *x, int dtype) { return x->rows * x->cols * rt_itemsize[dtype] <= 1 << 20; }
+static int in_cache(const rt_matrix *x, int dtype) { return x->rows * x->cols * rt_itemsize[dtype] < 1 << 20; }
 
 int rt_tiled_gemm(int dtype, rt_matrix a, rt_matrix b, rt_matrix c, double alpha, double beta)
 {
