@@ -98,6 +98,7 @@ cdef PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size_t
     cdef Signature *s
     cdef Signature out
     cdef PyObject *result
+    cdef rt_operator *op
     cdef int i, status, special = 0
     cdef bint only_out = kwnames != NULL and RT_SIZE(kwnames) == 1 and RT_TUPLE_ITEMS(kwnames)[0] == out_name
     if kwnames != NULL:
@@ -105,19 +106,19 @@ cdef PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size_t
     if special <= 1:
         for i in range(f.n):
             s = &f.signatures[i]
-            if n > s.op.npos and s.varargs < 0:
+            if n > s.op.npos and s.varargs < 0 or special and (s.out == NULL or s.n_outs != 1):
                 continue
-            if special:
-                # One output, given by keyword: the out= schema takes the call as it is.
-                if s.out == NULL or s.n_outs != 1:
-                    continue
-                out = s[0]
-                out.op = s.out
-                out.device = out.pin_memory = -1
-                s = &out
-            if only_out and s.varargs < 0 and s.op.written >= 0:
-                status = bind_out(s.op, args, n, &b)
+            op = s.op
+            if only_out and s.varargs < 0 and s.out.written >= 0:
+                op = s.out
+                status = bind_out(op, args, n, &b)
             else:
+                if special:
+                    # One output, given by keyword: the out= schema takes the call as it is.
+                    out = s[0]
+                    out.op = op = s.out
+                    out.device = out.pin_memory = -1
+                    s = &out
                 status = bind_signature(s, args, n, kwnames, QUIET | PYARG, &b)
             if status < 0:
                 return NULL
@@ -125,9 +126,9 @@ cdef PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size_t
                 if is_overridden(b.keys):
                     result = override_call(self, args, n, kwnames)
                     if result != NULL or c_err_occurred() != NULL:
-                        unbind(s.op, &b)
+                        unbind(op, &b)
                         return result
-                return run_signature(f, s, &b)
+                return run_signature(s, &b) if op == s.op else run_bound(op, &b)
     result = override_call(self, args, n, kwnames)
     if result != NULL or c_err_occurred() != NULL:
         return result
@@ -228,8 +229,7 @@ cdef int bind_varargs(Signature *s, PyObject *const *args, Py_ssize_t n, PyObjec
     return make_canonical(s.op, how, b)
 
 
-cdef inline PyObject *run_signature(Function f, Signature *s, Binding *b) noexcept:
-    cdef PyObject *result
+cdef inline PyObject *run_signature(Signature *s, Binding *b) noexcept:
     cdef rt_operator *op = s.op
     if s.device >= 0:
         if b.args != b.buffer and b.heap == NULL:
@@ -247,7 +247,11 @@ cdef inline PyObject *run_signature(Function f, Signature *s, Binding *b) noexce
             b.args = b.buffer
         if b.args[s.pin_memory] == c_None:
             b.args[s.pin_memory] = c_False
-    result = rt_redispatch(op, rt_effective_keyset(op, b.keys), b.args, op.nargs)
+    return run_bound(op, b)
+
+
+cdef inline PyObject *run_bound(rt_operator *op, Binding *b) noexcept:
+    cdef PyObject *result = rt_redispatch(op, rt_effective_keyset(op, b.keys), b.args, op.nargs)
     if b.converted or b.heap != NULL:
         unbind(op, b)
     if unlikely(op.nrets > 1) and result != NULL:
@@ -341,7 +345,7 @@ cdef PyObject *function_slow(Function f, PyObject *const *args, Py_ssize_t n, Py
                 except BaseException:
                     unbind(s.op, &b)
                     raise
-            result = run_signature(f, &s, &b)
+            result = run_signature(&s, &b)
             if result != NULL and requires_grad:
                 tensor = steal(result)
                 if not has_derivative_dtype(RT_TENSOR(<void *>tensor)):
