@@ -293,3 +293,14 @@ def test_contexts_of_dead_nodes_are_harmless():
     ctx.save_for_backward(1, 2)
     type(ctx)()
     assert type(ctx).__new__(type(ctx)).next_functions == ()
+
+
+@pytest.mark.parametrize("write", ["relu_", "exp_", "sigmoid_", "tanh_", "sqrt_"])
+def test_a_view_written_in_place_dies_with_its_last_reference(write):
+    copy = rt.ones(4, requires_grad=True).clone()
+    storage = copy.untyped_storage()
+    died = weakref.ref(storage)
+    getattr(copy.view(2, 2), write)()
+    node = weakref.ref(copy.grad_fn)
+    del copy, storage
+    assert node() is None and died() is None

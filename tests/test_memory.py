@@ -220,3 +220,19 @@ def test_an_output_that_is_an_argument_is_not_written_before_it_is_read():
     x = rt.rand(2, 3, 8, 8)
     want = rt.nn.functional.avg_pool2d(x, 3, 1, 1)
     assert rt.equal(rt.ops.aten.avg_pool2d.out(x, [3, 3], [1, 1], [1, 1], out=x), want)
+
+
+@pytest.mark.filterwarnings("ignore:An output with one or more elements was resized")
+@pytest.mark.parametrize("sizes", [(2**62,), (2**61,), (2**31, 2**31)])
+@pytest.mark.parametrize("elements", [0, 5])
+def test_outputs_whose_bytes_overflow_are_refused(sizes, elements):
+    huge = rt.ones((1,) * len(sizes)).expand(sizes)
+    for write in (lambda out: rt.add(huge, 1, out=out), lambda out: rt.exp(huge, out=out),
+                  lambda out: rt.ops.aten.empty_strided.out(sizes, [0] * len(sizes), out=out)):  # fmt: skip
+        with pytest.raises(RuntimeError, match="overflowed"):
+            write(rt.zeros(elements))
+
+
+def test_outputs_without_memory_are_refused():
+    with pytest.raises(NotImplementedError, match="SparseCPU"):
+        rt.arange(1, out=rt.ones(1, dtype=rt.int64).to_sparse())

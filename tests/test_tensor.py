@@ -377,6 +377,27 @@ def test_assignments_write_what_pytorch_writes(statement):
     assert results[0] == results[1]
 
 
+@pytest.mark.oracle
+def test_masks_take_one_place_among_the_indices_and_all_their_dimensions():
+    torch = pytest.importorskip("torch")
+
+    def shown(m):
+        x = m.arange(120).reshape(3, 4, 2, 5)
+        mask, places, yes = m.tensor([[True, False, True, False]] * 3), m.tensor([0, 1, 0, 1, 0, 1]), m.tensor(True)
+        indices = [
+            (mask, slice(None), places), (mask, True), (mask, True, slice(None)), (mask, True, 0), (mask, yes, slice(None), 1), (mask, None),
+            (mask, None, places), (mask, places * 0), (mask, ..., places), (mask, 1, places), (mask, None, True), (True, mask), (mask, slice(None), True),
+            (slice(None), mask[0], True),
+        ]  # fmt: skip
+        for index in indices:
+            yield x[index].tolist()
+            y = x.clone()
+            y[index] = -1
+            yield y.tolist()
+
+    assert list(shown(runtime)) == list(shown(torch))
+
+
 def test_an_index_makes_a_view_that_knows_its_base():
     t = runtime.tensor([[1.0, 2.0], [3.0, 4.0]])
     row = t[1]

@@ -577,6 +577,10 @@ RT_KERNEL(arange)
     PyObject *result = rt_result(op, 0, 1, &n, o.dtype, o.device_type, o.device_index);
     if (result == NULL || o.device_type == RT_DEVICE_META)
         return result;
+    if (o.device_type == RT_DEVICE_CPU && rt_check_cpu(RT_TENSOR(result), "arange") < 0) {
+        Py_DECREF(result); /* an output without memory of its own */
+        return NULL;
+    }
     if (o.device_type == RT_DEVICE_CPU && store_arange(rt_data(RT_TENSOR(result)), o.dtype, n, istart, istep, start, step))
         return result;
     Py_DECREF(result);

@@ -160,13 +160,9 @@ int rt_resize_output(RtTensor *out, const rt_out_spec *spec)
         memcpy(strides, spec->strides, sizeof(int64_t) * spec->ndim);
     else
         contiguous_strides(spec->ndim, spec->sizes, strides);
-    int64_t last = 0;
-    int empty = 0;
-    for (int i = 0; i < spec->ndim; i++) {
-        empty |= spec->sizes[i] == 0;
-        last += (spec->sizes[i] - 1) * strides[i];
-    }
-    int64_t needed = empty ? 0 : (out->offset + last + 1) * rt_itemsize[out->dtype];
+    int64_t needed = rt_storage_bytes(spec->ndim, spec->sizes, strides, out->offset, rt_itemsize[out->dtype]);
+    if (needed < 0)
+        return -1;
     if (out->storage == NULL) {
         PyErr_SetString(PyExc_RuntimeError, "Cannot resize a Tensor that doesn't have storage");
         return -1;

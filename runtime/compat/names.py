@@ -5,10 +5,12 @@ from importlib import import_module
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+from runtime import _core
 from runtime.compat.pending import is_pending, pending_class, pending_function
 from runtime.compat.table import EXPORTS, MODULES, NAMES, PENDING_CLASSES, PENDING_FUNCTIONS, PENDING_MODULES
 
 _MISSING = object()
+_CONSTANTS = (_core.dtype, _core.layout, _core.memory_format, ModuleType)
 
 
 def _all_names():
@@ -139,6 +141,8 @@ class AliasModule(ModuleType):
         value = _lookup(name)
         if value is _MISSING:
             raise AttributeError(f"module '{self.__name__}' has no attribute '{attribute}' (runtime.compat knows no such name)")
+        if callable(value) or isinstance(value, _CONSTANTS):
+            vars(self)[attribute] = value  # these stay what they are; a look-up by the table costs microseconds
         return value
 
     def __reduce__(self):

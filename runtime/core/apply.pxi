@@ -125,6 +125,7 @@ cdef int spread(RtNode *n, object answers, PyObject **made) except -1:
 cdef int apply_copy_slices(RtNode *n, PyObject *grad, PyObject **made) except -1:
     cdef CopySlicesState s = <CopySlicesState>n.payload
     cdef RtNode *call = RT_NODE(<void *>s.node)
+    cdef PyObject *before = rt_tls_state.copy_slices
     cdef PyObject **inner
     cdef uint32_t i
     if n.released:
@@ -142,7 +143,11 @@ cdef int apply_copy_slices(RtNode *n, PyObject *grad, PyObject **made) except -1
     try:
         incoming = part.clone()
         grad = <PyObject *>incoming
-        apply_node(call, &grad, inner)
+        rt_tls_state.copy_slices = <PyObject *>n
+        try:
+            apply_node(call, &grad, inner)
+        finally:
+            rt_tls_state.copy_slices = before
         if inner[0] == NULL:
             part.zero_()
         else:

@@ -56,6 +56,7 @@ typedef struct rt_tls {
     rt_keyset entry_included; /* the sets as the outermost call found them (PythonTLSSnapshot), while has_entry */
     rt_keyset entry_excluded;
     PyObject *graph_task; /* the innermost run of the autograd engine in this thread, or NULL (borrowed: it is running) */
+    PyObject *copy_slices; /* the CopySlices node whose call runs in this thread, or NULL (borrowed: it is running) */
     PyObject *modes; /* this thread's mode stacks, or NULL before the first mode (borrowed: the thread's state owns them) */
     uint8_t has_entry;
     uint8_t function_state; /* whether `__torch_function__` is asked: rt_function_state */

@@ -28,6 +28,7 @@ cdef extern from "runtime/core/node.h":
         uint8_t is_output
         uint8_t has_history
         uint8_t is_list
+        uint8_t of_view
     ctypedef struct RtNode:
         uint64_t sequence_nr
         uint32_t num_edges

@@ -120,6 +120,7 @@ cdef tuple apply_views(object self, tuple index):
     cdef RtTensor *t = RT_TENSOR(<void *>self)
     cdef int ndim = t.ndim
     cdef int used = dims_used(index)
+    cdef int span, covered = 0   # dimensions that masks take beyond their one place in the list
     cdef list tensors = []
     cdef bint seen_ellipsis = False
     if used > ndim:
@@ -141,7 +142,7 @@ cdef tuple apply_views(object self, tuple index):
             real_dim += 1
         elif isinstance(item, bool):
             result = call_view(RT_OP_aten_unsqueeze, result, dim, None, None, None, 2)
-            put_index(tensors, dim, bool_index(item, self))
+            put_index(tensors, dim - covered, bool_index(item, self))
             dim += 1
         elif isinstance(item, int):
             result = select(result, dim, int(item), real_dim)
@@ -149,13 +150,13 @@ cdef tuple apply_views(object self, tuple index):
         elif rt_is_tensor(<PyObject *>item) and RT_TENSOR(<void *>item).ndim == 0:
             if dtype_kind(RT_TENSOR(<void *>item).dtype) == KIND_BOOL or RT_TENSOR(<void *>item).dtype == 0:
                 result = call_view(RT_OP_aten_unsqueeze, result, dim, None, None, None, 2)
-                put_index(tensors, dim, bool_index(bool(item), self))
+                put_index(tensors, dim - covered, bool_index(bool(item), self))
                 dim += 1
             elif dtype_kind(RT_TENSOR(<void *>item).dtype) == KIND_INT and RT_TENSOR(<void *>item).device_type == DEVICE_CPU:
                 result = select(result, dim, int(item), real_dim)
                 real_dim += 1
             else:
-                put_index(tensors, dim, item)
+                put_index(tensors, dim - covered, item)
                 dim += 1
                 real_dim += 1
         elif cnp.PyArray_Check(item) and item.ndim == 0 and item.dtype.kind in "iu":
@@ -166,11 +167,11 @@ cdef tuple apply_views(object self, tuple index):
             real_dim += 1
         else:
             item = index_tensor(item, self)
-            put_index(tensors, dim, item)
-            used = RT_TENSOR(<void *>item).ndim if RT_TENSOR(<void *>item).dtype in (CODE_BOOL, 0) else 1
-            dim += used
-            real_dim += used
-            used = dims_used(index)
+            put_index(tensors, dim - covered, item)
+            span = RT_TENSOR(<void *>item).ndim if RT_TENSOR(<void *>item).dtype in (CODE_BOOL, 0) else 1
+            dim += span
+            real_dim += span
+            covered += span - 1
     return result, tensors
 
 

@@ -68,6 +68,7 @@ cdef extern from "runtime/core/core.h":
         rt_keyset excluded
         rt_keyset entry_included
         rt_keyset entry_excluded
+        PyObject *copy_slices
         PyObject *modes
         PyObject *graph_task
         uint8_t has_entry

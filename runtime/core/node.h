@@ -40,6 +40,7 @@ typedef struct rt_saved {
     uint8_t is_output;     /* a result of the node itself, saved without its history */
     uint8_t has_history;
     uint8_t is_list;       /* a tuple of SavedTensor objects */
+    uint8_t of_view;       /* an output that is a view, written in place: its history begins at the base's CopySlices */
 } rt_saved;
 
 enum rt_node_kind {

@@ -109,7 +109,9 @@ cdef int save_tensor(rt_saved *s, PyObject *tensor, RtNode *output_of, uint32_t 
                            "autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`.")
     s.expected = version_of(t)
     s.has_history = t.autograd != NULL
-    s.is_output = output_of != NULL and t.autograd == <PyObject *>output_of
+    # Kept with its history, a view would hold the CopySlices that holds this node.
+    s.of_view = output_of != NULL and t.view != NULL and t.autograd != NULL and t.autograd != <PyObject *>output_of
+    s.is_output = output_of != NULL and t.autograd == <PyObject *>output_of or s.of_view
     s.nr = nr
     if unlikely(rt_tls_state.saved_hooks == 1) and not t.flags & RT_T_WRAPPED_NUMBER:
         hooks = saved_hook_stack(True)
@@ -193,6 +195,8 @@ cdef object unpack_saved(RtNode *node, rt_saved *s, bint with_history):
                            "use out-of-place `.detach()` instead")
     if not s.is_output or not with_history:
         return <object>s.value
+    if unlikely(s.of_view):
+        return with_history_of_view(node, <object>s.value)
     if RT_TYPE(s.value) == rt_TensorType:
         result = steal(<PyObject *>rt_alias(t, t.ndim, t.sizes, t.strides, t.offset))
     else:
@@ -222,11 +226,33 @@ cdef int give_history(object tensor, PyObject *node, uint32_t nr) except -1:
     return 0
 
 
+cdef object with_history_of_view(RtNode *node, object value):
+    """A view that a call wrote in place, as the view of its base since; outside its CopySlices it has no history."""
+    cdef PyObject *copies = rt_tls_state.copy_slices
+    cdef CopySlicesState state
+    cdef rt_keyset excluded = rt_tls_state.excluded
+    if copies == NULL or rt_tls_state.no_grad:
+        return value
+    state = <CopySlicesState>RT_NODE(copies).payload
+    if <RtNode *><PyObject *>state.node != node:
+        return value
+    rt_tls_state.excluded = excluded & ~autograd_bits
+    try:
+        with _NoGradBlock():
+            whole = value.as_strided(state.base_sizes, state.base_strides, state.base_offset).detach()
+        give_history(whole, copies, 0)
+        return whole.as_strided(state.sizes, state.strides, state.offset) if state.replay is None else replayed(whole, state.replay)
+    finally:
+        rt_tls_state.excluded = excluded
+
+
 cdef object unpack_packed(RtNode *node, rt_saved *s):
     result = (<object>s.unpack)(<object>s.value)
     if not rt_is_tensor(<PyObject *>result):
         raise TypeError(f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type {class_name(result)}")
     cdef RtTensor *r = RT_TENSOR(<void *>result)
+    if s.of_view:
+        return with_history_of_view(node, without_history(result))
     if s.is_output:
         result = without_history(result)
         give_history(result, <PyObject *>node, s.nr)

@@ -173,6 +173,8 @@ cdef object make_subclass(PyObject *self, PyObject *const *args, Py_ssize_t n, P
 cdef int require_gradient(RtTensor *t) except -1:
     if dtype_kind(t.dtype) < KIND_FLOAT:
         raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
+    if t.keys & RT_FUNCTIONALITY_BIT(K_ADInplaceOrView) == 0 and not rt_tls_state.inference:
+        raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
     return set_requires_grad(t, True)
 
 
