@@ -324,8 +324,8 @@ cdef object apply_function(object cls, tuple args, dict keywords):
         rt_tls_state.no_grad = before
         rt_tls_state.no_forward_grad = forward_before
     t = RT_TENSOR(<void *>result)
-    if likely(rt_is_tensor(<PyObject *>result) and executable and state.dirty_tensors is None and state.non_differentiable is None and not state.pure_view
-              and t.autograd == NULL and t.view == NULL and not t.flags & RT_T_REQUIRES_GRAD and has_derivative_dtype(t)
+    if likely(rt_is_tensor(<PyObject *>result) and executable and state.dirty_tensors is None and state.non_differentiable is None
+              and not state.pure_view and t.autograd == NULL and t.view == NULL and not t.flags & RT_T_REQUIRES_GRAD and has_derivative_dtype(t)
               and forward_level < 0 and not is_among(args, <PyObject *>result)):
         rt_node_resize_slots(n, 1)
         set_history(<PyObject *>result, n, 0)
@@ -457,7 +457,9 @@ cdef list wrap_outputs(object ctx, FunctionState state, tuple args, tuple output
             set_history(<PyObject *>one, n, nr)
         t = RT_TENSOR(<void *>one)
         if t.view != NULL and not (is_input and is_modified):
-            creation = RT_CREATED_BY_DEFAULT if state.pure_view else RT_CREATED_BY_MULTI_OUTPUT if n_tensors > 1 and executable else RT_CREATED_IN_CUSTOM_FUNCTION
+            creation = RT_CREATED_BY_MULTI_OUTPUT if n_tensors > 1 and executable else RT_CREATED_IN_CUSTOM_FUNCTION
+            if state.pure_view:
+                creation = RT_CREATED_BY_DEFAULT
             t.flags = (t.flags & ~<uint32_t>RT_T_CREATION) | <uint32_t>creation << RT_T_CREATION_SHIFT
         wrapped.append(one)
         nr += 1

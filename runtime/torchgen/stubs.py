@@ -42,7 +42,7 @@ _TYPES = {
 FUNCTION_MODULES = ("fft", "linalg", "special")
 
 #: What these modules hold beside functions.
-_CLASSES = {"linalg": ["class _LinAlgError(RuntimeError): ...", "LinAlgError = _LinAlgError"]}
+_CLASSES = {"linalg": ["class LinAlgError(RuntimeError): ..."]}
 
 #: Names that the public namespace does not have; its stub imports them with an underscore.
 _PRIVATE = re.compile(r"\b(Device|Number|TensorLike)\b")
