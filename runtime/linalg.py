@@ -9,5 +9,8 @@ globals().update(_functions)
 __all__ = ["LinAlgError", *sorted(_functions)]
 
 
-class LinAlgError(RuntimeError):
+class _LinAlgError(RuntimeError):
     """A matrix is singular, not positive definite, or has no convergent decomposition."""
+
+
+LinAlgError = _LinAlgError  # the class has PyTorch's name, which tracebacks show

@@ -211,6 +211,38 @@ def test_a_jvp_returns_as_many_tangents_as_results(level):
         function(lambda ctx, x: x * 2, lambda ctx, t: t[:2])(dual())
 
 
+def test_a_tangent_for_an_output_that_is_not_differentiable_raises(level):
+    def forward(ctx, x):
+        y = x.clone()
+        ctx.mark_non_differentiable(y)
+        return x.clone(), y
+
+    with pytest.raises(RuntimeError, match=r"at position 1, .*You should return None at that position instead\."):
+        function(forward, lambda ctx, x_t: (x_t, x_t))(dual())
+
+
+def test_a_jvp_is_shown_what_was_saved_for_forward_only(level):
+    seen = []
+
+    def run(save):
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            save(ctx, x)
+            return x.clone()
+
+        def jvp(ctx, x_t):
+            seen.append(ctx.saved_tensors)
+            return x_t
+
+        primal = rt.ones(2, requires_grad=True)
+        made = function(forward, jvp)(forward_ad.make_dual(primal, rt.ones(2)))
+        return len(made.grad_fn.saved_tensors)
+
+    assert run(lambda ctx, x: None) == 1
+    assert run(lambda ctx, x: ctx.save_for_forward(x, x)) == 1
+    assert [len(one) for one in seen] == [0, 2]
+
+
 def test_a_function_without_a_jvp_raises(level):
     plain = type("Plain", (Function,), {"forward": staticmethod(lambda ctx, x: x * 2)}).apply
     with pytest.raises(NotImplementedError, match="You must implement the jvp function"):

@@ -965,6 +965,49 @@ def pure_view_of_an_input_and_a_new_tensor(m):
     yield a._is_view(), b._is_view(), attempt(a.mul_, 2), attempt(b.mul_, 2)
 
 
+@programs
+def keywords_that_do_not_fit_forward(m):
+    class F(m.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, b=1, *, c=2):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g, None
+
+    x = leaf(m, 1, 2)
+    for args, keywords in (((x,), {"q": 3}), ((), {"b": 1}), ((x,), {"x": x}), ((x, 1, 2), {"b": 1}), ((x,), {"ctx": 1}), ((x,), {"c": 1})):
+        yield attempt(lambda args=args, keywords=keywords: F.apply(*args, **keywords))
+    yield F.apply(b=4, x=x)
+
+
+@programs
+def a_pure_view_can_be_written(m):
+    def kept(compute, flag=True):
+        def forward(ctx, *args):
+            ctx._is_pure_view = flag
+            return compute(*args)
+
+        return function(m, forward, lambda ctx, g, *others: (g * 10, None)[: len(ctx.needs_input_grad)])
+
+    view = kept(lambda x, *others: x.view(-1))
+    x = leaf(m, 1, 2)
+    for args in ((), (3,)):
+        base = x * 1
+        seen = view.apply(base, *args)
+        yield seen._is_view(), seen._base is base, seen.grad_fn is not None
+        seen.mul_(2)
+        yield seen.grad_fn.name(), base.grad_fn.name(), m.autograd.grad(base.sum(), x)
+    yield m.autograd.grad(view.apply(x).sum(), x), attempt(view.apply(x).mul_, 2)
+    yield attempt(kept(lambda x: x.view(-1), False).apply(x * 1).mul_, 2)
+    for several in (lambda x: (x.view(-1), x.view(-1)), lambda x: (x.clone(), x.clone()), lambda x: (x.view(-1), 3)):
+        yield attempt(kept(several).apply, x * 1)
+    yield attempt(view.apply, x * 1, x * 1), attempt(view.apply, m.ones(2), m.ones(2)), attempt(kept(lambda x, y: x.clone()).apply, x, x)
+    for flag in (None, 1, "x"):
+        yield attempt(kept(lambda x: x.view(-1), flag).apply, x)
+
+
 @pytest.mark.oracle
 @pytest.mark.parametrize("name", programs)
 def test_as_pytorch(name):

@@ -1,6 +1,7 @@
 """What PyTorch's own test of autograd asks for beside the subjects of the other files: names, small rules and texts of errors."""
 
 import logging
+import types
 import unittest
 import weakref
 
@@ -55,6 +56,50 @@ def once_differentiable_functions_end_in_an_error_node(m):
     a, b = m.autograd.grad(Two.apply(x, y).sum() * m.tensor(2.0, requires_grad=True), (x, y), create_graph=True)
     yield description(a.grad_fn), a.grad_fn.name(), a.grad_fn is b.grad_fn, a.output_nr, b.output_nr
     yield attempt(lambda: b.sum().backward())
+
+
+@programs
+def error_nodes_have_an_edge_for_each_input(m):
+    class Product(m.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, number, y):
+            return x * y
+
+        @staticmethod
+        @m.autograd.function.once_differentiable
+        def backward(ctx, grad):
+            return grad * 2, None, grad * 3
+
+    x, y = leaf(m, 1), leaf(m, 2)
+    a, b = m.autograd.grad(Product.apply(x, 2, y).sum(), (x, y), m.tensor(1.0, requires_grad=True), create_graph=True)
+    yield description(a.grad_fn), a.output_nr, b.output_nr, attempt(lambda: b.sum().backward())
+
+
+@programs
+def bad_arguments_of_backward_and_grad(m):
+    x = leaf(m, 1, 2)
+
+    def y():
+        return (x * 2).sum()
+
+    backward, grad = m.autograd.backward, m.autograd.grad
+    yield attempt(backward, None), attempt(grad, None, x), attempt(grad, y(), None), attempt(grad, y(), 3)
+    for inputs in ([3], [None], 3, (), {}):
+        yield attempt(lambda inputs=inputs: backward(y(), inputs=inputs)), attempt(grad, y(), inputs)
+    for flag in ("x", 1.5):
+        yield attempt(lambda flag=flag: y().backward(create_graph=flag)), attempt(lambda flag=flag: y().backward(retain_graph=flag))
+        yield attempt(lambda flag=flag: grad(y(), x, create_graph=flag)), attempt(lambda flag=flag: grad(y(), x, allow_unused=flag))
+    yield attempt(lambda: y().backward(create_graph=None)), x.grad
+
+
+@programs
+def gradients_for_a_dict_of_inputs(m):
+    x, unused = leaf(m, 1, 2), leaf(m, 3)
+    grad = m.autograd.grad
+    yield grad((x * 2).sum(), {"x": x}), attempt(grad, (x * 2).sum(), {"x": 3}), attempt(grad, x.sum(), types.MappingProxyType({"x": x}))
+    yield grad((x * 2).sum(), {"x": x, "unused": unused}, allow_unused=True), grad(x.sum(), {"unused": unused}, materialize_grads=True)
+    m.autograd.backward((x * 2).sum(), inputs={"x": x})
+    yield x.grad
 
 
 @programs

@@ -507,3 +507,8 @@ assert cloudpickle.loads(cloudpickle.dumps(f))(torch.ones(1)).item() == 2
 assert cloudpickle.loads(cloudpickle.dumps(torch.utils)) is torch.utils
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_root_is_reached_through_autograd():
+    assert compat.resolve("torch.autograd.torch") is compat.resolve("torch.autograd").torch
+    assert compat.resolve("torch.autograd.torch").autograd is compat.resolve("torch.autograd")

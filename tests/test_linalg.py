@@ -18,6 +18,7 @@ def test_singular_matrices_raise_linalgerror(singular):
     with pytest.raises(rt.linalg.LinAlgError, match="not positive-definite"):
         rt.linalg.cholesky(singular - 3)
     assert issubclass(rt.linalg.LinAlgError, RuntimeError)
+    assert rt.linalg.LinAlgError.__name__ == "_LinAlgError"  # as tracebacks show it
     assert compat.resolve("torch.linalg.LinAlgError") is compat.resolve("torch._C._LinAlgError") is rt.linalg.LinAlgError
 
 

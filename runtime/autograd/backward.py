@@ -1,7 +1,9 @@
 """`backward` and `grad`: run the engine from tensors, with gradients given or made."""
 
 import logging
+import operator
 import warnings
+from collections.abc import Mapping
 
 from runtime import _core
 from runtime._core import Node, Tensor
@@ -14,8 +16,6 @@ _logger = logging.getLogger("torch.autograd.graph")
 
 
 def _as_tuple(value):
-    if value is None:
-        return ()
     if isinstance(value, Tensor) or _is_edge(value):
         return (value,)
     return tuple(value)
@@ -23,6 +23,16 @@ def _as_tuple(value):
 
 def _is_edge(value):
     return isinstance(value, tuple) and len(value) >= 2 and isinstance(value[0], Node)
+
+
+def _as_inputs(value):
+    """Inputs as a tuple; those of a dict are its values."""
+    return tuple(value.values()) if type(value) is dict else _as_tuple(value)
+
+
+def _as_flag(value):
+    """A setting for the engine, which takes integers for bools but nothing else."""
+    return bool(operator.index(value))
 
 
 def _engine_edge(value):
@@ -150,17 +160,19 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
                 "`grad_tensors` and `grad_variables` (deprecated) arguments both passed to `backward()`. Please only use `grad_tensors`."
             )
         grad_tensors = grad_variables
-    if inputs is not None and not isinstance(inputs, Tensor) and not _is_edge(inputs) and len(tuple(inputs)) == 0:
+    wanted = () if inputs is None else _as_inputs(inputs)
+    if inputs is not None and not wanted:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
     outputs = _as_tuple(tensors)
-    wanted = tuple(_engine_edge(one) for one in _as_tuple(inputs))
     given = _as_given(grad_tensors, len(outputs))
     grads = _make_grads(outputs, given, False)
     if retain_graph is None:
         retain_graph = create_graph
-    if create_graph:
+    keep, create = _as_flag(retain_graph), _as_flag(create_graph)
+    starts, wanted = tuple(map(_engine_edge, outputs)), tuple(map(_input_edge, wanted))
+    if create:
         _warn_of_cycles()
-    _run_engine(tuple(map(_engine_edge, outputs)), grads, bool(retain_graph), bool(create_graph), wanted, True, True)
+    _run_engine(starts, grads, keep, create, wanted, True, True)
 
 
 def _warn_of_cycles():
@@ -189,7 +201,7 @@ def grad(
     ----------
     outputs : Tensor, GradientEdge, or sequence of them
         What is differentiated.
-    inputs : Tensor, GradientEdge, or sequence of them
+    inputs : Tensor, GradientEdge, sequence of them, or dict of Tensors
         With respect to what.
     grad_outputs : Tensor or sequence of (Tensor or None), optional
         The gradient with respect to each output; needed for those that are no scalars.
@@ -209,12 +221,16 @@ def grad(
     Returns
     -------
     tuple of (Tensor or None)
+        Or a dict of them, under the same keys, if `inputs` is one.
     """
     if materialize_grads and allow_unused is False:
         raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
     if allow_unused is None:
         allow_unused = materialize_grads
-    outputs, inputs = _as_tuple(outputs), _as_tuple(inputs)
+    if isinstance(inputs, Mapping) and type(inputs) is not dict:
+        raise TypeError(f"`inputs` argument to `grad()` must be a dict, not {type(inputs).__name__}. Other Mapping types are not supported.")
+    names = tuple(inputs) if type(inputs) is dict else None
+    outputs, inputs = _as_tuple(outputs), _as_inputs(inputs)
     if not inputs:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     if not only_inputs:
@@ -226,7 +242,7 @@ def grad(
         )
     tensors = tuple(t for t in outputs + inputs if isinstance(t, Tensor))
     if has_torch_function(tensors):
-        return handle_torch_function(
+        results = handle_torch_function(
             grad,
             tensors,
             outputs,
@@ -239,25 +255,26 @@ def grad(
             is_grads_batched=is_grads_batched,
             materialize_grads=materialize_grads,
         )
+        return results if names is None else dict(zip(names, results))
     given = _as_given(grad_outputs, len(outputs))
     grads = _make_grads(outputs, given, is_grads_batched)
     if retain_graph is None:
         retain_graph = create_graph
+    keep_graph, create, unused = _as_flag(retain_graph), _as_flag(create_graph), _as_flag(allow_unused)
     starts, wanted = tuple(map(_engine_edge, outputs)), tuple(map(_input_edge, inputs))
 
     def run(some, keep):
-        return _run_engine(starts, some, keep, bool(create_graph), wanted, bool(allow_unused), False)
+        return _run_engine(starts, some, keep, create, wanted, unused, False)
 
     if is_grads_batched:
-        results = _each(run, grads, bool(retain_graph))
+        results = _each(run, grads, keep_graph)
     else:
-        results = run(grads, bool(retain_graph))
+        results = run(grads, keep_graph)
     if materialize_grads:
         if any(result is None and not isinstance(one, Tensor) for result, one in zip(results, inputs)):
             raise RuntimeError("materialize_grads cannot be used when the given input is a GradientEdge")
-        needed = bool(create_graph)
-        results = tuple(one.new_zeros(one.shape, requires_grad=needed) if result is None else result for result, one in zip(results, inputs))
-    return results
+        results = tuple(one.new_zeros(one.shape, requires_grad=create) if result is None else result for result, one in zip(results, inputs))
+    return results if names is None else dict(zip(names, results))
 
 
 def _each(run, grads, keep):

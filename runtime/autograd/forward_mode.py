@@ -250,13 +250,16 @@ def propagate_through_function(cls, ctx, args, wrapped, set_tangent):
         dirty = {id(one) for one in ctx.dirty_tensors or ()}
         fixed = {id(one) for one in ctx.non_differentiable or ()}
         inputs = {id(one): tangent for one, tangent in zip(args, given)}
-        for tensor, tangent in zip(wrapped, made):
+        for place, (tensor, tangent) in enumerate(zip(wrapped, made)):
             if tangent is not None and not isinstance(tangent, Tensor):
                 raise TypeError(f"expected Variable or None (got {type(tangent).__name__})")
             if tangent is None:
                 continue
             if not isinstance(tensor, Tensor) or not _has_derivative(tensor) or id(tensor) in fixed:
-                raise RuntimeError("Function's jvp returned a forward gradient for an output that has none: return None there")
+                raise RuntimeError(
+                    f"Function's jvp returned a gradient at position {place}, but  the corresponding forward output is not a differentiable "
+                    "Tensor.You should return None at that position instead."
+                )
             if id(tensor) in dirty:
                 _give_dirty(tensor, tangent, inputs.get(id(tensor)), versions, set_tangent)
                 continue

@@ -228,11 +228,31 @@ def _signature(forward):
 
 def _bound(forward, without_context, args, kwargs):
     """All arguments by position, defaults filled in: what `setup_context` gets as inputs."""
-    bound = _signature(forward).bind(*(args if without_context else (None, *args)), **kwargs)
+    if not without_context:
+        return _bound_after_context(forward, args, kwargs)
+    bound = _signature(forward).bind(*args, **kwargs)
     bound.apply_defaults()
     if bound.kwargs:
         raise TypeError("apply() takes no keyword-only arguments: a custom function's inputs are positional")
-    return bound.args if without_context else bound.args[1:]
+    return bound.args
+
+
+def _bound_after_context(forward, args, kwargs):
+    """As `_bound`, for a `forward` whose first parameter is the context, which no argument is for."""
+    signature = _signature(forward)
+    parameters = [one for one in list(signature.parameters.values())[1:] if one.kind is one.POSITIONAL_OR_KEYWORD]
+    names = [one.name for one in parameters]
+    for name in kwargs:
+        if name not in names:
+            raise TypeError(f"forward() got an unexpected keyword argument '{name}'")
+        if name in names[: len(args)]:
+            raise TypeError(f"forward() got multiple values for argument '{name}'")
+    for place, one in enumerate(parameters[len(args) :], len(args)):
+        if one.default is one.empty and one.name not in kwargs:
+            raise TypeError(f"forward() missing required argument: '{one.name}' (position {place})")
+    bound = signature.bind(None, *args, **kwargs)
+    bound.apply_defaults()
+    return bound.args[1:]
 
 
 _core._set_function_parts(_SingleLevelFunction.setup_context, _bound)
@@ -252,9 +272,8 @@ def once_differentiable(fn):
         several = isinstance(outputs, tuple)
         message = "trying to differentiate twice a function that was marked with @once_differentiable"
         # Leaves in the outputs' place, so that the error stands in the graph beside nothing else.
-        made = [one.detach().requires_grad_() if isinstance(one, Tensor) else one for one in (outputs if several else (outputs,))]
-        tensors = iter(_core._with_error(tuple(one for one in made if isinstance(one, Tensor)), message))
-        made = tuple(next(tensors) if isinstance(one, Tensor) else one for one in made)
+        made = tuple(one.detach().requires_grad_() if isinstance(one, Tensor) else one for one in (outputs if several else (outputs,)))
+        made = _core._with_error(made, message)
         return made if several else made[0]
 
     return wrapper

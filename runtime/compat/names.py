@@ -190,3 +190,7 @@ class Finder:
 
     def exec_module(self, module):
         """Nothing to execute: attributes are looked up."""
+
+
+#: The root, for the modules of PyTorch's through which programs reach it.
+torch = _alias("torch")

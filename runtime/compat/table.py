@@ -176,6 +176,7 @@ MODULES = {
 }
 
 NAMES = {
+    "torch.autograd.torch": "runtime.compat.names:torch",
     "torch.autograd._calculate_shape": "runtime.autograd.backward:_calculate_shape",
     "torch.autograd._make_grads": "runtime.autograd.backward:_make_grads",
     "torch.autograd._tensor_or_tensors_to_tuple": "runtime.autograd.backward:_as_given",

@@ -9,6 +9,7 @@ cdef class FunctionState:
     cdef bint materialize_grads
     cdef bint boxed_grads
     cdef bint saved_in_setup       # `setup_context` is written by the user
+    cdef bint pure_view            # the output, a view of the input, may be written: `backward` is then that of `as_strided`
     cdef tuple needs_input_grad
     cdef Py_ssize_t n_inputs
     cdef tuple places              # for each input the edge of its gradient, -1 where it is no tensor; None where all are tensors
@@ -117,6 +118,17 @@ cdef class _FunctionBase(Node):
     @_boxed_grads.setter
     def _boxed_grads(self, bint value):
         state_of(self).boxed_grads = value
+
+    @property
+    def _is_pure_view(self):
+        """Set only: whether the output is a view of the input like an operator's, which may be written in place."""
+        raise AttributeError("attribute '_is_pure_view' of 'torch._C._FunctionBase' objects is not readable")
+
+    @_is_pure_view.setter
+    def _is_pure_view(self, value):
+        if not isinstance(value, bool):
+            raise TypeError("set_pure_view received an invalid combination of arguments - got (), but expected (bool)")
+        state_of(self).pure_view = value
 
     def _drop_saved_tensors(self):
         """Forget what `save_for_backward` has saved."""
@@ -313,23 +325,23 @@ cdef object apply_function(object cls, tuple args, dict keywords):
         rt_tls_state.no_forward_grad = forward_before
     t = RT_TENSOR(<void *>result)
     if likely(rt_is_tensor(<PyObject *>result) and executable and state.dirty_tensors is None and state.non_differentiable is None
-              and t.autograd == NULL and t.view == NULL and not t.flags & RT_T_REQUIRES_GRAD and has_derivative_dtype(t)
+              and not state.pure_view and t.autograd == NULL and t.view == NULL and not t.flags & RT_T_REQUIRES_GRAD and has_derivative_dtype(t)
               and forward_level < 0 and not is_among(args, <PyObject *>result)):
         rt_node_resize_slots(n, 1)
         set_history(<PyObject *>result, n, 0)
         wrapped = None
     else:
         wrapped = wrap_outputs(ctx, state, args, result if isinstance(result, tuple) else (result,), executable)
-    if executable:
-        save_for_backward(n, state)
-        if unlikely(anomaly_mode):
-            note_forward_trace(n)
     if unlikely(forward_level >= 0 and not forward_before):
         for i in range(len(args)):
             if rt_is_tensor(<PyObject *>args[i]) and has_tangent(<PyObject *>args[i]):
                 from runtime.autograd.forward_mode import propagate_through_function
                 propagate_through_function(cls, ctx, args, wrapped, _set_tangent)
                 break
+    if executable:
+        save_for_backward(n, state)   # after `jvp`, which is shown what `save_for_forward` kept and nothing else
+        if unlikely(anomaly_mode):
+            note_forward_trace(n)
     state.to_save = None
     state.saved_for_forward = None
     state.dirty_tensors = None
@@ -393,6 +405,9 @@ cdef list wrap_outputs(object ctx, FunctionState state, tuple args, tuple output
         rt_node_resize_slots(n, <uint32_t>len(outputs))
     for one in outputs:
         n_tensors += rt_is_tensor(<PyObject *>one)
+    if state.pure_view and (len(outputs) != 1 or sum([isinstance(one, Tensor) for one in args]) != 1):
+        raise RuntimeError("Pure view custom Function can only have one input Tensor and one output Tensor. Open an issue if you need to "
+                           "support more.")
     for one in outputs:
         if not rt_is_tensor(<PyObject *>one):
             wrapped.append(one)
@@ -443,6 +458,8 @@ cdef list wrap_outputs(object ctx, FunctionState state, tuple args, tuple output
         t = RT_TENSOR(<void *>one)
         if t.view != NULL and not (is_input and is_modified):
             creation = RT_CREATED_BY_MULTI_OUTPUT if n_tensors > 1 and executable else RT_CREATED_IN_CUSTOM_FUNCTION
+            if state.pure_view:
+                creation = RT_CREATED_BY_DEFAULT
             t.flags = (t.flags & ~<uint32_t>RT_T_CREATION) | <uint32_t>creation << RT_T_CREATION_SHIFT
         wrapped.append(one)
         nr += 1
@@ -540,11 +557,12 @@ def _apply_function(cls, *args, **kwargs):
 
 
 def _with_error(tuple tensors not None, str message not None):
-    """Tensors on the same memory as others, behind one node through which backward raises; its edges lead to where the others come from."""
+    """Tensors on the same memory as others, behind one node through which backward raises; its edges lead to where the others come from. None stays
+    None, and has an edge to nowhere."""
     cdef uint32_t i, n = <uint32_t>len(tensors)
     cdef RtNode *node
     for one in tensors:
-        if not rt_is_tensor(<PyObject *>one):
+        if one is not None and not rt_is_tensor(<PyObject *>one):
             raise TypeError(f"an error node is for tensors only, not for {class_name(one)}")
     node = rt_node_new(<PyTypeObject *>ErrorNode, RT_NODE_ERROR, n, max(n, 1), 0)
     if node == NULL:
@@ -554,6 +572,9 @@ def _with_error(tuple tensors not None, str message not None):
     node.payload = <PyObject *>message
     made = []
     for i in range(n):
+        if tensors[i] is None:
+            made.append(None)
+            continue
         find_edge(<PyObject *>tensors[i], &node.edges[i])
         result = without_history(tensors[i])
         set_history(<PyObject *>result, node, i)

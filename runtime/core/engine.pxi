@@ -786,8 +786,9 @@ def _tensor_backward(Tensor self not None, gradient=None, retain_graph=None, cre
     """
     cdef RtTensor *t = RT_TENSOR(<void *>self)
     cdef rt_edge edge
-    if (gradient is None and inputs is None and not create_graph and RT_TYPE(<void *>self) == rt_TensorType and t.numel == 1
-            and not rt_tls_state.function_modes and not goes_to_modes() and has_derivative_dtype(t) and dtype_kind(t.dtype) == KIND_FLOAT):
+    if (gradient is None and inputs is None and create_graph is False and (retain_graph is None or isinstance(retain_graph, bool))
+            and RT_TYPE(<void *>self) == rt_TensorType and t.numel == 1 and not rt_tls_state.function_modes and not goes_to_modes()
+            and has_derivative_dtype(t) and dtype_kind(t.dtype) == KIND_FLOAT):
         find_edge(<PyObject *>self, &edge)
         if edge.node != NULL:
             node = steal(edge.node)
