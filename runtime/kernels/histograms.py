@@ -156,9 +156,10 @@ def _count(self, edges, weight, density, even=False):
     counts = np.bincount(flat, kept, minlength=math.prod(shape)).reshape(shape).astype(table.dtype)
     if density:
         total = counts.sum()
-        counts = counts / total
-        for d, e in enumerate(edges):
-            counts = counts / np.diff(e).reshape([-1 if k == d else 1 for k in range(len(shape))])
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            counts = counts / total
+            for d, e in enumerate(edges):
+                counts = counts / np.diff(e).reshape([-1 if k == d else 1 for k in range(len(shape))])
     return new(counts.astype(table.dtype))
 
 
