@@ -129,3 +129,50 @@ def test_maxima_of_windows_between_the_elements_have_an_index():
 def test_errors_of_layers_say_what_pytorchs_say(call, text):
     with pytest.raises(RuntimeError, match=text):
         call()
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "bilinear", "bicubic", "area"])
+def test_resampling_keeps_channels_last(mode):
+    torch = pytest.importorskip("torch")
+    found = []
+    for module in (rt, torch):
+        x = module.arange(2 * 4 * 3 * 7.0).reshape(2, 4, 3, 7).contiguous(memory_format=module.channels_last)
+        results = [module.nn.functional.interpolate(x, (6, 5), mode=mode)]
+        if mode in ("bilinear", "bicubic"):
+            results.append(module.nn.functional.interpolate(x, (2, 5), mode=mode, antialias=True))
+        found.append([(y.stride(), y.numpy()) for y in results])
+    for (strides, values), (expected_strides, expected) in zip(*found, strict=True):
+        assert strides == expected_strides
+        np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
+def test_gradients_of_resampling_have_the_memory_format_of_pytorch(mode):
+    torch = pytest.importorskip("torch")
+    found = []
+    for module in (rt, torch):
+        x = module.ones(2, 4, 3, 7, requires_grad=True)
+        upstream = module.arange(2 * 4 * 30.0).reshape(2, 4, 6, 5).contiguous(memory_format=module.channels_last)
+        (grad,) = module.autograd.grad(module.nn.functional.interpolate(x, (6, 5), mode=mode), x, upstream)
+        found.append((grad.stride(), grad.numpy()))
+    assert found[0][0] == found[1][0]
+    np.testing.assert_allclose(found[0][1], found[1][1], rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: rt.cdist(rt.full((30, 2), 1e20), rt.full((30, 2), 1e20)),
+        lambda: rt.nn.functional.grid_sample(
+            rt.ones(1, 1, 2, 2), rt.full((1, 1, 1, 2), -float("inf")), padding_mode="border", align_corners=True
+        ),
+        lambda: rt.histogram(rt.zeros(0), bins=10, density=True),
+        lambda: rt.ops.aten.upsample_bicubic2d(rt.ones(1, 1, 2, 2), [3, 3], False, 1e-30, 1e-30),
+    ],
+    ids=["cdist", "grid_sample", "histogram", "upsample_bicubic2d"],
+)
+def test_numbers_beyond_a_dtype_cause_no_warnings_of_numpy(call):
+    call()

@@ -518,3 +518,34 @@ def test_methods_of_autograd_are_operators_too():
     rt.ops.aten.retain_grad.default(y)
     y.sum().backward()
     assert y.grad.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.oracle
+def test_bytes_of_blocks_are_those_of_pytorch():
+    torch = pytest.importorskip("torch")
+    numbers = np.random.default_rng(0).normal(0, 9, (2, 40000)).astype(np.float32)
+    numbers[0, :5] = [np.nan, np.inf, -np.inf, 1e30, -0.05]
+    for name in ("quint8", "qint8"):
+        found = [m.quantize_per_tensor(m.from_numpy(numbers.T), 0.1, 10, getattr(m, name)).int_repr().numpy() for m in (rt, torch)]
+        np.testing.assert_array_equal(*found)
+
+
+def test_numbers_are_assigned_to_chosen_quantized_elements():
+    q = rt.quantize_per_tensor(rt.arange(6.0), 0.1, 10, rt.quint8)
+    q[rt.tensor([True, False, True, False, False, True])] = 0.0
+    q[rt.tensor([1])] = 3.0
+    assert q.dequantize().tolist() == pytest.approx([0, 3, 0, 3, 4, 0])
+
+
+def test_new_empty_of_a_quantized_tensor_is_quantized():
+    q = rt.quantize_per_tensor(rt.arange(6.0), 0.1, 10, rt.quint8)
+    made = q.new_empty(2)
+    assert made.dtype is rt.quint8 and made.shape == (2,) and made.is_quantized
+    assert q.new_empty(2, dtype=rt.float32).dtype is rt.float32
+
+
+def test_integer_limits_of_quantized_dtypes():
+    limits = {d: (rt.iinfo(d).bits, rt.iinfo(d).min, rt.iinfo(d).max) for d in (rt.quint8, rt.qint8, rt.qint32)}
+    assert limits == {rt.quint8: (8, 0, 255), rt.qint8: (8, -128, 127), rt.qint32: (32, -(2**31), 2**31 - 1)}
+    with pytest.raises(NotImplementedError, match="QUInt8"):
+        rt.iinfo(rt.quint8).dtype  # noqa: B018

@@ -63,3 +63,55 @@ def test_a_bool_is_no_dimension():
     assert rt.var(x, True).shape == ()
     with pytest.raises(TypeError, match="must be int, not bool"):
         rt.cumsum(x, True)
+
+
+def test_count_nonzero_of_an_expanded_tensor_counts_each_place():
+    x = rt.tensor([[0.0], [2.0]]).expand(3, 2, 1 << 40)
+    assert rt.count_nonzero(x).item() == 3 << 40
+    assert rt.count_nonzero(rt.ones(2, 1).expand(2, 3), 1).tolist() == [3, 3]
+
+
+def test_histc_counts_every_element_of_many():
+    x = rt.arange(200_000.0) % 7
+    assert rt.histc(x, 7, 0, 7).tolist() == np.histogram(x.numpy(), 7, (0, 7))[0].tolist()
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda m: m.ones(2, 3).index_select(1, m.tensor([-1])),
+        lambda m: m.ones(2, 3).index_select(0, m.tensor([5])),
+        lambda m: m.ones(3).index_select(0, m.tensor([-1])),
+        lambda m: m.ones(2, 3, 4).index_select(1, m.tensor([3])),
+        lambda m: m.nn.functional.pad(m.ones(2), (2**62, 2**62)),
+        lambda m: m.nn.functional.interpolate(m.ones(1, 1, 2, 2), size=2.5),
+        lambda m: m.nn.functional.interpolate(m.ones(1, 1, 2, 2), size=(2.5, 2)),
+        lambda m: m.randint(0, 2**64, (2,)),
+        lambda m: m.nn.functional.embedding(m.tensor([0]), m.zeros(0, 3)),
+        lambda m: m.norm(m.ones(3).to(m.float8_e4m3fn), dtype=m.float32),
+        lambda m: m.norm(m.ones(3).to(m.float8_e4m3fn), dtype=m.float8_e4m3fn),
+        lambda m: m.norm(m.ones(3), dtype=m.float8_e5m2),
+        lambda m: m.sum(m.ones(3), 2**64),
+    ],
+)
+def test_errors_of_bad_arguments_have_the_type_of_pytorch(call):
+    torch = pytest.importorskip("torch")
+    raised = []
+    for module in (rt, torch):
+        with pytest.raises(Exception) as error:  # noqa: PT011 - the two are compared
+            call(module)
+        raised.append(error.type)
+    assert raised[0] is raised[1]
+
+
+def test_functions_of_lists_in_place_return_the_list():
+    tensors = [rt.ones(2), rt.ones(3)]
+    assert rt._foreach_mul_(tensors, 2) is tensors
+    assert rt.ops.aten._foreach_mul_(tensors, 2) is None
+    assert tensors[0].tolist() == [4, 4]
+
+
+def test_lists_longer_than_memory_are_refused_at_once():
+    with pytest.raises(MemoryError):
+        rt.zeros(1).expand(2**62).tolist()

@@ -97,7 +97,12 @@ RT_KERNEL(index_select)
     for (int64_t i = 0; i < index->numel; i++) {
         int64_t value = read_index(p + i * step, index->dtype);
         if (value < 0 || value >= size) {
-            PyErr_SetString(PyExc_IndexError, "index out of range in self");
+            if (self->ndim > 1 && size == 0)
+                PyErr_SetString(PyExc_RuntimeError, "index_select(): self indexing axis dim should be positive");
+            else if (self->ndim > 1 && (dim > 0 || self->numel == 0))
+                PyErr_Format(PyExc_RuntimeError, "INDICES element is out of DATA bounds, id=%lld axis_dim=%lld", (long long)value, (long long)size);
+            else
+                PyErr_SetString(PyExc_IndexError, "index out of range in self");
             goto fail;
         }
     }

@@ -252,11 +252,21 @@ cdef inline PyObject *run_signature(Signature *s, Binding *b) noexcept:
 
 cdef inline PyObject *run_bound(rt_operator *op, Binding *b) noexcept:
     cdef PyObject *result = rt_redispatch(op, rt_effective_keyset(op, b.keys), b.args, op.nargs)
+    if unlikely(op.nrets == 0) and result == c_None and is_list_in_place(op):
+        # As PyTorch's functions: what was changed, though the operator returns nothing.
+        RT_DEC(result)
+        result = b.args[0]
+        RT_INC(result)
     if b.converted or b.heap != NULL:
         unbind(op, b)
     if unlikely(op.nrets > 1) and result != NULL:
         return named_result(op, result)
     return result
+
+
+cdef bint is_list_in_place(rt_operator *op) noexcept:
+    name = operator_of(op).name
+    return name.startswith("aten::_foreach_") and name.endswith("_")
 
 
 cdef dict return_types = {}   # (qualified name, "_out" or "", returns) -> named tuple type, or None

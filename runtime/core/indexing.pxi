@@ -353,7 +353,11 @@ cdef int set_item(object self, object index, object value) except -1:
     result, tensors = apply_views(self, as_index_tuple(index))
     if not tensors:
         return copy_into(result, value)
-    made = value_tensor(value, result)
+    if 12 <= RT_TENSOR(<void *>result).dtype <= 14 and is_python_number(value):
+        import runtime
+        made = runtime.tensor(float(value), dtype=runtime.float32)   # index_put_ quantizes it
+    else:
+        made = value_tensor(value, result)
     if cnp.PyArray_Check(value) and RT_TENSOR(<void *>made).dtype != RT_TENSOR(<void *>result).dtype:
         made = made.to(result.dtype)   # an array is data, as in `t[:] = array`
     call_view(RT_OP_aten_index_put_, result, tuple(tensors), made, False, None, 4)

@@ -77,6 +77,8 @@ cdef bint fits_parameter(Signature *s, Parameter p, object value) except -1:
     cdef int how = PYARG | NUMBERS_AS_TENSORS if s.op.flags & RT_OPF_NUMBERS_AS_TENSORS else PYARG
     if spec.kind == RT_ARG_DEVICE and isinstance(value, str):
         return True  # whether it names a device shows later
+    if spec.kind == RT_ARG_INT and not spec.flags & RT_ARGF_LIST and type(value) is int:
+        return True  # whether 64 bits hold it shows later
     try:
         if spec.flags & RT_ARGF_LIST and isinstance(value, (list, tuple)):
             if len(value) and spec.kind != RT_ARG_TENSOR:
@@ -109,6 +111,12 @@ cdef object check_elements(str function, Signature *s, Parameter p, object value
                 raise TypeError(f"expected Tensor as element {i} in argument {position}, but got {found}") from None
             raise TypeError(f"{function}(): argument '{p.name}' failed to unpack the object at pos {i + 1} with error "
                             f"\"type must be {p.kind},but got {found}\"") from None
+
+
+cdef object check_range(Signature *s, Parameter p, object value):
+    """Raise where an integer has more than 64 bits, which the parser sees when it has chosen the signature."""
+    if p.index >= 0 and s.op.args[p.index].kind == RT_ARG_INT and type(value) is int and not -9223372036854775808 <= value <= 9223372036854775807:
+        raise ValueError("Overflow when unpacking long long")
 
 
 cdef object misfit_of(str function, Signature *s, list parameters, tuple args, dict keywords, list matched):
@@ -204,6 +212,7 @@ cdef object raise_no_signature(Function f, tuple args, dict keywords):
         error = misfit_of(f.__name__, s, parameters, given, keywords, matched)
         if error is None:
             for p, value, position in matched:
+                check_range(s, p, value)
                 check_elements(f.__name__, s, p, value, position)
             # Every value fits by itself: the conversion knows what is wrong.
             names = tuple(keywords)

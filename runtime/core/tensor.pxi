@@ -69,7 +69,7 @@ cdef object only_element(RtTensor *t):
 
 
 cdef int refuse_endless(RtTensor *t) except -1:
-    """Lists of an empty tensor's rows may be longer than memory: their sizes say nothing about its bytes."""
+    """Lists of the rows of an empty or expanded tensor may be longer than memory: their sizes say nothing about its bytes."""
     cdef int d
     cdef double rows = 1
     for d in range(t.ndim):
@@ -613,6 +613,7 @@ cdef class Tensor(TensorBase):
             return nested_list(t, NULL, 0)
         if t.device_type == DEVICE_META:
             raise NotImplementedError("Cannot copy out of meta tensor; no data!")
+        refuse_endless(t)
         if has_key(t, K_ZeroTensor):
             raise RuntimeError("tolist() shouldn't be called on a tensor with unallocated storage")
         return nested_list(t, readable_data(t), 0)

@@ -599,33 +599,40 @@ cdef class iinfo:
     """
     cdef readonly object min, max
     cdef readonly int bits
-    cdef readonly str dtype
+    cdef dtype of
 
     def __init__(self, type):
         cdef dtype d = limits_dtype(type, "iinfo")
         if d.code == CODE_BOOL:
             raise TypeError("torch.bool is not supported by torch.iinfo")
-        if 12 <= d.code <= 14:
-            raise NotImplementedError(f"\"dtype\" not implemented for '{scalar_type_name(d.code)}': a tensor's quantizer says what its limits are")
-        if d.is_floating_point or d.is_complex or not rt_itemsize[d.code]:
+        cdef bint is_quantized = 12 <= d.code <= 14
+        if d.is_floating_point or d.is_complex or not (rt_itemsize[d.code] or is_quantized):
             raise TypeError("torch.iinfo() requires an integer input type. Use torch.finfo to handle 'torch.iinfo'")
         cdef object bits = d.itemsize * 8  # a Python int: C shifts would overflow
         self.bits = bits
-        self.dtype = d.name
-        self.min = -(2 ** (bits - 1)) if d.is_signed else 0
-        self.max = 2 ** (bits - int(d.is_signed)) - 1
+        self.of = d
+        cdef bint is_signed = d.name != "quint8" if is_quantized else d.is_signed
+        self.min = -(2 ** (bits - 1)) if is_signed else 0
+        self.max = 2 ** (bits - int(is_signed)) - 1
+
+    @property
+    def dtype(self):
+        """The name of the dtype; quantized ones have none here."""
+        if 12 <= self.of.code <= 14:
+            raise NotImplementedError(f"\"dtype\" not implemented for '{scalar_type_name(self.of.code)}'")
+        return self.of.name
 
     def __repr__(self):
         return f"iinfo(min={float(self.min):.6g}, max={float(self.max):.6g}, dtype={self.dtype})"
 
     def __eq__(self, other):
-        return isinstance(other, iinfo) and self.dtype == (<iinfo>other).dtype
+        return isinstance(other, iinfo) and self.of is (<iinfo>other).of
 
     def __hash__(self):
-        return hash(("iinfo", self.dtype))
+        return hash(("iinfo", self.of.name))
 
     def __reduce__(self):
-        return iinfo, (dtype_names[self.dtype],)
+        return iinfo, (self.of,)
 
 
 rt_name_type(<PyTypeObject *>finfo, "runtime.finfo")

@@ -62,19 +62,38 @@ def channels(quantizer, shape, what):
     return [_numpy_view(x).reshape(aligned) for x in (scales, zero_points)]
 
 
+#: Elements that are quantized at a time, so that the steps between stay in caches.
+_BLOCK = 1 << 15
+
+
+def _to_bytes(array, dtype, quantizer):
+    """As to_integers, for one scale and a dtype of 8 bits; NaN becomes the greatest integer, as in PyTorch."""
+    low, high = bounds(dtype)
+    inverse, zero_point = np.float64(np.float32(1) / np.float32(quantizer[1])), quantizer[2]
+    shape, array = array.shape, array.reshape(-1)
+    out = np.empty(array.shape, _INTEGERS[dtype])
+    wide, steps = np.empty(min(_BLOCK, array.size)), np.empty(min(_BLOCK, array.size), np.float32)
+    for begin in range(0, array.size, _BLOCK):
+        part = array[begin : begin + _BLOCK]
+        w, s = wide[: part.size], steps[: part.size]
+        # PyTorch multiplies and adds with one rounding.
+        np.multiply(part, inverse, out=w, dtype=np.float64)
+        np.add(w, zero_point, out=s, casting="same_kind")
+        np.rint(s, out=s)
+        # Of a number and NaN these give the number.
+        np.fmax(np.fmin(s, high, out=s), low, out=out[begin : begin + _BLOCK], casting="unsafe")
+    return out.reshape(shape)
+
+
 def to_integers(array, dtype, quantizer):
     """Quantize an array of float32: round to the nearest integer, ties to even, and keep it within the dtype's bounds."""
     low, high = bounds(dtype)
     nan = low
     with np.errstate(all="ignore"):
         if is_per_tensor(quantizer):
-            inverse, zero_point = np.float32(1) / np.float32(quantizer[1]), quantizer[2]
-            if dtype is _core.dtype_names["qint32"]:
-                steps = array * inverse + np.float32(zero_point)
-            else:
-                # PyTorch multiplies and adds with one rounding.
-                steps = (array.astype(np.float64) * np.float64(inverse) + zero_point).astype(np.float32)
-                nan = high
+            if dtype is not _core.dtype_names["qint32"]:
+                return _to_bytes(array, dtype, quantizer)
+            steps = array * (np.float32(1) / np.float32(quantizer[1])) + np.float32(quantizer[2])
         else:
             scales, zero_points = channels(quantizer, array.shape, "quantization")
             steps = array * (np.float32(1) / scales.astype(np.float32)) + zero_points.astype(np.float32)

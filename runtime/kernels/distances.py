@@ -41,8 +41,9 @@ def _by_powers(a, b, p):
     """The p-norms of the differences of each row of a and each row of b, in pieces that fit caches."""
     out = np.empty((len(a), len(b)), a.dtype)
     step = max(1, (1 << 20) // max(1, b.size))
-    for i in range(0, len(a), step):
-        out[i : i + step] = (np.abs(a[i : i + step, None, :] - b[None]) ** p).sum(2) ** (1 / p)
+    with np.errstate(all="ignore"):
+        for i in range(0, len(a), step):
+            out[i : i + step] = (np.abs(a[i : i + step, None, :] - b[None]) ** p).sum(2) ** (1 / p)
     return out
 
 
@@ -109,8 +110,9 @@ def _cdist_forward(x1, x2, p, compute_mode):
 
 def _by_product(a, b):
     """Euclidean distances from one matrix product: fast, and inexact for vectors that nearly agree."""
-    squares = (a * a).sum(1)[:, None] + (b * b).sum(1)[None] - 2 * (a @ b.T)
-    return np.sqrt(np.maximum(squares, 0))
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = (a * a).sum(1)[:, None] + (b * b).sum(1)[None] - 2 * (a @ b.T)
+        return np.sqrt(np.maximum(squares, 0))
 
 
 def _euclidean_dist(x1, x2):

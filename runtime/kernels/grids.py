@@ -57,7 +57,8 @@ def _places(grid, sizes, align_corners, dtype):
     at = memory(grid)
     one, two = at.dtype.type(1), at.dtype.type(2)
     n = np.array(sizes[::-1]).astype(at.dtype)
-    at = (at + one) / two * (n - one) if align_corners else ((at + one) * n - one) / two
+    with np.errstate(over="ignore", invalid="ignore"):
+        at = (at + one) / two * (n - one) if align_corners else ((at + one) * n - one) / two
     return np.ascontiguousarray(at, dtype)
 
 

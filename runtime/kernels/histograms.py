@@ -49,9 +49,14 @@ def histc(self, bins=100, min=0, max=0):
     _check_range(low, high)
     # Every step is rounded to the dtype, as in PyTorch's kernel: it decides in which bin an element at an edge is.
     low, high, count = (x.dtype.type(v) for v in (low, high, bins))
-    x = x[(x >= low) & (x <= high)]
-    places = np.minimum(((x - low) * count / (high - low)).astype(np.int64), bins - 1)
-    return new(np.bincount(places, minlength=bins).astype(np.float64), self.dtype)
+    counts = np.zeros(bins)
+    block = max(1 << 16, bins)
+    for begin in range(0, x.size, block):
+        part = x[begin : begin + block]
+        part = part[(part >= low) & (part <= high)]
+        places = np.minimum(((part - low) * count / (high - low)).astype(np.int64), bins - 1)
+        counts += np.bincount(places, minlength=bins)
+    return new(counts, self.dtype)
 
 
 def _check_range(low, high):
@@ -156,9 +161,10 @@ def _count(self, edges, weight, density, even=False):
     counts = np.bincount(flat, kept, minlength=math.prod(shape)).reshape(shape).astype(table.dtype)
     if density:
         total = counts.sum()
-        counts = counts / total
-        for d, e in enumerate(edges):
-            counts = counts / np.diff(e).reshape([-1 if k == d else 1 for k in range(len(shape))])
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            counts = counts / total
+            for d, e in enumerate(edges):
+                counts = counts / np.diff(e).reshape([-1 if k == d else 1 for k in range(len(shape))])
     return new(counts.astype(table.dtype))
 
 

@@ -1,7 +1,8 @@
 """Resampling on a grid: nearest, linear, cubic, with and without antialiasing.
 
 Each is separable: along a dimension, a place of the result is a weighted sum of a few places (taps) of the input. `_Taps` holds their
-indices and weights, of shape [taps, places]; the sums and the transposed sums of backward passes are loops in C.
+indices and weights, of shape [taps, places]; the sums and the transposed sums of backward passes are loops in C. A result has the memory
+format of the input: where that has its channels last, so have the arrays that the loops see.
 """
 
 import math
@@ -9,9 +10,11 @@ from collections import namedtuple
 
 import numpy as np
 
+import runtime
 from runtime._core import _run_loop, ops
-from runtime.kernels._arrays import memory, new, opmath, place_of, read_contiguous
+from runtime.kernels._arrays import memory, new, opmath, place_of, read
 from runtime.kernels._common import check_countable
+from runtime.kernels.fused import is_strides_like_format
 
 aten = ops.aten
 
@@ -19,6 +22,9 @@ _Taps = namedtuple("_Taps", "index weight")
 
 # Taps lie within the input: with the mode that checks them NumPy takes into memory of its own first.
 _UNCHECKED = "clip"
+
+#: Factors near zero lead to places that no integer holds.
+_WITHOUT_WARNINGS = np.errstate(all="ignore")
 
 
 def _scale(size, result, scale, dtype, align_corners=False):
@@ -30,6 +36,7 @@ def _scale(size, result, scale, dtype, align_corners=False):
     return dtype(size) / dtype(result)
 
 
+@_WITHOUT_WARNINGS
 def _nearest(size, result, scale, exact, whole_steps):
     """With `whole_steps`, a given scale is not used where the sizes are equal or one is twice the other."""
     if whole_steps and not exact and result in (size, 2 * size):
@@ -39,6 +46,7 @@ def _nearest(size, result, scale, exact, whole_steps):
     return _Taps(np.minimum(np.floor(at * step), size - 1).astype(np.intp)[None], None)
 
 
+@_WITHOUT_WARNINGS
 def _linear(size, result, scale, align_corners, dtype):
     at = np.arange(result).astype(dtype)
     if size == result:
@@ -57,6 +65,7 @@ def _cubic_weight(x, a):
     return np.where(x < 1, near, np.where(x < 2, far, 0)).astype(x.dtype)
 
 
+@_WITHOUT_WARNINGS
 def _cubic(size, result, scale, align_corners, dtype):
     at = np.arange(result).astype(dtype)
     step = _scale(size, result, scale, dtype, align_corners)
@@ -67,6 +76,7 @@ def _cubic(size, result, scale, align_corners, dtype):
     return _Taps(index, np.stack([_cubic_weight(part - dtype(k), dtype(-0.75)) for k in range(-1, 3)]))
 
 
+@_WITHOUT_WARNINGS
 def _antialiased(size, result, scale, align_corners, dtype, cubic):
     """A filter as wide as the step between places of the result; weights are made to sum to 1."""
     if size == result:
@@ -144,8 +154,48 @@ def _check(self, output_size, space):
         raise RuntimeError(f"Non-empty {space + 2}D data tensor expected but got a tensor with sizes {list(self.shape)}")
 
 
-def _empty(self, shape):
-    return aten.empty.memory_format(shape, dtype=self.dtype, device=self.device)
+def _format(tensor):
+    """The memory format that results have of a tensor's."""
+    if not tensor.is_contiguous():
+        for space_format in (runtime.channels_last, runtime.channels_last_3d):
+            if is_strides_like_format(tensor, space_format):
+                return space_format
+    return runtime.contiguous_format
+
+
+def _is_channels_last(memory_format):
+    return memory_format is not runtime.contiguous_format
+
+
+def _channels_last(array):
+    """An array with its second dimension moved to the end."""
+    return np.moveaxis(array, 1, -1)
+
+
+def _empty(self, shape, memory_format):
+    return aten.empty.memory_format(shape, dtype=self.dtype, device=self.device, memory_format=memory_format)
+
+
+def _place(op, shape, self, memory_format):
+    """The tensor for a result, and its array as the loops see it."""
+    if not _is_channels_last(memory_format):
+        out = place_of(op, shape, self.dtype, self.device)
+        return out, memory(out)
+    out = _empty(self, shape, memory_format)
+    return out, _channels_last(memory(out))
+
+
+def _result(array, dtype, memory_format):
+    """A tensor of an array as the loops see it."""
+    if not _is_channels_last(memory_format):
+        return new(array, dtype)
+    return aten.permute.default(new(array, dtype), (0, array.ndim - 1, *range(1, array.ndim - 1)))
+
+
+def _seen(tensor, memory_format):
+    """A tensor's elements as the loops see them, and the first axis of the space."""
+    array = read(tensor)
+    return (np.ascontiguousarray(_channels_last(array)), 1) if _is_channels_last(memory_format) else (np.ascontiguousarray(array), 2)
 
 
 def _upsample(op, self, output_size, taps_of, scales):
@@ -155,35 +205,37 @@ def _upsample(op, self, output_size, taps_of, scales):
     name = str(self.dtype).rpartition(".")[2]
     if name != "uint8" and not self.dtype.is_floating_point:
         raise NotImplementedError(f"\"compute_indices_weights\" not implemented for '{_title(self.dtype)}'")
+    memory_format = _format(self)
     if self.device.type == "meta":
-        return _empty(self, (*self.shape[:2], *output_size))
-    array = read_contiguous(self)
+        return _empty(self, (*self.shape[:2], *output_size), memory_format)
+    array, first = _seen(self, memory_format)
     step = _resampled if name != "uint8" else _fixed_point
     dtype = np.float64 if name in ("uint8", "float64") else np.float32
     taps = [taps_of(self.shape[d + 2], output_size[d], scales[d], dtype) for d in range(space)]
     for d in reversed(range(1, space)):
-        array = step(array, d + 2, taps[d])
+        array = step(array, d + first, taps[d])
     if step is _fixed_point or opmath(self.dtype) != self.dtype:
-        return new(step(array, 2, taps[0]), self.dtype)
-    out = place_of(op, (*self.shape[:2], *output_size), self.dtype, self.device)
-    _resampled(array, 2, taps[0], memory(out))
+        return _result(step(array, first, taps[0]), self.dtype, memory_format)
+    out, place = _place(op, (*self.shape[:2], *output_size), self, memory_format)
+    _resampled(array, first, taps[0], place)
     return out
 
 
-def _upsample_backward(grad_output, output_size, input_size, taps_of, scales):
+def _upsample_backward(grad_output, output_size, input_size, taps_of, scales, keeps_format=True):
     space = len(output_size)
+    memory_format = _format(grad_output) if keeps_format else runtime.contiguous_format
     if tuple(grad_output.shape) != (*input_size[:2], *output_size):
         raise RuntimeError(
             f"Expected grad_output to have the same shape as output; output.shape = {[*input_size[:2], *output_size]} "
             f"but got grad_output.shape = {list(grad_output.shape)}"
         )
     if grad_output.device.type == "meta":
-        return _empty(grad_output, input_size)
-    array = read_contiguous(grad_output)
+        return _empty(grad_output, input_size, memory_format)
+    array, first = _seen(grad_output, memory_format)
     dtype = array.dtype.type
     for d in range(space):
-        array = _spread(array, d + 2, taps_of(input_size[d + 2], output_size[d], scales[d], dtype), input_size[d + 2])
-    return new(array, grad_output.dtype)
+        array = _spread(array, d + first, taps_of(input_size[d + 2], output_size[d], scales[d], dtype), input_size[d + 2])
+    return _result(array, grad_output.dtype, memory_format)
 
 
 def _title(dtype):
@@ -197,16 +249,20 @@ def _upsample_nearest(self, output_size, scales, exact):
     _check(self, output_size, space)
     if str(self.dtype).rpartition(".")[2] != "uint8" and not self.dtype.is_floating_point:
         raise NotImplementedError(f"\"upsample_nearest{space}d_channels_last\" not implemented for '{_title(self.dtype)}'")
+    memory_format = _format(self)
     if self.device.type == "meta":
-        return _empty(self, (*self.shape[:2], *output_size))
+        return _empty(self, (*self.shape[:2], *output_size), memory_format)
     array = memory(self)
+    first = 2
+    if _is_channels_last(memory_format):
+        array, first = _channels_last(array), 1
     whole_steps = space == 2 or tuple(output_size) == tuple(self.shape[2:])
     taps = [_nearest(self.shape[d + 2], output_size[d], scales[d], exact, whole_steps).index[0] for d in range(space)]
     for d in range(space - 1):
-        array = array.take(taps[d], axis=d + 2)
+        array = array.take(taps[d], axis=d + first)
     op = getattr(aten, f"_upsample_nearest_exact{space}d" if exact else f"upsample_nearest{space}d").default
-    out = place_of(op, (*self.shape[:2], *output_size), self.dtype, self.device)
-    array.take(taps[-1], axis=space + 1, out=memory(out), mode=_UNCHECKED)
+    out, place = _place(op, (*self.shape[:2], *output_size), self, memory_format)
+    array.take(taps[-1], axis=first + space - 1, out=place, mode=_UNCHECKED)
     return out
 
 
@@ -332,7 +388,7 @@ def upsample_trilinear3d_backward(grad_output, output_size, input_size, align_co
 
 
 def upsample_bicubic2d_backward(grad_output, output_size, input_size, align_corners, scales_h=None, scales_w=None):
-    return _upsample_backward(grad_output, output_size, input_size, _cubic_taps(align_corners), (scales_h, scales_w))
+    return _upsample_backward(grad_output, output_size, input_size, _cubic_taps(align_corners), (scales_h, scales_w), False)
 
 
 def _upsample_bilinear2d_aa_backward(grad_output, output_size, input_size, align_corners, scales_h=None, scales_w=None):

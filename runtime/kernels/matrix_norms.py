@@ -24,6 +24,13 @@ def _check_dtype(t, dtype, name):
         return
     if not (dtype.is_floating_point or dtype.is_complex):
         raise RuntimeError(f"{name}: dtype should be floating point or complex, but got {scalar_name(dtype)}")
+    narrow = [x for x in (t.dtype, dtype) if x.itemsize == 1]
+    if narrow and t.dtype != dtype:
+        raise RuntimeError(
+            f"Promotion for Float8 Types is not supported, attempted to promote {scalar_name(t.dtype)} and {scalar_name(dtype)}"
+        )
+    if narrow:
+        raise NotImplementedError(f"\"norm_cpu\" not implemented for '{scalar_name(dtype)}'")
     if t.dtype.is_complex != dtype.is_complex:
         kind = "complex" if t.dtype.is_complex else "real"
         raise RuntimeError(f"{name}: dtype should be {kind} for {kind} inputs, but got {scalar_name(dtype)}")

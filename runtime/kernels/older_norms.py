@@ -12,7 +12,8 @@ def _is_inexact(dtype):
 
 def _norm(self, p, dim, keepdim, dtype):
     if not _is_inexact(dtype or self.dtype):
-        raise RuntimeError(f"norm(): input dtype should be either floating point or complex. Got {scalar_name(dtype or self.dtype)} instead.")
+        what = "input dtype" if dtype is None else "the desired output dtype"
+        raise RuntimeError(f"norm(): {what} should be either floating point or complex. Got {scalar_name(dtype or self.dtype)} instead.")
     if dtype is not None and not _is_inexact(self.dtype):
         self = aten.to.dtype(self, dtype)
     return aten.linalg_vector_norm.default(self, 2 if p is None else p, dim, keepdim, dtype=dtype)

@@ -27,7 +27,7 @@ def constant_pad_nd(self, pad, value=0):
             raise RuntimeError("narrow(): length must be non-negative.")
         size = self.shape[dim]
         sizes[dim] = size + before + after
-        if sizes[dim] < 0:
+        if not 0 <= sizes[dim] < 1 << 63:
             raise RuntimeError(
                 f"The input size {size}, plus negative padding {before} and {after} resulted in a negative output size, "
                 f"which is invalid. Check dimension {dim} of your input."

@@ -4,9 +4,11 @@ import math
 
 import numpy as np
 
+import runtime
 from runtime._core import ops
 from runtime.kernels._arrays import memory, new, read
 from runtime.kernels._common import into, scalar_name
+from runtime.kernels.fused import is_strides_like_format
 
 aten = ops.aten
 
@@ -111,7 +113,11 @@ def _adaptive_avg(name, packet, self, output_size, space):
 
 
 def adaptive_avg_pool2d(self, output_size):
-    return _adaptive_avg("adaptive_avg_pool2d", aten._adaptive_avg_pool2d, self, output_size, 2)
+    out = _adaptive_avg("adaptive_avg_pool2d", aten._adaptive_avg_pool2d, self, output_size, 2)
+    if not self.is_contiguous() and is_strides_like_format(self, runtime.channels_last):
+        # The loop's result is contiguous.
+        return aten.contiguous.default(out, memory_format=runtime.channels_last)
+    return out
 
 
 def adaptive_avg_pool3d(self, output_size):

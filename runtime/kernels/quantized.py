@@ -179,6 +179,12 @@ def quantized_empty_like(self, *, dtype=None, layout=None, device=None, pin_memo
     return _quantized(aten.empty_like.default(_integers(self), memory_format=kept), self.dtype, _quantizer(self))
 
 
+def quantized_new_empty(self, size, *, dtype=None, layout=None, device=None, pin_memory=None):
+    if dtype is not None and not _is_quantized_dtype(dtype):
+        return aten.empty.memory_format(size, dtype=dtype, layout=layout, device=device, pin_memory=pin_memory)
+    return _empty(size, dtype or self.dtype, device, runtime.contiguous_format, _quantizer(self))
+
+
 def quantized_zeros_like(self, **options):
     return aten.zero_.default(aten.empty_like.default(self, **options))
 

@@ -118,6 +118,13 @@ def _aminmax_dim(self, dim, keepdim=False):
 
 
 def count_nonzero_dim_IntList(self, dim):
+    repeated = [d for d in range(self.dim()) if self.stride(d) == 0 and self.shape[d] > 1]
+    if repeated and not dim and self.device.type == "cpu":
+        # One element of an expanded dimension stands for all, so that no memory of the broadcast size is needed.
+        times = math.prod(self.shape[d] for d in repeated)
+        for d in repeated:
+            self = aten.slice.Tensor(self, d, 0, 1)
+        return aten.mul.Scalar(aten.count_nonzero.dim_IntList(self, ()), times)
     return aten.sum.dim_IntList(aten.ne.Scalar(self, 0), dim)
 
 

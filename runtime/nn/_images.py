@@ -59,6 +59,13 @@ def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corne
                 "(N, C, d1, d2, ...,dK) format."
             )
         given = list(given)
+        if size is not None and not all(isinstance(n, int) or hasattr(n, "__index__") for n in given):
+            raise TypeError(
+                "expected size to be one of int or Tuple[int] or Tuple[int, int] or Tuple[int, int, int], but got size with types "
+                f"{[type(n) for n in given]}"
+            )
+    elif size is not None and isinstance(size, float):
+        raise TypeError(f"interpolate(): size must be an int or one for each dimension of the space, not the float {size}")
     else:
         given = [given] * space
     size, factors = (given, None) if size is not None else (None, given)
