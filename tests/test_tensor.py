@@ -386,8 +386,8 @@ def test_masks_take_one_place_among_the_indices_and_all_their_dimensions():
         mask, places, yes = m.tensor([[True, False, True, False]] * 3), m.tensor([0, 1, 0, 1, 0, 1]), m.tensor(True)
         indices = [
             (mask, slice(None), places), (mask, True), (mask, True, slice(None)), (mask, True, 0), (mask, yes, slice(None), 1), (mask, None),
-            (mask, None, places), (mask, places * 0), (mask, ..., places), (mask, 1, places), (mask, None, True), (True, mask), (mask, slice(None), True),
-            (slice(None), mask[0], True),
+            (mask, None, places), (mask, places * 0), (mask, ..., places), (mask, 1, places), (mask, None, True), (True, mask),
+            (mask, slice(None), True), (slice(None), mask[0], True),
         ]  # fmt: skip
         for index in indices:
             yield x[index].tolist()
