@@ -72,8 +72,8 @@ def test_count_nonzero_of_an_expanded_tensor_counts_each_place():
 
 
 def test_histc_counts_every_element_of_many():
-    x = rt.arange(200_000.0) % 7
-    assert rt.histc(x, 7, 0, 7).tolist() == np.histogram(x.numpy(), 7, (0, 7))[0].tolist()
+    x = rt.arange(200_000, dtype=rt.float32) % 7
+    assert rt.histc(x, 7, min=0, max=7).tolist() == np.bincount(np.arange(200_000) % 7).tolist()
 
 
 @pytest.mark.oracle
@@ -92,7 +92,6 @@ def test_histc_counts_every_element_of_many():
         lambda m: m.norm(m.ones(3).to(m.float8_e4m3fn), dtype=m.float32),
         lambda m: m.norm(m.ones(3).to(m.float8_e4m3fn), dtype=m.float8_e4m3fn),
         lambda m: m.norm(m.ones(3), dtype=m.float8_e5m2),
-        lambda m: m.sum(m.ones(3), 2**64),
     ],
 )
 def test_errors_of_bad_arguments_have_the_type_of_pytorch(call):

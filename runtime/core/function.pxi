@@ -128,7 +128,13 @@ cdef PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size_t
                     if result != NULL or c_err_occurred() != NULL:
                         unbind(op, &b)
                         return result
-                return run_signature(s, &b) if op == s.op else run_bound(op, &b)
+                result = run_signature(s, &b) if op == s.op else run_bound(op, &b)
+                if unlikely(op.nrets == 0) and n and result == c_None and is_list_in_place(op):
+                    # As PyTorch's functions: what was changed, though the operator returns nothing.
+                    RT_DEC(result)
+                    result = args[0]
+                    RT_INC(result)
+                return result
     result = override_call(self, args, n, kwnames)
     if result != NULL or c_err_occurred() != NULL:
         return result
@@ -252,11 +258,6 @@ cdef inline PyObject *run_signature(Signature *s, Binding *b) noexcept:
 
 cdef inline PyObject *run_bound(rt_operator *op, Binding *b) noexcept:
     cdef PyObject *result = rt_redispatch(op, rt_effective_keyset(op, b.keys), b.args, op.nargs)
-    if unlikely(op.nrets == 0) and result == c_None and is_list_in_place(op):
-        # As PyTorch's functions: what was changed, though the operator returns nothing.
-        RT_DEC(result)
-        result = b.args[0]
-        RT_INC(result)
     if b.converted or b.heap != NULL:
         unbind(op, b)
     if unlikely(op.nrets > 1) and result != NULL:

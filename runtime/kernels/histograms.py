@@ -50,7 +50,7 @@ def histc(self, bins=100, min=0, max=0):
     # Every step is rounded to the dtype, as in PyTorch's kernel: it decides in which bin an element at an edge is.
     low, high, count = (x.dtype.type(v) for v in (low, high, bins))
     counts = np.zeros(bins)
-    block = max(1 << 16, bins)
+    block = bins if bins > 1 << 16 else 1 << 16
     for begin in range(0, x.size, block):
         part = x[begin : begin + block]
         part = part[(part >= low) & (part <= high)]

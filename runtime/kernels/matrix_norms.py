@@ -24,6 +24,9 @@ def _check_dtype(t, dtype, name):
         return
     if not (dtype.is_floating_point or dtype.is_complex):
         raise RuntimeError(f"{name}: dtype should be floating point or complex, but got {scalar_name(dtype)}")
+    if t.dtype.is_complex != dtype.is_complex:
+        kind = "complex" if t.dtype.is_complex else "real"
+        raise RuntimeError(f"{name}: dtype should be {kind} for {kind} inputs, but got {scalar_name(dtype)}")
     narrow = [x for x in (t.dtype, dtype) if x.itemsize == 1]
     if narrow and t.dtype != dtype:
         raise RuntimeError(
@@ -31,9 +34,6 @@ def _check_dtype(t, dtype, name):
         )
     if narrow:
         raise NotImplementedError(f"\"norm_cpu\" not implemented for '{scalar_name(dtype)}'")
-    if t.dtype.is_complex != dtype.is_complex:
-        kind = "complex" if t.dtype.is_complex else "real"
-        raise RuntimeError(f"{name}: dtype should be {kind} for {kind} inputs, but got {scalar_name(dtype)}")
     if _WIDTH[t.dtype] > _WIDTH[dtype] or (_WIDTH[t.dtype] == 1 == _WIDTH[dtype] and t.dtype != dtype):
         raise RuntimeError(
             f"{name}: the dtype of the input ({scalar_name(t.dtype)}) should be convertible without narrowing to the specified dtype"
