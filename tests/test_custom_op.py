@@ -811,10 +811,10 @@ def test_a_rule_takes_the_place_of_a_subclasss_handler(lib, op, dispatch):
     x = wrap(Wrapper, lib.ones(2))
     with pytest.raises(TypeError, match="Multiple dispatch failed"):
         f([x])
-    f.register_torch_dispatch(Wrapper, lambda cls, func, types, args, kwargs: (seen.append((cls, func, types, kwargs)), lib.zeros(1))[1])
+    f.register_torch_dispatch(Wrapper, lambda cls, func, types, args, kwargs: (seen.append((cls, str(func), types, kwargs)), lib.zeros(1))[1])
     seen = []
     assert f([lib.ones(2), x]).item() == 0
-    assert seen == [(Wrapper, f._opoverload, (Wrapper,), {})]
+    assert seen == [(Wrapper, str(f._opoverload), (Wrapper,), {})]  # PyTorch may make the overload's object anew
     f.register_torch_dispatch(Wrapper, lambda *a: NotImplemented)
     with pytest.raises(TypeError, match="Multiple dispatch failed"):
         f([x])
