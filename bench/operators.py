@@ -22,6 +22,16 @@ def _random(shape):
     return np.random.default_rng(0).random(shape, dtype=np.float32) + np.float32(0.5)
 
 
+@functools.cache
+def _mirrored(shape):
+    return _random(shape)[::-1].copy()
+
+
+@functools.cache
+def _mask(shape):
+    return _random(shape) > 1
+
+
 def _array(shape, transposed):
     return _random(shape[::-1]).T if transposed else _random(shape)
 
@@ -31,22 +41,22 @@ def matrices(world, shape, transposed=False):
     """Two matrices, the first one transposed or not, and a mask."""
     yield {
         "lib": world.lib,
-        "x": world.tensor(_array(shape, transposed)),
-        "y": world.tensor(_random(shape)[::-1].copy()),
-        "m": world.tensor(_random(shape) > 1),
+        "x": world.over(_array(shape, transposed)),
+        "y": world.over(_mirrored(shape)),
+        "m": world.over(_mask(shape)),
     }
 
 
 @contextlib.contextmanager
 def batches(world, shape):
     """Two stacks of square matrices."""
-    yield {"lib": world.lib, "x": world.tensor(_random(shape)), "y": world.tensor(_random(shape))}
+    yield {"lib": world.lib, "x": world.over(_random(shape)), "y": world.over(_random(shape))}
 
 
 @contextlib.contextmanager
 def images(world, images, weights):
     """A batch of images and a convolution's weights."""
-    yield {"lib": world.lib, "x": world.tensor(_random(images)), "w": world.tensor(_random(weights))}
+    yield {"lib": world.lib, "x": world.over(_random(images)), "w": world.over(_random(weights))}
 
 
 @contextlib.contextmanager
@@ -56,12 +66,12 @@ def indexed(world):
     shape = (1000, 100)
     yield {
         "lib": world.lib,
-        "x": world.tensor(_random(shape)),
-        "y": world.tensor(_random(shape)[::-1].copy()),
+        "x": world.over(_random(shape)),
+        "y": world.over(_mirrored(shape)),
         "i": world.tensor(rng.permutation(1000)),
         "j": world.tensor(rng.integers(0, 100, shape)),
         "r": world.tensor(np.arange(1000)[:, None]),
-        "m": world.tensor(_random(shape) > 1),
+        "m": world.over(_mask(shape)),
     }
 
 

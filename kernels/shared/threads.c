@@ -173,7 +173,7 @@ static void cut_shares(job *j, int64_t n, int64_t grain)
         j->shares[i].end = begin = begin + size < n ? begin + size : n;
     }
     int64_t piece = (size + PIECES - 1) / PIECES;
-    piece = piece > grain ? piece : grain;
+    piece = piece >= grain ? piece : size;
     j->piece = (piece + lines - 1) / lines * lines;
 }
 

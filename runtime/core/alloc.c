@@ -83,7 +83,7 @@ rt_keyset rt_keyset_of_device(int device_type)
 /* --------------------------------------------------------------------------------------------------------------- storage */
 
 enum { ALIGNMENT = 64, INLINE_BYTES = 256, MAX_FREE_STORAGES = 256 };
-enum { HUGE_BYTES = 4 << 20 }; /* from here on huge pages halve the cost of first touching the memory */
+enum { HUGE_BYTES = 2 << 20 }; /* from here on huge pages halve the cost of first touching the memory */
 
 /* Every storage struct has room for small data behind it: one allocation, and one free list, for both kinds. */
 typedef struct storage_block {
