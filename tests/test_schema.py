@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import runtime
-from runtime.schema import (
+from runtime.schema import MAX_BROADCAST, SchemaError, parse_name, parse_schema, parse_schema_or_name
+from runtime.schema_tree import (
     KINDS,
-    MAX_BROADCAST,
     MAX_DEPTH,
     AliasInfo,
     BaseType,
@@ -23,12 +23,8 @@ from runtime.schema import (
     ListType,
     OperatorName,
     OptionalType,
-    SchemaError,
     TupleType,
     VarType,
-    parse_name,
-    parse_schema,
-    parse_schema_or_name,
 )
 
 TENSOR, INT = BaseType("Tensor"), BaseType("int")

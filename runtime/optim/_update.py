@@ -43,11 +43,8 @@ over_lists = _over_lists()
 tensor_by_tensor = _tensor_by_tensor()
 
 
-class Update(Optimizer):
-    """An optimizer whose step is an update of each group; subclasses define `_update`."""
-
-    # What is said of sparse gradients; None: they are taken.
-    _refusal = "{} does not support sparse gradients"
+class Stepping(Optimizer):
+    """An optimizer whose step evaluates the closure, if there is one, and then changes the parameters; subclasses define `_step`."""
 
     def step(self, closure=None):
         """Change the parameters by their gradients.
@@ -66,6 +63,20 @@ class Update(Optimizer):
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        self._step()
+        return loss
+
+    def _step(self):
+        raise NotImplementedError
+
+
+class Update(Stepping):
+    """An optimizer whose step is an update of each group; subclasses define `_update`."""
+
+    # What is said of sparse gradients; None: they are taken.
+    _refusal = "{} does not support sparse gradients"
+
+    def _step(self):
         differentiable = self.defaults["differentiable"]
         lists = tensor_by_tensor if differentiable else over_lists
         with enable_grad() if differentiable else no_grad():
@@ -80,7 +91,6 @@ class Update(Optimizer):
                         grads.append(grad)
                 if params:
                     self._update(group, params, lists.neg(grads) if group["maximize"] else grads, lists)
-        return loss
 
     def _update(self, group, params, grads, lists):
         """Change the parameters of a group that have gradients.

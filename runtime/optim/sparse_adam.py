@@ -3,14 +3,13 @@
 import math
 
 import runtime
-from runtime._core import Tensor, enable_grad, no_grad
-from runtime.optim._update import number, zeros
-from runtime.optim.optimizer import Optimizer
+from runtime._core import Tensor, no_grad
+from runtime.optim._update import Stepping, number, zeros
 
 __all__ = ["SparseAdam"]
 
 
-class SparseAdam(Optimizer):
+class SparseAdam(Stepping):
     """Parameters move against running means of their gradients; both change only where a sparse gradient has values.
 
     Parameters
@@ -46,29 +45,12 @@ class SparseAdam(Optimizer):
             if places:
                 raise ValueError(f"{kind} params at indices {places}: {demand}")
 
-    def step(self, closure=None):
-        """Change the parameters by their gradients.
-
-        Parameters
-        ----------
-        closure : callable, optional
-            Computes the loss and gradients anew.
-
-        Returns
-        -------
-        object
-            What the closure returned.
-        """
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
+    def _step(self):
         with no_grad():
             for group in self.param_groups:
                 for p in group["params"]:
                     if p.grad is not None:
                         self._change(group, p, p.grad)
-        return loss
 
     def _change(self, group, p, grad):
         if not grad.is_sparse:
