@@ -50,7 +50,7 @@ def matrices(world, shape, transposed=False):
 @contextlib.contextmanager
 def batches(world, shape):
     """Two stacks of square matrices."""
-    yield {"lib": world.lib, "x": world.over(_random(shape)), "y": world.over(_random(shape))}
+    yield {"lib": world.lib, "x": world.over(_random(shape)), "y": world.over(_mirrored(shape))}
 
 
 @contextlib.contextmanager

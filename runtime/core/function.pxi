@@ -71,6 +71,10 @@ cdef class Function:
 cdef class Method(Function):
     """A Function as a method of Tensor."""
 
+    @property
+    def __objclass__(self):
+        return Tensor
+
 
 cdef PyObject *method_get(PyObject *self, PyObject *obj, PyObject *cls) noexcept:
     if obj == NULL or obj == c_None:

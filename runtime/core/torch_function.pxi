@@ -22,6 +22,16 @@ cdef inline void show_function_modes() noexcept:
     rt_tls_state.function_modes = there and rt_tls_state.function_state != RT_FUNCTION_ALL_DISABLED
 
 
+cdef extern from "Python.h":
+    """
+    static int rt_is_slot_of(PyObject *func, PyTypeObject *type)
+    {
+        return Py_IS_TYPE(func, &PyWrapperDescr_Type) && (PyDescr_TYPE(func) == type || PyDescr_TYPE(func) == type->tp_base);
+    }
+    """
+    bint rt_is_slot_of(PyObject *func, PyTypeObject *type) noexcept
+
+
 cdef dict foreign_calls = {}   # by thread: the (function, arguments) of another library that runs here for its tensors and ours
 
 
@@ -32,7 +42,8 @@ def _disabled_torch_function_impl(func, types, args=(), kwargs=None):
     if saved == RT_FUNCTION_ENABLED:
         rt_tls_state.function_state = RT_FUNCTION_SUBCLASSES_DISABLED
     try:
-        if likely(kind == <PyTypeObject *>Function or kind == <PyTypeObject *>_OverridableMethod or kind == <PyTypeObject *>_OverridableFunction):
+        if likely(kind == <PyTypeObject *>Method or kind == <PyTypeObject *>Function or kind == <PyTypeObject *>_OverridableMethod
+                  or kind == <PyTypeObject *>_OverridableFunction or rt_is_slot_of(<PyObject *>func, rt_TensorType)):
             return func(*args, **(kwargs or {}))
         return call_once(func, tuple(args), kwargs or {})
     finally:
