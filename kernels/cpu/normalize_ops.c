@@ -466,15 +466,16 @@ RT_KERNEL(native_batch_norm)
         if (training) {
             p.in = x->numel > 0 ? rt_data(x) : NULL;
             rt_run_loop(moments, channels, values * 2, &p);
-            /* Sums of squares, then variances, are rounded as PyTorch keeps them. */
+            /* Sums of squares, then variances, are rounded as PyTorch keeps them; those of float16, whose range they leave, are not. */
+            int kept = stats == RT_FLOAT16 ? RT_FLOAT32 : stats;
             for (int64_t i = 0; i < channels; i++)
-                set(scale, i, held_as(stats, get(scale, i)));
+                set(scale, i, held_as(kept, get(scale, i)));
             if (update(args[3], rm, mean, momentum, 1) < 0 || update(args[4], rv, scale, momentum, 1 / (double)(values - 1)) < 0) {
                 Py_CLEAR(out);
                 goto done;
             }
             for (int64_t i = 0; i < channels; i++)
-                set(scale, i, held_as(stats, get(scale, i) / (double)values));
+                set(scale, i, held_as(kept, get(scale, i) / (double)values));
         }
         for (int64_t i = 0; i < channels; i++) {
             double m = training ? held_as(stats, get(mean, i)) : get(rm, i);
