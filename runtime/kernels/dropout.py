@@ -5,7 +5,7 @@ Alpha dropout puts the lower saturation value of SELU in the place of what it dr
 
 import math
 
-from runtime._core import ops
+from runtime._core import _hand_on, ops
 from runtime.kernels._common import scalar_name
 
 aten = ops.aten
@@ -91,4 +91,6 @@ def native_dropout(input, p, train):
 
 
 def native_dropout_backward(grad_output, mask, scale):
-    return aten.mul.Scalar(aten.mul.Tensor(grad_output, mask), scale)
+    kept = _hand_on(aten.native_dropout_backward.default, aten.mul.Tensor, grad_output, mask)
+    inexact = kept.dtype.is_floating_point or kept.dtype.is_complex
+    return aten.mul_.Scalar(kept, scale) if inexact else aten.mul.Scalar(kept, scale)
