@@ -43,8 +43,8 @@ static PyObject *clone_all(rt_operator *op, PyObject *value, PyObject *memory_fo
 
 /* ----------------------------------------------------------------------------------------------------------------------- out= */
 
-/* Copy a result into its output: 0, or -1 with an exception set. Elements of a list of outputs are recorded here as written, other
- * outputs above (ADInplaceOrView). */
+/* Copy a result into its output: 0, or -1 with an exception set. Elements of a list of outputs are recorded here as written, and those of
+ * composites (no kernel at ADInplaceOrView ran before), other outputs above. */
 static int write_one(PyObject *value, PyObject *out, int in_list, int casts)
 {
     const RtTensor *from = RT_TENSOR(value), *to = RT_TENSOR(out);
@@ -66,7 +66,8 @@ static int write_one(PyObject *value, PyObject *out, int in_list, int casts)
     }
     PyObject *done = rt_write_out(Py_NewRef(value), out);
     Py_XDECREF(done);
-    if (done != NULL && in_list && to->keys & RT_FUNCTIONALITY_BIT(RT_KEY_ADInplaceOrView))
+    const rt_keyset recording = RT_FUNCTIONALITY_BIT(RT_KEY_ADInplaceOrView);
+    if (done != NULL && (in_list || !(rt_tls_state.excluded & recording)) && to->keys & recording)
         rt_bump_version(RT_TENSOR(out));
     return done == NULL ? -1 : 0;
 }

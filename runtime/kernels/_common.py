@@ -35,7 +35,7 @@ def write_elements(out, kernel, *operands):
     shape = ()
     for t in operands:
         shape = broadcast(shape, t.shape)
-    if math.prod(shape) <= BLOCK or not _is_separable(out, operands, shape):
+    if not is_separable(out, operands, shape):
         return into(out, kernel(*operands))
     if tuple(out.shape) != shape:
         aten.resize_.default(out, shape)
@@ -44,8 +44,9 @@ def write_elements(out, kernel, *operands):
     return out
 
 
-def _is_separable(out, operands, shape):
-    if _len_torch_dispatch_stack() or any(t.requires_grad or not t.is_cpu or t.layout is not out.layout for t in (out, *operands)):
+def is_separable(out, operands, shape):
+    """Whether `write_elements` goes block after block to write elements of a shape."""
+    if math.prod(shape) <= BLOCK or _len_torch_dispatch_stack() or any(t.requires_grad or not t.is_cpu or t.layout is not out.layout for t in (out, *operands)):
         return False
     own = out.untyped_storage()._cdata
     return all((t is out and tuple(t.shape) == shape) or t.untyped_storage()._cdata != own for t in operands)

@@ -429,6 +429,15 @@ def unsafe_chunk(self, chunks, dim=0):
 
 
 def _chunk_cat(tensors, dim, num_chunks):
+    return aten.cat.default(*_chunks(tensors, dim, num_chunks))
+
+
+def _chunk_cat_out(tensors, dim, num_chunks, *, out):
+    return aten.cat.out(*_chunks(tensors, dim, num_chunks), out=out)
+
+
+def _chunks(tensors, dim, num_chunks):
+    """What _chunk_cat joins, and along which dimension."""
     if num_chunks < 1:
         raise RuntimeError("_chunk_cat expects positive num_chunks")
     if not tensors:
@@ -451,7 +460,7 @@ def _chunk_cat(tensors, dim, num_chunks):
         if short:
             t = aten.constant_pad_nd.default(t, (0, 0) * (t.dim() - dim - 1) + (0, short))
         parts.append(aten.reshape.default(t, (*t.shape[:dim], num_chunks, -1)))
-    return _hand_on(aten._chunk_cat.default, aten.cat.default, parts, dim + 1)
+    return parts, dim + 1
 
 
 # ---- padding

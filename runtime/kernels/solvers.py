@@ -505,10 +505,10 @@ def logdet(self):
 
 def linalg_matrix_power(self, n):
     check_square(self, "linalg.matrix_power")
-    size = self.shape[-1]
     if n == 0:
-        eye = aten.eye.default(size, dtype=self.dtype, device=self.device)
-        return aten.copy_.default(_hand_on(aten.linalg_matrix_power.default, aten.clone.default, self, memory_format=_contiguous()), eye)
+        result = _hand_on(aten.linalg_matrix_power.default, aten.clone.default, self, memory_format=_contiguous())
+        aten.fill_.Scalar(aten.diagonal.default(aten.zero_.default(result), 0, -2, -1), 1)
+        return result
     base = aten.linalg_inv.default(self) if n < 0 else self
     n = abs(n)
     if n == 1:
