@@ -358,9 +358,9 @@ RT_KERNEL(flip)
     if (rt_dim_mask(args[1], self->ndim, &mask) < 0)
         return NULL;
     rt_preserved_strides(self, strides);
-    RtTensor *out = self->device_type == RT_DEVICE_CPU ? rt_offered_output(op, 0, self->ndim, self->sizes, self->dtype) : NULL;
-    if (out == NULL)
-        out = rt_empty_strided(self->ndim, self->sizes, strides, self->dtype, self->device_type, self->device_index);
+    RtTensor *out = rt_is_contiguous(self)
+                        ? RT_TENSOR(rt_result(op, 0, self->ndim, self->sizes, self->dtype, self->device_type, self->device_index))
+                        : rt_empty_strided(self->ndim, self->sizes, strides, self->dtype, self->device_type, self->device_index);
     if (out == NULL || self->device_type == RT_DEVICE_META || self->numel == 0)
         return (PyObject *)out;
     if (rt_check_cpu(self, "flip") < 0) {

@@ -53,6 +53,22 @@ static int64_t count_nonzero(const RtTensor *self, int64_t sizes[2])
     return count;
 }
 
+/* Note the places of the true elements of a row; the number of places that are noted by then. */
+static inline int64_t note_true(const char *at, int64_t n, int64_t step, int dtype, int64_t *along, int64_t row, int64_t done, int64_t count)
+{
+    if (dtype == RT_BOOL)
+        for (int64_t i = 0; i < n && done < count; i++) {
+            along[done * row] = i;
+            done += at[i * step] != 0;
+        }
+    else
+        for (int64_t i = 0; i < n && done < count; i++) {
+            along[done * row] = i;
+            done += is_true(at + i * step, dtype);
+        }
+    return done;
+}
+
 /* Where the true elements are, into a tensor of int64 of just their number. */
 static void write_nonzero(const RtTensor *self, RtTensor *out)
 {
@@ -67,16 +83,7 @@ static void write_nonzero(const RtTensor *self, RtTensor *out)
         steps[d] = self->strides[d] * rt_itemsize[dtype];
     do {
         int64_t first = done;
-        if (dtype == RT_BOOL && row == 1)
-            for (int64_t i = 0; i < n && done < count; i++) {
-                along[done] = i;
-                done += at[i * step] != 0;
-            }
-        else
-            for (int64_t i = 0; i < n && done < count; i++) {
-                along[done * row] = i;
-                done += is_true(at + i * step, dtype);
-            }
+        done = row == 1 ? note_true(at, n, step, dtype, along, 1, done, count) : note_true(at, n, step, dtype, along, row, done, count);
         for (int d = 0; d < last; d++)
             for (int64_t k = first; k < done; k++)
                 to[d * column + k * row] = index[d];

@@ -18,7 +18,7 @@ def into(out, result):
 BLOCK = 1 << 16
 
 
-def write_elements(out, kernel, *operands):
+def write_elements(out, kernel, *operands, width=1):
     """Write what elementwise operators make of tensors into an ``out=`` argument, which takes its shape, or into one of the tensors.
 
     Large tensors are computed block after block, so that the temporaries stay small: where nobody sees the single operators, and nothing
@@ -31,6 +31,8 @@ def write_elements(out, kernel, *operands):
         What it makes of an element depends on no other.
     *operands : Tensor
         What the kernel takes.
+    width : int
+        How many elements of a temporary it makes of one.
     """
     shape = ()
     for t in operands:
@@ -40,7 +42,7 @@ def write_elements(out, kernel, *operands):
     if tuple(out.shape) != shape:
         aten.resize_.default(out, shape)
     # Tensors without dimensions stay: they decide on dtypes as such.
-    _write_blocks(out, kernel, [aten.expand.default(t, shape) if t.dim() else t for t in operands])
+    _write_blocks(out, kernel, [aten.expand.default(t, shape) if t.dim() else t for t in operands], max(1, BLOCK // width))
     return out
 
 
@@ -52,17 +54,17 @@ def is_separable(out, operands, shape):
     return all((t is out and tuple(t.shape) == shape) or t.untyped_storage()._cdata != own for t in operands)
 
 
-def _write_blocks(out, kernel, operands):
-    if out.numel() <= BLOCK:
+def _write_blocks(out, kernel, operands, most):
+    if out.numel() <= most:
         aten.copy_.default(out, kernel(*operands))
         return
     dim = next(d for d, size in enumerate(out.shape) if size > 1)
     length = out.shape[dim]
-    step = max(1, BLOCK * length // out.numel())
+    step = max(1, most * length // out.numel())
     for start in range(0, length, step):
         size = min(step, length - start)
         parts = [aten.narrow.default(t, dim, start, size) if t.dim() else t for t in operands]
-        _write_blocks(aten.narrow.default(out, dim, start, size), kernel, parts)
+        _write_blocks(aten.narrow.default(out, dim, start, size), kernel, parts, most)
 
 
 def check_countable(*shape):

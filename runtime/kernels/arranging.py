@@ -4,7 +4,7 @@ import numpy as np
 
 from runtime._core import _hand_on, _offered, ops
 from runtime.kernels._arrays import new, read
-from runtime.kernels._common import broadcast, scalar_name, wrap_dim
+from runtime.kernels._common import BLOCK, broadcast, scalar_name, wrap_dim
 
 aten = ops.aten
 
@@ -128,7 +128,20 @@ def rot90(self, k=1, dims=(0, 1)):
         return _hand_on(aten.rot90.default, aten.clone.default, self, memory_format=runtime.contiguous_format)
     if k == 2:
         return _hand_on(aten.rot90.default, aten.flip.default, self, dims)
-    return _hand_on(aten.rot90.default, aten.flip.default, aten.transpose.int(self, first, second), (first if k == 1 else second,))
+    shape = list(self.shape)
+    shape[first], shape[second] = shape[second], shape[first]
+    out = _offered(aten.rot90.default, shape, self.dtype)
+    if out is None:
+        return aten.transpose.int(aten.flip.default(self, (second if k == 1 else first,)), first, second)
+    # In parts, so that what is flipped before it is transposed stays small.
+    length = shape[first]
+    step = max(1, BLOCK * length // self.numel())
+    for start in range(0, length, step):
+        size = min(step, length - start)
+        part = aten.narrow.default(self, second, length - start - size if k == 1 else start, size)
+        turned = aten.transpose.int(aten.flip.default(part, (second if k == 1 else first,)), first, second)
+        aten.copy_.default(aten.narrow.default(out, first, start, size), turned)
+    return out
 
 
 def fliplr(self):

@@ -269,12 +269,12 @@ def polygamma_(self, n):
 
 def mvlgamma(self, p):
     kernel, dtype = _mvlgamma(self, p)
-    return write_elements(_hand_on(aten.mvlgamma.default, aten.empty_like.default, self, dtype=dtype), kernel, self)
+    return write_elements(_hand_on(aten.mvlgamma.default, aten.empty_like.default, self, dtype=dtype), kernel, self, width=p)
 
 
 def mvlgamma_(self, p):
     kernel, dtype = _mvlgamma(self, p)
-    return write_elements(self, kernel, self) if self.dtype == dtype else aten.lgamma_.default(self)  # raises
+    return write_elements(self, kernel, self, width=p) if self.dtype == dtype else aten.lgamma_.default(self)  # raises
 
 
 def _mvlgamma(self, p):
