@@ -135,7 +135,7 @@ def rot90(self, k=1, dims=(0, 1)):
         return aten.transpose.int(aten.flip.default(self, (second if k == 1 else first,)), first, second)
     # In parts, so that what is flipped before it is transposed stays small.
     length = shape[first]
-    step = max(1, BLOCK * length // self.numel())
+    step = max(1, 4 * BLOCK * length // self.numel())
     for start in range(0, length, step):
         size = min(step, length - start)
         part = aten.narrow.default(self, second, length - start - size if k == 1 else start, size)
