@@ -48,7 +48,9 @@ def write_elements(out, kernel, *operands, width=1):
 
 def is_separable(out, operands, shape):
     """Whether `write_elements` goes block after block to write elements of a shape."""
-    if math.prod(shape) <= BLOCK or _len_torch_dispatch_stack() or any(t.requires_grad or not t.is_cpu or t.layout is not out.layout for t in (out, *operands)):
+    if math.prod(shape) <= BLOCK or _len_torch_dispatch_stack():
+        return False
+    if any(t.requires_grad or not t.is_cpu or t.layout is not out.layout for t in (out, *operands)):
         return False
     own = out.untyped_storage()._cdata
     return all((t is out and tuple(t.shape) == shape) or t.untyped_storage()._cdata != own for t in operands)
