@@ -290,6 +290,30 @@ static int keep_inputs(rt_call_frame *c, PyObject **inputs, Py_ssize_t *kept)
     return 0;
 }
 
+/* Outputs that an out= variant offers to the functional one are written as given ones are: 1 then, and the rule has run for them;
+ * 0 without any, or -1 with an exception set. */
+static int take_offered(rt_call_frame *c, const rt_structured_def *def)
+{
+    int taken = 0;
+    for (int i = 0; i < c->nouts; i++) {
+        const rt_out_spec *spec = &c->specs[i];
+        c->outs[i] = spec->device_type == RT_DEVICE_CPU ? rt_offered_output(c->op, i, spec->ndim, spec->sizes, spec->dtype) : NULL;
+        taken += c->outs[i] != NULL;
+    }
+    if (taken == 0)
+        return PyErr_Occurred() != NULL ? -1 : 0;
+    int failed = PyErr_Occurred() != NULL;
+    for (int i = 0; i < c->nouts && !failed; i++)
+        if (c->outs[i] == NULL)
+            failed = (c->outs[i] = allocate_output(&c->specs[i])) == NULL;
+    c->variant = RT_OUT;
+    if (!failed && def->rule(c) == 0)
+        return 1;
+    for (int i = 0; i < c->nouts; i++)
+        Py_XDECREF((PyObject *)c->outs[i]);
+    return -1;
+}
+
 enum what_to_run { RUN_RULE, RUN_CPU, RUN_OUT_OPERATOR };
 
 static PyObject *run(rt_operator *op, PyObject *const *args, Py_ssize_t nargs, const rt_structured *s, enum what_to_run what)
@@ -318,6 +342,12 @@ static PyObject *run(rt_operator *op, PyObject *const *args, Py_ssize_t nargs, c
     if (s->variant == RT_OUT && c.nargs <= MAX_INPUTS && RT_UNLIKELY(resizes_outputs(&c)) &&
         (keep_inputs(&c, inputs, &kept) < 0 || (kept > 0 && def->rule(&c) < 0)))
         goto fail;
+    if (s->variant == RT_FUNCTIONAL && what == RUN_CPU && RT_UNLIKELY(rt_offered != NULL)) {
+        int taken = take_offered(&c, def);
+        if (taken < 0)
+            return NULL;
+        ready = taken ? c.nouts : 0;
+    }
     for (; ready < c.nouts; ready++) {
         if (s->variant == RT_FUNCTIONAL) {
             c.outs[ready] = what == RUN_OUT_OPERATOR ? dispatched_output(&specs[ready]) : allocate_output(&specs[ready]);
