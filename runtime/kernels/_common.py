@@ -32,7 +32,7 @@ def write_elements(out, kernel, *operands, width=1):
     *operands : Tensor
         What the kernel takes.
     width : int
-        How many elements of a temporary it makes of one.
+        How much it makes of one element: temporaries of wide dtypes or of several elements.
     """
     shape = ()
     for t in operands:

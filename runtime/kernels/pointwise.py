@@ -134,11 +134,11 @@ def ldexp_(self, other):
     shape = broadcast(self.shape, other.shape)
     if shape != tuple(self.shape):
         raise RuntimeError(f"output with shape {list(self.shape)} doesn't match the broadcast shape {list(shape)}")
-    return write_elements(_fractional(self), aten.ldexp.Tensor, self, other)
+    return write_elements(_fractional(self), aten.ldexp.Tensor, self, other, width=2)
 
 
 def ldexp_out(self, other, *, out):
-    return write_elements(_fractional(out), aten.ldexp.Tensor, self, other)
+    return write_elements(_fractional(out), aten.ldexp.Tensor, self, other, width=2)
 
 
 def _fractional(out):
@@ -219,17 +219,17 @@ def float_power_Scalar(self, exponent):
 
 def float_power_Tensor_Tensor_out(self, exponent, *, out):
     _check_float_power("output given to float_power", out, self, exponent)
-    return write_elements(out, float_power_Tensor_Tensor, self, exponent)
+    return write_elements(out, float_power_Tensor_Tensor, self, exponent, width=2)
 
 
 def float_power_Tensor_Scalar_out(self, exponent, *, out):
     _check_float_power("output given to float_power", out, self, exponent)
-    return write_elements(out, lambda base: float_power_Tensor_Scalar(base, exponent), self)
+    return write_elements(out, lambda base: float_power_Tensor_Scalar(base, exponent), self, width=2)
 
 
 def float_power_Scalar_out(self, exponent, *, out):
     _check_float_power("output given to float_power", out, self, exponent)
-    return write_elements(out, lambda power: float_power_Scalar(self, power), exponent)
+    return write_elements(out, lambda power: float_power_Scalar(self, power), exponent, width=2)
 
 
 def float_power__Tensor(self, exponent):
@@ -237,12 +237,12 @@ def float_power__Tensor(self, exponent):
     shape = broadcast(self.shape, exponent.shape)
     if shape != tuple(self.shape):
         raise RuntimeError(f"output with shape {list(self.shape)} doesn't match the broadcast shape {list(shape)}")
-    return write_elements(self, float_power_Tensor_Tensor, self, exponent)
+    return write_elements(self, float_power_Tensor_Tensor, self, exponent, width=2)
 
 
 def float_power__Scalar(self, exponent):
     _check_float_power("base given to float_power_", self, self, exponent)
-    return write_elements(self, lambda base: float_power_Tensor_Scalar(base, exponent), self)
+    return write_elements(self, lambda base: float_power_Tensor_Scalar(base, exponent), self, width=2)
 
 
 def _float_power_dtype(*operands):
@@ -269,12 +269,12 @@ def polygamma_(self, n):
 
 def mvlgamma(self, p):
     kernel, dtype = _mvlgamma(self, p)
-    return write_elements(_hand_on(aten.mvlgamma.default, aten.empty_like.default, self, dtype=dtype), kernel, self, width=p)
+    return write_elements(_hand_on(aten.mvlgamma.default, aten.empty_like.default, self, dtype=dtype), kernel, self, width=2 * p)
 
 
 def mvlgamma_(self, p):
     kernel, dtype = _mvlgamma(self, p)
-    return write_elements(self, kernel, self, width=p) if self.dtype == dtype else aten.lgamma_.default(self)  # raises
+    return write_elements(self, kernel, self, width=2 * p) if self.dtype == dtype else aten.lgamma_.default(self)  # raises
 
 
 def _mvlgamma(self, p):
