@@ -7,6 +7,7 @@ import math
 
 from runtime._core import ops
 from runtime.kernels._common import into, scalar_name
+from runtime.kernels._pieces import elements, large_shape, summed, unwatched_large_shape
 
 aten = ops.aten
 
@@ -18,6 +19,24 @@ def reduced(loss, reduction):
     if reduction == MEAN:
         return aten.mean.default(loss)
     return aten.sum.default(loss) if reduction == SUM else loss
+
+
+def _loss(op, expression, reduction, *tensors):
+    """An expression of tensors (or None) after its reduction, in the kernel of an operator, without large temporaries."""
+    shape = large_shape(*tensors)
+    if shape is None:
+        return reduced(expression(*tensors), reduction)
+    if reduction not in (MEAN, SUM):
+        return elements(op, expression, shape, *tensors)
+    return summed(expression, shape, tensors, mean=reduction == MEAN)
+
+
+def _composite_loss(expression, reduction, *tensors):
+    """An expression of tensors after its reduction, in a composite: without large temporaries where nobody looks into it."""
+    shape = unwatched_large_shape(*tensors) if reduction in (MEAN, SUM) else None
+    if shape is None:
+        return reduced(expression(*tensors), reduction)
+    return summed(expression, shape, tensors, mean=reduction == MEAN)
 
 
 def only_floats(kernel, *tensors):
@@ -44,13 +63,20 @@ def _mean_factor(tensor, reduction):
 
 
 def l1_loss(self, target, reduction=MEAN):
-    return reduced(aten.abs.default(aten.sub.Tensor(self, target)), reduction)
+    return _composite_loss(lambda x, t: aten.abs.default(aten.sub.Tensor(x, t)), reduction, self, target)
 
 
 def mse_loss(self, target, reduction=MEAN):
     only_floats("mse_cpu", self, target)
+    shape = large_shape(self, target) if reduction in (MEAN, SUM) else None
+    if shape is not None:
+        return summed(_squared_difference, shape, (self, target), mean=reduction == MEAN)
+    return reduced(_squared_difference(self, target), reduction)
+
+
+def _squared_difference(self, target):
     difference = aten.sub.Tensor(self, target)
-    return reduced(aten.mul_.Tensor(difference, difference), reduction)
+    return aten.mul_.Tensor(difference, difference)
 
 
 def mse_loss_out(self, target, reduction=MEAN, *, out):
@@ -63,8 +89,18 @@ def mse_loss_out(self, target, reduction=MEAN, *, out):
 
 def mse_loss_backward(grad_output, self, target, reduction):
     _no_bool_or_complex("mse_backward_cpu_out", self)
-    difference = aten.sub.Tensor(self, target)
-    return in_dtype_of(self, aten.mul.Tensor(aten.mul.Scalar(difference, 2 * _mean_factor(self, reduction)), grad_output))
+    factor = 2 * _mean_factor(self, reduction)
+    return _slope(aten.mse_loss_backward.default, aten.sub.Tensor, factor, grad_output, self, target)
+
+
+def _slope(op, expression, factor, grad_output, self, target):
+    """A loss's gradient: an expression of input and target, times a factor, times the gradient that comes in."""
+    return elements(
+        op,
+        lambda g, x, t: in_dtype_of(self, aten.mul.Tensor(aten.mul.Scalar(expression(x, t), factor), g)),
+        large_shape(grad_output, self, target),
+        grad_output, self, target,
+    )  # fmt: skip
 
 
 def in_dtype_of(self, result):
@@ -77,8 +113,12 @@ def smooth_l1_loss(self, target, reduction=MEAN, beta=1.0):
     if beta == 0:
         return aten.l1_loss.default(self, target, reduction)
     only_floats("smooth_l1_cpu", self, target)
-    z, near = _distance(self, target, beta)
-    return reduced(aten.mul_.Tensor(z, aten.div_.Tensor(near, beta)), reduction)
+
+    def expression(x, t):
+        z, near = _distance(x, t, beta)
+        return aten.mul_.Tensor(z, aten.div_.Tensor(near, beta))
+
+    return _loss(aten.smooth_l1_loss.default, expression, reduction, self, target)
 
 
 def _distance(self, target, limit):
@@ -90,24 +130,32 @@ def _distance(self, target, limit):
 
 def smooth_l1_loss_backward(grad_output, self, target, reduction, beta):
     _no_bool_or_complex("smooth_l1_backward_cpu_out", self)
-    x = aten.sub.Tensor(self, target)
-    # Without a quadratic part only the sign is left, and NaN must not come from 0 / 0.
-    slope = aten.sign.default(x) if beta == 0 else aten.clamp.default(aten.div.Scalar(x, beta), -1, 1)
-    return in_dtype_of(self, aten.mul.Tensor(aten.mul.Scalar(slope, _mean_factor(self, reduction)), grad_output))
+
+    def expression(x, t):
+        difference = aten.sub.Tensor(x, t)
+        # Without a quadratic part only the sign is left, and NaN must not come from 0 / 0.
+        return aten.sign.default(difference) if beta == 0 else aten.clamp.default(aten.div.Scalar(difference, beta), -1, 1)
+
+    return _slope(aten.smooth_l1_loss_backward.default, expression, _mean_factor(self, reduction), grad_output, self, target)
 
 
 def huber_loss(self, target, reduction=MEAN, delta=1.0):
     if not delta > 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     only_floats("huber_cpu", self, target)
-    z, near = _distance(self, target, delta)
-    return reduced(aten.mul_.Tensor(z, near), reduction)
+    return _loss(aten.huber_loss.default, lambda x, t: aten.mul_.Tensor(*_distance(x, t, delta)), reduction, self, target)
 
 
 def huber_loss_backward(grad_output, self, target, reduction, delta):
     only_floats("huber_backward_cpu_out", self)
-    slope = aten.clamp.default(aten.sub.Tensor(self, target), -delta, delta)
-    return aten.mul.Tensor(aten.mul.Scalar(slope, _mean_factor(self, reduction)), grad_output)
+
+    def expression(g, x, t):
+        slope = aten.clamp.default(aten.sub.Tensor(x, t), -delta, delta)
+        return aten.mul.Tensor(aten.mul.Scalar(slope, factor), g)
+
+    factor = _mean_factor(self, reduction)
+    shape = large_shape(grad_output, self, target)
+    return elements(aten.huber_loss_backward.default, expression, shape, grad_output, self, target)
 
 
 # ---- probabilities
@@ -120,8 +168,8 @@ def _is_meta(tensor):
 def _check_unit_interval(tensor, name):
     if _is_meta(tensor) or not tensor.numel():
         return
-    inside = aten.bitwise_and.Tensor(aten.ge.Scalar(tensor, 0), aten.le.Scalar(tensor, 1))
-    if not aten.all.default(inside).item():
+    low, high = aten.aminmax.default(tensor)
+    if not (low.item() >= 0 and high.item() <= 1):  # so that a NaN is refused
         raise RuntimeError(f"all elements of {name} should be between 0 and 1")
 
 
@@ -144,38 +192,54 @@ def binary_cross_entropy(self, target, weight=None, reduction=MEAN):
     _same_dtype(self, target, weight)
     _check_unit_interval(self, "input")
     _check_unit_interval(target, "target")
-    x, t, w = wide(self, target, weight)
+
+    def expression(*given):
+        loss = _cross_entropy(*wide(*given))
+        return loss if reduction in (MEAN, SUM) else in_dtype_of(self, loss)
+
+    return in_dtype_of(self, _loss(aten.binary_cross_entropy.default, expression, reduction, self, target, weight))
+
+
+def _cross_entropy(x, t, w):
     # Logarithms are cut off at -100, so that a probability of exactly 0 or 1 gives a finite loss.
     part = aten.clamp_min_.default(aten.log1p_.default(aten.neg.default(x)), -100)
     loss = aten.mul.Tensor(aten.sub.Scalar(t, 1), part)
     part = aten.clamp_min_.default(aten.log.out(x, out=part), -100)
     loss = aten.sub_.Tensor(loss, aten.mul.Tensor(t, part))
-    if w is not None:
-        loss = aten.mul.Tensor(loss, w)
-    return in_dtype_of(self, reduced(loss, reduction))
+    return loss if w is None else aten.mul.Tensor(loss, w)
 
 
 def binary_cross_entropy_backward(grad_output, self, target, weight=None, reduction=MEAN):
     only_floats("binary_cross_entropy_backward", self)
     _same_dtype(self, target, weight)
-    g, x, t, w = wide(grad_output, self, target, weight)
-    variance = aten.clamp_min.default(aten.mul.Tensor(aten.rsub.Scalar(x, 1), x), 1e-12)
-    result = aten.div.Tensor(aten.mul.Tensor(g, aten.sub.Tensor(x, t)), variance)
-    if w is not None:
-        result = aten.mul.Tensor(result, w)
-    return in_dtype_of(self, aten.mul.Scalar(result, _mean_factor(self, reduction)) if reduction == MEAN else result)
+    factor = _mean_factor(self, reduction)
+
+    def expression(*given):
+        g, x, t, w = wide(*given)
+        variance = aten.clamp_min.default(aten.mul.Tensor(aten.rsub.Scalar(x, 1), x), 1e-12)
+        result = aten.div.Tensor(aten.mul.Tensor(g, aten.sub.Tensor(x, t)), variance)
+        if w is not None:
+            result = aten.mul.Tensor(result, w)
+        return in_dtype_of(self, aten.mul.Scalar(result, factor) if reduction == MEAN else result)
+
+    shape = large_shape(grad_output, self, target, weight)
+    return elements(aten.binary_cross_entropy_backward.default, expression, shape, grad_output, self, target, weight)
 
 
 def binary_cross_entropy_with_logits(self, target, weight=None, pos_weight=None, reduction=MEAN):
     only_floats("log_sigmoid_cpu", self)
-    log_sigmoid = aten.log_sigmoid.default(self)
-    if pos_weight is not None:
-        log_sigmoid = aten.mul.Tensor(log_sigmoid, aten.add.Scalar(aten.mul.Tensor(aten.sub.Scalar(pos_weight, 1), target), 1))
-    away = aten.rsub.Scalar(target, 1)
-    if not away.dtype.is_floating_point:
-        raise RuntimeError(f"result type {scalar_name(self.dtype)} can't be cast to the desired output type {scalar_name(away.dtype)}")
-    loss = aten.sub.Tensor(aten.mul.Tensor(away, self), log_sigmoid)
-    return reduced(loss if weight is None else aten.mul.Tensor(loss, weight), reduction)
+
+    def expression(x, t, weight, pos_weight):
+        log_sigmoid = aten.log_sigmoid.default(x)
+        if pos_weight is not None:
+            log_sigmoid = aten.mul.Tensor(log_sigmoid, aten.add.Scalar(aten.mul.Tensor(aten.sub.Scalar(pos_weight, 1), t), 1))
+        away = aten.rsub.Scalar(t, 1)
+        if not away.dtype.is_floating_point:
+            raise RuntimeError(f"result type {scalar_name(self.dtype)} can't be cast to the desired output type {scalar_name(away.dtype)}")
+        loss = aten.sub.Tensor(aten.mul.Tensor(away, x), log_sigmoid)
+        return loss if weight is None else aten.mul.Tensor(loss, weight)
+
+    return _loss(aten.binary_cross_entropy_with_logits.default, expression, reduction, self, target, weight, pos_weight)
 
 
 def kl_div(self, target, reduction=MEAN, *, log_target=False):
@@ -184,37 +248,56 @@ def kl_div(self, target, reduction=MEAN, *, log_target=False):
             raise RuntimeError("kl_div: Complex inputs not supported.")
         if not t.dtype.is_floating_point:
             raise RuntimeError("kl_div: Integral inputs not supported.")
-    if log_target:
-        return reduced(aten.mul.Tensor(aten.exp.default(target), aten.sub.Tensor(target, self)), reduction)
-    return reduced(aten.sub.Tensor(aten.xlogy.Tensor(target, target), aten.mul.Tensor(target, self)), reduction)
+
+    def expression(x, t):
+        if log_target:
+            return aten.mul.Tensor(aten.exp.default(t), aten.sub.Tensor(t, x))
+        return aten.sub.Tensor(aten.xlogy.Tensor(t, t), aten.mul.Tensor(t, x))
+
+    return _composite_loss(expression, reduction, self, target)
 
 
 def poisson_nll_loss(input, target, log_input, full, eps, reduction):
-    if log_input:
-        loss = aten.sub.Tensor(aten.exp.default(input), aten.mul.Tensor(target, input))
-    else:
-        loss = aten.sub.Tensor(input, aten.mul.Tensor(target, aten.log.default(aten.add.Scalar(input, eps))))
-    if full:
-        stirling = aten.sub.Tensor(aten.mul.Tensor(target, aten.log.default(target)), target)
-        stirling = aten.add.Tensor(stirling, aten.mul.Scalar(aten.log.default(aten.mul.Scalar(target, 2 * math.pi)), 0.5))
-        loss = aten.add.Tensor(loss, aten.masked_fill.Scalar(stirling, aten.le.Scalar(target, 1), 0))
-    return reduced(loss, reduction)
+    def expression(x, t):
+        if log_input:
+            loss = aten.sub.Tensor(aten.exp.default(x), aten.mul.Tensor(t, x))
+        else:
+            loss = aten.sub.Tensor(x, aten.mul.Tensor(t, aten.log.default(aten.add.Scalar(x, eps))))
+        if full:
+            stirling = aten.sub.Tensor(aten.mul.Tensor(t, aten.log.default(t)), t)
+            stirling = aten.add.Tensor(stirling, aten.mul.Scalar(aten.log.default(aten.mul.Scalar(t, 2 * math.pi)), 0.5))
+            loss = aten.add.Tensor(loss, aten.masked_fill.Scalar(stirling, aten.le.Scalar(t, 1), 0))
+        return loss
+
+    return _composite_loss(expression, reduction, input, target)
 
 
 def soft_margin_loss(self, target, reduction=MEAN):
-    exponent = aten.mul.Tensor(aten.neg.default(self), target)
+    def expression(x, t):
+        exponent = aten.mul.Tensor(aten.neg.default(x), t)
+        _only_inexact(self)
+        return aten.log1p_.default(aten.exp_.default(exponent))
+
+    return _loss(aten.soft_margin_loss.default, expression, reduction, self, target)
+
+
+def _only_inexact(self):
     if not (self.dtype.is_floating_point or self.dtype.is_complex):
         raise RuntimeError(f"result type Float can't be cast to the desired output type {scalar_name(self.dtype)}")
-    return reduced(aten.log1p_.default(aten.exp_.default(exponent)), reduction)
 
 
 def soft_margin_loss_backward(grad_output, self, target, reduction):
-    exponent = aten.mul.Tensor(aten.neg.default(target), self)
-    if not (self.dtype.is_floating_point or self.dtype.is_complex):
-        raise RuntimeError(f"result type Float can't be cast to the desired output type {scalar_name(self.dtype)}")
-    z = aten.exp.default(exponent)
-    slope = aten.div.Tensor(aten.mul.Tensor(aten.neg.default(target), z), aten.add.Scalar(z, 1))
-    return aten.mul.Tensor(aten.mul.Scalar(slope, _mean_factor(self, reduction)), grad_output)
+    factor = _mean_factor(self, reduction)
+
+    def expression(g, x, t):
+        exponent = aten.mul.Tensor(aten.neg.default(t), x)
+        _only_inexact(self)
+        z = aten.exp.default(exponent)
+        slope = aten.div.Tensor(aten.mul.Tensor(aten.neg.default(t), z), aten.add.Scalar(z, 1))
+        return aten.mul.Tensor(aten.mul.Scalar(slope, factor), g)
+
+    shape = large_shape(grad_output, self, target)
+    return elements(aten.soft_margin_loss_backward.default, expression, shape, grad_output, self, target)
 
 
 # ---- targets of 1 and -1, and margins
@@ -222,15 +305,21 @@ def soft_margin_loss_backward(grad_output, self, target, reduction):
 
 def hinge_embedding_loss(self, target, margin=1.0, reduction=MEAN):
     # The margin is taken in the tensor's dtype: integers stay integers.
-    away = aten.rsub.Scalar(self, margin if self.dtype.is_floating_point or self.dtype.is_complex else int(margin))
-    apart = _zero_unless(aten.ne.Scalar(target, 1), aten.clamp_min.default(away, 0))
-    together = _zero_unless(aten.ne.Scalar(target, -1), self)
-    return reduced(aten.add.Tensor(apart, together), reduction)
+    margin = margin if self.dtype.is_floating_point or self.dtype.is_complex else int(margin)
+
+    def expression(x, t):
+        apart = _zero_unless(aten.ne.Scalar(t, 1), aten.clamp_min.default(aten.rsub.Scalar(x, margin), 0))
+        return aten.add.Tensor(apart, _zero_unless(aten.ne.Scalar(t, -1), x))
+
+    return _composite_loss(expression, reduction, self, target)
 
 
 def margin_ranking_loss(input1, input2, target, margin=0.0, reduction=MEAN):
-    wrong = aten.mul.Tensor(aten.neg.default(target), aten.sub.Tensor(input1, input2))
-    return reduced(aten.clamp_min.default(aten.add.Scalar(wrong, margin), 0), reduction)
+    def expression(a, b, t):
+        wrong = aten.mul.Tensor(aten.neg.default(t), aten.sub.Tensor(a, b))
+        return aten.clamp_min.default(aten.add.Scalar(wrong, margin), 0)
+
+    return _composite_loss(expression, reduction, input1, input2, target)
 
 
 def cosine_embedding_loss(input1, input2, target, margin=0.0, reduction=MEAN):
