@@ -13,8 +13,8 @@ from runtime.kernels._common import broadcast
 
 aten = ops.aten
 
-#: Elements of a piece: 1 MiB of float32, enough for several threads.
-PIECE = 1 << 18
+#: Elements of a piece: half a MiB of float32, enough for four threads.
+PIECE = 1 << 17
 
 #: The least of a last dimension that is kept by a reduction: rows shorter than that are read slowly.
 _ROW = 1 << 12
