@@ -142,6 +142,9 @@ def isin_Tensor_Tensor(elements, test_elements, *, assume_unique=False, invert=F
     return aten.logical_not_.default(place) if invert else place
 
 
+#: So many sorted elements fit a cache.
+_CACHED = 1 << 15
+
 #: So few elements are compared one by one.
 _FEW = 8
 
@@ -185,9 +188,9 @@ def _membership(tests):
     else:
 
         def is_member(part):
-            # Neighbours in order find their places in the same memory.
-            order = np.argsort(part)
-            part = part[order]
+            # Neighbours in order find their places in the same memory, where that does not fit caches.
+            order = np.argsort(part) if tests.size > _CACHED else slice(None)
+            part = np.ascontiguousarray(part[order])
             places = np.empty(part.size, np.int64)
             _find(tests, part, places, part.size, 0, False)
             found = np.empty(part.size, bool)
