@@ -319,9 +319,18 @@ RT_STRUCTURED(round_decimals_out, round_decimals_out_rule, round_decimals_cpu, N
 
 /* ----------------------------------------------------------------------------------------------------------------- predicates */
 
-static rt_pointwise_op isnan_op = {.stub = "isnan", .ufunc = "isnan", .nin = 1, .flags = RT_PW_BOOL_RESULT, .dtypes = ALL_DTYPES};
+/* NumPy 2.4's loops of real floats write nonsense into bools that do not stand side by side. */
+#define IS_SPECIAL(suffix, T, f)                                                                                         \
+    RT_CLONES RT_LOOP1(isnan_##suffix, T, uint8_t, a != a)                                                               \
+    RT_CLONES RT_LOOP1(isinf_##suffix, T, uint8_t, fabs##f(a) == (T)INFINITY)
+FORALL_FLOATS(IS_SPECIAL)
+static const rt_own_loop isnan_loops[] = {FLOAT_LOOPS(isnan), NO_MORE_LOOPS};
+static const rt_own_loop isinf_loops[] = {FLOAT_LOOPS(isinf), NO_MORE_LOOPS};
+static rt_pointwise_op isnan_op = {.stub = "isnan", .ufunc = "isnan", .own = isnan_loops, .nin = 1, .flags = RT_PW_BOOL_RESULT,
+                                   .dtypes = ALL_DTYPES};
 RT_POINTWISE1(isnan_out, isnan_op)
-static rt_pointwise_op isinf_op = {.stub = "isinf", .ufunc = "isinf", .nin = 1, .flags = RT_PW_BOOL_RESULT, .dtypes = ALL_DTYPES};
+static rt_pointwise_op isinf_op = {.stub = "isinf", .ufunc = "isinf", .own = isinf_loops, .nin = 1, .flags = RT_PW_BOOL_RESULT,
+                                   .dtypes = ALL_DTYPES};
 RT_POINTWISE1(isinf_out, isinf_op)
 /* Predicates that write bools only. */
 static int bool_only_rule(rt_call_frame *c, rt_pointwise_op *op, const char *name, PyObject *error, const char *refused)

@@ -20,6 +20,7 @@ PIECE = 1 << 17
 _ROW = 1 << 12
 
 _NARROW = {dtype_names["float16"], dtype_names["bfloat16"]}
+_MEANS = {dtype_names[name] for name in ("float32", "float64", "complex64", "complex128")}
 _DOUBLED = {dtype_names["float32"]: dtype_names["float64"], dtype_names["complex64"]: dtype_names["complex128"]}
 
 
@@ -192,6 +193,8 @@ def summed(expression, shape, tensors, dims=None, keepdim=False, mean=False):
     def reduce(*given):
         values = expression(*given[:-1])
         dtypes.append(values.dtype)
+        if mean and opmath(values.dtype) not in _MEANS:
+            aten.mean.default(values)  # says why not
         return aten.sum.dim_IntList(values, given[-1], True, dtype=opmath(values.dtype) if values.dtype in _NARROW else None)
 
     def join(parts, dims):

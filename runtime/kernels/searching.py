@@ -166,7 +166,8 @@ def _find_members(elements, test_elements, found):
         def is_member(part):
             return np.isin(part, tests)
     else:
-        is_member = _membership(np.sort(read(test_elements).reshape(-1).astype(common, copy=False)))
+        tests = read(test_elements).reshape(-1).astype(common, copy=False)
+        is_member = _membership(np.sort(tests[tests == tests]))  # a NaN is equal to nothing
     for begin in range(0, found.size, PIECE):
         found[begin : begin + PIECE] = is_member(_piece(flat, begin).astype(common, copy=False))
 
@@ -177,6 +178,8 @@ def _piece(flat, begin):
 
 def _membership(tests):
     """A function that says of an array which of its elements are among sorted ones."""
+    if not tests.size:
+        return lambda part: False
     low, high = tests[0], tests[-1]
     if tests.dtype.kind in "iu" and int(high) - int(low) < max(PIECE, 8 * tests.size):
         table = np.zeros(int(high) - int(low) + 1, bool)
