@@ -94,6 +94,11 @@ def _places(shape, steps, dims):
     return itertools.product(*ranges)
 
 
+def pieces(shape):
+    """Places of pieces of elements."""
+    return _places(shape, _steps(shape, ()), range(len(shape)))
+
+
 def cut(tensor, place, ndim):
     """A piece of a tensor that is broadcast to `ndim` dimensions."""
     if tensor is None:
@@ -106,11 +111,11 @@ def cut(tensor, place, ndim):
 
 
 def lanes(shape, dim):
-    """Places of pieces that hold whole lanes along a dimension."""
-    steps = list(shape)
+    """Places of pieces that hold whole lanes along a dimension: smaller ones, for sorts and what follows them."""
+    steps, limit = list(shape), PIECE // 2
     for d in range(len(shape)):
         if d != dim:
-            steps[d] = max(1, steps[d] * PIECE // max(math.prod(steps), PIECE))
+            steps[d] = max(1, steps[d] * limit // max(math.prod(steps), limit))
     return _places(shape, steps, [d for d in range(len(shape)) if d != dim])
 
 
@@ -140,11 +145,12 @@ def elements(op, expression, shape, *tensors):
     if shape is None or not all(t is None or _is_in_order(t) for t in tensors):
         return expression(*tensors)
     result, n = None, len(shape)
-    for place in _places(shape, _steps(shape, ()), range(n)):
+    for place in pieces(shape):
         part = expression(*(cut(t, place, n) for t in tensors))
         if result is None:
             result = place_of(op, shape, part.dtype, part.device)
         aten.copy_.default(cut(result, place, n), part)
+        del part  # before the next one is computed
     return result
 
 

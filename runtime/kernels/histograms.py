@@ -153,7 +153,7 @@ def _count(self, edges, weight, density, even=False):
     shape = [len(e) - 1 for e in edges]
     bins = math.prod(shape)
     counts = np.zeros(bins)
-    rows = max(PIECE, bins)
+    rows = max(PIECE // 4, bins)
     for begin in range(0, len(table), rows):
         part = table[begin : begin + rows]
         inside = np.ones(len(part), bool)

@@ -292,9 +292,10 @@ def soft_margin_loss_backward(grad_output, self, target, reduction):
     def expression(g, x, t):
         exponent = aten.mul.Tensor(aten.neg.default(t), x)
         _only_inexact(self)
-        z = aten.exp.default(exponent)
-        slope = aten.div.Tensor(aten.mul.Tensor(aten.neg.default(t), z), aten.add.Scalar(z, 1))
-        return aten.mul.Tensor(aten.mul.Scalar(slope, factor), g)
+        z = aten.exp_.default(exponent)
+        slope = aten.mul.Tensor(aten.neg.default(t), z)
+        slope = aten.div_.Tensor(slope, aten.add_.Scalar(z, 1))
+        return aten.mul.Tensor(aten.mul_.Scalar(slope, factor), g)
 
     shape = large_shape(grad_output, self, target)
     return elements(aten.soft_margin_loss_backward.default, expression, shape, grad_output, self, target)

@@ -5,7 +5,7 @@ import numpy as np
 from runtime._core import _run_loop, dtype_names, ops
 from runtime.kernels._arrays import memory, new, place_of, read, read_contiguous
 from runtime.kernels._common import check_countable, scalar_for, scalar_name
-from runtime.kernels._pieces import PIECE
+from runtime.kernels._pieces import PIECE, cut, pieces
 
 aten = ops.aten
 
@@ -138,7 +138,8 @@ def isin_Tensor_Tensor(elements, test_elements, *, assume_unique=False, invert=F
         found = np.isin(read(elements), read(test_elements), assume_unique=assume_unique and elements.dim() == 1, invert=invert)
         return new(np.asarray(found))
     place = place_of(aten.isin.Tensor_Tensor, elements.shape, dtype_names["bool"], elements.device)
-    _find_members(elements, test_elements, memory(place).reshape(-1))
+    if elements.numel():
+        _find_members(elements, test_elements, place)
     return aten.logical_not_.default(place) if invert else place
 
 
@@ -150,15 +151,15 @@ _FEW = 8
 
 
 def _find_members(elements, test_elements, found):
-    """Write whether each element is among others, piece by piece."""
-    common = np.result_type(read(elements).dtype, read(test_elements).dtype)
-    flat = aten.reshape.default(elements, (-1,))
-    if found.size <= _FEW:
-        tests, wanted = aten.reshape.default(test_elements, (-1,)), read(flat).astype(common)
-        found[...] = False
-        for begin in range(0, tests.numel(), PIECE):
-            part = _piece(tests, begin).astype(common, copy=False)
-            found |= [bool((part == one).any()) for one in wanted]
+    """Write into a tensor of booleans whether each element is among others, piece by piece."""
+    common = np.result_type(*(read(aten.new_empty.default(t, ())).dtype for t in (elements, test_elements)))
+    if elements.numel() <= _FEW:
+        wanted = read(elements).astype(common)
+        is_found = np.zeros(wanted.shape, bool)
+        for place in pieces(test_elements.shape):
+            part = _piece(test_elements, place, common)
+            is_found |= np.array([(part == one).any() for one in wanted.flat]).reshape(wanted.shape)
+        memory(found)[...] = is_found
         return
     if test_elements.numel() <= _FEW:
         tests = read(test_elements).reshape(-1).astype(common)
@@ -168,18 +169,19 @@ def _find_members(elements, test_elements, found):
     else:
         tests = read(test_elements).reshape(-1).astype(common, copy=False)
         is_member = _membership(np.sort(tests[tests == tests]))  # a NaN is equal to nothing
-    for begin in range(0, found.size, PIECE):
-        found[begin : begin + PIECE] = is_member(_piece(flat, begin).astype(common, copy=False))
+    for place in pieces(elements.shape):
+        part = _piece(elements, place, common)
+        memory(cut(found, place, found.dim()))[...] = is_member(part.reshape(-1)).reshape(part.shape)
 
 
-def _piece(flat, begin):
-    return read(aten.narrow.default(flat, 0, begin, min(PIECE, flat.numel() - begin)))
+def _piece(tensor, place, dtype):
+    return read(cut(tensor, place, tensor.dim())).astype(dtype, copy=False)
 
 
 def _membership(tests):
     """A function that says of an array which of its elements are among sorted ones."""
     if not tests.size:
-        return lambda part: False
+        return lambda part: np.zeros(part.shape, bool)
     low, high = tests[0], tests[-1]
     if tests.dtype.kind in "iu" and int(high) - int(low) < max(PIECE, 8 * tests.size):
         table = np.zeros(int(high) - int(low) + 1, bool)
@@ -197,7 +199,7 @@ def _membership(tests):
             places = np.empty(part.size, np.int64)
             _find(tests, part, places, part.size, 0, False)
             found = np.empty(part.size, bool)
-            found[order] = tests[np.minimum(places, tests.size - 1)] == part
+            found[order] = tests[np.minimum(places, tests.size - 1, out=places)] == part
             return found
 
     return is_member

@@ -176,10 +176,11 @@ def _mode_of_lanes(self, dim):
     n = v.shape[-1]
     starts = np.ones(v.shape, bool)
     starts[..., 1:] = v[..., 1:] != v[..., :-1]
-    at = np.arange(n)
+    at = np.arange(n, dtype=np.int32 if n < 2**31 else np.int64)
     # Of each run of equal elements its length so far; the first longest run ends where the maximum is first reached.
-    first = np.maximum.accumulate(np.where(starts, at, 0), axis=-1)
-    last = (at - first).argmax(-1)
+    first = at * starts
+    np.maximum.accumulate(first, axis=-1, out=first)
+    last = np.subtract(at, first, out=first).argmax(-1)
     places = new(np.expand_dims(last, dim).astype(np.int64))
     return _picked(values, indices, places, dim)
 
