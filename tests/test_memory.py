@@ -18,7 +18,7 @@ MARK, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 MIB = 1 << 20
 M_MMAP_THRESHOLD = -3  # of mallopt
 N = 1536  # 9 MiB of float32
-ALLOWED = 4 * MIB  # buffers of BLAS, and large pages
+ALLOWED = 6 * MIB  # buffers of BLAS, pieces of expressions, and large pages
 
 
 def _high_water():

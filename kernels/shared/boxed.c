@@ -343,7 +343,12 @@ static RtTensor *offered_output(rt_operator *op, int place, int ndim, const int6
 
 PyObject *rt_requested_result(rt_operator *op, int ndim, const int64_t *sizes, int dtype)
 {
-    RtTensor *out = offered_output(op, 0, ndim, sizes, dtype);
+    return rt_place_offered(op, 0, ndim, sizes, dtype);
+}
+
+PyObject *rt_place_offered(rt_operator *op, int place, int ndim, const int64_t *sizes, int dtype)
+{
+    RtTensor *out = offered_output(op, place, ndim, sizes, dtype);
     return out == NULL ? NULL : (PyObject *)rt_alias(out, ndim, sizes, out->strides, out->offset);
 }
 

@@ -81,6 +81,8 @@ void rt_withdraw_outputs(rt_offer *offer);
 PyObject *rt_result(rt_operator *op, int place, int ndim, const int64_t *sizes, int dtype, int device_type, int device_index);
 /* The place of a Python kernel's only result, or NULL where no output is offered that fits it (or with an exception set). */
 PyObject *rt_requested_result(rt_operator *op, int ndim, const int64_t *sizes, int dtype);
+/* The same for any of a kernel's results. */
+PyObject *rt_place_offered(rt_operator *op, int place, int ndim, const int64_t *sizes, int dtype);
 
 const char *rt_device_title(int device_type); /* "cpu", "meta", ... */
 

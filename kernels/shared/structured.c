@@ -208,8 +208,25 @@ static int check_given_output(RtTensor *out, const rt_out_spec *spec, enum rt_va
     return rt_check_no_internal_overlap(out);
 }
 
-static RtTensor *allocate_output(const rt_out_spec *spec)
+static int is_contiguous_spec(const rt_out_spec *spec)
 {
+    int64_t step = 1;
+    for (int d = spec->ndim - 1; spec->has_strides && d >= 0; d--) {
+        if (spec->sizes[d] != 1 && spec->strides[d] != step)
+            return 0;
+        step *= spec->sizes[d];
+    }
+    return 1;
+}
+
+/* Result number `place`: over the output that is offered for it, or new. */
+static RtTensor *allocate_output(rt_operator *op, int place, const rt_out_spec *spec)
+{
+    if (spec->device_type == RT_DEVICE_CPU && is_contiguous_spec(spec)) {
+        PyObject *offered = rt_place_offered(op, place, spec->ndim, spec->sizes, spec->dtype);
+        if (offered != NULL || PyErr_Occurred())
+            return RT_TENSOR(offered);
+    }
     if (spec->has_strides)
         return rt_empty_strided(spec->ndim, spec->sizes, spec->strides, spec->dtype, spec->device_type, spec->device_index);
     return rt_empty(spec->ndim, spec->sizes, spec->dtype, spec->device_type, spec->device_index);
@@ -320,7 +337,7 @@ static PyObject *run(rt_operator *op, PyObject *const *args, Py_ssize_t nargs, c
         goto fail;
     for (; ready < c.nouts; ready++) {
         if (s->variant == RT_FUNCTIONAL) {
-            c.outs[ready] = what == RUN_OUT_OPERATOR ? dispatched_output(&specs[ready]) : allocate_output(&specs[ready]);
+            c.outs[ready] = what == RUN_OUT_OPERATOR ? dispatched_output(&specs[ready]) : allocate_output(op, ready, &specs[ready]);
             if (c.outs[ready] == NULL)
                 goto fail;
         } else {

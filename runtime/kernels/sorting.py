@@ -7,7 +7,7 @@ import numpy as np
 from runtime._core import dtype_names, ops
 from runtime.kernels._arrays import memory, new, read
 from runtime.kernels._common import into, scalar_name, wrap_dim
-from runtime.kernels._pieces import cut, lanes, large_shape
+from runtime.kernels._pieces import cut, lanes, large_shape, unwatched_large_shape
 
 aten = ops.aten
 
@@ -219,7 +219,7 @@ def _quantile(self, q, dim, keepdim, interpolation, ignore_nan):
     else:
         table = aten.movedim.int(self, wrapped, -1)
         shape = tuple(1 if d == wrapped else n for d, n in enumerate(self.shape) if keepdim or d != wrapped)
-    table = aten.sort.default(table)[0]
+    table = aten.sort.default(table)[0] if unwatched_large_shape(table) is None else new(np.sort(read(table)))
     last = table.shape[-1] - 1
     flat_q = aten.reshape.default(q, (-1,))
     if ignore_nan:
@@ -227,8 +227,8 @@ def _quantile(self, q, dim, keepdim, interpolation, ignore_nan):
         ranks = aten.mul.Tensor(flat_q, aten.sub.Scalar(count, 1))
         ranks = aten.masked_fill.Scalar(ranks, aten.lt.Scalar(ranks, 0), 0)
     else:
-        ranks = aten.mul.Scalar(flat_q, last)
-        ranks = aten.masked_fill.Scalar(ranks, aten.any.dim(aten.isnan.default(table), -1, True), last)
+        ranks = aten.mul.Scalar(flat_q, last)  # where there is a NaN, the last one
+        ranks = aten.masked_fill.Scalar(ranks, aten.isnan.default(aten.narrow.default(table, -1, last, 1)), last)
     if interpolation == "lower":
         ranks = aten.floor.default(ranks)
     elif interpolation == "higher":
