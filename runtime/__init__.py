@@ -110,6 +110,8 @@ def trace_dispatch(file=None):
     return trace(file)
 
 
+newaxis = None  # as an index: a new dimension
+
 # Submodules that are imported when they are first asked for.
 _SUBMODULES = (
     "accelerator", "amp", "array_api", "autograd", "compat", "cuda", "fft", "library", "linalg", "masked", "modes", "multiprocessing", "nn", "optim",
@@ -146,7 +148,7 @@ __all__ = sorted(
         "DispatchKey", "DispatchKeySet", "Generator", "Library", "Size", "Tag", "Tensor", "TorchDispatchMode", "TypedKernel",
         "UntypedStorage", "as_tensor", "default_generator", "device", "dtype", "enable_grad", "explain", "fallthrough_kernel", "finfo",
         "from_dlpack", "from_numpy", "frombuffer", "get_default_dtype", "get_include", "get_num_threads", "iinfo", "inference_mode",
-        "is_grad_enabled", "is_inference_mode_enabled", "is_tensor", "layout", "load", "manual_seed", "memory_format", "no_grad", "ops",
+        "is_grad_enabled", "is_inference_mode_enabled", "is_tensor", "layout", "load", "manual_seed", "memory_format", "newaxis", "no_grad", "ops",
         "qscheme", "register_array_type", "save", "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_printoptions",
         "get_printoptions", "printoptions", "tensor", "trace_dispatch",
         *(name for name in _core.functions if "." not in name),

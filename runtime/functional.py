@@ -19,7 +19,6 @@ from runtime._sparse_creation import (
 )
 
 __all__ = [
-    "are_deterministic_algorithms_enabled",
     "asarray",
     "atleast_1d",
     "atleast_2d",
@@ -36,7 +35,6 @@ __all__ = [
     "einsum",
     "get_device",
     "hinge_embedding_loss",
-    "is_deterministic_algorithms_warn_only_enabled",
     "is_storage",
     "kl_div",
     "lu",
@@ -60,7 +58,6 @@ __all__ = [
     "unique",
     "unique_consecutive",
     "unravel_index",
-    "use_deterministic_algorithms",
 ]
 
 aten = ops.aten
@@ -215,9 +212,9 @@ def lu(A, pivot=True, get_infos=False, out=None):
     """
     results = functions["_lu_with_info"](A, pivot, not get_infos)
     if not get_infos:
-        results = results[:2]
+        results = tuple(results[:2])
     if out is None:
-        return tuple(results)
+        return results
     if len(out) != len(results):
         raise TypeError(f"expected tuple of {len(results)} elements but got {len(out)}")
     if not isinstance(out, (tuple, list)):
@@ -603,24 +600,6 @@ def typename(obj):
     named = obj if hasattr(obj, "__qualname__") else type(obj)
     module = "" if named.__module__ in (None, "builtins") else named.__module__ + "."
     return module + named.__qualname__
-
-
-_deterministic = {"mode": False, "warn": False}
-
-
-def use_deterministic_algorithms(mode, *, warn_only=False):
-    """Ask for results that do not change from run to run. All kernels give such results in any case."""
-    _deterministic.update(mode=bool(mode), warn=bool(warn_only))
-
-
-def are_deterministic_algorithms_enabled():
-    """What `use_deterministic_algorithms` was told last."""
-    return _deterministic["mode"]
-
-
-def is_deterministic_algorithms_warn_only_enabled():
-    """Whether `use_deterministic_algorithms` was asked to warn only."""
-    return _deterministic["warn"]
 
 
 for _name in __all__:

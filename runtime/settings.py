@@ -6,12 +6,18 @@ them. Kernels give the same results in every run.
 
 import warnings
 
+from runtime._core import get_num_threads
+
 __all__ = [
     "are_deterministic_algorithms_enabled",
+    "get_deterministic_debug_mode",
     "get_float32_matmul_precision",
+    "get_num_interop_threads",
     "is_deterministic_algorithms_warn_only_enabled",
     "is_warn_always_enabled",
+    "set_deterministic_debug_mode",
     "set_float32_matmul_precision",
+    "set_num_interop_threads",
     "set_warn_always",
     "use_deterministic_algorithms",
 ]
@@ -20,6 +26,7 @@ _warn_always = False
 _warned = set()  # what `warn_once` has said
 _deterministic = _deterministic_warn_only = False
 _float32_matmul_precision = "highest"
+_interop_threads = None
 # Whether conversions of modules make new parameters, instead of giving those that exist new data.
 overwrite_parameters = False
 
@@ -64,6 +71,49 @@ def are_deterministic_algorithms_enabled():
 def is_deterministic_algorithms_warn_only_enabled():
     """Whether `use_deterministic_algorithms` was told to warn only."""
     return _deterministic and _deterministic_warn_only
+
+
+_DEBUG_MODES = ("default", "warn", "error")
+
+
+def set_deterministic_debug_mode(debug_mode):
+    """`use_deterministic_algorithms` by one word or number.
+
+    Parameters
+    ----------
+    debug_mode : {"default", "warn", "error"} or {0, 1, 2}
+    """
+    if not isinstance(debug_mode, (int, str)):
+        raise TypeError(f"debug_mode must be str or int, but got {type(debug_mode)}")
+    if isinstance(debug_mode, str):
+        if debug_mode not in _DEBUG_MODES:
+            raise RuntimeError(f"invalid value of debug_mode, expected one of `default`, `warn`, `error`, but got {debug_mode}")
+        debug_mode = _DEBUG_MODES.index(debug_mode)
+    if debug_mode not in (0, 1, 2):
+        raise RuntimeError(f"invalid value of debug_mode, expected 0, 1, or 2, but got {debug_mode}")
+    use_deterministic_algorithms(debug_mode > 0, warn_only=debug_mode == 1)
+
+
+def get_deterministic_debug_mode():
+    """What `use_deterministic_algorithms` was told: 0 for nothing, 1 to warn, 2 to raise."""
+    return (1 if _deterministic_warn_only else 2) if _deterministic else 0
+
+
+def set_num_interop_threads(number):
+    """Set, once, how many operators may run beside one another; here each runs in the thread that calls it."""
+    global _interop_threads
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise RuntimeError(f"set_num_interop_threads expects an int, but got {type(number).__name__}")
+    if number <= 0:
+        raise RuntimeError("set_num_interop_threads expects a positive integer")
+    if _interop_threads is not None:
+        raise RuntimeError("Error: cannot set number of interop threads after parallel work has started or set_num_interop_threads called")
+    _interop_threads = number
+
+
+def get_num_interop_threads():
+    """What `set_num_interop_threads` was told, or the number of threads that an operator uses."""
+    return get_num_threads() if _interop_threads is None else _interop_threads
 
 
 def set_float32_matmul_precision(precision):

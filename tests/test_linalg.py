@@ -45,6 +45,22 @@ def test_solutions_of_small_and_large_systems_solve_them(n, left):
     np.testing.assert_allclose((a @ x if left else x @ a).numpy(), b.numpy(), atol=1e-9)
 
 
+@pytest.mark.parametrize("unit", [False, True])
+@pytest.mark.parametrize("upper", [False, True])
+@pytest.mark.parametrize("left", [False, True])
+def test_triangular_systems_of_every_size_and_orientation_are_solved(left, upper, unit):
+    rng = np.random.default_rng(0)
+    for n, others in ((1, 1), (8, 3), (9, 70), (17, 1), (33, 64), (100, 130), (520, 2)):
+        for dtype in (np.float32, np.float64, np.complex128):
+            a = rng.standard_normal((2, n, n)).astype(dtype) / (4 * n) + 2 * np.eye(n, dtype=dtype)
+            a = np.triu(a) if upper else np.tril(a)
+            b = rng.standard_normal((2, n, others) if left else (2, others, n)).astype(dtype)
+            x = rt.linalg.solve_triangular(rt.from_numpy(a), rt.from_numpy(b), upper=upper, left=left, unitriangular=unit).numpy()
+            if unit:
+                a[:, range(n), range(n)] = 1
+            assert np.abs((a @ x if left else x @ a) - b).max() < 100 * np.finfo(dtype).eps
+
+
 def test_sums_without_terms_are_zero_in_every_dtype():
     for dtype in (rt.bool, rt.int8, rt.bfloat16, rt.complex64):
         assert not rt.mm(rt.ones(2, 0, dtype=dtype), rt.ones(0, 3, dtype=dtype)).any()

@@ -112,6 +112,15 @@ def test_distances_in_pieces_are_the_same(name, layout, in_pieces):
                 _same(in_pieces(lambda x=x, other=other, p=p: DISTANCES[name](x, other, p)), DISTANCES[name](x, other, p))
 
 
+def test_quantiles_of_what_nobody_watches_are_the_same(in_pieces):
+    x = rt.rand(6, 7)
+    x[2, 3] = math.nan
+    q = rt.tensor([0.0, 0.3, 1.0])
+    for dim in (None, 0, 1):
+        for name in ("quantile", "nanquantile"):
+            _same(in_pieces(lambda name=name, dim=dim: getattr(rt, name)(x, q, dim)), getattr(rt, name)(x, q, dim))
+
+
 RANKS = {
     "median": rt.median,
     "nanmedian": rt.nanmedian,

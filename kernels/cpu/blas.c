@@ -252,8 +252,10 @@ done:
 /* ----------------------------------------------------------------------------------------------------------- integers, half types */
 
 /* Arithmetic modulo the type's range, in unsigned integers: overflow wraps. */
+/* Four rows by two registers of AVX-512 of sums; what does not fill such tiles goes row by row. */
 #define INTEGER_GEMM(NAME, T)                                                                                        \
-    static void NAME(rt_matrix a, rt_matrix b, rt_matrix c, T alpha, T beta)                                         \
+    typedef T NAME##_row __attribute__((vector_size(128), aligned(sizeof(T))));                                      \
+    RT_CLONES static void NAME##_rest(rt_matrix a, rt_matrix b, rt_matrix c, T alpha, T beta)                        \
     {                                                                                                                \
         enum { WIDTH = 256 };                                                                                        \
         T acc[WIDTH];                                                                                                \
@@ -265,18 +267,48 @@ done:
                 for (int64_t p = 0; p < a.cols; p++) {                                                               \
                     T x = ((const T *)a.data)[i * a.row_step + p * a.col_step];                                      \
                     const T *row = (const T *)b.data + p * b.row_step + j * b.col_step;                              \
-                    if (b.col_step == 1)                                                                             \
-                        for (int64_t q = 0; q < width; q++)                                                          \
-                            acc[q] = (T)(acc[q] + (uint64_t)x * row[q]);                                                       \
-                    else                                                                                             \
-                        for (int64_t q = 0; q < width; q++)                                                          \
-                            acc[q] = (T)(acc[q] + (uint64_t)x * row[q * b.col_step]);                                          \
+                    for (int64_t q = 0; q < width; q++)                                                              \
+                        acc[q] = (T)(acc[q] + (uint64_t)x * row[q * b.col_step]);                                    \
                 }                                                                                                    \
                 T *out = (T *)c.data + i * c.row_step + j * c.col_step;                                              \
                 for (int64_t q = 0; q < width; q++)                                                                  \
-                    out[q * c.col_step] = (T)((uint64_t)alpha * acc[q] + (beta ? (uint64_t)beta * out[q * c.col_step] : 0));             \
+                    out[q * c.col_step] = (T)((uint64_t)alpha * acc[q] + (beta ? (uint64_t)beta * out[q * c.col_step] : 0)); \
             }                                                                                                        \
         }                                                                                                            \
+    }                                                                                                                \
+    RT_CLONES static void NAME(rt_matrix a, rt_matrix b, rt_matrix c, T alpha, T beta)                               \
+    {                                                                                                                \
+        enum { HEIGHT = 4, WIDTH = 128 / sizeof(T) };                                                                \
+        int64_t rows = b.col_step == 1 ? c.rows / HEIGHT * HEIGHT : 0, cols = rows > 0 ? c.cols / WIDTH * WIDTH : 0; \
+        for (int64_t j = 0; j < cols; j += WIDTH)                                                                    \
+            for (int64_t i = 0; i < rows; i += HEIGHT) {                                                             \
+                const T *col = (const T *)a.data + i * a.row_step, *row = (const T *)b.data + j;                     \
+                NAME##_row s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};                                                   \
+                for (int64_t p = 0; p < a.cols; p++, col += a.col_step, row += b.row_step) {                         \
+                    NAME##_row r = *(const NAME##_row *)row;                                                         \
+                    s0 += col[0] * r;                                                                                \
+                    s1 += col[a.row_step] * r;                                                                       \
+                    s2 += col[2 * a.row_step] * r;                                                                   \
+                    s3 += col[3 * a.row_step] * r;                                                                   \
+                }                                                                                                    \
+                NAME##_row tile[HEIGHT] = {s0, s1, s2, s3};                                                          \
+                for (int64_t q = 0; q < HEIGHT; q++) {                                                               \
+                    T *out = (T *)c.data + (i + q) * c.row_step + j * c.col_step;                                    \
+                    for (int64_t k = 0; k < WIDTH; k++)                                                              \
+                        out[k * c.col_step] = (T)((uint64_t)alpha * tile[q][k] + (beta ? (uint64_t)beta * out[k * c.col_step] : 0)); \
+                }                                                                                                    \
+            }                                                                                                        \
+        rt_matrix right = b, below = a, to = c;                                                                      \
+        right.data += cols * b.col_step * (int64_t)sizeof(T);                                                        \
+        right.cols = to.cols = c.cols - cols;                                                                        \
+        to.data += cols * c.col_step * (int64_t)sizeof(T);                                                           \
+        NAME##_rest(a, right, to, alpha, beta);                                                                      \
+        below.data += rows * a.row_step * (int64_t)sizeof(T);                                                        \
+        to = c;                                                                                                      \
+        to.data += rows * c.row_step * (int64_t)sizeof(T);                                                           \
+        below.rows = to.rows = c.rows - rows;                                                                        \
+        b.cols = to.cols = cols;                                                                                     \
+        NAME##_rest(below, b, to, alpha, beta);                                                                      \
     }
 INTEGER_GEMM(gemm_i8, uint8_t)
 INTEGER_GEMM(gemm_i16, uint16_t)

@@ -387,6 +387,30 @@ static int check_features(PyObject *object, int64_t channels, const char *name)
     return -1;
 }
 
+/* Weights and statistics have the input's dtype, or are all floats beside an input of a half type. The first of them says which it is. */
+static int check_features_dtype(const RtTensor *input, PyObject *const *features)
+{
+    int first = -1;
+    for (int i = 0; i < 4; i++) {
+        if (features[i] == Py_None)
+            continue;
+        int dtype = RT_TENSOR(features[i])->dtype;
+        first = first < 0 ? dtype : first;
+        if (first == input->dtype && dtype != first) {
+            PyErr_Format(PyExc_RuntimeError, "expected scalar type %s but found %s", rt_dtype_title(first), rt_dtype_title(dtype));
+            return -1;
+        }
+        if (first != input->dtype && dtype != RT_FLOAT32) {
+            PyErr_SetString(PyExc_RuntimeError, "mixed dtype (CPU): expect parameter to have scalar type of Float");
+            return -1;
+        }
+    }
+    if (first < 0 || first == input->dtype || input->dtype == RT_FLOAT16 || input->dtype == RT_BFLOAT16)
+        return 0;
+    PyErr_SetString(PyExc_RuntimeError, "mixed dtype (CPU): all inputs must share same datatype.");
+    return -1;
+}
+
 /* args: input, weight, bias, running_mean, running_var, training, momentum, eps. */
 RT_KERNEL(native_batch_norm)
 {
@@ -425,6 +449,8 @@ RT_KERNEL(native_batch_norm)
         not_implemented("batch_norm", input->dtype);
         return NULL;
     }
+    if (check_features_dtype(input, args + 1) < 0)
+        return NULL;
     if (rt_check_cpu(input, "batch_norm") < 0 || (x = rt_contiguous(input, input->dtype)) == NULL || optional(args[1], dtype, &w) < 0 ||
         optional(args[2], dtype, &b) < 0 || optional(args[3], dtype, &rm) < 0 || optional(args[4], dtype, &rv) < 0 ||
         (mean = rt_empty(1, &channels, dtype, RT_DEVICE_CPU, input->device_index)) == NULL || (scale = rt_empty_like(mean, dtype)) == NULL ||
@@ -440,15 +466,16 @@ RT_KERNEL(native_batch_norm)
         if (training) {
             p.in = x->numel > 0 ? rt_data(x) : NULL;
             rt_run_loop(moments, channels, values * 2, &p);
-            /* Sums of squares, then variances, are rounded as PyTorch keeps them. */
+            /* Sums of squares, then variances, are rounded as PyTorch keeps them; those of float16, whose range they leave, are not. */
+            int kept = stats == RT_FLOAT16 ? RT_FLOAT32 : stats;
             for (int64_t i = 0; i < channels; i++)
-                set(scale, i, held_as(stats, get(scale, i)));
+                set(scale, i, held_as(kept, get(scale, i)));
             if (update(args[3], rm, mean, momentum, 1) < 0 || update(args[4], rv, scale, momentum, 1 / (double)(values - 1)) < 0) {
                 Py_CLEAR(out);
                 goto done;
             }
             for (int64_t i = 0; i < channels; i++)
-                set(scale, i, held_as(stats, get(scale, i) / (double)values));
+                set(scale, i, held_as(kept, get(scale, i) / (double)values));
         }
         for (int64_t i = 0; i < channels; i++) {
             double m = training ? held_as(stats, get(mean, i)) : get(rm, i);

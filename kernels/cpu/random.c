@@ -1,8 +1,8 @@
 /* Random numbers: xoshiro256++ behind the Generator object, and the operators that fill tensors from it.
  *
  * Elements are drawn in logical (row-major) order, so that a seed gives the same values for every stride order. Uniform floats take
- * the high 24 (f32 and below) or 53 bits of a draw, so that 1.0 never comes out; normals come from the polar method of Marsaglia,
- * in pairs. A generator is advanced with the GIL held: two threads never share one state.
+ * the high 24 (f32 and below) or 53 bits of a draw, so that 1.0 never comes out; normals come from the ziggurat of Marsaglia and Tsang
+ * (2000) in Doornik's form (2005). A generator is advanced with the GIL held: two threads never share one state.
  */
 #include "kernels/cpu/element.h"
 #include "kernels/shared/boxed.h"
@@ -59,22 +59,57 @@ static inline double unit53(uint64_t s[4]) { return (double)(next_bits(s) >> 11)
 double rt_random_unit(RtGenerator *g) { return unit53(g->state); }
 static inline float unit24(uint64_t s[4]) { return (float)(next_bits(s) >> 40) * 0x1p-24f; }
 
+/* The ziggurat: strips of one area under exp(-x * x / 2), the lowest with the tail beyond LAST. */
+enum { STRIPS = 256 };
+static const double LAST = 3.6541528853610088, AREA = 0.00492867323399;
+static double edges[STRIPS + 1], ratios[STRIPS]; /* right ends of the strips; how much of a strip lies wholly under the curve */
+
+static void make_strips(void)
+{
+    edges[0] = AREA / exp(-0.5 * LAST * LAST);
+    edges[1] = LAST;
+    for (int i = 2; i < STRIPS; i++)
+        edges[i] = sqrt(-2 * log(AREA / edges[i - 1] + exp(-0.5 * edges[i - 1] * edges[i - 1])));
+    edges[STRIPS] = 0;
+    for (int i = 0; i < STRIPS; i++)
+        ratios[i] = edges[i + 1] / edges[i];
+}
+
+/* The one draw in a hundred that does not lie wholly under the curve; NaN where it is to be drawn anew. */
+static double __attribute__((noinline)) normal_at_edge(uint64_t s[4], int strip, double place)
+{
+    if (strip == 0) {
+        double x, y;
+        do {
+            x = -log(1 - unit53(s)) / LAST;
+            y = -log(1 - unit53(s));
+        } while (2 * y < x * x);
+        return place < 0 ? -LAST - x : LAST + x;
+    }
+    double x = place * edges[strip], square = x * x;
+    double low = exp(-0.5 * (edges[strip] * edges[strip] - square)), high = exp(-0.5 * (edges[strip + 1] * edges[strip + 1] - square));
+    return high + unit53(s) * (low - high) < 1 ? x : NAN;
+}
+
+static inline double normal(uint64_t s[4])
+{
+    for (;;) {
+        uint64_t bits = next_bits(s);
+        int strip = (int)(bits % STRIPS); /* of the bits that the place does not use */
+        double place = (double)((int64_t)bits >> 10) * 0x1p-53;
+        if (RT_LIKELY(fabs(place) < ratios[strip]))
+            return place * edges[strip];
+        double x = normal_at_edge(s, strip, place);
+        if (x == x)
+            return x;
+    }
+}
+
 double rt_random_normal(RtGenerator *g)
 {
-    if (g->has_next_normal) {
-        g->has_next_normal = 0;
-        return g->next_normal;
-    }
-    double u, v, r;
-    do {
-        u = 2 * unit53(g->state) - 1;
-        v = 2 * unit53(g->state) - 1;
-        r = u * u + v * v;
-    } while (r >= 1 || r == 0);
-    double scale = sqrt(-2 * log(r) / r);
-    g->next_normal = v * scale;
-    g->has_next_normal = 1;
-    return u * scale;
+    if (RT_UNLIKELY(edges[1] == 0))
+        make_strips();
+    return normal(g->state);
 }
 
 void rt_shuffle(RtGenerator *g, char *data, int64_t n, int itemsize)
@@ -133,8 +168,16 @@ static void draw_normal(rt_draw *d, char *at, int64_t n, int64_t step, int dtype
         }
         return;
     }
-    for (int64_t i = 0; i < n; i++, at += step)
-        rt_store_float(at, dtype, rt_random_normal(d->g) * d->b + d->a);
+    if (edges[1] == 0)
+        make_strips();
+    uint64_t *s = d->g->state;
+    if (dtype == RT_FLOAT32) {
+        for (int64_t i = 0; i < n; i++, at += step)
+            *(float *)at = (float)(normal(s) * d->b + d->a);
+    } else {
+        for (int64_t i = 0; i < n; i++, at += step)
+            rt_store_float(at, dtype, normal(s) * d->b + d->a);
+    }
 }
 
 void rt_store_integer(char *at, int dtype, int64_t value)

@@ -94,18 +94,27 @@ static int same_elements(const char *a, int64_t a_step, const char *b, int64_t b
     }
 }
 
+static PyObject *equal_when_promoted(PyObject *const *args)
+{
+    PyObject *same = rt_call_below_views(RT_OP_aten_eq_Tensor, args, 2), *all = NULL, *result = NULL;
+    if (same != NULL)
+        all = rt_call_below_views(RT_OP_aten_all, &same, 1);
+    if (all != NULL)
+        result = PyBool_FromLong(*(const uint8_t *)rt_data(RT_TENSOR(all)));
+    Py_XDECREF(same);
+    Py_XDECREF(all);
+    return result;
+}
+
 RT_KERNEL(equal)
 {
     RtTensor *a = RT_TENSOR(args[0]), *b = RT_TENSOR(args[1]);
     if (rt_check_cpu(a, "equal") < 0 || rt_check_cpu(b, "equal") < 0)
         return NULL;
-    if (a->dtype != b->dtype) {
-        PyErr_Format(PyExc_RuntimeError, "Expected object of data type %s but got data type %s for argument 'other' in call to equal",
-                     rt_dtype_cpp_title(a->dtype), rt_dtype_cpp_title(b->dtype));
-        return NULL;
-    }
     if (a->ndim != b->ndim || memcmp(a->sizes, b->sizes, a->ndim * sizeof(int64_t)) != 0)
         Py_RETURN_FALSE;
+    if (a->dtype != b->dtype)
+        return equal_when_promoted(args);
     if (a->numel == 0)
         Py_RETURN_TRUE;
     int64_t itemsize = rt_itemsize[a->dtype];

@@ -39,19 +39,24 @@ OF_SCIPY(special_scaled_modified_bessel_k1, "scaled_modified_bessel_k1_cpu", "k1
 INCOMPLETE_GAMMA(igamma, "gammainc")
 INCOMPLETE_GAMMA(igammac, "gammaincc")
 
-/* SciPy's airy yields both functions with their derivatives; the first of them is Ai. */
-enum { AIRY_BLOCK = 128 };
+/* SciPy's airy yields both functions with their derivatives; the first of them is Ai, which is zero in all types beyond AIRY_ZERO, where
+ * SciPy knows no number. */
+enum { AIRY_BLOCK = 128, AIRY_ZERO = 110 };
 static rt_loop airy_of_scipy[RT_NUM_DTYPES];
 #define AIRY(suffix, T, code)                                                                                            \
     static void airy_##suffix(char **args, const Py_ssize_t *n, const Py_ssize_t *steps, void *data)                     \
     {                                                                                                                    \
-        T rest[3][AIRY_BLOCK];                                                                                           \
+        T x[AIRY_BLOCK], rest[3][AIRY_BLOCK];                                                                            \
         const rt_loop *loop = &airy_of_scipy[code];                                                                      \
         (void)data;                                                                                                      \
         for (Py_ssize_t done = 0; done < *n; done += AIRY_BLOCK) {                                                       \
             Py_ssize_t length = *n - done < AIRY_BLOCK ? *n - done : AIRY_BLOCK;                                         \
-            char *block[5] = {args[0] + done * steps[0], args[1] + done * steps[1], (char *)rest[0], (char *)rest[1], (char *)rest[2]}; \
-            loop->fn(block, &length, (Py_ssize_t[]){steps[0], steps[1], sizeof(T), sizeof(T), sizeof(T)}, loop->data);   \
+            for (Py_ssize_t i = 0; i < length; i++) {                                                                    \
+                T value = *(const T *)(args[0] + (done + i) * steps[0]);                                                 \
+                x[i] = value > AIRY_ZERO && !isinf(value) ? AIRY_ZERO : value;                                         \
+            }                                                                                                            \
+            char *block[5] = {(char *)x, args[1] + done * steps[1], (char *)rest[0], (char *)rest[1], (char *)rest[2]};  \
+            loop->fn(block, &length, (Py_ssize_t[]){sizeof(T), steps[1], sizeof(T), sizeof(T), sizeof(T)}, loop->data);  \
         }                                                                                                                \
     }
 AIRY(f32, float, RT_FLOAT32)

@@ -170,7 +170,17 @@ RT_STRUCTURED(sigmoid_out, sigmoid_out_rule, sigmoid_cpu, sigmoid_fast)
 
 /* ---------------------------------------------------------------------------------------------------------------------- signs */
 
-static rt_pointwise_op neg_op = {.stub = "neg_cpu", .ufunc = "negative", .nin = 1, .flags = RT_PW_SAME_DTYPE,
+/* NumPy's own loops (2.4) for negation and for what numbers are go wrong with AVX-512 where elements are apart. */
+#define NEGATION(suffix, T) RT_CLONES RT_LOOP1(neg_##suffix, T, T, (T)(0 - a)) /* of integers: both signs */
+NEGATION(u8, uint8_t)
+NEGATION(u16, uint16_t)
+NEGATION(u32, uint32_t)
+NEGATION(u64, uint64_t)
+RT_CLONES RT_LOOP1(neg_f32, float, float, -a)
+RT_CLONES RT_LOOP1(neg_f64, double, double, -a)
+static const rt_own_loop neg_loops[] = {{RT_INT8, neg_u8}, {RT_INT16, neg_u16}, {RT_INT32, neg_u32}, {RT_INT64, neg_u64}, {RT_UINT8, neg_u8},
+                                        {RT_FLOAT32, neg_f32}, {RT_FLOAT64, neg_f64}, {0, NULL}};
+static rt_pointwise_op neg_op = {.stub = "neg_cpu", .ufunc = "negative", .own = neg_loops, .nin = 1, .flags = RT_PW_SAME_DTYPE,
                                  .dtypes = NUMERIC_DTYPES | RT_COMPLEX_DTYPES | RT_COMPLEX32_DTYPE};
 static int neg_rule(rt_call_frame *c)
 {
@@ -319,18 +329,15 @@ RT_STRUCTURED(round_decimals_out, round_decimals_out_rule, round_decimals_cpu, N
 
 /* ----------------------------------------------------------------------------------------------------------------- predicates */
 
-/* NumPy 2.4's loops of real floats write nonsense into bools that do not stand side by side. */
-#define IS_SPECIAL(suffix, T, f)                                                                                         \
-    RT_CLONES RT_LOOP1(isnan_##suffix, T, uint8_t, a != a)                                                               \
-    RT_CLONES RT_LOOP1(isinf_##suffix, T, uint8_t, fabs##f(a) == (T)INFINITY)
-FORALL_FLOATS(IS_SPECIAL)
-static const rt_own_loop isnan_loops[] = {FLOAT_LOOPS(isnan), NO_MORE_LOOPS};
-static const rt_own_loop isinf_loops[] = {FLOAT_LOOPS(isinf), NO_MORE_LOOPS};
-static rt_pointwise_op isnan_op = {.stub = "isnan", .ufunc = "isnan", .own = isnan_loops, .nin = 1, .flags = RT_PW_BOOL_RESULT,
-                                   .dtypes = ALL_DTYPES};
+RT_CLONES RT_LOOP1(isnan_f32, float, uint8_t, a != a)
+RT_CLONES RT_LOOP1(isnan_f64, double, uint8_t, a != a)
+RT_CLONES RT_LOOP1(isinf_f32, float, uint8_t, fabsf(a) == INFINITY)
+RT_CLONES RT_LOOP1(isinf_f64, double, uint8_t, fabs(a) == (double)INFINITY)
+static const rt_own_loop isnan_loops[] = {{RT_FLOAT32, isnan_f32}, {RT_FLOAT64, isnan_f64}, {0, NULL}}; /* as for negation */
+static const rt_own_loop isinf_loops[] = {{RT_FLOAT32, isinf_f32}, {RT_FLOAT64, isinf_f64}, {0, NULL}};
+static rt_pointwise_op isnan_op = {.stub = "isnan", .ufunc = "isnan", .own = isnan_loops, .nin = 1, .flags = RT_PW_BOOL_RESULT, .dtypes = ALL_DTYPES};
 RT_POINTWISE1(isnan_out, isnan_op)
-static rt_pointwise_op isinf_op = {.stub = "isinf", .ufunc = "isinf", .own = isinf_loops, .nin = 1, .flags = RT_PW_BOOL_RESULT,
-                                   .dtypes = ALL_DTYPES};
+static rt_pointwise_op isinf_op = {.stub = "isinf", .ufunc = "isinf", .own = isinf_loops, .nin = 1, .flags = RT_PW_BOOL_RESULT, .dtypes = ALL_DTYPES};
 RT_POINTWISE1(isinf_out, isinf_op)
 /* Predicates that write bools only. */
 static int bool_only_rule(rt_call_frame *c, rt_pointwise_op *op, const char *name, PyObject *error, const char *refused)

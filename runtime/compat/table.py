@@ -212,10 +212,21 @@ NAMES = {
         f"torch.{name}": f"runtime.settings:{name}"
         for name in (
             "are_deterministic_algorithms_enabled",
+            "get_deterministic_debug_mode",
+            "get_num_interop_threads",
             "is_deterministic_algorithms_warn_only_enabled",
             "is_warn_always_enabled",
+            "set_deterministic_debug_mode",
+            "set_num_interop_threads",
             "set_warn_always",
             "use_deterministic_algorithms",
+        )
+    },
+    **{
+        f"torch.{name}": f"runtime.checks:{name}"
+        for name in (
+            *("_check", "_check_index", "_check_is_size", "_check_not_implemented", "_check_tensor_all", "_check_tensor_all_with"),
+            *("_check_type", "_check_value", "_check_with"),
         )
     },
     **{

@@ -293,13 +293,11 @@ typedef struct RtLayout { PyObject_HEAD int32_t code; } RtLayout;
 typedef struct RtMemoryFormat { PyObject_HEAD int32_t code; } RtMemoryFormat;
 enum { RT_STRIDED = 0 };
 enum { RT_CONTIGUOUS_FORMAT = 0, RT_PRESERVE_FORMAT = 1, RT_CHANNELS_LAST_FORMAT = 2, RT_CHANNELS_LAST_3D_FORMAT = 3 };
-/* A random number generator (xoshiro256++); normals come in pairs, the second one is kept. */
+/* A random number generator (xoshiro256++). */
 typedef struct RtGenerator {
     PyObject_HEAD
     uint64_t state[4];
     uint64_t seed;
-    double next_normal;
-    int32_t has_next_normal;
     int32_t device_type;
 } RtGenerator;
 extern PyTypeObject *rt_DtypeType, *rt_DeviceType, *rt_LayoutType, *rt_MemoryFormatType, *rt_GeneratorType;

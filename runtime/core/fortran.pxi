@@ -58,6 +58,11 @@ cdef extern from "runtime/core/small_matrices.h":
     void *rt_small_trsm[4]
     void rt_exchange_rows() noexcept nogil
 
+cdef extern from "kernels/cpu/triangular.h":
+    int rt_blas_ready() except -1
+    void rt_trsm_f32() noexcept nogil
+    void rt_trsm_f64() noexcept nogil
+
 cdef extern from "Python.h":
     const char *PyCapsule_GetName(object capsule) except? NULL
     void *PyCapsule_GetPointer(object capsule, const char *name) except NULL
@@ -121,3 +126,10 @@ for _i, _kind in enumerate("fdFD"):
     _small_routines["trsm", _kind] = PyCapsule_New(
         rt_small_trsm[_i], b"void (char *, char *, char *, char *, int *, int *, void *, void *, int *, void *, int *)", NULL)
 del _i, _kind
+
+
+def _triangular_routine(str kind):
+    """trsm (alpha 1) for systems of middle size, by the character of NumPy's dtype: ``f`` or ``d``."""
+    rt_blas_ready()
+    return PyCapsule_New(<void *>rt_trsm_f32 if kind == "f" else <void *>rt_trsm_f64,
+                         b"void (char *, char *, char *, char *, int *, int *, void *, void *, int *, void *, int *)", NULL)

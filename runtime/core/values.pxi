@@ -642,7 +642,7 @@ rt_name_type(<PyTypeObject *>iinfo, "runtime.iinfo")
 # ---------------------------------------------------------------------------------------------------------------------- generators
 
 cdef enum:
-    GENERATOR_BYTES = 56  # four words of state, the seed, the kept normal, whether there is one
+    GENERATOR_BYTES = 40  # four words of state, the seed
 cdef uint64_t DEFAULT_SEED = 67280421310721
 
 
@@ -657,8 +657,6 @@ cdef class Generator:
     # The fields of RtGenerator.
     cdef uint64_t state[4]
     cdef uint64_t seed_value
-    cdef double next_normal
-    cdef int32_t has_next_normal
     cdef int32_t device_type
     cdef object __weakref__
 
@@ -705,17 +703,13 @@ cdef class Generator:
         """The whole state as a uint8 tensor."""
         cdef int64_t n = GENERATOR_BYTES
         result = steal(<PyObject *>rt_empty(1, &n, 0, DEVICE_CPU, -1))
-        cdef uint64_t has = self.has_next_normal
         cdef char *p = rt_data(RT_TENSOR(<void *>result))
         memcpy(p, self.state, 32)
         memcpy(p + 32, &self.seed_value, 8)
-        memcpy(p + 40, &self.next_normal, 8)
-        memcpy(p + 48, &has, 8)
         return result
 
     def set_state(self, state):
         """Go on from a state that `get_state` returned."""
-        cdef uint64_t has
         cdef RtTensor *t
         if not rt_is_tensor(<PyObject *>state):
             raise TypeError(f"expected a torch.ByteTensor, but got {class_name(state)}")
@@ -725,11 +719,8 @@ cdef class Generator:
         if t.numel != GENERATOR_BYTES:
             raise RuntimeError(f"Expected a generator state of size {GENERATOR_BYTES} but found the input RNG state size to be {t.numel}")
         cdef char *p = readable_data(t)
-        memcpy(&has, p + 48, 8)
         memcpy(self.state, p, 32)
         memcpy(&self.seed_value, p + 32, 8)
-        memcpy(&self.next_normal, p + 40, 8)
-        self.has_next_normal = has != 0
         return self
 
     def get_offset(self):
@@ -768,8 +759,6 @@ cdef object reseed(Generator self, uint64_t seed):
         z = (z ^ (z >> 30)) * <uint64_t>0xBF58476D1CE4E5B9
         z = (z ^ (z >> 27)) * <uint64_t>0x94D049BB133111EB
         self.state[i] = z ^ (z >> 31)
-    self.has_next_normal = 0
-    self.next_normal = 0
 
 
 default_generator = Generator()

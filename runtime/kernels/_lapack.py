@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from runtime._core import _call_fortran, _exchange_rows, _small_routines, dtype_names, ops
+from runtime._core import _call_fortran, _exchange_rows, _small_routines, _triangular_routine, dtype_names, ops
 from runtime.kernels._arrays import new, read
 from runtime.kernels._common import broadcast, scalar_name
 
@@ -79,6 +79,9 @@ def _capsule(name, kind):
     return library.__pyx_capi__[{"f": "s", "d": "d", "F": "c", "D": "z"}[kind] + name]
 
 
+_triangular = functools.cache(_triangular_routine)
+
+
 def call(name, kind, count, *args):
     """Call a routine for each matrix of a batch, of elements of a NumPy dtype's character; `or`/`un` by it. For arguments see the core."""
     if kind in "FD":
@@ -94,8 +97,8 @@ def call_with_work(name, kind, count, before, *after):
     call(name, kind, count, *before, (np.empty(size, kind),), size, *after)
 
 
-#: Rows up to which the core's own routines are faster than LAPACK's.
-SMALL = 8
+#: Rows up to which the core's own routines are faster than LAPACK's; unknowns up to which its triangular solution is.
+SMALL, MIDDLE = 8, 512
 
 
 def stored(array):
@@ -160,6 +163,8 @@ def triangular_solved(a, b, upper, trans, unit, left=True):
         args = *letters, m, n, one, stored(a), a.shape[-1], stored(b), m
         if left and m <= SMALL:
             _call_fortran(_small_routines["trsm", b.dtype.char], count_of(b), *args)
+        elif a.shape[-1] <= MIDDLE and b.dtype.char in "fd":
+            _call_fortran(_triangular(b.dtype.char), count_of(b), *args)
         else:
             call("trsm", b.dtype.char, count_of(b), *args)
     return b

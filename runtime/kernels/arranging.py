@@ -248,9 +248,14 @@ def block_diag(tensors):
             )
         if t.dim() > 2:
             raise RuntimeError(f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has {t.dim()} dimensions")
-    # Promotion looks at tensors with dimensions first; joining nothing of each says to what.
-    deciding = [t for t in tensors if t.dim()] or tensors
-    dtype = aten.cat.default([aten.new_empty.default(t, (0,)) for t in deciding]).dtype
+    # Joining nothing of each says what tensors promote to; those without dimensions count less than the others.
+    shaped, scalars = (
+        [aten.cat.default([aten.new_empty.default(t, (0,)) for t in group])] if group else []
+        for group in ([t for t in tensors if t.dim()], [t for t in tensors if not t.dim()])
+    )
+    dtype = (shaped or scalars)[0].dtype
+    if shaped and scalars:
+        dtype = aten.result_type.Tensor(shaped[0], aten.new_empty.default(scalars[0], ()))
     blocks = [aten.atleast_2d.default(t) for t in tensors]
     rows, columns = sum(b.size(0) for b in blocks), sum(b.size(1) for b in blocks)
     result = aten.zeros.default((rows, columns), dtype=dtype, device=tensors[0].device)

@@ -43,6 +43,8 @@ def _check(input, grid, space, mode, padding_mode):
             f"grid_sampler(): expected {'4D or 5D' if space == 0 else f'{space + 2}D'} input and grid with same number of dimensions, "
             f"but got input with sizes {list(input.shape)} and grid with sizes {list(grid.shape)}"
         )
+    if input.dtype != grid.dtype:
+        raise RuntimeError(f"expected scalar type {scalar_name(input.dtype)} but found {scalar_name(grid.dtype)}")
     if space == 3 and mode == _BICUBIC:
         raise RuntimeError("grid_sampler(): bicubic interpolation only supports 4D input")
     if not 0 <= mode <= 2 or not 0 <= padding_mode <= 2:

@@ -42,9 +42,15 @@ def _check_dtype(t, dtype, name):
         )
 
 
+def _is_single(x, dims):
+    """Whether each norm is that of one element: its absolute value, whatever powers of it would overflow."""
+    n = x.dim()
+    return all(x.shape[d] == 1 for d in dims if -n <= d < n) if dims else all(size == 1 for size in x.shape)
+
+
 def linalg_vector_norm(self, ord=2, dim=None, keepdim=False, *, dtype=None):
     name = "linalg.vector_norm"
-    if dtype is None and ord in (1, 2) and self.dtype in _UNROUNDED:
+    if dtype is None and (ord == 1 or (ord == 2 and not _is_single(self, dim))) and self.dtype in _UNROUNDED:
         total = aten.linalg__powsum.default(self, ord, dim, keepdim)
         return total if ord == 1 else aten.sqrt.default(total)
     check_floating(self, name)
@@ -81,10 +87,11 @@ def _number(ord):
 
 def _vector_norm(x, ord, dims, keepdim, dtype):
     """The norm over some dimensions of a tensor, computed in a dtype; None is its own."""
-    shape = large_shape(x)
+    single = ord != 0 and _is_single(x, dims)
+    shape = None if single else large_shape(x)
     if shape is not None and (ord not in (1, 2) or dtype is not None):
         return _norm_in_pieces(x, shape, ord, dims, keepdim, dtype or x.dtype)
-    if not math.isinf(ord) and ord != 0:
+    if not math.isinf(ord) and ord != 0 and not single:
         total = aten.linalg__powsum.default(x, ord, dims, keepdim, dtype=dtype)
         return total if ord == 1 else aten.sqrt.default(total) if ord == 2 else aten.pow.Tensor_Scalar(total, 1.0 / ord)
     if dtype is not None:
@@ -92,7 +99,7 @@ def _vector_norm(x, ord, dims, keepdim, dtype):
     size = aten.abs.default(x)
     if ord == 0:
         return aten.sum.dim_IntList(aten.ne.Scalar(x, 0), dims, keepdim, dtype=size.dtype)
-    extreme = aten.amax.default if ord > 0 else aten.amin.default
+    extreme = aten.amin.default if ord < 0 and not single else aten.amax.default
     return extreme(size, dims, keepdim) if x.dim() else size
 
 
