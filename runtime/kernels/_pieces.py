@@ -7,7 +7,7 @@ of the CPU that are worth it, and otherwise computes the same expression at once
 import itertools
 import math
 
-from runtime._core import _get_tangent, _len_torch_dispatch_stack, dtype_names, is_grad_enabled, ops
+from runtime._core import _broadcast_exceeds, _get_tangent, _len_torch_dispatch_stack, dtype_names, is_grad_enabled, ops
 from runtime.kernels._arrays import opmath, place_of
 from runtime.kernels._common import broadcast
 
@@ -29,16 +29,13 @@ _DOUBLED = {dtype_names["float32"]: dtype_names["float64"], dtype_names["complex
 
 def large_shape(*tensors):
     """The shape that tensors (or None) have together where an expression of them is computed in pieces; None where it is computed at once."""
-    shape, bound = tensors[0].shape, tensors[0].numel()
-    for t in tensors[1:]:
-        if t is not None and t.shape != shape:
-            bound *= t.numel()
-    return _together([t for t in tensors if t is not None]) if bound > PIECE else None
+    return _together(tensors) if _broadcast_exceeds(PIECE, *tensors) else None
 
 
 def _together(tensors):
     import runtime
 
+    tensors = [t for t in tensors if t is not None]
     if not all(t.device.type == "cpu" and t.layout is runtime.strided for t in tensors):
         return None
     shape = ()
@@ -52,7 +49,9 @@ def _together(tensors):
 
 def unwatched_large_shape(*tensors):
     """What `large_shape` says, for a composite: None where autograd, a mode or a subclass would see the pieces."""
-    shape = large_shape(*tensors)
+    if not _broadcast_exceeds(PIECE, *tensors):
+        return None
+    shape = _together(tensors)
     if shape is None or _len_torch_dispatch_stack() or any(t is not None and _is_watched(t) for t in tensors):
         return None
     return shape
