@@ -6,7 +6,7 @@ import pytest
 
 import runtime as rt
 import runtime.nn.functional as F
-from runtime.kernels import _pieces, histograms, searching
+from runtime.kernels import _pieces, histograms, losses, searching
 
 ATEN = rt.ops.aten
 
@@ -20,7 +20,7 @@ def in_pieces(monkeypatch):
 
     def run(call):
         with monkeypatch.context() as m:
-            for module in (_pieces, histograms, searching):
+            for module in (_pieces, histograms, losses, searching):
                 m.setattr(module, "PIECE", 5)
             m.setattr(_pieces, "_ROW", 3)
             return call()

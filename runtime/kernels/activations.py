@@ -66,8 +66,11 @@ def log_softmax_int_out(self, dim, dtype=None, *, out):
 
 
 def log_sigmoid(self):
+    shape = unwatched_large_shape(self)
+    if shape is None:
+        return aten.log_sigmoid_forward.default(self)[0]
     # Where no gradient needs it, the second result is not kept for all elements at once.
-    return elements(aten.log_sigmoid.default, lambda x: aten.log_sigmoid_forward.default(x)[0], unwatched_large_shape(self), self)
+    return elements(aten.log_sigmoid.default, lambda x: aten.log_sigmoid_forward.default(x)[0], shape, self)
 
 
 # ---- gradients by formula

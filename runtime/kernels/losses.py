@@ -5,9 +5,9 @@ They are composites: autograd and Meta tensors go through the operators they are
 
 import math
 
-from runtime._core import ops
+from runtime._core import _broadcast_exceeds, ops
 from runtime.kernels._common import into, scalar_name
-from runtime.kernels._pieces import elements, large_shape, summed, unwatched_large_shape
+from runtime.kernels._pieces import PIECE, elements, large_shape, summed, unwatched_large_shape
 
 aten = ops.aten
 
@@ -21,22 +21,31 @@ def reduced(loss, reduction):
     return aten.sum.default(loss) if reduction == SUM else loss
 
 
-def _loss(op, expression, reduction, *tensors):
-    """An expression of tensors (or None) after its reduction, in the kernel of an operator, without large temporaries."""
+def _loss(name, expression, reduction, tensors, *rest):
+    """An expression of tensors (or None) and the rest after its reduction, in the kernel of an operator, without large temporaries."""
+    if not _broadcast_exceeds(PIECE, *tensors):
+        return reduced(expression(*tensors, *rest), reduction)
     shape = large_shape(*tensors)
-    if shape is None:
-        return reduced(expression(*tensors), reduction)
-    if reduction not in (MEAN, SUM):
-        return elements(op, expression, shape, *tensors)
-    return summed(expression, shape, tensors, mean=reduction == MEAN)
+    if shape is not None and reduction in (MEAN, SUM):
+        return summed(lambda *given: expression(*given, *rest), shape, tensors, mean=reduction == MEAN)
+    return reduced(elements(getattr(aten, name).default, lambda *given: expression(*given, *rest), shape, *tensors), reduction)
 
 
-def _composite_loss(expression, reduction, *tensors):
-    """An expression of tensors after its reduction, in a composite: without large temporaries where nobody looks into it."""
+def _composite_loss(expression, reduction, tensors, *rest):
+    """An expression of tensors and the rest after its reduction, in a composite: without large temporaries where nobody looks into it."""
+    if not _broadcast_exceeds(PIECE, *tensors):
+        return reduced(expression(*tensors, *rest), reduction)
     shape = unwatched_large_shape(*tensors) if reduction in (MEAN, SUM) else None
     if shape is None:
-        return reduced(expression(*tensors), reduction)
-    return summed(expression, shape, tensors, mean=reduction == MEAN)
+        return reduced(expression(*tensors, *rest), reduction)
+    return summed(lambda *given: expression(*given, *rest), shape, tensors, mean=reduction == MEAN)
+
+
+def _gradient(name, expression, tensors, *rest):
+    """An expression of tensors (or None) and the rest, in the kernel of an operator."""
+    if not _broadcast_exceeds(PIECE, *tensors):
+        return expression(*tensors, *rest)
+    return elements(getattr(aten, name).default, lambda *given: expression(*given, *rest), large_shape(*tensors), *tensors)
 
 
 def only_floats(kernel, *tensors):
@@ -63,15 +72,18 @@ def _mean_factor(tensor, reduction):
 
 
 def l1_loss(self, target, reduction=MEAN):
-    return _composite_loss(lambda x, t: aten.abs.default(aten.sub.Tensor(x, t)), reduction, self, target)
+    return _composite_loss(_absolute_difference, reduction, (self, target))
+
+
+def _absolute_difference(x, t):
+    return aten.abs.default(aten.sub.Tensor(x, t))
 
 
 def mse_loss(self, target, reduction=MEAN):
     only_floats("mse_cpu", self, target)
-    shape = large_shape(self, target) if reduction in (MEAN, SUM) else None
-    if shape is not None:
-        return summed(_squared_difference, shape, (self, target), mean=reduction == MEAN)
-    return reduced(_squared_difference(self, target), reduction)
+    if reduction not in (MEAN, SUM):
+        return _squared_difference(self, target)
+    return _loss("mse_loss", _squared_difference, reduction, (self, target))
 
 
 def _squared_difference(self, target):
@@ -89,18 +101,11 @@ def mse_loss_out(self, target, reduction=MEAN, *, out):
 
 def mse_loss_backward(grad_output, self, target, reduction):
     _no_bool_or_complex("mse_backward_cpu_out", self)
-    factor = 2 * _mean_factor(self, reduction)
-    return _slope(aten.mse_loss_backward.default, aten.sub.Tensor, factor, grad_output, self, target)
+    return _gradient("mse_loss_backward", _mse_slope, (grad_output, self, target), 2 * _mean_factor(self, reduction))
 
 
-def _slope(op, expression, factor, grad_output, self, target):
-    """A loss's gradient: an expression of input and target, times a factor, times the gradient that comes in."""
-    return elements(
-        op,
-        lambda g, x, t: in_dtype_of(self, aten.mul.Tensor(aten.mul.Scalar(expression(x, t), factor), g)),
-        large_shape(grad_output, self, target),
-        grad_output, self, target,
-    )  # fmt: skip
+def _mse_slope(g, x, t, factor):
+    return in_dtype_of(x, aten.mul.Tensor(aten.mul.Scalar(aten.sub.Tensor(x, t), factor), g))
 
 
 def in_dtype_of(self, result):
@@ -113,12 +118,12 @@ def smooth_l1_loss(self, target, reduction=MEAN, beta=1.0):
     if beta == 0:
         return aten.l1_loss.default(self, target, reduction)
     only_floats("smooth_l1_cpu", self, target)
+    return _loss("smooth_l1_loss", _smooth_distance, reduction, (self, target), beta)
 
-    def expression(x, t):
-        z, near = _distance(x, t, beta)
-        return aten.mul_.Tensor(z, aten.div_.Tensor(near, beta))
 
-    return _loss(aten.smooth_l1_loss.default, expression, reduction, self, target)
+def _smooth_distance(x, t, beta):
+    z, near = _distance(x, t, beta)
+    return aten.mul_.Tensor(z, aten.div_.Tensor(near, beta))
 
 
 def _distance(self, target, limit):
@@ -130,32 +135,36 @@ def _distance(self, target, limit):
 
 def smooth_l1_loss_backward(grad_output, self, target, reduction, beta):
     _no_bool_or_complex("smooth_l1_backward_cpu_out", self)
+    return _gradient("smooth_l1_loss_backward", _smooth_slope, (grad_output, self, target), _mean_factor(self, reduction), beta)
 
-    def expression(x, t):
-        difference = aten.sub.Tensor(x, t)
-        # Without a quadratic part only the sign is left, and NaN must not come from 0 / 0.
-        return aten.sign.default(difference) if beta == 0 else aten.clamp.default(aten.div.Scalar(difference, beta), -1, 1)
 
-    return _slope(aten.smooth_l1_loss_backward.default, expression, _mean_factor(self, reduction), grad_output, self, target)
+def _smooth_slope(g, x, t, factor, beta):
+    difference = aten.sub.Tensor(x, t)
+    # Without a quadratic part only the sign is left, and NaN must not come from 0 / 0.
+    slope = aten.sign.default(difference) if beta == 0 else aten.clamp.default(aten.div.Scalar(difference, beta), -1, 1)
+    return in_dtype_of(x, aten.mul.Tensor(aten.mul.Scalar(slope, factor), g))
 
 
 def huber_loss(self, target, reduction=MEAN, delta=1.0):
     if not delta > 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     only_floats("huber_cpu", self, target)
-    return _loss(aten.huber_loss.default, lambda x, t: aten.mul_.Tensor(*_distance(x, t, delta)), reduction, self, target)
+    return _loss("huber_loss", _huber_distance, reduction, (self, target), delta)
+
+
+def _huber_distance(x, t, delta):
+    z, near = _distance(x, t, delta)
+    return aten.mul_.Tensor(z, near)
 
 
 def huber_loss_backward(grad_output, self, target, reduction, delta):
     only_floats("huber_backward_cpu_out", self)
+    return _gradient("huber_loss_backward", _huber_slope, (grad_output, self, target), _mean_factor(self, reduction), delta)
 
-    def expression(g, x, t):
-        slope = aten.clamp.default(aten.sub.Tensor(x, t), -delta, delta)
-        return aten.mul.Tensor(aten.mul.Scalar(slope, factor), g)
 
-    factor = _mean_factor(self, reduction)
-    shape = large_shape(grad_output, self, target)
-    return elements(aten.huber_loss_backward.default, expression, shape, grad_output, self, target)
+def _huber_slope(g, x, t, factor, delta):
+    slope = aten.clamp.default(aten.sub.Tensor(x, t), -delta, delta)
+    return aten.mul.Tensor(aten.mul.Scalar(slope, factor), g)
 
 
 # ---- probabilities
@@ -192,54 +201,51 @@ def binary_cross_entropy(self, target, weight=None, reduction=MEAN):
     _same_dtype(self, target, weight)
     _check_unit_interval(self, "input")
     _check_unit_interval(target, "target")
-
-    def expression(*given):
-        loss = _cross_entropy(*wide(*given))
-        return loss if reduction in (MEAN, SUM) else in_dtype_of(self, loss)
-
-    return in_dtype_of(self, _loss(aten.binary_cross_entropy.default, expression, reduction, self, target, weight))
+    return in_dtype_of(self, _loss("binary_cross_entropy", _cross_entropy, reduction, (self, target, weight), reduction))
 
 
-def _cross_entropy(x, t, w):
+def _cross_entropy(self, target, weight, reduction):
+    x, t, w = wide(self, target, weight)
     # Logarithms are cut off at -100, so that a probability of exactly 0 or 1 gives a finite loss.
     part = aten.clamp_min_.default(aten.log1p_.default(aten.neg.default(x)), -100)
     loss = aten.mul.Tensor(aten.sub.Scalar(t, 1), part)
     part = aten.clamp_min_.default(aten.log.out(x, out=part), -100)
     loss = aten.sub_.Tensor(loss, aten.mul.Tensor(t, part))
-    return loss if w is None else aten.mul.Tensor(loss, w)
+    if w is not None:
+        loss = aten.mul.Tensor(loss, w)
+    return loss if reduction in (MEAN, SUM) else in_dtype_of(self, loss)
 
 
 def binary_cross_entropy_backward(grad_output, self, target, weight=None, reduction=MEAN):
     only_floats("binary_cross_entropy_backward", self)
     _same_dtype(self, target, weight)
-    factor = _mean_factor(self, reduction)
+    tensors = grad_output, self, target, weight
+    return _gradient("binary_cross_entropy_backward", _cross_entropy_slope, tensors, _mean_factor(self, reduction), reduction)
 
-    def expression(*given):
-        g, x, t, w = wide(*given)
-        variance = aten.clamp_min.default(aten.mul.Tensor(aten.rsub.Scalar(x, 1), x), 1e-12)
-        result = aten.div.Tensor(aten.mul.Tensor(g, aten.sub.Tensor(x, t)), variance)
-        if w is not None:
-            result = aten.mul.Tensor(result, w)
-        return in_dtype_of(self, aten.mul.Scalar(result, factor) if reduction == MEAN else result)
 
-    shape = large_shape(grad_output, self, target, weight)
-    return elements(aten.binary_cross_entropy_backward.default, expression, shape, grad_output, self, target, weight)
+def _cross_entropy_slope(grad_output, self, target, weight, factor, reduction):
+    g, x, t, w = wide(grad_output, self, target, weight)
+    variance = aten.clamp_min.default(aten.mul.Tensor(aten.rsub.Scalar(x, 1), x), 1e-12)
+    result = aten.div.Tensor(aten.mul.Tensor(g, aten.sub.Tensor(x, t)), variance)
+    if w is not None:
+        result = aten.mul.Tensor(result, w)
+    return in_dtype_of(self, aten.mul.Scalar(result, factor) if reduction == MEAN else result)
 
 
 def binary_cross_entropy_with_logits(self, target, weight=None, pos_weight=None, reduction=MEAN):
     only_floats("log_sigmoid_cpu", self)
+    return _loss("binary_cross_entropy_with_logits", _logits_cross_entropy, reduction, (self, target, weight, pos_weight))
 
-    def expression(x, t, weight, pos_weight):
-        log_sigmoid = aten.log_sigmoid.default(x)
-        if pos_weight is not None:
-            log_sigmoid = aten.mul.Tensor(log_sigmoid, aten.add.Scalar(aten.mul.Tensor(aten.sub.Scalar(pos_weight, 1), t), 1))
-        away = aten.rsub.Scalar(t, 1)
-        if not away.dtype.is_floating_point:
-            raise RuntimeError(f"result type {scalar_name(self.dtype)} can't be cast to the desired output type {scalar_name(away.dtype)}")
-        loss = aten.sub.Tensor(aten.mul.Tensor(away, x), log_sigmoid)
-        return loss if weight is None else aten.mul.Tensor(loss, weight)
 
-    return _loss(aten.binary_cross_entropy_with_logits.default, expression, reduction, self, target, weight, pos_weight)
+def _logits_cross_entropy(x, t, weight, pos_weight):
+    log_sigmoid = aten.log_sigmoid_forward.default(x)[0]
+    if pos_weight is not None:
+        log_sigmoid = aten.mul.Tensor(log_sigmoid, aten.add.Scalar(aten.mul.Tensor(aten.sub.Scalar(pos_weight, 1), t), 1))
+    away = aten.rsub.Scalar(t, 1)
+    if not away.dtype.is_floating_point:
+        raise RuntimeError(f"result type {scalar_name(x.dtype)} can't be cast to the desired output type {scalar_name(away.dtype)}")
+    loss = aten.sub.Tensor(aten.mul.Tensor(away, x), log_sigmoid)
+    return loss if weight is None else aten.mul.Tensor(loss, weight)
 
 
 def kl_div(self, target, reduction=MEAN, *, log_target=False):
@@ -248,13 +254,13 @@ def kl_div(self, target, reduction=MEAN, *, log_target=False):
             raise RuntimeError("kl_div: Complex inputs not supported.")
         if not t.dtype.is_floating_point:
             raise RuntimeError("kl_div: Integral inputs not supported.")
+    return _composite_loss(_divergence, reduction, (self, target), log_target)
 
-    def expression(x, t):
-        if log_target:
-            return aten.mul.Tensor(aten.exp.default(t), aten.sub.Tensor(t, x))
-        return aten.sub.Tensor(aten.xlogy.Tensor(t, t), aten.mul.Tensor(t, x))
 
-    return _composite_loss(expression, reduction, self, target)
+def _divergence(x, t, log_target):
+    if log_target:
+        return aten.mul.Tensor(aten.exp.default(t), aten.sub.Tensor(t, x))
+    return aten.sub.Tensor(aten.xlogy.Tensor(t, t), aten.mul.Tensor(t, x))
 
 
 def poisson_nll_loss(input, target, log_input, full, eps, reduction):
@@ -269,16 +275,17 @@ def poisson_nll_loss(input, target, log_input, full, eps, reduction):
             loss = aten.add.Tensor(loss, aten.masked_fill.Scalar(stirling, aten.le.Scalar(t, 1), 0))
         return loss
 
-    return _composite_loss(expression, reduction, input, target)
+    return _composite_loss(expression, reduction, (input, target))
 
 
 def soft_margin_loss(self, target, reduction=MEAN):
-    def expression(x, t):
-        exponent = aten.mul.Tensor(aten.neg.default(x), t)
-        _only_inexact(self)
-        return aten.log1p_.default(aten.exp_.default(exponent))
+    return _loss("soft_margin_loss", _soft_margin, reduction, (self, target))
 
-    return _loss(aten.soft_margin_loss.default, expression, reduction, self, target)
+
+def _soft_margin(x, t):
+    exponent = aten.mul.Tensor(aten.neg.default(x), t)
+    _only_inexact(x)
+    return aten.log1p_.default(aten.exp_.default(exponent))
 
 
 def _only_inexact(self):
@@ -287,18 +294,16 @@ def _only_inexact(self):
 
 
 def soft_margin_loss_backward(grad_output, self, target, reduction):
-    factor = _mean_factor(self, reduction)
+    return _gradient("soft_margin_loss_backward", _soft_margin_slope, (grad_output, self, target), _mean_factor(self, reduction))
 
-    def expression(g, x, t):
-        exponent = aten.mul.Tensor(aten.neg.default(t), x)
-        _only_inexact(self)
-        z = aten.exp_.default(exponent)
-        slope = aten.mul.Tensor(aten.neg.default(t), z)
-        slope = aten.div_.Tensor(slope, aten.add_.Scalar(z, 1))
-        return aten.mul.Tensor(aten.mul_.Scalar(slope, factor), g)
 
-    shape = large_shape(grad_output, self, target)
-    return elements(aten.soft_margin_loss_backward.default, expression, shape, grad_output, self, target)
+def _soft_margin_slope(g, x, t, factor):
+    exponent = aten.mul.Tensor(aten.neg.default(t), x)
+    _only_inexact(x)
+    z = aten.exp_.default(exponent)
+    slope = aten.mul.Tensor(aten.neg.default(t), z)
+    slope = aten.div_.Tensor(slope, aten.add_.Scalar(z, 1))
+    return aten.mul.Tensor(aten.mul_.Scalar(slope, factor), g)
 
 
 # ---- targets of 1 and -1, and margins
@@ -312,7 +317,7 @@ def hinge_embedding_loss(self, target, margin=1.0, reduction=MEAN):
         apart = _zero_unless(aten.ne.Scalar(t, 1), aten.clamp_min.default(aten.rsub.Scalar(x, margin), 0))
         return aten.add.Tensor(apart, _zero_unless(aten.ne.Scalar(t, -1), x))
 
-    return _composite_loss(expression, reduction, self, target)
+    return _composite_loss(expression, reduction, (self, target))
 
 
 def margin_ranking_loss(input1, input2, target, margin=0.0, reduction=MEAN):
@@ -320,7 +325,7 @@ def margin_ranking_loss(input1, input2, target, margin=0.0, reduction=MEAN):
         wrong = aten.mul.Tensor(aten.neg.default(t), aten.sub.Tensor(a, b))
         return aten.clamp_min.default(aten.add.Scalar(wrong, margin), 0)
 
-    return _composite_loss(expression, reduction, input1, input2, target)
+    return _composite_loss(expression, reduction, (input1, input2, target))
 
 
 def cosine_embedding_loss(input1, input2, target, margin=0.0, reduction=MEAN):
