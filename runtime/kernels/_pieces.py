@@ -27,9 +27,11 @@ _DOUBLED = {dtype_names["float32"]: dtype_names["float64"], dtype_names["complex
 # ---- when
 
 
-def large_shape(*tensors):
+def large_shape(first, second=None, *others):
     """The shape that tensors (or None) have together where an expression of them is computed in pieces; None where it is computed at once."""
-    return _together(tensors) if _broadcast_exceeds(PIECE, *tensors) else None
+    if not others and not _broadcast_exceeds(PIECE, first, second):
+        return None
+    return _together((first, second, *others)) if _broadcast_exceeds(PIECE, first, second, *others) else None
 
 
 def _together(tensors):
@@ -47,11 +49,12 @@ def _together(tensors):
     return shape if math.prod(shape) > PIECE else None
 
 
-def unwatched_large_shape(*tensors):
+def unwatched_large_shape(first, second=None, *others):
     """What `large_shape` says, for a composite: None where autograd, a mode or a subclass would see the pieces."""
-    if not _broadcast_exceeds(PIECE, *tensors):
+    if not others and not _broadcast_exceeds(PIECE, first, second):
         return None
-    shape = _together(tensors)
+    tensors = first, second, *others
+    shape = large_shape(*tensors)
     if shape is None or _len_torch_dispatch_stack() or any(t is not None and _is_watched(t) for t in tensors):
         return None
     return shape

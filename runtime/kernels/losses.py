@@ -21,10 +21,11 @@ def reduced(loss, reduction):
     return aten.sum.default(loss) if reduction == SUM else loss
 
 
+# Operands that broadcast to few elements go past these: kernels compute their expressions at once.
+
+
 def _loss(name, expression, reduction, tensors, *rest):
-    """An expression of tensors (or None) and the rest after its reduction, in the kernel of an operator, without large temporaries."""
-    if not _broadcast_exceeds(PIECE, *tensors):
-        return reduced(expression(*tensors, *rest), reduction)
+    """An expression of tensors (or None) and the rest after its reduction, without large temporaries, in the kernel of an operator."""
     shape = large_shape(*tensors)
     if shape is not None and reduction in (MEAN, SUM):
         return summed(lambda *given: expression(*given, *rest), shape, tensors, mean=reduction == MEAN)
@@ -33,8 +34,6 @@ def _loss(name, expression, reduction, tensors, *rest):
 
 def _composite_loss(expression, reduction, tensors, *rest):
     """An expression of tensors and the rest after its reduction, in a composite: without large temporaries where nobody looks into it."""
-    if not _broadcast_exceeds(PIECE, *tensors):
-        return reduced(expression(*tensors, *rest), reduction)
     shape = unwatched_large_shape(*tensors) if reduction in (MEAN, SUM) else None
     if shape is None:
         return reduced(expression(*tensors, *rest), reduction)
@@ -43,8 +42,6 @@ def _composite_loss(expression, reduction, tensors, *rest):
 
 def _gradient(name, expression, tensors, *rest):
     """An expression of tensors (or None) and the rest, in the kernel of an operator."""
-    if not _broadcast_exceeds(PIECE, *tensors):
-        return expression(*tensors, *rest)
     return elements(getattr(aten, name).default, lambda *given: expression(*given, *rest), large_shape(*tensors), *tensors)
 
 
@@ -72,6 +69,8 @@ def _mean_factor(tensor, reduction):
 
 
 def l1_loss(self, target, reduction=MEAN):
+    if not _broadcast_exceeds(PIECE, self, target):
+        return reduced(_absolute_difference(self, target), reduction)
     return _composite_loss(_absolute_difference, reduction, (self, target))
 
 
@@ -83,6 +82,8 @@ def mse_loss(self, target, reduction=MEAN):
     only_floats("mse_cpu", self, target)
     if reduction not in (MEAN, SUM):
         return _squared_difference(self, target)
+    if not _broadcast_exceeds(PIECE, self, target):
+        return reduced(_squared_difference(self, target), reduction)
     return _loss("mse_loss", _squared_difference, reduction, (self, target))
 
 
@@ -101,6 +102,8 @@ def mse_loss_out(self, target, reduction=MEAN, *, out):
 
 def mse_loss_backward(grad_output, self, target, reduction):
     _no_bool_or_complex("mse_backward_cpu_out", self)
+    if not _broadcast_exceeds(PIECE, grad_output, self, target):
+        return _mse_slope(grad_output, self, target, 2 * _mean_factor(self, reduction))
     return _gradient("mse_loss_backward", _mse_slope, (grad_output, self, target), 2 * _mean_factor(self, reduction))
 
 
@@ -118,6 +121,8 @@ def smooth_l1_loss(self, target, reduction=MEAN, beta=1.0):
     if beta == 0:
         return aten.l1_loss.default(self, target, reduction)
     only_floats("smooth_l1_cpu", self, target)
+    if not _broadcast_exceeds(PIECE, self, target):
+        return reduced(_smooth_distance(self, target, beta), reduction)
     return _loss("smooth_l1_loss", _smooth_distance, reduction, (self, target), beta)
 
 
@@ -135,6 +140,8 @@ def _distance(self, target, limit):
 
 def smooth_l1_loss_backward(grad_output, self, target, reduction, beta):
     _no_bool_or_complex("smooth_l1_backward_cpu_out", self)
+    if not _broadcast_exceeds(PIECE, grad_output, self, target):
+        return _smooth_slope(grad_output, self, target, _mean_factor(self, reduction), beta)
     return _gradient("smooth_l1_loss_backward", _smooth_slope, (grad_output, self, target), _mean_factor(self, reduction), beta)
 
 
@@ -149,6 +156,8 @@ def huber_loss(self, target, reduction=MEAN, delta=1.0):
     if not delta > 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     only_floats("huber_cpu", self, target)
+    if not _broadcast_exceeds(PIECE, self, target):
+        return reduced(_huber_distance(self, target, delta), reduction)
     return _loss("huber_loss", _huber_distance, reduction, (self, target), delta)
 
 
@@ -159,6 +168,8 @@ def _huber_distance(x, t, delta):
 
 def huber_loss_backward(grad_output, self, target, reduction, delta):
     only_floats("huber_backward_cpu_out", self)
+    if not _broadcast_exceeds(PIECE, grad_output, self, target):
+        return _huber_slope(grad_output, self, target, _mean_factor(self, reduction), delta)
     return _gradient("huber_loss_backward", _huber_slope, (grad_output, self, target), _mean_factor(self, reduction), delta)
 
 
@@ -201,6 +212,8 @@ def binary_cross_entropy(self, target, weight=None, reduction=MEAN):
     _same_dtype(self, target, weight)
     _check_unit_interval(self, "input")
     _check_unit_interval(target, "target")
+    if not _broadcast_exceeds(PIECE, self, target, weight):
+        return in_dtype_of(self, reduced(_cross_entropy(self, target, weight, reduction), reduction))
     return in_dtype_of(self, _loss("binary_cross_entropy", _cross_entropy, reduction, (self, target, weight), reduction))
 
 
@@ -219,8 +232,10 @@ def _cross_entropy(self, target, weight, reduction):
 def binary_cross_entropy_backward(grad_output, self, target, weight=None, reduction=MEAN):
     only_floats("binary_cross_entropy_backward", self)
     _same_dtype(self, target, weight)
-    tensors = grad_output, self, target, weight
-    return _gradient("binary_cross_entropy_backward", _cross_entropy_slope, tensors, _mean_factor(self, reduction), reduction)
+    factor = _mean_factor(self, reduction)
+    if not _broadcast_exceeds(PIECE, grad_output, self, target, weight):
+        return _cross_entropy_slope(grad_output, self, target, weight, factor, reduction)
+    return _gradient("binary_cross_entropy_backward", _cross_entropy_slope, (grad_output, self, target, weight), factor, reduction)
 
 
 def _cross_entropy_slope(grad_output, self, target, weight, factor, reduction):
@@ -234,6 +249,8 @@ def _cross_entropy_slope(grad_output, self, target, weight, factor, reduction):
 
 def binary_cross_entropy_with_logits(self, target, weight=None, pos_weight=None, reduction=MEAN):
     only_floats("log_sigmoid_cpu", self)
+    if not _broadcast_exceeds(PIECE, self, target, weight, pos_weight):
+        return reduced(_logits_cross_entropy(self, target, weight, pos_weight), reduction)
     return _loss("binary_cross_entropy_with_logits", _logits_cross_entropy, reduction, (self, target, weight, pos_weight))
 
 
@@ -254,6 +271,8 @@ def kl_div(self, target, reduction=MEAN, *, log_target=False):
             raise RuntimeError("kl_div: Complex inputs not supported.")
         if not t.dtype.is_floating_point:
             raise RuntimeError("kl_div: Integral inputs not supported.")
+    if not _broadcast_exceeds(PIECE, self, target):
+        return reduced(_divergence(self, target, log_target), reduction)
     return _composite_loss(_divergence, reduction, (self, target), log_target)
 
 
@@ -275,10 +294,14 @@ def poisson_nll_loss(input, target, log_input, full, eps, reduction):
             loss = aten.add.Tensor(loss, aten.masked_fill.Scalar(stirling, aten.le.Scalar(t, 1), 0))
         return loss
 
+    if not _broadcast_exceeds(PIECE, input, target):
+        return reduced(expression(input, target), reduction)
     return _composite_loss(expression, reduction, (input, target))
 
 
 def soft_margin_loss(self, target, reduction=MEAN):
+    if not _broadcast_exceeds(PIECE, self, target):
+        return reduced(_soft_margin(self, target), reduction)
     return _loss("soft_margin_loss", _soft_margin, reduction, (self, target))
 
 
@@ -294,6 +317,8 @@ def _only_inexact(self):
 
 
 def soft_margin_loss_backward(grad_output, self, target, reduction):
+    if not _broadcast_exceeds(PIECE, grad_output, self, target):
+        return _soft_margin_slope(grad_output, self, target, _mean_factor(self, reduction))
     return _gradient("soft_margin_loss_backward", _soft_margin_slope, (grad_output, self, target), _mean_factor(self, reduction))
 
 
@@ -317,6 +342,8 @@ def hinge_embedding_loss(self, target, margin=1.0, reduction=MEAN):
         apart = _zero_unless(aten.ne.Scalar(t, 1), aten.clamp_min.default(aten.rsub.Scalar(x, margin), 0))
         return aten.add.Tensor(apart, _zero_unless(aten.ne.Scalar(t, -1), x))
 
+    if not _broadcast_exceeds(PIECE, self, target):
+        return reduced(expression(self, target), reduction)
     return _composite_loss(expression, reduction, (self, target))
 
 
@@ -325,6 +352,8 @@ def margin_ranking_loss(input1, input2, target, margin=0.0, reduction=MEAN):
         wrong = aten.mul.Tensor(aten.neg.default(t), aten.sub.Tensor(a, b))
         return aten.clamp_min.default(aten.add.Scalar(wrong, margin), 0)
 
+    if not _broadcast_exceeds(PIECE, input1, input2, target):
+        return reduced(expression(input1, input2, target), reduction)
     return _composite_loss(expression, reduction, (input1, input2, target))
 
 
