@@ -84,11 +84,17 @@ def kthvalue(self, k, dim=-1, keepdim=False):
         raise NotImplementedError(f"\"kthvalue_cpu\" not implemented for '{scalar_name(self.dtype)}'")
     if self.dim() == 0:
         return aten.clone.default(self), aten.zeros_like.default(self, dtype=aten.sort.default(self)[1].dtype)
+    if large_shape(self) is not None:
+        return _along(lambda part: _kth(part, k, dim, True), self, dim, keepdim)
+    return _kth(self, k, dim, keepdim)
 
-    def find(part):
-        return [aten.clone.default(aten.narrow.default(t, dim, k - 1, 1)) for t in aten.sort.stable(part, stable=True, dim=dim)]
 
-    return _along(find, self, dim, keepdim)
+def _kth(self, k, dim, keepdim):
+    values, indices = aten.sort.stable(self, stable=True, dim=dim)
+    values, indices = aten.narrow.default(values, dim, k - 1, 1), aten.narrow.default(indices, dim, k - 1, 1)
+    if not keepdim:
+        values, indices = aten.squeeze.dim(values, dim), aten.squeeze.dim(indices, dim)
+    return aten.clone.default(values), aten.clone.default(indices)
 
 
 def kthvalue_values(self, k, dim=-1, keepdim=False, *, values, indices):
