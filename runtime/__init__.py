@@ -152,6 +152,7 @@ __all__ = sorted(
         "qscheme", "register_array_type", "save", "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_printoptions",
         "get_printoptions", "printoptions", "tensor", "trace_dispatch",
         *(name for name in _core.functions if "." not in name),
+        "are_deterministic_algorithms_enabled", "is_deterministic_algorithms_warn_only_enabled", "use_deterministic_algorithms",
         *functional.__all__,
         *_core.dtype_names,
         *_core.format_names,

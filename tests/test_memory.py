@@ -113,6 +113,100 @@ MADE = {
     "replication_pad1d": (ATEN.replication_pad1d, (X, [3, 4])),
     "upsample_nearest1d": (ATEN.upsample_nearest1d, (X[None], [2 * N])),
 }
+
+
+def _fitting(sizes, dtype):
+    return rt.zeros(sizes, dtype=dtype).fill_(1)
+
+
+BYTES = (X * 200).to(rt.uint8)
+# Operators whose kernels end in another operator: their out= variants hand the output on to that one.
+HANDED_ON = {
+    "add.Scalar_out": (ATEN.add.Scalar, (X, 2)),
+    "rsub.Scalar_out": (ATEN.rsub.Scalar, (X, 2)),
+    "rsub.Tensor_out": (ATEN.rsub.Tensor, (X, Y)),
+    "floor_divide.Scalar_out": (ATEN.floor_divide.Scalar, (X, 2)),
+    "remainder.Scalar_Tensor_out": (ATEN.remainder.Scalar_Tensor, (2, X)),
+    "bitwise_and.Scalar_Tensor_out": (ATEN.bitwise_and.Scalar_Tensor, (3, BYTES)),
+    "fill.Scalar_out": (ATEN.fill.Scalar, (X, 2)),
+    "fill.Tensor_out": (ATEN.fill.Tensor, (X, V[0])),
+    "clone.out": (ATEN.clone.default, (X,)),
+    "copy.out": (ATEN.copy.default, (X, MASK)),
+    "lift_fresh_copy.out": (ATEN.lift_fresh_copy.default, (X,)),
+    "alias_copy.out": (ATEN.alias_copy.default, (X,)),
+    "view_copy.out": (ATEN.view_copy.default, (X, [-1])),
+    "slice_copy.Tensor_out": (ATEN.slice_copy.Tensor, (X, 1, 1, N)),
+    "transpose_copy.int_out": (ATEN.transpose_copy.int, (X, 0, 1)),
+    "unsqueeze_copy.out": (ATEN.unsqueeze_copy.default, (X, 1)),
+    "expand_copy.out": (ATEN.expand_copy.default, (V, [N, N])),
+    "_neg_view_copy.out": (ATEN._neg_view_copy.default, (X,)),
+    "_conj_copy.out": (ATEN._conj_copy.default, (WAVES,)),
+    "_to_copy.out": (ATEN._to_copy.default, (X,)),
+    "_conj_physical.out": (ATEN._conj_physical.default, (WAVES,)),
+    "dequantize.self_out": (ATEN.dequantize.self, (BYTES,)),
+    "zero.out": (ATEN.zero.default, (X,)),
+    "full_like.out": (ATEN.full_like.default, (X, 2)),
+    "zeros_like.out": (ATEN.zeros_like.default, (X,)),
+    "rot90.out": (ATEN.rot90.default, (X,)),
+    "rot90.out by a half": (ATEN.rot90.default, (X, 2)),
+    "slice_scatter.out": (ATEN.slice_scatter.default, (X, V.expand(3, N), 0, 1, 4)),
+    "select_scatter.out": (ATEN.select_scatter.default, (X, V, 0, 1)),
+    "diagonal_scatter.out": (ATEN.diagonal_scatter.default, (X, V)),
+    "native_dropout_backward.out": (ATEN.native_dropout_backward.default, (X, MASK, 2.0)),
+    "block_diag.out": (ATEN.block_diag.default, ([X, Y[:3]],)),
+    "inner.out": (ATEN.inner.default, (X, Y)),
+    "tensordot.out": (ATEN.tensordot.default, (X, Y, [0], [1])),
+    "chain_matmul.out": (ATEN.chain_matmul.default, ([X, V[:, None], V[None]],)),
+    "chain_matmul.out of one": (ATEN.chain_matmul.default, ([X],)),
+    "linalg_multi_dot.out": (ATEN.linalg_multi_dot.default, ([X, Y],)),
+    "matrix_power.out of 0": (ATEN.matrix_power.default, (X, 0)),
+    "matrix_power.out of 1": (ATEN.matrix_power.default, (X, 1)),
+    "matrix_power.out of 2": (ATEN.matrix_power.default, (X, 2)),
+    "avg_pool1d.out": (ATEN.avg_pool1d.default, (X, [3], [1], [1])),
+    "_stack.out": (ATEN._stack.default, ([X, Y], 1)),
+    "stack.out": (ATEN.stack.default, ([X, Y],)),
+    "hstack.out": (ATEN.hstack.default, ([X, V[:, None]],)),
+    "vstack.out": (ATEN.vstack.default, ([X, V],)),
+    "dstack.out": (ATEN.dstack.default, ([X, Y],)),
+    "row_stack.out": (ATEN.row_stack.default, ([X, V],)),
+    "column_stack.out": (ATEN.column_stack.default, ([X, V],)),
+    "_chunk_cat.out": (ATEN._chunk_cat.default, ([X, Y], 0, 2)),
+    "renorm.out": (ATEN.renorm.default, (X, 3, 0, 0.5)),
+    "nonzero.out": (ATEN.nonzero.default, (MASK,)),
+    "hash_tensor.out": (ATEN.hash_tensor.default, (X, [1])),
+    "ldexp.out": (ATEN.ldexp.Tensor, (X, Y)),
+    "ldexp.out by integers": (ATEN.ldexp.Tensor, (X, BYTES)),
+    "mvlgamma.out": (ATEN.mvlgamma.default, (X + 2, 3)),
+    "float_power.Scalar_out": (ATEN.float_power.Scalar, (2, X)),
+    "float_power.Tensor_Scalar_out": (ATEN.float_power.Tensor_Scalar, (X, 3)),
+    "float_power.Tensor_Tensor_out": (ATEN.float_power.Tensor_Tensor, (V, Y)),
+    "linalg_vector_norm.out": (ATEN.linalg_vector_norm.default, (X, 3.0, [0])),
+    "linalg_vector_norm.out of all": (ATEN.linalg_vector_norm.default, (X, 3.0)),
+}
+# The same of random numbers: an equal state of the generator gives what the functional operator gives.
+DRAWN = {
+    "rand_like.out": (ATEN.rand_like.default, (X,)),
+    "randn_like.out": (ATEN.randn_like.default, (X,)),
+    "randint_like.low_dtype_out": (ATEN.randint_like.low_dtype, (X, 2, 9)),
+    "uniform.out": (ATEN.uniform.default, (X,)),
+    "normal.out": (ATEN.normal_functional.default, (X,)),
+    "cauchy.out": (ATEN.cauchy.default, (X,)),
+    "exponential.out": (ATEN.exponential.default, (X,)),
+    "geometric.out": (ATEN.geometric.default, (X, 0.5)),
+    "log_normal.out": (ATEN.log_normal.default, (X,)),
+    "random.to_out": (ATEN.random.to, (X, 9)),
+    "bernoulli.float_out": (ATEN.bernoulli.p, (X, 0.5)),
+    "normal.Tensor_float_out": (ATEN.normal.Tensor_float, (X, 2.0)),
+    "normal.float_Tensor_out": (ATEN.normal.float_Tensor, (0.5, X)),
+    "normal.Tensor_Tensor_out": (ATEN.normal.Tensor_Tensor, (V, Y)),
+}
+
+
+def _out_variant(name):
+    packet, _, overload = name.partition(" ")[0].partition(".")
+    return getattr(getattr(ATEN, packet), overload)
+
+
 OUT |= {name: (lambda o, op=op, args=args: op.out(*args, out=o), op.default(*args).shape) for name, (op, args) in MADE.items()}
 
 P, Q = X - 0.5, Y - 0.5
@@ -159,6 +253,14 @@ OTHERS = {
 }
 
 IN_PLACE = {
+    "ldexp": lambda o: o.ldexp_(Y),
+    "ldexp by integers": lambda o: o.ldexp_(BYTES),
+    "mvlgamma": lambda o: o.add_(2).mvlgamma_(2),
+    "renorm": lambda o: o.renorm_(3, 0, 0.5),
+    "dropout": lambda o: rt.dropout_(o, 0.5, True),
+    "alpha_dropout": lambda o: rt.alpha_dropout_(o, 0.5, True),
+    "feature_dropout": lambda o: rt.feature_dropout_(o, 0.5, True),
+    "feature_alpha_dropout": lambda o: rt.feature_alpha_dropout_(o, 0.5, True),
     "add": lambda o: o.add_(Y),
     "clamp": lambda o: o.clamp_(0, 1),
     "selu": rt.selu_,
@@ -226,6 +328,117 @@ def test_out_variants_of_other_dtypes_allocate_nothing(name, extra):
     call, dtype = OTHERS[name]
     o = _filled(*S, dtype=dtype)
     assert extra(lambda: call(o)) < ALLOWED
+
+
+@pytest.mark.parametrize("name", HANDED_ON | DRAWN)
+def test_out_variants_of_composites_allocate_nothing(name, extra):
+    op, args = (HANDED_ON | DRAWN)[name]
+    result = op(*args)
+    o, variant = _fitting(result.shape, result.dtype), _out_variant(name)
+    del result
+    assert extra(lambda: variant(*args, out=o)) < ALLOWED
+
+
+@pytest.mark.filterwarnings("ignore:An output with one or more elements was resized")
+@pytest.mark.parametrize("name", HANDED_ON | DRAWN)
+def test_outputs_that_are_handed_on_hold_what_the_operator_returns(name):
+    op, args = (HANDED_ON | DRAWN)[name]
+    rt.manual_seed(0)
+    expected, variant = op(*args), _out_variant(name)
+    dense = rt.empty(expected.shape[::-1], dtype=expected.dtype).permute(list(reversed(range(expected.dim()))))
+    gaps = rt.empty((*expected.shape, 2), dtype=expected.dtype)[..., 1]
+    for o in (_fitting(expected.shape, expected.dtype), rt.empty(0, dtype=expected.dtype), rt.zeros(3, dtype=expected.dtype), dense, gaps):
+        rt.manual_seed(0)
+        version = o._version
+        assert variant(*args, out=o) is o
+        assert o._version > version
+        assert rt.equal(o, expected)
+
+
+def test_an_output_is_handed_on_where_it_shares_no_memory_with_an_argument():
+    for name, (op, args) in HANDED_ON.items():
+        expected, variant = op(*args), _out_variant(name)
+        for i, x in enumerate(args):
+            if isinstance(x, rt.Tensor) and x.shape == expected.shape and x.dtype == expected.dtype:
+                own = x.clone()
+                assert rt.equal(variant(*args[:i], own, *args[i + 1 :], out=own), expected), name
+
+
+def test_modes_and_subclasses_are_handed_results_of_their_own():
+    class Keep(rt.TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            result = func(*args, **(kwargs or {}))
+            kept.append((func, result, result.clone()))
+            return result
+
+    kept, x, y, o = [], X[:9, :9].clone(), Y[:9, :9].clone(), rt.empty(9, 9)
+    with Keep():
+        ATEN.inner.out(x, y, out=o)
+    o.zero_()
+    products = [(result, then) for func, result, then in kept if func is ATEN.mm.default]
+    assert products and all(rt.equal(result, then) for result, then in products)
+
+
+def test_what_a_composite_writes_counts_as_written_once():
+    x, o = X[:9, :9], rt.empty(9, 9)
+    ATEN.inner.out(x, x, out=o)
+    assert o._version == 1
+    ATEN.fill.Scalar_out(x, 2, out=o)
+    assert o._version == 2
+
+
+def test_in_place_variants_in_blocks_are_the_whole():
+    x, y = X.clone(), Y.clone()
+    assert rt.equal(X.clone().ldexp_(y), X * 2**y)
+    assert rt.equal(x.ldexp_(x.T), X * 2**X.T)  # what overlaps is read before it is written
+    assert rt.equal((X + 2).mvlgamma_(2), ATEN.mvlgamma.default(X + 2, 2))
+    assert rt.equal(X.double().float_power_(3), X.double() ** 3)
+    assert rt.equal(X.clone().renorm_(2, 0, 0.5), ATEN.renorm.default(X, 2, 0, 0.5))
+    for name in "dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout":
+        rt.manual_seed(0)
+        expected = getattr(rt, name)(X, 0.5, True)
+        rt.manual_seed(0)
+        assert rt.equal(getattr(rt, f"{name}_")(X.clone(), 0.5, True), expected), name
+
+
+@pytest.mark.parametrize("ord", [0.5, 3, -1.5])
+@pytest.mark.parametrize("dim", [None, [0], [1], [0, 2], [1, 2]])
+@pytest.mark.parametrize("keepdim", [False, True])
+def test_sums_of_powers_in_blocks_are_the_whole(ord, dim, keepdim):
+    x = X[:300].reshape(300, 4, N // 4)
+    got = ATEN.linalg__powsum.default(x, ord, dim, keepdim)
+    want = x.abs().pow(ord).sum(dim, keepdim)
+    assert got.shape == want.shape and rt.allclose(got, want, rtol=1e-4)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("name", ["hstack", "vstack", "dstack", "column_stack", "row_stack", "_stack", "_chunk_cat", "renorm", "nonzero"])
+def test_given_outputs_are_refused_as_in_pytorch(name):
+    torch = pytest.importorskip("torch")
+
+    def outcomes(m):
+        op = getattr(m.ops.aten, name)
+        x = m.arange(12, dtype=m.float32).reshape(3, 4)
+        rest = {"renorm": (2, 0, 0.5), "_chunk_cat": (0, 2)}.get(name, ())
+        pair, differentiable = name not in ("renorm", "nonzero"), name not in ("_stack", "_chunk_cat", "nonzero")
+        result = op(*(([x, x],) if pair else (x,)), *rest)
+        shared = result.clone()
+        first = shared.flatten()[:12].view(3, 4)
+        outs = (
+            (x, m.empty(result.shape, dtype=m.int32)),
+            (x, m.empty(result.shape, dtype=m.float64)),
+            (x, m.empty(1, dtype=result.dtype).expand(result.shape)),
+            (first, shared),
+            *([(x.clone().requires_grad_(), m.empty(result.shape, dtype=result.dtype))] if differentiable else ()),
+        )
+        for given, out in outs:
+            with warnings.catch_warnings(action="ignore"):
+                try:
+                    yield tuple(op.out(*(([given, given],) if pair else (given,)), *rest, out=out).stride())
+                except Exception as error:
+                    yield type(error).__name__
+
+    assert list(outcomes(rt)) == list(outcomes(torch))
 
 
 BESIDE = {

@@ -6,6 +6,7 @@
 #pragma GCC optimize("O3")
 #include "kernels/cpu/blas.h"
 #include "kernels/cpu/element.h"
+#include "kernels/cpu/halves.h"
 
 #include <complex.h>
 #include <stdlib.h>
@@ -314,42 +315,6 @@ INTEGER_GEMM(gemm_i8, uint8_t)
 INTEGER_GEMM(gemm_i16, uint16_t)
 INTEGER_GEMM(gemm_i32, uint32_t)
 INTEGER_GEMM(gemm_i64, uint64_t)
-
-RT_CLONES void rt_widen(int dtype, const void *from, int64_t step, float *to, int64_t n)
-{
-    const _Float16 *f16 = from;
-    const uint16_t *bf16 = from;
-    if (dtype == RT_FLOAT16 && step == 1)
-        for (int64_t i = 0; i < n; i++)
-            to[i] = (float)f16[i];
-    else if (dtype == RT_FLOAT16)
-        for (int64_t i = 0; i < n; i++)
-            to[i] = (float)f16[i * step];
-    else if (step == 1)
-        for (int64_t i = 0; i < n; i++)
-            to[i] = rt_bf16_to_float(bf16[i]);
-    else
-        for (int64_t i = 0; i < n; i++)
-            to[i] = rt_bf16_to_float(bf16[i * step]);
-}
-
-RT_CLONES void rt_narrow(int dtype, const float *from, void *to, int64_t step, int64_t n)
-{
-    _Float16 *f16 = to;
-    uint16_t *bf16 = to;
-    if (dtype == RT_FLOAT16 && step == 1)
-        for (int64_t i = 0; i < n; i++)
-            f16[i] = (_Float16)from[i];
-    else if (dtype == RT_FLOAT16)
-        for (int64_t i = 0; i < n; i++)
-            f16[i * step] = (_Float16)from[i];
-    else if (step == 1)
-        for (int64_t i = 0; i < n; i++)
-            bf16[i] = rt_float_to_bf16(from[i]);
-    else
-        for (int64_t i = 0; i < n; i++)
-            bf16[i * step] = rt_float_to_bf16(from[i]);
-}
 
 /* A copy of a matrix in float32, turned as the matrix is. */
 static float *widened(rt_matrix *x, int dtype)

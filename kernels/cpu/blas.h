@@ -26,9 +26,6 @@ int rt_gemm(int dtype, rt_matrix a, rt_matrix b, rt_matrix c, rt_factor alpha, r
 /* The same for matrices of float32 or float64 where c's rows are contiguous, in tiles of registers (tiled_gemm.c): 1, or 0 and nothing done
  * where BLAS is better. */
 int rt_tiled_gemm(int dtype, rt_matrix a, rt_matrix b, rt_matrix c, double alpha, double beta);
-/* Elements of float16 or bfloat16 as float32, and back with one rounding; `step` leads from one half to the next, in elements. */
-void rt_widen(int dtype, const void *from, int64_t step, float *to, int64_t n);
-void rt_narrow(int dtype, const float *from, void *to, int64_t step, int64_t n);
 /* Sum of the products of two vectors into *out. */
 void rt_dot(int dtype, int64_t n, const char *a, int64_t a_step, const char *b, int64_t b_step, int conjugate, char *out);
 

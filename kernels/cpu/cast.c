@@ -4,11 +4,8 @@
  * steps. Complex to real drops the imaginary part; a float out of an integer's range gives what the processor's conversion gives.
  */
 #include "kernels/cpu/element.h"
+#include "kernels/cpu/halves.h"
 #include "kernels/cpu/iterator.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 /* ------------------------------------------------------------------------------------------------------------------ float8 kinds */
 
@@ -233,34 +230,21 @@ COMPLEX_CAST(c128, c64, (float))
 COMPLEX_CAST(c64, c32, rt_float_to_f16)
 COMPLEX_CAST(c32, c64, rt_f16_to_float)
 
-/* float32 to and from float16, the way of every float16 operator: the processor's own conversion where it has one. */
-#if defined(__x86_64__) && defined(__GNUC__)
-__attribute__((target("avx,f16c"))) static void f16_to_f32_f16c(char **args, const Py_ssize_t *n, const Py_ssize_t *steps, void *data)
+/* float32 to and from float16, the way of every float16 operator. */
+static void widened_f16_to_f32(char **args, const Py_ssize_t *n, const Py_ssize_t *steps, void *data)
 {
-    Py_ssize_t length = *n, i = 0;
     if (steps[0] == 2 && steps[1] == 4)
-        for (; i + 8 <= length; i += 8)
-            _mm256_storeu_ps((float *)args[1] + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)((uint16_t *)args[0] + i))));
-    char *rest[2] = {args[0] + i * steps[0], args[1] + i * steps[1]};
-    length -= i;
-    f16_to_f32(rest, &length, steps, data);
+        rt_widen(RT_FLOAT16, args[0], 1, (float *)args[1], *n);
+    else
+        f16_to_f32(args, n, steps, data);
 }
-__attribute__((target("avx,f16c"))) static void f32_to_f16_f16c(char **args, const Py_ssize_t *n, const Py_ssize_t *steps, void *data)
+static void narrowed_f32_to_f16(char **args, const Py_ssize_t *n, const Py_ssize_t *steps, void *data)
 {
-    Py_ssize_t length = *n, i = 0;
     if (steps[0] == 4 && steps[1] == 2)
-        for (; i + 8 <= length; i += 8)
-            _mm_storeu_si128((__m128i *)((uint16_t *)args[1] + i), _mm256_cvtps_ph(_mm256_loadu_ps((const float *)args[0] + i), 0));
-    char *rest[2] = {args[0] + i * steps[0], args[1] + i * steps[1]};
-    length -= i;
-    f32_to_f16(rest, &length, steps, data);
+        rt_narrow(RT_FLOAT16, (const float *)args[0], args[1], 1, *n);
+    else
+        f32_to_f16(args, n, steps, data);
 }
-static int has_f16c(void) { return __builtin_cpu_supports("avx") && __builtin_cpu_supports("f16c"); }
-#else
-#define f16_to_f32_f16c f16_to_f32
-#define f32_to_f16_f16c f32_to_f16
-static int has_f16c(void) { return 0; }
-#endif
 
 /* ------------------------------------------------------------------------------------------------------------------------ copies */
 
@@ -329,10 +313,10 @@ static rt_loop_fn one_hop(int from, int to)
         return both_c128_to_c64;
     if (to == RT_BOOL && (from == RT_COMPLEX64 || from == RT_COMPLEX128))
         return from == RT_COMPLEX64 ? truth_of_c64 : truth_of_c128;
-    if (from == RT_FLOAT16 && to == RT_FLOAT32 && has_f16c())
-        return f16_to_f32_f16c;
-    if (from == RT_FLOAT32 && to == RT_FLOAT16 && has_f16c())
-        return f32_to_f16_f16c;
+    if (from == RT_FLOAT16 && to == RT_FLOAT32)
+        return widened_f16_to_f32;
+    if (from == RT_FLOAT32 && to == RT_FLOAT16)
+        return narrowed_f32_to_f16;
     return casts[from][to];
 }
 

@@ -150,7 +150,7 @@ static int copy_strides(const RtTensor *t, PyObject *format, int64_t *strides)
     return 1;
 }
 
-static RtTensor *copy_of(const RtTensor *t, int dtype, int device_type, int device_index, PyObject *format, PyObject *non_blocking)
+static RtTensor *copy_of(rt_operator *op, const RtTensor *t, int dtype, int device_type, int device_index, PyObject *format, PyObject *non_blocking)
 {
     int64_t strides[RT_MAX_DIM];
     int strided = copy_strides(t, format, strides);
@@ -158,8 +158,10 @@ static RtTensor *copy_of(const RtTensor *t, int dtype, int device_type, int devi
         return NULL;
     RtTensor *r;
     if (RT_LIKELY(device_type == RT_DEVICE_CPU || device_type == RT_DEVICE_META)) {
-        r = strided ? rt_empty_strided(t->ndim, t->sizes, strides, dtype, device_type, device_index)
-                    : rt_empty(t->ndim, t->sizes, dtype, device_type, device_index);
+        r = device_type == RT_DEVICE_CPU ? rt_offered_output(op, 0, t->ndim, t->sizes, dtype) : NULL;
+        if (r == NULL)
+            r = strided ? rt_empty_strided(t->ndim, t->sizes, strides, dtype, device_type, device_index)
+                        : rt_empty(t->ndim, t->sizes, dtype, device_type, device_index);
         if (r != NULL && copy_into(r, t, non_blocking) < 0)
             Py_CLEAR(r);
         return r;
@@ -181,13 +183,13 @@ RT_KERNEL(clone)
 {
     const RtTensor *t = RT_TENSOR(args[0]);
     if (RT_LIKELY(args[1] == Py_None && t->flags & RT_T_CONTIGUOUS && t->device_type == RT_DEVICE_CPU && t->storage != NULL &&
-                  t->storage->data != NULL && !(t->keys & RT_LAZY_BITS))) {
+                  t->storage->data != NULL && !(t->keys & RT_LAZY_BITS) && rt_offered == NULL)) {
         RtTensor *r = rt_empty_like(t, t->dtype);
         if (r != NULL)
             rt_copy_bytes(rt_data(r), rt_data(t), t->numel * rt_itemsize[t->dtype]);
         return (PyObject *)r;
     }
-    return (PyObject *)copy_of(t, t->dtype, t->device_type, t->device_index, args[1], Py_False);
+    return (PyObject *)copy_of(op, t, t->dtype, t->device_type, t->device_index, args[1], Py_False);
 }
 
 RT_KERNEL(_to_copy)
@@ -206,7 +208,7 @@ RT_KERNEL(_to_copy)
                         "moving module from meta to a different device.");
         return NULL;
     }
-    return (PyObject *)copy_of(t, rt_as_dtype(args[1], t->dtype), device_type, device_index, args[6], args[5]);
+    return (PyObject *)copy_of(op, t, rt_as_dtype(args[1], t->dtype), device_type, device_index, args[6], args[5]);
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------- fills */

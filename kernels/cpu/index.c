@@ -72,6 +72,9 @@ static void too_many(const RtTensor *self, PyObject *list)
 
 static int add_index(advanced *a, RtTensor *self, int *dim, RtTensor *index, PyObject *list)
 {
+    if (index->dtype == RT_UINT8 && PyErr_WarnEx(PyExc_UserWarning,
+                                                 "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.", 1) < 0)
+        return -1;
     if (is_mask(index->dtype)) {
         if (index->device_type == RT_DEVICE_META) {
             PyErr_SetString(PyExc_NotImplementedError, "a mask on the meta device has no values: the size of the result depends on them");

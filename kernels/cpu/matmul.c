@@ -2,6 +2,7 @@
  */
 #include "kernels/cpu/blas.h"
 #include "kernels/cpu/element.h"
+#include "kernels/cpu/halves.h"
 #include "kernels/shared/geometry.h"
 #include "kernels/shared/gil.h"
 #include "kernels/shared/lazy_bits.h"

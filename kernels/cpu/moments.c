@@ -44,6 +44,11 @@ static inline void merge(moments *m, double n, double mean, double squares)
         for (int64_t i = 0; i < n; i++)                                                                    \
             sum += p[i * step];                                                                            \
         double mean = sum / n;                                                                             \
+        if (isinf(mean)) { /* as element after element comes to it; there is no deviation from it */       \
+            for (int64_t i = 0; i < n; i++)                                                                \
+                merge(m, 1, p[i * step], p[i * step] - p[i * step]);                                       \
+            return;                                                                                        \
+        }                                                                                                  \
         for (int64_t i = 0; i < n; i++) {                                                                  \
             double d = p[i * step] - mean;                                                                 \
             rest += d;                                                                                     \

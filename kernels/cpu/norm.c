@@ -14,6 +14,8 @@
 
 #include <math.h>
 
+enum { BLOCK = 1 << 16 }; /* elements of a temporary */
+
 #define CLONES RT_CLONES
 #define INIT 0
 #define COMBINE(a, b) ((a) + (b))
@@ -234,6 +236,58 @@ static PyObject *then(PyObject *t, int builtin, PyObject *const *rest, Py_ssize_
     return result;
 }
 
+/* The sum of powers that no loop here computes. */
+static PyObject *powsum_of_operators(RtTensor *self, int dtype, PyObject *const *args)
+{
+    PyObject *powers = then((PyObject *)rt_cast(self, dtype), RT_OP_aten_abs, NULL, 0);
+    powers = then(powers, PyComplex_Check(args[1]) ? RT_OP_aten_pow_Tensor_Scalar : RT_OP_aten_pow__Scalar, args + 1, 1);
+    PyObject *rest[3] = {args[2], args[3], Py_None};
+    return then(powers, RT_OP_aten_sum_dim_IntList, rest, 3);
+}
+
+/* The same for a large tensor, block after block along its longest dimension: its powers are never all in memory. */
+static PyObject *powsum_in_blocks(RtTensor *self, int dtype, PyObject *const *args)
+{
+    reduce_dims dims = {.keepdim = rt_as_bool(args[3])};
+    rt_out_spec spec;
+    int64_t sizes[RT_MAX_DIM];
+    int longest = 0;
+    if (read_dims(self, args[2], &dims) < 0)
+        return NULL;
+    rt_reduced_sizes(self, &dims, &spec);
+    for (int d = 1; d < self->ndim; d++)
+        if (self->sizes[d] > self->sizes[longest])
+            longest = d;
+    int adds = (int)(dims.mask >> longest & 1);
+    int place = dims.keepdim ? longest : longest - __builtin_popcountll(dims.mask & ((1ull << longest) - 1));
+    int64_t length = self->sizes[longest], row = self->numel / length, step = row < BLOCK ? BLOCK / row : 1;
+    RtTensor *out = rt_empty(spec.ndim, spec.sizes, rt_real_of(dtype), self->device_type, self->device_index);
+    memcpy(sizes, self->sizes, sizeof(int64_t) * (size_t)self->ndim);
+    for (int64_t start = 0; out != NULL && start < length; start += step) {
+        int64_t offset = out->offset;
+        sizes[longest] = step < length - start ? step : length - start;
+        if (!adds) {
+            spec.sizes[place] = sizes[longest];
+            offset += start * out->strides[place];
+        }
+        RtTensor *part = rt_alias(self, self->ndim, sizes, self->strides, self->offset + start * self->strides[longest]);
+        PyObject *sum = part == NULL ? NULL : powsum_of_operators(part, dtype, args);
+        PyObject *target = (PyObject *)rt_alias(out, spec.ndim, spec.sizes, out->strides, offset), *one = PyLong_FromLong(1), *done = NULL;
+        if (sum != NULL && target != NULL && one != NULL) {
+            PyObject *call[3] = {target, sum, adds && start > 0 ? one : Py_False};
+            done = rt_call_below_views(adds && start > 0 ? RT_OP_aten_add__Tensor : RT_OP_aten_copy_, call, 3);
+        }
+        if (done == NULL)
+            Py_CLEAR(out);
+        Py_XDECREF((PyObject *)part);
+        Py_XDECREF(sum);
+        Py_XDECREF(target);
+        Py_XDECREF(one);
+        Py_XDECREF(done);
+    }
+    return (PyObject *)out;
+}
+
 /* linalg__powsum(self, ord, dim, keepdim, dtype): the sum of absolute values to a power. */
 RT_KERNEL(linalg__powsum)
 {
@@ -248,10 +302,9 @@ RT_KERNEL(linalg__powsum)
     /* Half types are summed as float in any case. */
     if (ops != NULL && (dtype == self->dtype || (rt_itemsize[self->dtype] == 2 && dtype == RT_FLOAT32)))
         return reduced(ops, self, args[2], rt_as_bool(args[3]), rt_real_of(dtype), "linalg__powsum");
-    PyObject *powers = then((PyObject *)rt_cast(self, dtype), RT_OP_aten_abs, NULL, 0);
-    powers = then(powers, RT_OP_aten_pow_Tensor_Scalar, args + 1, 1);
-    PyObject *rest[3] = {args[2], args[3], Py_None};
-    return then(powers, RT_OP_aten_sum_dim_IntList, rest, 3);
+    if (self->numel > 2 * BLOCK && self->device_type == RT_DEVICE_CPU && rt_itemsize[dtype] >= 4 && !PyComplex_Check(args[1]))
+        return powsum_in_blocks(self, dtype, args);
+    return powsum_of_operators(self, dtype, args);
 }
 
 /* nansum(self, dim, keepdim, dtype) */

@@ -6,6 +6,7 @@
  */
 #pragma GCC optimize("O3", "no-trapping-math")
 #include "kernels/cpu/element.h"
+#include "kernels/cpu/halves.h"
 #include "kernels/cpu/reduce.h"
 #include "kernels/cpu/vectors.h"
 #include "kernels/shared/reduce_rules.h"
@@ -32,7 +33,9 @@
 #define VECTOR_BLOCK(name, T, VECTOR) RT_COMBINE_BLOCK(name, T, VECTOR, +, 0)
 #define VECTOR_ROWS(name, T, VECTOR) RT_COMBINE_ROWS(name, T, VECTOR, +)
 #define FAMILY(part, type) sum_##type##_##part
+#define ADDS_PARTS
 #include "kernels/cpu/reduce_arithmetic.h"
+#undef ADDS_PARTS
 #undef FAMILY
 #undef INIT
 #undef COMBINE

@@ -18,6 +18,7 @@
 #undef NAME
 #define NAME(part) FAMILY(part, f16)
 #define IN _Float16
+#define HALF RT_FLOAT16
 #define ACC float
 #define ACC_KIND ACC_F32
 #define LOAD (float)
@@ -27,11 +28,13 @@
 #define IN uint16_t
 #define ACC float
 #define ACC_KIND ACC_F32
+#define HALF RT_BFLOAT16
 #define LOAD rt_bf16_to_float
 #include "kernels/cpu/reduce_loops.h"
 #undef NAME
 #define NAME(part) FAMILY(part, c64)
 #define IN float complex
+#define PART float
 #define ACC float complex
 #define ACC_KIND ACC_C64
 #define LOAD AS_IS
@@ -39,6 +42,7 @@
 #undef NAME
 #define NAME(part) FAMILY(part, c128)
 #define IN double complex
+#define PART double
 #define ACC double complex
 #define ACC_KIND ACC_C128
 #define LOAD AS_IS

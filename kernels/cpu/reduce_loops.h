@@ -2,13 +2,43 @@
  *
  * The including file defines NAME(part), IN (element type), ACC (accumulator), LOAD(x), INIT (neutral element), COMBINE(a, b) and
  * CLONES (function attributes); where VECTOR is a vector type of IN, VECTOR_BLOCK(name, IN, VECTOR) makes the loop
- * over a block, and VECTOR_ROWS, where there is one, the loop over rows of columns. Blocks are combined pairwise, so that the error of a
+ * over a block, and VECTOR_ROWS, where there is one, the loop over rows of columns. HALF is the dtype of a half type whose blocks go through
+ * the loop of FAMILY(block, f32); PART is the type of a complex number's parts, which are added by themselves where ADDS_PARTS is defined. Blocks are combined pairwise, so that the error of a
  * sum grows with the logarithm of its length.
  */
 
 #ifdef VECTOR
 enum { NAME(BLOCK) = 16384 / sizeof(IN) };
 VECTOR_BLOCK(NAME(block), IN, VECTOR)
+#elif defined(HALF)
+enum { NAME(BLOCK) = 512 };
+
+static ACC NAME(block)(const IN *p, int64_t n)
+{
+    float wide[NAME(BLOCK)];
+    rt_widen(HALF, p, 1, wide, n);
+    return FAMILY(block, f32)(wide, n);
+}
+#elif defined(PART) && defined(ADDS_PARTS)
+enum { NAME(LANES) = 32, NAME(BLOCK) = 512 };
+
+CLONES static ACC NAME(block)(const IN *numbers, int64_t n)
+{
+    const PART *p = (const PART *)numbers;
+    PART lane[2 * NAME(LANES)] = {0};
+    int64_t i = 0;
+    for (; i + 2 * NAME(LANES) <= 2 * n; i += 2 * NAME(LANES))
+        for (int k = 0; k < 2 * NAME(LANES); k++)
+            lane[k] += p[i + k];
+    for (int k = 0; i + k < 2 * n; k++)
+        lane[k] += p[i + k];
+    for (int width = NAME(LANES); width > 1; width /= 2)
+        for (int k = 0; k < width; k++)
+            lane[k] += lane[k + width];
+    ACC total;
+    memcpy(&total, lane, sizeof total);
+    return total;
+}
 #else
 enum { NAME(LANES) = 32, NAME(BLOCK) = 512 };
 
@@ -77,6 +107,16 @@ static inline int64_t NAME(whole_rows)(const char *p, int64_t rows, int64_t row_
 }
 #endif
 
+#ifdef HALF
+static void NAME(add_rows)(const char *p, int64_t rows, int64_t row_step, int64_t cols, ACC *acc)
+{
+    float wide[REDUCE_COLUMNS];
+    for (int64_t r = 0; r < rows; r++) {
+        rt_widen(HALF, p + r * row_step, 1, wide, cols);
+        FAMILY(add_rows, f32)((const char *)wide, 1, 0, cols, acc);
+    }
+}
+#else
 CLONES static void NAME(add_rows)(const char *p, int64_t rows, int64_t row_step, int64_t cols, ACC *acc)
 {
     int64_t first = NAME(whole_rows)(p, rows, row_step, cols, acc);
@@ -86,6 +126,7 @@ CLONES static void NAME(add_rows)(const char *p, int64_t rows, int64_t row_step,
             acc[c] = COMBINE(acc[c], LOAD(row[c]));
     }
 }
+#endif
 
 CLONES static void NAME(add_columns)(ACC *into, ACC *from, int64_t cols)
 {
@@ -138,6 +179,8 @@ static const reduce_ops NAME(ops) = {NAME(inner), NAME(outer), NAME(init), NAME(
 
 #undef IN
 #undef VECTOR
+#undef HALF
+#undef PART
 #undef ACC
 #undef ACC_KIND
 #undef LOAD

@@ -23,6 +23,7 @@
 #undef NAME
 #define NAME(part) FAMILY(part, f16)
 #define IN _Float16
+#define HALF RT_FLOAT16
 #define ACC float
 #define ACC_KIND ACC_F32
 #define LOAD (float)
@@ -34,6 +35,7 @@
 #define IN uint16_t
 #define ACC float
 #define ACC_KIND ACC_F32
+#define HALF RT_BFLOAT16
 #define LOAD rt_bf16_to_float
 #define INIT EXTREME(-INFINITY, INFINITY)
 #include "kernels/cpu/reduce_loops.h"

@@ -4,6 +4,7 @@
  * with as float, a block at a time.
  */
 #pragma GCC optimize("O3", "no-trapping-math", "no-math-errno")
+#include "kernels/cpu/halves.h"
 #include "kernels/cpu/lanes.h"
 #include "kernels/cpu/vector_math.h"
 #include "kernels/cpu/vectors.h"
@@ -176,6 +177,14 @@ static void half_block(const job *j, float *room, int64_t at, int cols)
 {
     int64_t n = j->n, inner = j->inner;
     float *a = room, *b = j->b != NULL ? room + n * cols : NULL;
+    if (inner == 1) {
+        rt_widen(j->dtype, (const uint16_t *)j->a + at, 1, a, n);
+        if (b != NULL)
+            rt_widen(j->dtype, (const uint16_t *)j->b + at, 1, b, n);
+        block_f32(j->what, a, b, a, n, 1, 1);
+        rt_narrow(j->dtype, a, (uint16_t *)j->out + at, 1, n);
+        return;
+    }
     if (j->dtype == RT_BFLOAT16) {
         LOAD_ROWS(a, j->a, rt_bf16_to_float)
         if (b != NULL)

@@ -293,77 +293,117 @@ const char *rt_dtype_cpp_title(int dtype)
 
 /* ---------------------------------------------------------------------------------------------- outputs; see Note [Offered outputs] */
 
-static _Thread_local rt_offer *offered;
+_Thread_local rt_offer *rt_offered;
 
-static int shares_storage(PyObject *value, const rt_storage *s)
+/* Whether an argument is a tensor, or has one, that shares a storage, or whose class may keep what it gets. */
+static int forbids_offer(PyObject *value, const rt_storage *s)
 {
     if (PyTuple_Check(value)) {
         for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(value); i++)
-            if (shares_storage(PyTuple_GET_ITEM(value, i), s))
+            if (forbids_offer(PyTuple_GET_ITEM(value, i), s))
                 return 1;
         return 0;
     }
-    return rt_is_tensor(value) && RT_TENSOR(value)->storage == s;
+    return rt_is_tensor(value) && (RT_TENSOR(value)->storage == s || RT_TENSOR(value)->keys & RT_FUNCTIONALITY_BIT(RT_KEY_Python));
 }
 
 void rt_offer_outputs(rt_offer *offer, rt_operator *op, PyObject *const *args, Py_ssize_t nargs, PyObject *const *outs, int n)
 {
-    *offer = (rt_offer){.op = op, .outs = outs, .n = n, .outer = offered};
+    *offer = (rt_offer){.op = op, .outs = outs, .n = n, .outer = rt_offered};
     for (int i = 0; i < n && i < 64; i++) {
         const RtTensor *out = rt_is_tensor(outs[i]) ? RT_TENSOR(outs[i]) : NULL;
         int fits = out != NULL && out->storage != NULL && !(out->storage->flags & RT_STORAGE_READONLY) &&
-                   out->device_type == RT_DEVICE_CPU && rt_is_contiguous(out) &&
+                   out->device_type == RT_DEVICE_CPU && out->flags & (RT_T_CONTIGUOUS | RT_T_DENSE) &&
                    !(out->keys & (RT_FUNCTIONALITY_BIT(RT_KEY_Python) | RT_FUNCTIONALITY_BIT(RT_KEY_Conjugate) |
                                   RT_FUNCTIONALITY_BIT(RT_KEY_Negative)));
         for (Py_ssize_t k = 0; fits && k < nargs; k++)
-            fits = !shares_storage(args[k], out->storage);
+            fits = !forbids_offer(args[k], out->storage);
         for (int k = 0; fits && k < n; k++)
-            fits = k == i || !shares_storage(outs[k], out->storage);
+            fits = k == i || !forbids_offer(outs[k], out->storage);
         offer->taken |= (uint64_t)!fits << i;
     }
-    offered = offer;
+    rt_offered = offer;
 }
 
 void rt_withdraw_outputs(rt_offer *offer)
 {
-    offered = offer->outer;
+    rt_offered = offer->outer;
 }
 
-/* The output that is offered for a place of an operator's results, if it is of just this geometry and dtype. */
-static RtTensor *offered_output(rt_operator *op, int place, int ndim, const int64_t *sizes, int dtype)
+/* A user's kernel in Python, or a mode, may keep what a kernel that it calls returns: it must not be an output. */
+static int goes_to_users(const rt_operator *op)
 {
-    if (offered == NULL || offered->op != op || place >= offered->n || offered->taken >> place & 1)
+    if (rt_tls_state.included & ~rt_tls_state.excluded & RT_FUNCTIONALITY_BIT(RT_KEY_Python))
+        return 1;
+    const rt_kernel *kernel = op->table[rt_slot_of(RT_FUNCTIONALITY_BIT(RT_KEY_Dense) | RT_BACKEND_BIT(RT_BACKEND_CPU))];
+    return kernel == NULL || kernel->flags & RT_KERNEL_PYTHON;
+}
+
+rt_offer *rt_hand_on_begin(rt_operator *op, rt_operator *last)
+{
+    if (RT_LIKELY(rt_offered == NULL || rt_offered->op != op))
         return NULL;
-    RtTensor *out = RT_TENSOR(offered->outs[place]);
+    rt_offered->op = goes_to_users(last) ? NULL : last;
+    return rt_offered;
+}
+
+void rt_hand_on_end(rt_offer *offer, rt_operator *op)
+{
+    if (offer != NULL)
+        offer->op = op;
+}
+
+PyObject *rt_hand_on(rt_operator *op, rt_operator *last, PyObject *const *args, Py_ssize_t nargs)
+{
+    rt_offer *offer = rt_hand_on_begin(op, last);
+    PyObject *result = rt_call(last, args, nargs);
+    rt_hand_on_end(offer, op);
+    return result;
+}
+
+/* The output that is offered for a place of an operator's results, if it is of just these sizes and dtype. */
+static RtTensor *fitting_output(rt_operator *op, int place, int ndim, const int64_t *sizes, int dtype)
+{
+    if (RT_LIKELY(rt_offered == NULL) || rt_offered->op != op || place >= rt_offered->n || rt_offered->taken >> place & 1)
+        return NULL;
+    RtTensor *out = RT_TENSOR(rt_offered->outs[place]);
     if (out->dtype != dtype || out->ndim != ndim || out->numel == 0 || memcmp(out->sizes, sizes, sizeof(int64_t) * (size_t)ndim) != 0)
         return NULL;
-    offered->taken |= 1ull << place;
     return out;
+}
+
+static RtTensor *take_output(RtTensor *out, int place)
+{
+    rt_offered->taken |= 1ull << place;
+    return rt_alias(out, out->ndim, out->sizes, out->strides, out->offset);
+}
+
+RtTensor *rt_offered_output(rt_operator *op, int place, int ndim, const int64_t *sizes, int dtype)
+{
+    RtTensor *out = fitting_output(op, place, ndim, sizes, dtype);
+    return out == NULL ? NULL : take_output(out, place);
 }
 
 PyObject *rt_requested_result(rt_operator *op, int ndim, const int64_t *sizes, int dtype)
 {
-    return rt_place_offered(op, 0, ndim, sizes, dtype);
-}
-
-PyObject *rt_place_offered(rt_operator *op, int place, int ndim, const int64_t *sizes, int dtype)
-{
-    RtTensor *out = offered_output(op, place, ndim, sizes, dtype);
-    return out == NULL ? NULL : (PyObject *)rt_alias(out, ndim, sizes, out->strides, out->offset);
+    RtTensor *out = fitting_output(op, 0, ndim, sizes, dtype);
+    return out == NULL || !rt_is_contiguous(out) ? NULL : (PyObject *)take_output(out, 0);
 }
 
 PyObject *rt_result(rt_operator *op, int place, int ndim, const int64_t *sizes, int dtype, int device_type, int device_index)
 {
-    RtTensor *out = device_type == RT_DEVICE_CPU ? offered_output(op, place, ndim, sizes, dtype) : NULL;
-    if (out != NULL)
-        return (PyObject *)rt_alias(out, ndim, sizes, out->strides, out->offset);
+    RtTensor *out = device_type == RT_DEVICE_CPU ? fitting_output(op, place, ndim, sizes, dtype) : NULL;
+    if (out != NULL && rt_is_contiguous(out))
+        return (PyObject *)take_output(out, place);
     return rt_new_tensor(ndim, sizes, dtype, device_type, device_index);
 }
 
 static int is_same_memory(const RtTensor *a, const RtTensor *b)
 {
+    size_t bytes = sizeof(int64_t) * (size_t)a->ndim;
     return a->storage != NULL && a->storage == b->storage && a->offset == b->offset && a->dtype == b->dtype && a->ndim == b->ndim &&
-           rt_is_contiguous(a) && rt_is_contiguous(b) && memcmp(a->sizes, b->sizes, sizeof(int64_t) * (size_t)a->ndim) == 0;
+           memcmp(a->sizes, b->sizes, bytes) == 0 &&
+           ((rt_is_contiguous(a) && rt_is_contiguous(b)) || (a->flags & RT_T_DENSE && memcmp(a->strides, b->strides, bytes) == 0));
 }
 
 PyObject *rt_write_out(PyObject *result, PyObject *out)

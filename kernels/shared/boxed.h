@@ -65,9 +65,10 @@ PyObject *rt_write_out(PyObject *result, PyObject *out);
 /* Note [Offered outputs]. A kernel that serves an out= variant by calling the functional operator offers the outputs to it: a kernel of
  * that operator which makes its results by rt_result writes them where they belong, and rt_write_out has nothing left to copy. An offer is
  * for one operator's kernel, so that nothing else that runs meanwhile takes it; each output is taken once; none is offered that
- * shares memory with an argument. A built-in kernel in Python asks for the place of its result (rt_requested_result). */
+ * shares memory with an argument. A built-in kernel in Python asks for the place of its result (rt_requested_result). A kernel whose
+ * result is that of another operator, which it calls, hands the offer on (rt_call_last). */
 typedef struct rt_offer {
-    rt_operator *op;
+    rt_operator *op; /* NULL while nobody may take it */
     PyObject *const *outs;
     int n;
     uint64_t taken;
@@ -76,13 +77,27 @@ typedef struct rt_offer {
 
 void rt_offer_outputs(rt_offer *offer, rt_operator *op, PyObject *const *args, Py_ssize_t nargs, PyObject *const *outs, int n);
 void rt_withdraw_outputs(rt_offer *offer);
+
+extern _Thread_local rt_offer *rt_offered __attribute__((tls_model("initial-exec"))); /* the innermost offer, or NULL */
+
+/* A call of `last` by a kernel of `op` whose result is what `last` returns. */
+PyObject *rt_hand_on(rt_operator *op, rt_operator *last, PyObject *const *args, Py_ssize_t nargs);
+static inline PyObject *rt_call_last(rt_operator *op, rt_operator *last, PyObject *const *args, Py_ssize_t nargs)
+{
+    return RT_LIKELY(rt_offered == NULL) ? rt_call(last, args, nargs) : rt_hand_on(op, last, args, nargs);
+}
+/* The same in two halves, around a call that somebody else makes; the end takes what the beginning returned. */
+rt_offer *rt_hand_on_begin(rt_operator *op, rt_operator *last);
+void rt_hand_on_end(rt_offer *offer, rt_operator *op);
+
+/* A tensor over the output that is offered for an operator's result number `place` if it has just these sizes and dtype, whatever the
+ * order of its dimensions in memory; else NULL (or with an exception set). */
+RtTensor *rt_offered_output(rt_operator *op, int place, int ndim, const int64_t *sizes, int dtype);
 /* The contiguous tensor for an operator's result number `place`: over the output that is offered for it if that is of just this geometry
  * and dtype, else a new one. */
 PyObject *rt_result(rt_operator *op, int place, int ndim, const int64_t *sizes, int dtype, int device_type, int device_index);
 /* The place of a Python kernel's only result, or NULL where no output is offered that fits it (or with an exception set). */
 PyObject *rt_requested_result(rt_operator *op, int ndim, const int64_t *sizes, int dtype);
-/* The same for any of a kernel's results. */
-PyObject *rt_place_offered(rt_operator *op, int place, int ndim, const int64_t *sizes, int dtype);
 
 const char *rt_device_title(int device_type); /* "cpu", "meta", ... */
 

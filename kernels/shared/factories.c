@@ -272,11 +272,17 @@ void rt_preserved_strides(const RtTensor *t, int64_t *strides)
     }
 }
 
-static PyObject *empty_like(RtTensor *self, PyObject *const *five)
+/* For an operator that returns this tensor: its elements are those of the output that is offered, if there is one. */
+static PyObject *empty_like(rt_operator *op, RtTensor *self, PyObject *const *five)
 {
     options o;
     if (read_options_like(five, self, &o) < 0)
         return NULL;
+    if (RT_UNLIKELY(rt_offered != NULL) && o.device_type == RT_DEVICE_CPU) {
+        RtTensor *out = rt_offered_output(op, 0, self->ndim, self->sizes, o.dtype);
+        if (out != NULL || PyErr_Occurred() != NULL)
+            return (PyObject *)out;
+    }
     int format = five[4] == Py_None ? RT_PRESERVE_FORMAT : ((RtMemoryFormat *)five[4])->code;
     if (RT_UNLIKELY(!is_local(o.device_type)))
         return rt_new_tensor(self->ndim, self->sizes, o.dtype, o.device_type, o.device_index);
@@ -293,40 +299,40 @@ static PyObject *empty_like(RtTensor *self, PyObject *const *five)
 
 RT_KERNEL(empty_like)
 {
-    return empty_like(RT_TENSOR(args[0]), args + 1);
+    return empty_like(op, RT_TENSOR(args[0]), args + 1);
 }
 
-static PyObject *new_of(PyObject *size, const options *o)
+static PyObject *new_of(rt_operator *op, PyObject *size, const options *o)
 {
     int64_t sizes[RT_MAX_DIM];
     int ndim = read_sizes(size, sizes);
-    return ndim < 0 ? NULL : rt_new_tensor(ndim, sizes, o->dtype, o->device_type, o->device_index);
+    return ndim < 0 ? NULL : rt_result(op, 0, ndim, sizes, o->dtype, o->device_type, o->device_index);
 }
 
-static PyObject *new_like(const RtTensor *self, PyObject *size, PyObject *const *four)
+static PyObject *new_like(rt_operator *op, const RtTensor *self, PyObject *size, PyObject *const *four)
 {
     options o;
-    return read_options_like(four, self, &o) < 0 ? NULL : new_of(size, &o);
+    return read_options_like(four, self, &o) < 0 ? NULL : new_of(op, size, &o);
 }
 
 RT_KERNEL(new_empty)
 {
-    return new_like(RT_TENSOR(args[0]), args[1], args + 2);
+    return new_like(op, RT_TENSOR(args[0]), args[1], args + 2);
 }
 
 RT_KERNEL(new_zeros)
 {
-    return zeroed(new_like(RT_TENSOR(args[0]), args[1], args + 2));
+    return zeroed(new_like(op, RT_TENSOR(args[0]), args[1], args + 2));
 }
 
 RT_KERNEL(new_ones)
 {
-    return filled(new_like(RT_TENSOR(args[0]), args[1], args + 2), one());
+    return filled(new_like(op, RT_TENSOR(args[0]), args[1], args + 2), one());
 }
 
 RT_KERNEL(new_full)
 {
-    return filled(new_like(RT_TENSOR(args[0]), args[1], args + 3), args[2]);
+    return filled(new_like(op, RT_TENSOR(args[0]), args[1], args + 3), args[2]);
 }
 
 RT_KERNEL(new_empty_strided)
@@ -347,10 +353,10 @@ RT_KERNEL(new_empty_strided)
 
 /* --------------------------------------------------------------------------------------------------------------- constant values */
 
-static PyObject *new_with(PyObject *size, PyObject *const *four, int default_dtype)
+static PyObject *new_with(rt_operator *op, PyObject *size, PyObject *const *four, int default_dtype)
 {
     options o;
-    return read_options(four, default_dtype, &o) < 0 ? NULL : new_of(size, &o);
+    return read_options(four, default_dtype, &o) < 0 ? NULL : new_of(op, size, &o);
 }
 
 RT_KERNEL(zeros)
@@ -364,12 +370,12 @@ RT_KERNEL(zeros)
             return NULL;
         }
     }
-    return zeroed(new_with(args[0], args + 1, rt_default_dtype));
+    return zeroed(new_with(op, args[0], args + 1, rt_default_dtype));
 }
 
 RT_KERNEL(ones)
 {
-    return filled(new_with(args[0], args + 1, rt_default_dtype), one());
+    return filled(new_with(op, args[0], args + 1, rt_default_dtype), one());
 }
 
 static int complex_of(int float_dtype)
@@ -384,22 +390,22 @@ RT_KERNEL(full)
                 : PyLong_Check(value)    ? RT_INT64
                 : PyComplex_Check(value) ? complex_of(rt_default_dtype)
                                          : rt_default_dtype;
-    return filled(new_with(args[0], args + 2, dtype), value);
+    return filled(new_with(op, args[0], args + 2, dtype), value);
 }
 
 RT_KERNEL(zeros_like)
 {
-    return zeroed(empty_like(RT_TENSOR(args[0]), args + 1));
+    return zeroed(empty_like(op, RT_TENSOR(args[0]), args + 1));
 }
 
 RT_KERNEL(ones_like)
 {
-    return filled(empty_like(RT_TENSOR(args[0]), args + 1), one());
+    return filled(empty_like(op, RT_TENSOR(args[0]), args + 1), one());
 }
 
 RT_KERNEL(full_like)
 {
-    return filled(empty_like(RT_TENSOR(args[0]), args + 2), args[1]);
+    return filled(empty_like(op, RT_TENSOR(args[0]), args + 2), args[1]);
 }
 
 RT_KERNEL(scalar_tensor)
@@ -724,14 +730,14 @@ RT_KERNEL(rand)
 {
     PyObject *generator, *const *rest = args + 1;
     take_generator(&rest, nargs, 5, &generator);
-    return zero_to_one(new_with(args[0], rest, rt_default_dtype), RT_OP_aten_uniform_, generator);
+    return zero_to_one(new_with(op, args[0], rest, rt_default_dtype), RT_OP_aten_uniform_, generator);
 }
 
 RT_KERNEL(randn)
 {
     PyObject *generator, *const *rest = args + 1;
     take_generator(&rest, nargs, 5, &generator);
-    return zero_to_one(new_with(args[0], rest, rt_default_dtype), RT_OP_aten_normal_, generator);
+    return zero_to_one(new_with(op, args[0], rest, rt_default_dtype), RT_OP_aten_normal_, generator);
 }
 
 RT_SAME_KERNEL(rand_generator, rand)
@@ -741,14 +747,14 @@ RT_KERNEL(rand_like)
 {
     PyObject *generator, *const *rest = args + 1;
     take_generator(&rest, nargs, 6, &generator);
-    return zero_to_one(empty_like(RT_TENSOR(args[0]), rest), RT_OP_aten_uniform_, generator);
+    return zero_to_one(empty_like(op, RT_TENSOR(args[0]), rest), RT_OP_aten_uniform_, generator);
 }
 
 RT_KERNEL(randn_like)
 {
     PyObject *generator, *const *rest = args + 1;
     take_generator(&rest, nargs, 6, &generator);
-    return zero_to_one(empty_like(RT_TENSOR(args[0]), rest), RT_OP_aten_normal_, generator);
+    return zero_to_one(empty_like(op, RT_TENSOR(args[0]), rest), RT_OP_aten_normal_, generator);
 }
 
 static PyObject *integer_zero(void)
@@ -765,7 +771,7 @@ RT_KERNEL(randint)
     int has_low = !PyTuple_Check(args[1]);
     PyObject *low = has_low ? args[0] : integer_zero(), *high = args[has_low], *generator, *const *rest = args + 2 + has_low;
     take_generator(&rest, nargs, 6 + has_low, &generator);
-    return randomized(new_with(args[1 + has_low], rest, RT_INT64), RT_OP_aten_random__from, low, high, generator);
+    return randomized(new_with(op, args[1 + has_low], rest, RT_INT64), RT_OP_aten_random__from, low, high, generator);
 }
 
 RT_SAME_KERNEL(randint_low, randint)
@@ -773,23 +779,23 @@ RT_SAME_KERNEL(randint_generator, randint)
 RT_SAME_KERNEL(randint_low_generator, randint)
 
 /* randint_like(self, high, ...) and .low_dtype(self, low, high, ...) */
-static PyObject *randint_like(PyObject *const *args, PyObject *low, PyObject *high, PyObject *const *rest, PyObject *generator)
+static PyObject *randint_like(rt_operator *op, PyObject *const *args, PyObject *low, PyObject *high, PyObject *const *rest, PyObject *generator)
 {
-    return randomized(empty_like(RT_TENSOR(args[0]), rest), RT_OP_aten_random__from, low, high, generator);
+    return randomized(empty_like(op, RT_TENSOR(args[0]), rest), RT_OP_aten_random__from, low, high, generator);
 }
 
 RT_KERNEL(randint_like)
 {
     PyObject *generator, *const *rest = args + 2;
     take_generator(&rest, nargs, 7, &generator);
-    return randint_like(args, integer_zero(), args[1], rest, generator);
+    return randint_like(op, args, integer_zero(), args[1], rest, generator);
 }
 
 RT_KERNEL(randint_like_low_dtype)
 {
     PyObject *generator, *const *rest = args + 3;
     take_generator(&rest, nargs, 8, &generator);
-    return randint_like(args, args[1], args[2], rest, generator);
+    return randint_like(op, args, args[1], args[2], rest, generator);
 }
 
 RT_KERNEL(randperm)

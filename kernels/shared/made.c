@@ -21,18 +21,18 @@ static int fits(const rt_operator *base)
     return -1;
 }
 
-/* A clone of a tensor, a tuple of clones of a tuple, or None again. */
-static PyObject *clone_all(PyObject *value, PyObject *memory_format)
+/* A clone of a tensor, a tuple of clones of a tuple, or None again: for a kernel of `op`, whose result a single clone is. */
+static PyObject *clone_all(rt_operator *op, PyObject *value, PyObject *memory_format)
 {
     if (value == Py_None)
         return Py_NewRef(value);
     if (!PyTuple_Check(value)) {
         PyObject *call[2] = {value, memory_format};
-        return rt_call(rt_builtin_ops[RT_OP_aten_clone], call, 2);
+        return op->nrets == 1 ? rt_call_last(op, rt_builtin_ops[RT_OP_aten_clone], call, 2) : rt_call(rt_builtin_ops[RT_OP_aten_clone], call, 2);
     }
     PyObject *result = PyTuple_New(PyTuple_GET_SIZE(value));
     for (Py_ssize_t i = 0; result != NULL && i < PyTuple_GET_SIZE(value); i++) {
-        PyObject *copy = clone_all(PyTuple_GET_ITEM(value, i), memory_format);
+        PyObject *copy = clone_all(op, PyTuple_GET_ITEM(value, i), memory_format);
         if (copy == NULL)
             Py_CLEAR(result);
         else
@@ -43,8 +43,8 @@ static PyObject *clone_all(PyObject *value, PyObject *memory_format)
 
 /* ----------------------------------------------------------------------------------------------------------------------- out= */
 
-/* Copy a result into its output: 0, or -1 with an exception set. Elements of a list of outputs are recorded here as written, other
- * outputs above (ADInplaceOrView). */
+/* Copy a result into its output: 0, or -1 with an exception set. Elements of a list of outputs are recorded here as written, and those of
+ * composites (no kernel at ADInplaceOrView ran before), other outputs above. */
 static int write_one(PyObject *value, PyObject *out, int in_list, int casts)
 {
     const RtTensor *from = RT_TENSOR(value), *to = RT_TENSOR(out);
@@ -66,7 +66,8 @@ static int write_one(PyObject *value, PyObject *out, int in_list, int casts)
     }
     PyObject *done = rt_write_out(Py_NewRef(value), out);
     Py_XDECREF(done);
-    if (done != NULL && in_list && to->keys & RT_FUNCTIONALITY_BIT(RT_KEY_ADInplaceOrView))
+    const rt_keyset recording = RT_FUNCTIONALITY_BIT(RT_KEY_ADInplaceOrView);
+    if (done != NULL && (in_list || !(rt_tls_state.excluded & recording)) && to->keys & recording)
         rt_bump_version(RT_TENSOR(out));
     return done == NULL ? -1 : 0;
 }
@@ -109,11 +110,9 @@ PyObject *rt_made_out(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_s
             call[i] = Py_None; /* there is one layout, and pinning changes no values */
         }
     }
-    /* A user's kernel in Python may keep what a kernel that it calls returns: it must not be an output. */
-    const rt_kernel *kernel = base->table[rt_slot_of(RT_FUNCTIONALITY_BIT(RT_KEY_Dense) | RT_BACKEND_BIT(RT_BACKEND_CPU))];
     rt_offer offer;
-    rt_offer_outputs(&offer, base, call, base->nargs, outs, kernel != NULL && !(kernel->flags & RT_KERNEL_PYTHON) ? m->nouts : 0);
-    PyObject *result = rt_call(base, call, base->nargs);
+    rt_offer_outputs(&offer, op, call, base->nargs, outs, m->nouts);
+    PyObject *result = rt_hand_on(op, base, call, base->nargs);
     rt_withdraw_outputs(&offer);
     Py_XDECREF(device);
     if (result == NULL)
@@ -180,7 +179,7 @@ PyObject *rt_made_functional(rt_operator *op, rt_keyset ks, PyObject *const *arg
     for (int i = 0; i < base->nargs; i++) {
         call[i] = args[m->sources[i]];
         if (base->args[i].flags & RT_ARGF_WRITE) {
-            call[i] = clone_all(call[i], Py_None);
+            call[i] = clone_all(op, call[i], Py_None);
             if (call[i] == NULL)
                 goto done;
             clones[nclones++] = call[i];
@@ -214,12 +213,11 @@ done:
 PyObject *rt_made_view_copy(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize_t nargs, void *ctx)
 {
     const rt_made_of *m = ctx;
-    (void)op;
     (void)ks;
     PyObject *view = rt_call(rt_builtin_ops[m->base], args, nargs);
     if (view == NULL)
         return NULL;
-    PyObject *result = clone_all(view, rt_contiguous_format);
+    PyObject *result = clone_all(op, view, rt_contiguous_format);
     Py_DECREF(view);
     return result;
 }
@@ -230,10 +228,9 @@ PyObject *rt_same(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize
 {
     const rt_same_as *same = ctx;
     PyObject *call[MAX_ARGS], *result = NULL;
-    (void)op;
     (void)ks;
     if (RT_LIKELY(same->numbers == 0))
-        return rt_call(rt_builtin_ops[same->base], args, nargs);
+        return rt_call_last(op, rt_builtin_ops[same->base], args, nargs);
     Py_ssize_t n = 0;
     if (fits(rt_builtin_ops[same->base]) < 0)
         return NULL;
@@ -243,7 +240,7 @@ PyObject *rt_same(rt_operator *op, rt_keyset ks, PyObject *const *args, Py_ssize
             break;
     }
     if (n == nargs)
-        result = rt_call(rt_builtin_ops[same->base], call, nargs);
+        result = rt_call_last(op, rt_builtin_ops[same->base], call, nargs);
     while (n > 0)
         Py_DECREF(call[--n]);
     return result;

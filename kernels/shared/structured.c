@@ -208,25 +208,8 @@ static int check_given_output(RtTensor *out, const rt_out_spec *spec, enum rt_va
     return rt_check_no_internal_overlap(out);
 }
 
-static int is_contiguous_spec(const rt_out_spec *spec)
+static RtTensor *allocate_output(const rt_out_spec *spec)
 {
-    int64_t step = 1;
-    for (int d = spec->ndim - 1; spec->has_strides && d >= 0; d--) {
-        if (spec->sizes[d] != 1 && spec->strides[d] != step)
-            return 0;
-        step *= spec->sizes[d];
-    }
-    return 1;
-}
-
-/* Result number `place`: over the output that is offered for it, or new. */
-static RtTensor *allocate_output(rt_operator *op, int place, const rt_out_spec *spec)
-{
-    if (spec->device_type == RT_DEVICE_CPU && is_contiguous_spec(spec)) {
-        PyObject *offered = rt_place_offered(op, place, spec->ndim, spec->sizes, spec->dtype);
-        if (offered != NULL || PyErr_Occurred())
-            return RT_TENSOR(offered);
-    }
     if (spec->has_strides)
         return rt_empty_strided(spec->ndim, spec->sizes, spec->strides, spec->dtype, spec->device_type, spec->device_index);
     return rt_empty(spec->ndim, spec->sizes, spec->dtype, spec->device_type, spec->device_index);
@@ -307,6 +290,30 @@ static int keep_inputs(rt_call_frame *c, PyObject **inputs, Py_ssize_t *kept)
     return 0;
 }
 
+/* Outputs that an out= variant offers to the functional one are written as given ones are: 1 then, and the rule has run for them;
+ * 0 without any, or -1 with an exception set. */
+static int take_offered(rt_call_frame *c, const rt_structured_def *def)
+{
+    int taken = 0;
+    for (int i = 0; i < c->nouts; i++) {
+        const rt_out_spec *spec = &c->specs[i];
+        c->outs[i] = spec->device_type == RT_DEVICE_CPU ? rt_offered_output(c->op, i, spec->ndim, spec->sizes, spec->dtype) : NULL;
+        taken += c->outs[i] != NULL;
+    }
+    if (taken == 0)
+        return PyErr_Occurred() != NULL ? -1 : 0;
+    int failed = PyErr_Occurred() != NULL;
+    for (int i = 0; i < c->nouts && !failed; i++)
+        if (c->outs[i] == NULL)
+            failed = (c->outs[i] = allocate_output(&c->specs[i])) == NULL;
+    c->variant = RT_OUT;
+    if (!failed && def->rule(c) == 0)
+        return 1;
+    for (int i = 0; i < c->nouts; i++)
+        Py_XDECREF((PyObject *)c->outs[i]);
+    return -1;
+}
+
 enum what_to_run { RUN_RULE, RUN_CPU, RUN_OUT_OPERATOR };
 
 static PyObject *run(rt_operator *op, PyObject *const *args, Py_ssize_t nargs, const rt_structured *s, enum what_to_run what)
@@ -335,9 +342,15 @@ static PyObject *run(rt_operator *op, PyObject *const *args, Py_ssize_t nargs, c
     if (s->variant == RT_OUT && c.nargs <= MAX_INPUTS && RT_UNLIKELY(resizes_outputs(&c)) &&
         (keep_inputs(&c, inputs, &kept) < 0 || (kept > 0 && def->rule(&c) < 0)))
         goto fail;
+    if (s->variant == RT_FUNCTIONAL && what == RUN_CPU && RT_UNLIKELY(rt_offered != NULL)) {
+        int taken = take_offered(&c, def);
+        if (taken < 0)
+            return NULL;
+        ready = taken ? c.nouts : 0;
+    }
     for (; ready < c.nouts; ready++) {
         if (s->variant == RT_FUNCTIONAL) {
-            c.outs[ready] = what == RUN_OUT_OPERATOR ? dispatched_output(&specs[ready]) : allocate_output(op, ready, &specs[ready]);
+            c.outs[ready] = what == RUN_OUT_OPERATOR ? dispatched_output(&specs[ready]) : allocate_output(&specs[ready]);
             if (c.outs[ready] == NULL)
                 goto fail;
         } else {

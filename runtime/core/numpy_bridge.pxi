@@ -299,7 +299,11 @@ def _adopt(array):
 
 
 cdef extern from "kernels/shared/boxed.h":
+    ctypedef struct rt_offer:
+        pass
     PyObject *rt_requested_result(rt_operator *op, int ndim, const int64_t *sizes, int code) noexcept
+    rt_offer *rt_hand_on_begin(rt_operator *op, rt_operator *last) noexcept
+    void rt_hand_on_end(rt_offer *offer, rt_operator *op) noexcept
 
 
 def _offered(OpOverload op not None, sizes, element):
@@ -317,6 +321,15 @@ def _offered(OpOverload op not None, sizes, element):
     if found == NULL and c_err_occurred() == NULL:
         return None
     return steal(found)
+
+
+def _hand_on(OpOverload op not None, OpOverload last not None, *args, **kwargs):
+    """For an operator's kernel: call another one, over whose result this one's is made: the output that is offered is for that one."""
+    cdef rt_offer *offer = rt_hand_on_begin(op.op, last.op)
+    try:
+        return last(*args, **kwargs)
+    finally:
+        rt_hand_on_end(offer, op.op)
 
 
 # ------------------------------------------------------------------------------------------------------------------------- DLPack

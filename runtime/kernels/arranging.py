@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from runtime._core import _offered, ops
+from runtime._core import _hand_on, _offered, ops
 from runtime.kernels._arrays import new, read
-from runtime.kernels._common import broadcast, scalar_name, wrap_dim
+from runtime.kernels._common import BLOCK, broadcast, scalar_name, wrap_dim
 
 aten = ops.aten
 
@@ -123,10 +123,25 @@ def rot90(self, k=1, dims=(0, 1)):
         raise RuntimeError(f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}")
     k %= 4
     if k == 0:
-        return _contiguous_clone(self)
+        import runtime
+
+        return _hand_on(aten.rot90.default, aten.clone.default, self, memory_format=runtime.contiguous_format)
     if k == 2:
-        return aten.flip.default(self, dims)
-    return aten.transpose.int(aten.flip.default(self, (second if k == 1 else first,)), first, second)
+        return _hand_on(aten.rot90.default, aten.flip.default, self, dims)
+    shape = list(self.shape)
+    shape[first], shape[second] = shape[second], shape[first]
+    out = _offered(aten.rot90.default, shape, self.dtype)
+    if out is None:
+        return aten.transpose.int(aten.flip.default(self, (second if k == 1 else first,)), first, second)
+    # In parts, so that what is flipped before it is transposed stays small.
+    length = shape[first]
+    step = max(1, 4 * BLOCK * length // self.numel())
+    for start in range(0, length, step):
+        size = min(step, length - start)
+        part = aten.narrow.default(self, second, length - start - size if k == 1 else start, size)
+        turned = aten.transpose.int(aten.flip.default(part, (second if k == 1 else first,)), first, second)
+        aten.copy_.default(aten.narrow.default(out, first, start, size), turned)
+    return out
 
 
 def fliplr(self):
@@ -212,29 +227,50 @@ def meshgrid_indexing(tensors, *, indexing):
 # ---- combining
 
 
-def _stacked(name, tensors, shaped, dim):
+def _stacked(name, tensors, shaped, dim, out=None):
     if not tensors:
         raise RuntimeError(f"{name} expects a non-empty TensorList")
     parts = [shaped(t) for t in tensors]
-    return aten.cat.default(parts, dim(parts[0]))
+    dim = dim(parts[0])
+    return aten.cat.default(parts, dim) if out is None else aten.cat.out(parts, dim, out=out)
 
 
 def hstack(tensors):
-    return _stacked("hstack", tensors, aten.atleast_1d.default, lambda first: 0 if first.dim() == 1 else 1)
+    return hstack_out(tensors, out=None)
+
+
+def hstack_out(tensors, *, out):
+    return _stacked("hstack", tensors, aten.atleast_1d.default, lambda first: 0 if first.dim() == 1 else 1, out)
 
 
 def vstack(tensors):
-    return _stacked("vstack", tensors, aten.atleast_2d.default, lambda first: 0)
+    return vstack_out(tensors, out=None)
+
+
+def vstack_out(tensors, *, out):
+    return _stacked("vstack", tensors, aten.atleast_2d.default, lambda first: 0, out)
 
 
 def dstack(tensors):
-    return _stacked("dstack", tensors, aten.atleast_3d.default, lambda first: 2)
+    return dstack_out(tensors, out=None)
+
+
+def dstack_out(tensors, *, out):
+    return _stacked("dstack", tensors, aten.atleast_3d.default, lambda first: 2, out)
+
+
+def _columns(tensors):
+    if not tensors:
+        raise RuntimeError("column_stack expects a non-empty TensorList")
+    return [aten.reshape.default(t, (t.numel(), 1)) if t.dim() <= 1 else t for t in tensors]
 
 
 def column_stack(tensors):
-    if not tensors:
-        raise RuntimeError("column_stack expects a non-empty TensorList")
-    return aten.hstack.default([aten.reshape.default(t, (t.numel(), 1)) if t.dim() <= 1 else t for t in tensors])
+    return aten.hstack.default(_columns(tensors))
+
+
+def column_stack_out(tensors, *, out):
+    return aten.hstack.out(_columns(tensors), out=out)
 
 
 def block_diag(tensors):
@@ -258,7 +294,7 @@ def block_diag(tensors):
         dtype = aten.result_type.Tensor(shaped[0], aten.new_empty.default(scalars[0], ()))
     blocks = [aten.atleast_2d.default(t) for t in tensors]
     rows, columns = sum(b.size(0) for b in blocks), sum(b.size(1) for b in blocks)
-    result = aten.zeros.default((rows, columns), dtype=dtype, device=tensors[0].device)
+    result = _hand_on(aten.block_diag.default, aten.zeros.default, (rows, columns), dtype=dtype, device=tensors[0].device)
     row = column = 0
     for block in blocks:
         place = aten.slice.Tensor(aten.slice.Tensor(result, 0, row, row + block.size(0)), 1, column, column + block.size(1))
@@ -411,6 +447,15 @@ def unsafe_chunk(self, chunks, dim=0):
 
 
 def _chunk_cat(tensors, dim, num_chunks):
+    return aten.cat.default(*_chunks(tensors, dim, num_chunks))
+
+
+def _chunk_cat_out(tensors, dim, num_chunks, *, out):
+    return aten.cat.out(*_chunks(tensors, dim, num_chunks), out=out)
+
+
+def _chunks(tensors, dim, num_chunks):
+    """What _chunk_cat joins, and along which dimension."""
     if num_chunks < 1:
         raise RuntimeError("_chunk_cat expects positive num_chunks")
     if not tensors:
@@ -433,7 +478,7 @@ def _chunk_cat(tensors, dim, num_chunks):
         if short:
             t = aten.constant_pad_nd.default(t, (0, 0) * (t.dim() - dim - 1) + (0, short))
         parts.append(aten.reshape.default(t, (*t.shape[:dim], num_chunks, -1)))
-    return aten.cat.default(parts, dim + 1)
+    return parts, dim + 1
 
 
 # ---- padding

@@ -1,6 +1,6 @@
 """Complex numbers, made of other operators."""
 
-from runtime._core import ops
+from runtime._core import _hand_on, ops
 from runtime.settings import warn_once
 
 aten = ops.aten
@@ -25,8 +25,8 @@ def conj_physical(self):
 
 def _conj_physical(self):
     if self.is_conj():
-        return aten.clone.default(aten.conj.default(self))
-    return aten.conj_physical.out(self, out=aten.empty_like.default(self))
+        return _hand_on(aten._conj_physical.default, aten.clone.default, aten.conj.default(self))
+    return aten.conj_physical.out(self, out=_hand_on(aten._conj_physical.default, aten.empty_like.default, self))
 
 
 def conj_physical_(self):

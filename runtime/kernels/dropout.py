@@ -5,8 +5,8 @@ Alpha dropout puts the lower saturation value of SELU in the place of what it dr
 
 import math
 
-from runtime._core import ops
-from runtime.kernels._common import scalar_name
+from runtime._core import _hand_on, ops
+from runtime.kernels._common import is_separable, scalar_name, write_elements
 
 aten = ops.aten
 
@@ -40,6 +40,8 @@ def _dropped(input, p, train, feature, alpha, inplace):
         return multiply(input, aten.zeros.default((), dtype=input.dtype, layout=input.layout, device=input.device))
     if input.dtype.is_complex:
         raise NotImplementedError(f"\"bernoulli_scalar_cpu_\" not implemented for '{scalar_name(input.dtype)}'")
+    if inplace and (input.dim() == 2 or not feature) and is_separable(input, (input,), tuple(input.shape)):
+        return write_elements(input, lambda block: _dropped(block, p, train, feature, alpha, False), input)
     noise, added = _noise(input, p, feature, alpha)
     result = multiply(input, noise)
     return result if added is None else aten.add_.Tensor(result, added)
@@ -91,4 +93,6 @@ def native_dropout(input, p, train):
 
 
 def native_dropout_backward(grad_output, mask, scale):
-    return aten.mul.Scalar(aten.mul.Tensor(grad_output, mask), scale)
+    kept = _hand_on(aten.native_dropout_backward.default, aten.mul.Tensor, grad_output, mask)
+    inexact = kept.dtype.is_floating_point or kept.dtype.is_complex
+    return aten.mul_.Scalar(kept, scale) if inexact else aten.mul.Scalar(kept, scale)

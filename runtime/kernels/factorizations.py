@@ -319,7 +319,7 @@ def linalg_ldl_solve(LD, pivots, B, *, hermitian=False):
         return nothing_in_columns(B, (*batch, *B.shape[-2:]))
     b, ld = columns_of(B, batch), columns_of(LD, batch)
     check_pivots(read(pivots), LD.shape[-1], "torch.linalg.ldl_solve")
-    piv = np.broadcast_to(read(pivots), (*batch, LD.shape[-1])).astype(np.int32)
+    piv = np.ascontiguousarray(np.broadcast_to(read(pivots), (*batch, LD.shape[-1])), np.int32)
     name = "hetrs" if hermitian and b.dtype.char in "FD" else "sytrs"
     n, count = LD.shape[-1], count_of(b)
     call(name, b.dtype.char, count, "L", n, b.shape[-1], stored(ld), n, piv, stored(b), n, np.zeros(count, np.int32))

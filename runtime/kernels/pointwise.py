@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from runtime._core import dtype_names, ops
+from runtime._core import _hand_on, dtype_names, ops
 from runtime.kernels._arrays import memory, new, opmath, read
-from runtime.kernels._common import broadcast, into, real_dtype, scalar_name
+from runtime.kernels._common import broadcast, into, real_dtype, scalar_name, write_elements
 
 aten = ops.aten
 
@@ -131,14 +131,14 @@ def ldexp_Tensor(self, other):
 
 
 def ldexp_(self, other):
-    result = aten.ldexp.Tensor(self, other)
-    if tuple(result.shape) != tuple(self.shape):
-        raise RuntimeError(f"output with shape {list(self.shape)} doesn't match the broadcast shape {list(result.shape)}")
-    return aten.copy_.default(_fractional(self), result)
+    shape = broadcast(self.shape, other.shape)
+    if shape != tuple(self.shape):
+        raise RuntimeError(f"output with shape {list(self.shape)} doesn't match the broadcast shape {list(shape)}")
+    return write_elements(_fractional(self), aten.ldexp.Tensor, self, other)
 
 
 def ldexp_out(self, other, *, out):
-    return into(_fractional(out), aten.ldexp.Tensor(self, other))
+    return write_elements(_fractional(out), aten.ldexp.Tensor, self, other)
 
 
 def _fractional(out):
@@ -218,23 +218,31 @@ def float_power_Scalar(self, exponent):
 
 
 def float_power_Tensor_Tensor_out(self, exponent, *, out):
-    return _float_power_into("output given to float_power", out, float_power_Tensor_Tensor, self, exponent)
+    _check_float_power("output given to float_power", out, self, exponent)
+    return write_elements(out, float_power_Tensor_Tensor, self, exponent)
 
 
 def float_power_Tensor_Scalar_out(self, exponent, *, out):
-    return _float_power_into("output given to float_power", out, float_power_Tensor_Scalar, self, exponent)
+    _check_float_power("output given to float_power", out, self, exponent)
+    return write_elements(out, lambda base: float_power_Tensor_Scalar(base, exponent), self)
 
 
 def float_power_Scalar_out(self, exponent, *, out):
-    return _float_power_into("output given to float_power", out, float_power_Scalar, self, exponent)
+    _check_float_power("output given to float_power", out, self, exponent)
+    return write_elements(out, lambda power: float_power_Scalar(self, power), exponent)
 
 
 def float_power__Tensor(self, exponent):
-    return _float_power_into("base given to float_power_", self, float_power_Tensor_Tensor, self, exponent)
+    _check_float_power("base given to float_power_", self, self, exponent)
+    shape = broadcast(self.shape, exponent.shape)
+    if shape != tuple(self.shape):
+        raise RuntimeError(f"output with shape {list(self.shape)} doesn't match the broadcast shape {list(shape)}")
+    return write_elements(self, float_power_Tensor_Tensor, self, exponent)
 
 
 def float_power__Scalar(self, exponent):
-    return _float_power_into("base given to float_power_", self, float_power_Tensor_Scalar, self, exponent)
+    _check_float_power("base given to float_power_", self, self, exponent)
+    return write_elements(self, lambda base: float_power_Tensor_Scalar(base, exponent), self)
 
 
 def _float_power_dtype(*operands):
@@ -244,16 +252,12 @@ def _float_power_dtype(*operands):
     return runtime.complex128 if is_complex else runtime.float64
 
 
-def _float_power_into(what, out, kernel, self, exponent):
+def _check_float_power(what, out, self, exponent):
     dtype = _float_power_dtype(self, exponent)
     if out.dtype != dtype:
         raise RuntimeError(
             f"the {what} has dtype {scalar_name(out.dtype)} but the operation's result requires dtype {scalar_name(dtype)}"
         )
-    result = kernel(self, exponent)
-    if out is self and tuple(result.shape) != tuple(out.shape):
-        raise RuntimeError(f"output with shape {list(out.shape)} doesn't match the broadcast shape {list(result.shape)}")
-    return into(out, result)
 
 
 # ---- gamma functions
@@ -264,6 +268,17 @@ def polygamma_(self, n):
 
 
 def mvlgamma(self, p):
+    kernel, dtype = _mvlgamma(self, p)
+    return write_elements(_hand_on(aten.mvlgamma.default, aten.empty_like.default, self, dtype=dtype), kernel, self, width=p)
+
+
+def mvlgamma_(self, p):
+    kernel, dtype = _mvlgamma(self, p)
+    return write_elements(self, kernel, self, width=p) if self.dtype == dtype else aten.lgamma_.default(self)  # raises
+
+
+def _mvlgamma(self, p):
+    """What makes its results of elements, and their dtype."""
     if p < 1:
         raise RuntimeError("p has to be greater than or equal to 1")
     if self.dtype == aten.ne.Tensor(self, self).dtype:
@@ -272,8 +287,13 @@ def mvlgamma(self, p):
 
     dtype = self.dtype if self.dtype.is_floating_point or self.dtype.is_complex else runtime.get_default_dtype()
     shifts = aten.arange.start_step(-p / 2 + 0.5, 0.5, 0.5, dtype=dtype, device=self.device)
-    terms = aten.lgamma.default(aten.add.Tensor(aten.unsqueeze.default(self, -1), shifts))
-    return aten.add.Scalar(aten.sum.dim_IntList(terms, [-1]), p * (p - 1) * math.log(math.pi) / 4)
+    constant = p * (p - 1) * math.log(math.pi) / 4
+
+    def kernel(elements):
+        terms = aten.lgamma_.default(aten.add.Tensor(aten.unsqueeze.default(elements, -1), shifts))
+        return aten.add_.Scalar(aten.sum.dim_IntList(terms, [-1]), constant)
+
+    return kernel, dtype
 
 
 def special_ndtr(self):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 import runtime
-from runtime._core import ops
+from runtime._core import _offered, ops
 from runtime.kernels._arrays import memory, new, place_of, read
 from runtime.kernels._common import into, scalar_name
 from runtime.kernels.fused import is_strides_like_format
@@ -68,7 +68,14 @@ def max_pool3d(self, kernel_size, stride=(), padding=(0, 0, 0), dilation=(1, 1, 
 
 def avg_pool1d(self, kernel_size, stride=(), padding=(0,), ceil_mode=False, count_include_pad=True):
     def pool(t):
-        return aten.avg_pool2d.default(t, _wide(kernel_size, 1), _wide(stride, 1), _wide(padding, 0), ceil_mode, count_include_pad)
+        rest = _wide(kernel_size, 1), _wide(stride, 1), _wide(padding, 0), ceil_mode, count_include_pad
+        step = stride[0] if stride else kernel_size[0] if kernel_size else 0
+        if not ceil_mode and step > 0 and len(kernel_size) == len(padding) == 1:
+            length = (self.shape[-1] + 2 * padding[0] - kernel_size[0]) // step + 1
+            out = _offered(aten.avg_pool1d.default, (*self.shape[:-1], length), self.dtype) if length > 0 else None
+            if out is not None:
+                return aten.avg_pool2d.out(t, *rest, out=aten.unsqueeze.default(out, -2))
+        return aten.avg_pool2d.default(t, *rest)
 
     return _along_width("avg_pool1d", self, pool, ("kernel_size", kernel_size), ("stride", stride), ("padding", padding))
 

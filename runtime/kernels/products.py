@@ -4,7 +4,7 @@ import functools
 import itertools
 import math
 
-from runtime._core import DispatchKey, DispatchKeySet, _ExcludeDispatchKeyGuard, ops
+from runtime._core import DispatchKey, DispatchKeySet, _ExcludeDispatchKeyGuard, _hand_on, ops
 from runtime.kernels._common import broadcast, into, scalar_name, wrap_dim
 from runtime.kernels._contraction import sum_of_products
 from runtime.settings import warn_once
@@ -100,12 +100,12 @@ def ger(self, vec2):
 
 def inner(self, other):
     if self.dim() == 0 or other.dim() == 0:
-        return aten.mul.Tensor(self, other)
+        return _hand_on(aten.inner.default, aten.mul.Tensor, self, other)
     if self.shape[-1] != other.shape[-1]:
         raise RuntimeError(
             f"inner() the last dimension must match on both input tensors but got shapes {list(self.shape)} and {list(other.shape)}"
         )
-    return aten.tensordot.default(self, other, [-1], [-1])
+    return _hand_on(aten.inner.default, aten.tensordot.default, self, other, [-1], [-1])
 
 
 def linalg_vecdot(x, y, *, dim=-1):
@@ -152,7 +152,7 @@ def tensordot(self, other, dims_self, dims_other):
     inner_size = math.prod(self.shape[d] for d in mine)
     left = aten.reshape.default(aten.permute.default(self, kept + mine), [math.prod(self.shape[d] for d in kept), inner_size])
     right = aten.reshape.default(aten.permute.default(other, theirs + kept_other), [inner_size, math.prod(other.shape[d] for d in kept_other)])
-    return aten.reshape.default(aten.mm.default(left, right), shape)
+    return aten.reshape.default(_hand_on(aten.tensordot.default, aten.mm.default, left, right), shape)
 
 
 def kron(self, other):
@@ -272,7 +272,8 @@ def linalg_multi_dot(tensors):
         if i and chain[i - 1].shape[1] != t.shape[0]:
             a, b = chain[i - 1].shape, t.shape
             raise RuntimeError(f"multi_dot(): tensors {i - 1} and {i} with shapes {list(a)} and {list(b)} cannot be multiplied")
-    return aten.reshape.default(_chained(chain, _best_order([chain[0].shape[0], *(t.shape[1] for t in chain)]), 0, n - 1), shape)
+    split = _best_order([chain[0].shape[0], *(t.shape[1] for t in chain)])
+    return aten.reshape.default(_hand_on(aten.linalg_multi_dot.default, aten.mm.default, *_factors(chain, split, 0, n - 1)), shape)
 
 
 def _best_order(p):
@@ -286,11 +287,10 @@ def _best_order(p):
     return split
 
 
-def _chained(chain, split, i, j):
-    if i == j:
-        return chain[i]
+def _factors(chain, split, i, j):
+    """The two matrices whose product is that of a chain."""
     k = split[i][j]
-    return aten.mm.default(_chained(chain, split, i, k), _chained(chain, split, k + 1, j))
+    return [chain[a] if a == b else aten.mm.default(*_factors(chain, split, a, b)) for a, b in ((i, k), (k + 1, j))]
 
 
 def chain_matmul(matrices):
@@ -300,7 +300,8 @@ def chain_matmul(matrices):
             raise RuntimeError(f"Tensor dimension is {t.dim()}, expected 2 instead.")
     if not matrices:
         raise RuntimeError("chain_matmul(): Expected one or more matrices")
-    return aten.clone.default(matrices[0]) if len(matrices) == 1 else aten.linalg_multi_dot.default(matrices)
+    op = aten.chain_matmul.default
+    return _hand_on(op, aten.clone.default, matrices[0]) if len(matrices) == 1 else _hand_on(op, aten.linalg_multi_dot.default, matrices)
 
 
 def linalg_matmul(self, other):

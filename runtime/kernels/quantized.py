@@ -8,7 +8,7 @@ import math
 
 import runtime
 from runtime import _core
-from runtime._core import _integer_dtype, _integers, _numpy_view, _quantized, _quantizer, _take_integers, ops
+from runtime._core import _hand_on, _integer_dtype, _integers, _numpy_view, _quantized, _quantizer, _take_integers, ops
 from runtime.kernels._arrays import new, read
 from runtime.kernels._common import scalar_name
 from runtime.kernels._quantizers import bounds, elements, is_per_tensor, per_channel, per_tensor, require_per_tensor, to_integers
@@ -207,7 +207,7 @@ def dequantize(self):
 
 
 def dequantize_float(self):
-    return aten.to.dtype(self, runtime.float32)
+    return self if self.dtype == runtime.float32 else _hand_on(aten.dequantize.self, aten._to_copy.default, self, dtype=runtime.float32)
 
 
 def dequantize_tensors(tensors):

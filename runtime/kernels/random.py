@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from runtime._core import contiguous_format, ops
+from runtime._core import _hand_on, contiguous_format, ops
 from runtime.kernels._arrays import new, read
 from runtime.kernels._common import broadcast, into, scalar_name
 
@@ -47,11 +47,11 @@ def _random_from(t, low, high, generator):
 
 
 def bernoulli_p(self, p, *, generator=None):
-    return aten.bernoulli_.float(aten.empty_like.default(self), p, generator=generator)
+    return aten.bernoulli_.float(_hand_on(aten.bernoulli.p, aten.empty_like.default, self), p, generator=generator)
 
 
 def normal_functional(self, mean=0, std=1, *, generator=None):
-    return aten.normal_.default(aten.empty_like.default(self), mean, std, generator=generator)
+    return aten.normal_.default(_hand_on(aten.normal_functional.default, aten.empty_like.default, self), mean, std, generator=generator)
 
 
 def randperm_out(n, *, out):
@@ -105,19 +105,21 @@ def _check_deviation(std):
 
 def normal_Tensor_float(mean, std=1, *, generator=None):
     _check_deviation(std)
-    drawn = aten.normal_.default(aten.empty_like.default(mean, memory_format=contiguous_format), 0, std, generator=generator)
-    return aten.add_.Tensor(drawn, mean)
+    drawn = _hand_on(aten.normal.Tensor_float, aten.empty_like.default, mean, memory_format=contiguous_format)
+    return aten.add_.Tensor(aten.normal_.default(drawn, 0, std, generator=generator), mean)
 
 
 def normal_float_Tensor(mean, std, *, generator=None):
     _check_deviations(std)
-    drawn = aten.normal_.default(aten.empty_like.default(std, memory_format=contiguous_format), generator=generator)
+    drawn = _hand_on(aten.normal.float_Tensor, aten.empty_like.default, std, memory_format=contiguous_format)
+    aten.normal_.default(drawn, generator=generator)
     return aten.add_.Scalar(aten.mul_.Tensor(drawn, std), mean)
 
 
 def normal_Tensor_Tensor(mean, std, *, generator=None):
     _check_deviations(std)
-    drawn = aten.normal_.default(aten.new_empty.default(mean, broadcast(mean.shape, std.shape)), generator=generator)
+    drawn = _hand_on(aten.normal.Tensor_Tensor, aten.new_empty.default, mean, broadcast(mean.shape, std.shape))
+    aten.normal_.default(drawn, generator=generator)
     return aten.add_.Tensor(aten.mul_.Tensor(drawn, std), mean)
 
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from runtime._core import dtype_names, finfo, ops
+from runtime._core import _hand_on, dtype_names, finfo, ops
 from runtime.kernels._arrays import adopted, new, read
 from runtime.kernels._common import real_dtype, scalar_name
 from runtime.kernels._lapack import (
@@ -505,22 +505,28 @@ def logdet(self):
 
 def linalg_matrix_power(self, n):
     check_square(self, "linalg.matrix_power")
-    size = self.shape[-1]
     if n == 0:
-        eye = aten.eye.default(size, dtype=self.dtype, device=self.device)
-        return aten.copy_.default(aten.clone.default(self, memory_format=_contiguous()), eye)
+        result = _hand_on(aten.linalg_matrix_power.default, aten.clone.default, self, memory_format=_contiguous())
+        aten.fill_.Scalar(aten.diagonal.default(aten.zero_.default(result), 0, -2, -1), 1)
+        return result
     base = aten.linalg_inv.default(self) if n < 0 else self
     n = abs(n)
     if n == 1:
-        return aten.clone.default(base)
+        return _hand_on(aten.linalg_matrix_power.default, aten.clone.default, base)
     result = None
     while n:
         if n & 1:
-            result = base if result is None else aten.matmul.default(result, base)
+            result = base if result is None else _power_product(result, base, n == 1)
         n >>= 1
         if n:
-            base = aten.matmul.default(base, base)
+            base = _power_product(base, base, n == 1 and result is None)
     return result
+
+
+def _power_product(left, right, is_last):
+    if is_last and left.dim() == 2:
+        return _hand_on(aten.linalg_matrix_power.default, aten.mm.default, left, right)
+    return aten.matmul.default(left, right)
 
 
 def _contiguous():
@@ -530,7 +536,7 @@ def _contiguous():
 
 
 def matrix_power(self, n):
-    return aten.linalg_matrix_power.default(self, n)
+    return _hand_on(aten.matrix_power.default, aten.linalg_matrix_power.default, self, n)
 
 
 def linalg_matrix_exp(self):

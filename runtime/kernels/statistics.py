@@ -1,9 +1,10 @@
 """Statistics made of reductions: variances' overloads, sums over what is no NaN, extremes in pairs, covariances."""
 
+import functools
 import math
 
 from runtime._core import dtype_names, ops
-from runtime.kernels._common import into, real_dtype, refuse_repeated, scalar_name, wrap_dim
+from runtime.kernels._common import BLOCK, into, real_dtype, refuse_repeated, scalar_name, wrap_dim
 from runtime.kernels._pieces import large_shape, norm, summed, unwatched_large_shape
 
 aten = ops.aten
@@ -201,12 +202,24 @@ def hash_tensor(self, dim=(), *, keepdim=False, mode=0):
         return aten.new_empty.default(self, sizes, dtype=dtype_names["uint64"])
     array = memory(self)
     if array.dtype.kind in "biu" and array.dtype.name not in ("uint16", "uint32", "uint64"):
-        bits = array.astype(np.int64).view(np.uint64)
+        wide = np.int64
     elif self.dtype.is_floating_point and array.dtype.itemsize > 1:
-        bits = array.astype(np.float64).view(np.uint64)  # every float as the bits of a double
+        wide = np.float64  # every float as the bits of a double
     else:
         raise NotImplementedError(f"\"xor_sum_cpu\" not implemented for '{scalar_name(self.dtype)}'")
-    return new(np.bitwise_xor.reduce(bits, axis=dims, keepdims=keepdim))
+    hashes = _exclusive_or(array, wide, dims)
+    return new(hashes if keepdim else hashes.squeeze(dims))
+
+
+def _exclusive_or(array, wide, dims):
+    """The exclusive or of the bits of numbers in a wide dtype, over dimensions that are kept: large arrays block after block."""
+    import numpy as np
+
+    if array.size <= BLOCK:
+        return np.bitwise_xor.reduce(array.astype(wide).view(np.uint64), axis=dims, keepdims=True)
+    longest = int(np.argmax(array.shape))
+    blocks = (_exclusive_or(block, wide, dims) for block in np.array_split(array, min(-(-array.size // BLOCK), array.shape[longest]), longest))
+    return functools.reduce(np.bitwise_xor, blocks) if longest in dims else np.concatenate(list(blocks), longest)
 
 
 # ---- NaNs left out
@@ -316,6 +329,21 @@ def dist(self, other, p=2):
 
 
 def renorm(self, p, dim, maxnorm):
+    return aten.mul.Tensor(self, _renorm_factor(self, p, dim, maxnorm))
+
+
+def renorm_(self, p, dim, maxnorm):
+    return aten.mul_.Tensor(self, _renorm_factor(self, p, dim, maxnorm))
+
+
+def renorm_out(self, p, dim, maxnorm, *, out):
+    factor = _renorm_factor(self, p, dim, maxnorm)
+    if out.dtype != self.dtype:
+        raise RuntimeError(f"Expected out tensor to have dtype {scalar_name(self.dtype)}, but got {scalar_name(out.dtype)} instead")
+    return aten.mul.out(self, factor, out=out)
+
+
+def _renorm_factor(self, p, dim, maxnorm):
     if isinstance(p, complex):
         raise RuntimeError("renorm: p must be real-valued")
     if p <= 0:
@@ -335,4 +363,4 @@ def renorm(self, p, dim, maxnorm):
     over = aten.gt.Scalar(norm, maxnorm)
     factor = aten.mul.Scalar(aten.reciprocal.default(aten.add.Scalar(norm, 1e-7)), maxnorm)
     factor = aten.where.self(over, factor, aten.ones_like.default(factor))
-    return aten.mul.Tensor(self, aten.to.dtype(factor, self.dtype))
+    return aten.to.dtype(factor, self.dtype)

@@ -1,6 +1,6 @@
 """Diagonals, windows into dimensions, and their writing counterparts: a copy of a tensor with a view of it overwritten."""
 
-from runtime._core import ops
+from runtime._core import _hand_on, ops
 from runtime.kernels._common import wrap_dim
 
 aten = ops.aten
@@ -55,11 +55,11 @@ def fill_diagonal_(self, fill_value, wrap=False):
     return self
 
 
-def _written(self, src, window):
-    """A copy of self in which the window that a function makes is `src`."""
+def _written(op, self, src, window):
+    """A copy of self in which the window that a function makes is `src`: what an operator returns."""
     if self.dtype.is_complex != src.dtype.is_complex and src.dtype.is_complex:
         src = aten._to_copy.default(src, dtype=self.dtype)
-    result = aten.clone.default(self)
+    result = _hand_on(op, aten.clone.default, self)
     part = window(result)
     if tuple(part.shape) != tuple(src.shape):
         raise RuntimeError(
@@ -70,15 +70,15 @@ def _written(self, src, window):
 
 
 def diagonal_scatter(self, src, offset=0, dim1=0, dim2=1):
-    return _written(self, src, lambda t: aten.diagonal.default(t, offset, dim1, dim2))
+    return _written(aten.diagonal_scatter.default, self, src, lambda t: aten.diagonal.default(t, offset, dim1, dim2))
 
 
 def select_scatter(self, src, dim, index):
-    return _written(self, src, lambda t: aten.select.int(t, dim, index))
+    return _written(aten.select_scatter.default, self, src, lambda t: aten.select.int(t, dim, index))
 
 
 def slice_scatter(self, src, dim=0, start=None, end=None, step=1):
-    return _written(self, src, lambda t: aten.slice.Tensor(t, dim, start, end, step))
+    return _written(aten.slice_scatter.default, self, src, lambda t: aten.slice.Tensor(t, dim, start, end, step))
 
 
 def as_strided_scatter(self, src, size, stride, storage_offset=None):
@@ -86,7 +86,7 @@ def as_strided_scatter(self, src, size, stride, storage_offset=None):
     whole = aten.new_empty_strided.default(self, self.shape, self.stride())
     aten.copy_.default(whole, self)
     offset = 0 if storage_offset is None else storage_offset - self.storage_offset()
-    return _written(whole, src, lambda t: aten.as_strided.default(t, size, stride, offset))
+    return _written(aten.as_strided_scatter.default, whole, src, lambda t: aten.as_strided.default(t, size, stride, offset))
 
 
 def slice_inverse(self, src, dim=0, start=None, end=None, step=1):
