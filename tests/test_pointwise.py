@@ -444,3 +444,12 @@ def test_promotion_agrees_with_torch(left, right, left_category, right_category)
 
     want, got = oracle.outcome(lambda: dtype_of(torch)), oracle.outcome(lambda: dtype_of(rt))
     oracle.assert_alike(got, want)
+
+
+@pytest.mark.parametrize("dtype", [rt.float32, rt.float64])
+def test_predicates_write_every_element_of_an_expanded_operands_result(dtype):
+    x = rt.rand(70, 90, dtype=dtype)[:, None, :5].expand(70, 200, 5)
+    for predicate in ("isnan", "isinf", "signbit", "logical_not"):
+        out = rt.full((70, 200, 5), True)
+        getattr(rt.ops.aten, predicate).out(x, out=out)
+        assert not out.any()

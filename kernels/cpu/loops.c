@@ -21,5 +21,6 @@ const rt_named_loop rt_named_loops[] = {
     ENTRY(bag_maxima, "xkkxkkii"),
     ENTRY(alignment_losses, "xkkkiiiiixx"),
     ENTRY(alignment_gradients, "xkkkiiiiixxxxx"),
+    ENTRY(search_sorted, "xxkiiii"),
     {NULL, NULL, NULL, NULL},
 };

@@ -42,6 +42,7 @@ RT_LOOP(bag_sums);             /* bags.c */
 RT_LOOP(bag_maxima);
 RT_LOOP(alignment_losses);     /* alignments.c */
 RT_LOOP(alignment_gradients);
+RT_LOOP(search_sorted);        /* searching.c */
 
 extern const rt_named_loop rt_named_loops[]; /* ends with a name that is NULL */
 

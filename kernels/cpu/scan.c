@@ -5,6 +5,7 @@
 #include "kernels/cpu/element.h"
 #include "kernels/shared/gil.h"
 #include "kernels/shared/reduce_rules.h"
+#include "rt_builtins.h"
 
 /* One lane, or FEW of them at once: additions of one lane wait for each other. `in_next` and `out_next` lead to the next lane. */
 enum { FEW = 4 };
@@ -127,7 +128,14 @@ static int scan_cpu(rt_call_frame *c, int product, const char *kernel)
     }
     if (out->numel == 0)
         return 0;
-    RtTensor *self = rt_cast(given, out->dtype);
+    RtTensor *self;
+    if (given->dtype != out->dtype && given->storage != out->storage) {
+        /* Elements of another dtype are converted where they are scanned, in place. */
+        PyObject *call[3] = {(PyObject *)out, (PyObject *)given, Py_False};
+        self = RT_TENSOR(rt_call_below_views(RT_OP_aten_copy_, call, 3));
+    } else {
+        self = rt_cast(given, out->dtype);
+    }
     if (self == NULL)
         return -1;
     dim = rt_wrap_dim_scalar(dim, self->ndim);

@@ -60,3 +60,31 @@ def _run_loop(str name not None, dtype, int64_t n, int64_t grain, *args):
             rt_parallel_for(n, grain, function, given)
     else:
         function(0, n, given)
+
+
+def _broadcast_exceeds(int64_t limit, *tensors):
+    """Whether tensors (None is left out) that are broadcast together have more elements than a limit."""
+    cdef RtTensor *t
+    cdef int64_t sizes[RT_MAX_DIM]
+    cdef int64_t size, count = 1
+    cdef int d, n = 0
+    for given in tensors:
+        if given is None:
+            continue
+        if not rt_is_tensor(<PyObject *>given):
+            raise TypeError("_broadcast_exceeds() takes tensors")
+        t = RT_TENSOR(<void *>given)
+        while n < t.ndim:
+            sizes[n] = 1
+            n += 1
+        for d in range(t.ndim):
+            size = t.sizes[t.ndim - 1 - d]
+            if size != 1:
+                sizes[d] = size
+    for d in range(n):
+        if sizes[d] > limit:
+            return True
+        count *= sizes[d]
+        if count > limit:
+            return True
+    return False

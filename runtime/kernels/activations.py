@@ -4,6 +4,7 @@ import math
 
 from runtime._core import ops
 from runtime.kernels._common import into, scalar_name, wrap_dim
+from runtime.kernels._pieces import elements, unwatched_large_shape
 
 aten = ops.aten
 
@@ -65,7 +66,11 @@ def log_softmax_int_out(self, dim, dtype=None, *, out):
 
 
 def log_sigmoid(self):
-    return aten.log_sigmoid_forward.default(self)[0]
+    shape = unwatched_large_shape(self)
+    if shape is None:
+        return aten.log_sigmoid_forward.default(self)[0]
+    # Where no gradient needs it, the second result is not kept for all elements at once.
+    return elements(aten.log_sigmoid.default, lambda x: aten.log_sigmoid_forward.default(x)[0], shape, self)
 
 
 # ---- gradients by formula

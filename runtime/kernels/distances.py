@@ -7,11 +7,15 @@ import numpy as np
 from runtime._core import _run_loop, ops
 from runtime.kernels._arrays import new, read, read_contiguous
 from runtime.kernels._common import broadcast, scalar_name, wrap_dim
+from runtime.kernels._pieces import norm, summed, unwatched_large_shape
 
 aten = ops.aten
 
 
 def pairwise_distance(x1, x2, p=2, eps=1e-06, keepdim=False):
+    shape = unwatched_large_shape(x1, x2)
+    if shape is not None:
+        return norm(lambda a, b: aten.add.Scalar(aten.sub.Tensor(a, b), eps), shape, (x1, x2), p, (len(shape) - 1,), keepdim)
     difference = aten.add.Scalar(aten.sub.Tensor(x1, x2), eps)
     return aten.norm.ScalarOpt_dim(difference, p, (difference.dim() - 1,) if difference.dim() else (), keepdim)
 
@@ -24,10 +28,16 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-08):
     dim = wrap_dim(dim, len(shape))
     a, b = (aten.expand.default(aten.to.dtype(t, common), shape) for t in (x1, x2))
     lengths = (aten.linalg_vector_norm.default(t, 2, (dim,), True) for t in (a, b))
-    # Each vector is made of length 1 by itself: the product of two lengths could underflow.
-    units = [aten.div.Tensor(t, aten.clamp_min.default(n, eps)) for t, n in zip((a, b), lengths, strict=True)]
-    product = aten.mul.Tensor(*units)
-    return aten.sum.dim_IntList(product, (dim,)) if product.dim() else product
+    lengths = [aten.clamp_min.default(n, eps) for n in lengths]
+
+    def product(a, b, length1, length2):
+        # Each vector is made of length 1 by itself: the product of two lengths could underflow.
+        return aten.mul.Tensor(aten.div.Tensor(a, length1), aten.div.Tensor(b, length2))
+
+    if unwatched_large_shape(x1, x2) is not None:
+        return summed(product, shape, (a, b, *lengths), (dim,))
+    products = product(a, b, *lengths)
+    return aten.sum.dim_IntList(products, (dim,)) if products.dim() else products
 
 
 #: The norms for which there are loops, by the loops' numbers; others need powers.

@@ -11,6 +11,7 @@ import numpy as np
 from runtime._core import ops
 from runtime.kernels._arrays import memory, new, read
 from runtime.kernels._common import check_countable, scalar_name
+from runtime.kernels._pieces import PIECE
 
 aten = ops.aten
 
@@ -150,15 +151,20 @@ def _count(self, edges, weight, density, even=False):
     _check_floating(self, "histogramdd")
     table, weights = _points(self, weight)
     shape = [len(e) - 1 for e in edges]
-    inside = np.ones(len(table), bool)
-    flat = np.zeros(len(table), np.int64)
-    for d, e in enumerate(edges):
-        x = table[:, d]
-        inside &= (x >= e[0]) & (x <= e[-1]) if len(e) else False
-        flat = flat * shape[d] + np.minimum(_bin_of(x, e, even), shape[d] - 1)
-    flat = flat[inside]
-    kept = None if weights is None else weights[inside].astype(np.float64)
-    counts = np.bincount(flat, kept, minlength=math.prod(shape)).reshape(shape).astype(table.dtype)
+    bins = math.prod(shape)
+    counts = np.zeros(bins)
+    rows = max(PIECE // 4, bins)
+    for begin in range(0, len(table), rows):
+        part = table[begin : begin + rows]
+        inside = np.ones(len(part), bool)
+        flat = np.zeros(len(part), np.int64)
+        for d, e in enumerate(edges):
+            x = part[:, d]
+            inside &= (x >= e[0]) & (x <= e[-1]) if len(e) else False
+            flat = flat * shape[d] + np.minimum(_bin_of(x, e, even), shape[d] - 1)
+        kept = None if weights is None else weights[begin : begin + rows][inside].astype(np.float64)
+        counts += np.bincount(flat[inside], kept, minlength=bins)
+    counts = counts.reshape(shape).astype(table.dtype)
     if density:
         total = counts.sum()
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

@@ -5,8 +5,9 @@ They are composites: autograd and Meta tensors go through the operators they are
 
 import math
 
-from runtime._core import ops
+from runtime._core import _broadcast_exceeds, ops
 from runtime.kernels._common import into, scalar_name
+from runtime.kernels._pieces import PIECE, elements, large_shape, summed, unwatched_large_shape
 
 aten = ops.aten
 
@@ -18,6 +19,30 @@ def reduced(loss, reduction):
     if reduction == MEAN:
         return aten.mean.default(loss)
     return aten.sum.default(loss) if reduction == SUM else loss
+
+
+# Operands that broadcast to few elements go past these: kernels compute their expressions at once.
+
+
+def _loss(name, expression, reduction, tensors, *rest):
+    """An expression of tensors (or None) and the rest after its reduction, without large temporaries, in the kernel of an operator."""
+    shape = large_shape(*tensors)
+    if shape is not None and reduction in (MEAN, SUM):
+        return summed(lambda *given: expression(*given, *rest), shape, tensors, mean=reduction == MEAN)
+    return reduced(elements(getattr(aten, name).default, lambda *given: expression(*given, *rest), shape, *tensors), reduction)
+
+
+def _composite_loss(expression, reduction, tensors, *rest):
+    """An expression of tensors and the rest after its reduction, in a composite: without large temporaries where nobody looks into it."""
+    shape = unwatched_large_shape(*tensors) if reduction in (MEAN, SUM) else None
+    if shape is None:
+        return reduced(expression(*tensors, *rest), reduction)
+    return summed(lambda *given: expression(*given, *rest), shape, tensors, mean=reduction == MEAN)
+
+
+def _gradient(name, expression, tensors, *rest):
+    """An expression of tensors (or None) and the rest, in the kernel of an operator."""
+    return elements(getattr(aten, name).default, lambda *given: expression(*given, *rest), large_shape(*tensors), *tensors)
 
 
 def only_floats(kernel, *tensors):
@@ -44,13 +69,27 @@ def _mean_factor(tensor, reduction):
 
 
 def l1_loss(self, target, reduction=MEAN):
-    return reduced(aten.abs.default(aten.sub.Tensor(self, target)), reduction)
+    if not _broadcast_exceeds(PIECE, self, target):
+        return reduced(_absolute_difference(self, target), reduction)
+    return _composite_loss(_absolute_difference, reduction, (self, target))
+
+
+def _absolute_difference(x, t):
+    return aten.abs.default(aten.sub.Tensor(x, t))
 
 
 def mse_loss(self, target, reduction=MEAN):
     only_floats("mse_cpu", self, target)
+    if reduction not in (MEAN, SUM):
+        return _squared_difference(self, target)
+    if not _broadcast_exceeds(PIECE, self, target):
+        return reduced(_squared_difference(self, target), reduction)
+    return _loss("mse_loss", _squared_difference, reduction, (self, target))
+
+
+def _squared_difference(self, target):
     difference = aten.sub.Tensor(self, target)
-    return reduced(aten.mul_.Tensor(difference, difference), reduction)
+    return aten.mul_.Tensor(difference, difference)
 
 
 def mse_loss_out(self, target, reduction=MEAN, *, out):
@@ -63,8 +102,13 @@ def mse_loss_out(self, target, reduction=MEAN, *, out):
 
 def mse_loss_backward(grad_output, self, target, reduction):
     _no_bool_or_complex("mse_backward_cpu_out", self)
-    difference = aten.sub.Tensor(self, target)
-    return in_dtype_of(self, aten.mul.Tensor(aten.mul.Scalar(difference, 2 * _mean_factor(self, reduction)), grad_output))
+    if not _broadcast_exceeds(PIECE, grad_output, self, target):
+        return _mse_slope(grad_output, self, target, 2 * _mean_factor(self, reduction))
+    return _gradient("mse_loss_backward", _mse_slope, (grad_output, self, target), 2 * _mean_factor(self, reduction))
+
+
+def _mse_slope(g, x, t, factor):
+    return in_dtype_of(x, aten.mul.Tensor(aten.mul.Scalar(aten.sub.Tensor(x, t), factor), g))
 
 
 def in_dtype_of(self, result):
@@ -77,8 +121,14 @@ def smooth_l1_loss(self, target, reduction=MEAN, beta=1.0):
     if beta == 0:
         return aten.l1_loss.default(self, target, reduction)
     only_floats("smooth_l1_cpu", self, target)
-    z, near = _distance(self, target, beta)
-    return reduced(aten.mul_.Tensor(z, aten.div_.Tensor(near, beta)), reduction)
+    if not _broadcast_exceeds(PIECE, self, target):
+        return reduced(_smooth_distance(self, target, beta), reduction)
+    return _loss("smooth_l1_loss", _smooth_distance, reduction, (self, target), beta)
+
+
+def _smooth_distance(x, t, beta):
+    z, near = _distance(x, t, beta)
+    return aten.mul_.Tensor(z, aten.div_.Tensor(near, beta))
 
 
 def _distance(self, target, limit):
@@ -90,24 +140,42 @@ def _distance(self, target, limit):
 
 def smooth_l1_loss_backward(grad_output, self, target, reduction, beta):
     _no_bool_or_complex("smooth_l1_backward_cpu_out", self)
-    x = aten.sub.Tensor(self, target)
+    if not _broadcast_exceeds(PIECE, grad_output, self, target):
+        return _smooth_slope(grad_output, self, target, _mean_factor(self, reduction), beta)
+    return _gradient("smooth_l1_loss_backward", _smooth_slope, (grad_output, self, target), _mean_factor(self, reduction), beta)
+
+
+def _smooth_slope(g, x, t, factor, beta):
+    difference = aten.sub.Tensor(x, t)
     # Without a quadratic part only the sign is left, and NaN must not come from 0 / 0.
-    slope = aten.sign.default(x) if beta == 0 else aten.clamp.default(aten.div.Scalar(x, beta), -1, 1)
-    return in_dtype_of(self, aten.mul.Tensor(aten.mul.Scalar(slope, _mean_factor(self, reduction)), grad_output))
+    slope = aten.sign.default(difference) if beta == 0 else aten.clamp.default(aten.div.Scalar(difference, beta), -1, 1)
+    return in_dtype_of(x, aten.mul.Tensor(aten.mul.Scalar(slope, factor), g))
 
 
 def huber_loss(self, target, reduction=MEAN, delta=1.0):
     if not delta > 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     only_floats("huber_cpu", self, target)
-    z, near = _distance(self, target, delta)
-    return reduced(aten.mul_.Tensor(z, near), reduction)
+    if not _broadcast_exceeds(PIECE, self, target):
+        return reduced(_huber_distance(self, target, delta), reduction)
+    return _loss("huber_loss", _huber_distance, reduction, (self, target), delta)
+
+
+def _huber_distance(x, t, delta):
+    z, near = _distance(x, t, delta)
+    return aten.mul_.Tensor(z, near)
 
 
 def huber_loss_backward(grad_output, self, target, reduction, delta):
     only_floats("huber_backward_cpu_out", self)
-    slope = aten.clamp.default(aten.sub.Tensor(self, target), -delta, delta)
-    return aten.mul.Tensor(aten.mul.Scalar(slope, _mean_factor(self, reduction)), grad_output)
+    if not _broadcast_exceeds(PIECE, grad_output, self, target):
+        return _huber_slope(grad_output, self, target, _mean_factor(self, reduction), delta)
+    return _gradient("huber_loss_backward", _huber_slope, (grad_output, self, target), _mean_factor(self, reduction), delta)
+
+
+def _huber_slope(g, x, t, factor, delta):
+    slope = aten.clamp.default(aten.sub.Tensor(x, t), -delta, delta)
+    return aten.mul.Tensor(aten.mul.Scalar(slope, factor), g)
 
 
 # ---- probabilities
@@ -120,8 +188,8 @@ def _is_meta(tensor):
 def _check_unit_interval(tensor, name):
     if _is_meta(tensor) or not tensor.numel():
         return
-    inside = aten.bitwise_and.Tensor(aten.ge.Scalar(tensor, 0), aten.le.Scalar(tensor, 1))
-    if not aten.all.default(inside).item():
+    low, high = aten.aminmax.default(tensor)
+    if not (low.item() >= 0 and high.item() <= 1):  # so that a NaN is refused
         raise RuntimeError(f"all elements of {name} should be between 0 and 1")
 
 
@@ -144,6 +212,12 @@ def binary_cross_entropy(self, target, weight=None, reduction=MEAN):
     _same_dtype(self, target, weight)
     _check_unit_interval(self, "input")
     _check_unit_interval(target, "target")
+    if not _broadcast_exceeds(PIECE, self, target, weight):
+        return in_dtype_of(self, reduced(_cross_entropy(self, target, weight, reduction), reduction))
+    return in_dtype_of(self, _loss("binary_cross_entropy", _cross_entropy, reduction, (self, target, weight), reduction))
+
+
+def _cross_entropy(self, target, weight, reduction):
     x, t, w = wide(self, target, weight)
     # Logarithms are cut off at -100, so that a probability of exactly 0 or 1 gives a finite loss.
     part = aten.clamp_min_.default(aten.log1p_.default(aten.neg.default(x)), -100)
@@ -152,30 +226,43 @@ def binary_cross_entropy(self, target, weight=None, reduction=MEAN):
     loss = aten.sub_.Tensor(loss, aten.mul.Tensor(t, part))
     if w is not None:
         loss = aten.mul.Tensor(loss, w)
-    return in_dtype_of(self, reduced(loss, reduction))
+    return loss if reduction in (MEAN, SUM) else in_dtype_of(self, loss)
 
 
 def binary_cross_entropy_backward(grad_output, self, target, weight=None, reduction=MEAN):
     only_floats("binary_cross_entropy_backward", self)
     _same_dtype(self, target, weight)
+    factor = _mean_factor(self, reduction)
+    if not _broadcast_exceeds(PIECE, grad_output, self, target, weight):
+        return _cross_entropy_slope(grad_output, self, target, weight, factor, reduction)
+    return _gradient("binary_cross_entropy_backward", _cross_entropy_slope, (grad_output, self, target, weight), factor, reduction)
+
+
+def _cross_entropy_slope(grad_output, self, target, weight, factor, reduction):
     g, x, t, w = wide(grad_output, self, target, weight)
     variance = aten.clamp_min.default(aten.mul.Tensor(aten.rsub.Scalar(x, 1), x), 1e-12)
     result = aten.div.Tensor(aten.mul.Tensor(g, aten.sub.Tensor(x, t)), variance)
     if w is not None:
         result = aten.mul.Tensor(result, w)
-    return in_dtype_of(self, aten.mul.Scalar(result, _mean_factor(self, reduction)) if reduction == MEAN else result)
+    return in_dtype_of(self, aten.mul.Scalar(result, factor) if reduction == MEAN else result)
 
 
 def binary_cross_entropy_with_logits(self, target, weight=None, pos_weight=None, reduction=MEAN):
     only_floats("log_sigmoid_cpu", self)
-    log_sigmoid = aten.log_sigmoid.default(self)
+    if not _broadcast_exceeds(PIECE, self, target, weight, pos_weight):
+        return reduced(_logits_cross_entropy(self, target, weight, pos_weight), reduction)
+    return _loss("binary_cross_entropy_with_logits", _logits_cross_entropy, reduction, (self, target, weight, pos_weight))
+
+
+def _logits_cross_entropy(x, t, weight, pos_weight):
+    log_sigmoid = aten.log_sigmoid_forward.default(x)[0]
     if pos_weight is not None:
-        log_sigmoid = aten.mul.Tensor(log_sigmoid, aten.add.Scalar(aten.mul.Tensor(aten.sub.Scalar(pos_weight, 1), target), 1))
-    away = aten.rsub.Scalar(target, 1)
+        log_sigmoid = aten.mul.Tensor(log_sigmoid, aten.add.Scalar(aten.mul.Tensor(aten.sub.Scalar(pos_weight, 1), t), 1))
+    away = aten.rsub.Scalar(t, 1)
     if not away.dtype.is_floating_point:
-        raise RuntimeError(f"result type {scalar_name(self.dtype)} can't be cast to the desired output type {scalar_name(away.dtype)}")
-    loss = aten.sub.Tensor(aten.mul.Tensor(away, self), log_sigmoid)
-    return reduced(loss if weight is None else aten.mul.Tensor(loss, weight), reduction)
+        raise RuntimeError(f"result type {scalar_name(x.dtype)} can't be cast to the desired output type {scalar_name(away.dtype)}")
+    loss = aten.sub.Tensor(aten.mul.Tensor(away, x), log_sigmoid)
+    return loss if weight is None else aten.mul.Tensor(loss, weight)
 
 
 def kl_div(self, target, reduction=MEAN, *, log_target=False):
@@ -184,37 +271,64 @@ def kl_div(self, target, reduction=MEAN, *, log_target=False):
             raise RuntimeError("kl_div: Complex inputs not supported.")
         if not t.dtype.is_floating_point:
             raise RuntimeError("kl_div: Integral inputs not supported.")
+    if not _broadcast_exceeds(PIECE, self, target):
+        return reduced(_divergence(self, target, log_target), reduction)
+    return _composite_loss(_divergence, reduction, (self, target), log_target)
+
+
+def _divergence(x, t, log_target):
     if log_target:
-        return reduced(aten.mul.Tensor(aten.exp.default(target), aten.sub.Tensor(target, self)), reduction)
-    return reduced(aten.sub.Tensor(aten.xlogy.Tensor(target, target), aten.mul.Tensor(target, self)), reduction)
+        return aten.mul.Tensor(aten.exp.default(t), aten.sub.Tensor(t, x))
+    return aten.sub.Tensor(aten.xlogy.Tensor(t, t), aten.mul.Tensor(t, x))
 
 
 def poisson_nll_loss(input, target, log_input, full, eps, reduction):
-    if log_input:
-        loss = aten.sub.Tensor(aten.exp.default(input), aten.mul.Tensor(target, input))
-    else:
-        loss = aten.sub.Tensor(input, aten.mul.Tensor(target, aten.log.default(aten.add.Scalar(input, eps))))
-    if full:
-        stirling = aten.sub.Tensor(aten.mul.Tensor(target, aten.log.default(target)), target)
-        stirling = aten.add.Tensor(stirling, aten.mul.Scalar(aten.log.default(aten.mul.Scalar(target, 2 * math.pi)), 0.5))
-        loss = aten.add.Tensor(loss, aten.masked_fill.Scalar(stirling, aten.le.Scalar(target, 1), 0))
-    return reduced(loss, reduction)
+    def expression(x, t):
+        if log_input:
+            loss = aten.sub.Tensor(aten.exp.default(x), aten.mul.Tensor(t, x))
+        else:
+            loss = aten.sub.Tensor(x, aten.mul.Tensor(t, aten.log.default(aten.add.Scalar(x, eps))))
+        if full:
+            stirling = aten.sub.Tensor(aten.mul.Tensor(t, aten.log.default(t)), t)
+            stirling = aten.add.Tensor(stirling, aten.mul.Scalar(aten.log.default(aten.mul.Scalar(t, 2 * math.pi)), 0.5))
+            loss = aten.add.Tensor(loss, aten.masked_fill.Scalar(stirling, aten.le.Scalar(t, 1), 0))
+        return loss
+
+    if not _broadcast_exceeds(PIECE, input, target):
+        return reduced(expression(input, target), reduction)
+    return _composite_loss(expression, reduction, (input, target))
 
 
 def soft_margin_loss(self, target, reduction=MEAN):
-    exponent = aten.mul.Tensor(aten.neg.default(self), target)
+    if not _broadcast_exceeds(PIECE, self, target):
+        return reduced(_soft_margin(self, target), reduction)
+    return _loss("soft_margin_loss", _soft_margin, reduction, (self, target))
+
+
+def _soft_margin(x, t):
+    exponent = aten.mul.Tensor(aten.neg.default(x), t)
+    _only_inexact(x)
+    return aten.log1p_.default(aten.exp_.default(exponent))
+
+
+def _only_inexact(self):
     if not (self.dtype.is_floating_point or self.dtype.is_complex):
         raise RuntimeError(f"result type Float can't be cast to the desired output type {scalar_name(self.dtype)}")
-    return reduced(aten.log1p_.default(aten.exp_.default(exponent)), reduction)
 
 
 def soft_margin_loss_backward(grad_output, self, target, reduction):
-    exponent = aten.mul.Tensor(aten.neg.default(target), self)
-    if not (self.dtype.is_floating_point or self.dtype.is_complex):
-        raise RuntimeError(f"result type Float can't be cast to the desired output type {scalar_name(self.dtype)}")
-    z = aten.exp.default(exponent)
-    slope = aten.div.Tensor(aten.mul.Tensor(aten.neg.default(target), z), aten.add.Scalar(z, 1))
-    return aten.mul.Tensor(aten.mul.Scalar(slope, _mean_factor(self, reduction)), grad_output)
+    if not _broadcast_exceeds(PIECE, grad_output, self, target):
+        return _soft_margin_slope(grad_output, self, target, _mean_factor(self, reduction))
+    return _gradient("soft_margin_loss_backward", _soft_margin_slope, (grad_output, self, target), _mean_factor(self, reduction))
+
+
+def _soft_margin_slope(g, x, t, factor):
+    exponent = aten.mul.Tensor(aten.neg.default(t), x)
+    _only_inexact(x)
+    z = aten.exp_.default(exponent)
+    slope = aten.mul.Tensor(aten.neg.default(t), z)
+    slope = aten.div_.Tensor(slope, aten.add_.Scalar(z, 1))
+    return aten.mul.Tensor(aten.mul_.Scalar(slope, factor), g)
 
 
 # ---- targets of 1 and -1, and margins
@@ -222,15 +336,25 @@ def soft_margin_loss_backward(grad_output, self, target, reduction):
 
 def hinge_embedding_loss(self, target, margin=1.0, reduction=MEAN):
     # The margin is taken in the tensor's dtype: integers stay integers.
-    away = aten.rsub.Scalar(self, margin if self.dtype.is_floating_point or self.dtype.is_complex else int(margin))
-    apart = _zero_unless(aten.ne.Scalar(target, 1), aten.clamp_min.default(away, 0))
-    together = _zero_unless(aten.ne.Scalar(target, -1), self)
-    return reduced(aten.add.Tensor(apart, together), reduction)
+    margin = margin if self.dtype.is_floating_point or self.dtype.is_complex else int(margin)
+
+    def expression(x, t):
+        apart = _zero_unless(aten.ne.Scalar(t, 1), aten.clamp_min.default(aten.rsub.Scalar(x, margin), 0))
+        return aten.add.Tensor(apart, _zero_unless(aten.ne.Scalar(t, -1), x))
+
+    if not _broadcast_exceeds(PIECE, self, target):
+        return reduced(expression(self, target), reduction)
+    return _composite_loss(expression, reduction, (self, target))
 
 
 def margin_ranking_loss(input1, input2, target, margin=0.0, reduction=MEAN):
-    wrong = aten.mul.Tensor(aten.neg.default(target), aten.sub.Tensor(input1, input2))
-    return reduced(aten.clamp_min.default(aten.add.Scalar(wrong, margin), 0), reduction)
+    def expression(a, b, t):
+        wrong = aten.mul.Tensor(aten.neg.default(t), aten.sub.Tensor(a, b))
+        return aten.clamp_min.default(aten.add.Scalar(wrong, margin), 0)
+
+    if not _broadcast_exceeds(PIECE, input1, input2, target):
+        return reduced(expression(input1, input2, target), reduction)
+    return _composite_loss(expression, reduction, (input1, input2, target))
 
 
 def cosine_embedding_loss(input1, input2, target, margin=0.0, reduction=MEAN):

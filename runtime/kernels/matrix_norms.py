@@ -6,6 +6,7 @@ from runtime._core import dtype_names, ops
 from runtime.kernels._arrays import opmath
 from runtime.kernels._common import real_dtype, refuse_repeated, scalar_name, wrap_dim
 from runtime.kernels._lapack import check_floating
+from runtime.kernels._pieces import large_shape, largest, summed
 
 aten = ops.aten
 
@@ -87,6 +88,9 @@ def _number(ord):
 def _vector_norm(x, ord, dims, keepdim, dtype):
     """The norm over some dimensions of a tensor, computed in a dtype; None is its own."""
     single = ord != 0 and _is_single(x, dims)
+    shape = None if single else large_shape(x)
+    if shape is not None and (ord not in (1, 2) or dtype is not None):
+        return _norm_in_pieces(x, shape, ord, dims, keepdim, dtype or x.dtype)
     if not math.isinf(ord) and ord != 0 and not single:
         total = aten.linalg__powsum.default(x, ord, dims, keepdim, dtype=dtype)
         return total if ord == 1 else aten.sqrt.default(total) if ord == 2 else aten.pow.Tensor_Scalar(total, 1.0 / ord)
@@ -97,6 +101,18 @@ def _vector_norm(x, ord, dims, keepdim, dtype):
         return aten.sum.dim_IntList(aten.ne.Scalar(x, 0), dims, keepdim, dtype=size.dtype)
     extreme = aten.amin.default if ord < 0 and not single else aten.amax.default
     return extreme(size, dims, keepdim) if x.dim() else size
+
+
+def _norm_in_pieces(x, shape, ord, dims, keepdim, dtype):
+    def size(part):
+        return aten.abs.default(aten.to.dtype(part, dtype))
+
+    if ord == 0:
+        return aten.to.dtype(summed(lambda part: aten.ne.Scalar(part, 0), shape, (x,), dims, keepdim), real_dtype(dtype))
+    if math.isinf(ord):
+        return largest(aten.amax.default if ord > 0 else aten.amin.default, size, shape, (x,), dims, keepdim)
+    total = summed(lambda part: aten.pow_.Scalar(size(part), ord), shape, (x,), dims, keepdim)
+    return aten.pow.Tensor_Scalar(total, 1.0 / ord)
 
 
 def _matrix_dims(self, dim):

@@ -6,7 +6,7 @@ import numpy as np
 
 import runtime
 from runtime._core import _offered, ops
-from runtime.kernels._arrays import memory, new, read
+from runtime.kernels._arrays import memory, new, place_of, read
 from runtime.kernels._common import into, scalar_name
 from runtime.kernels.fused import is_strides_like_format
 
@@ -254,21 +254,22 @@ def fractional_max_pool3d(self, kernel_size, output_size, random_samples):
     return _fractional_max_pool("fractional_max_pool3d", self, kernel_size, output_size, random_samples, 3)
 
 
-def _at_indices(grad_output, self, indices, space):
+def _at_indices(op, grad_output, self, indices, space):
     if tuple(grad_output.shape) != tuple(indices.shape):
         raise RuntimeError("fractional_max_pool backward: gradient and indices must have the same shape")
     if self.device.type == "meta":
         return aten.empty.memory_format(self.shape, dtype=self.dtype, device=self.device)
-    planes = int(np.prod(self.shape[: self.dim() - space]))
-    grad, places = read(grad_output).reshape(planes, -1), memory(indices).reshape(planes, -1)
-    out = np.zeros((planes, int(np.prod(self.shape[self.dim() - space :]))), grad.dtype)
-    np.add.at(out, (np.arange(planes)[:, None], places), grad)
-    return new(out.reshape(tuple(self.shape)), self.dtype)
+    result = aten.zero_.default(place_of(op, self.shape, self.dtype, self.device))
+    if grad_output.numel():
+        planes, elements = math.prod(self.shape[: self.dim() - space]), math.prod(self.shape[self.dim() - space :])
+        grad, places = (aten.reshape.default(t, (planes, -1)) for t in (grad_output, indices))
+        aten.scatter_add_.default(aten.view.default(result, (planes, elements)), 1, places, aten.to.dtype(grad, self.dtype))
+    return result
 
 
 def fractional_max_pool2d_backward(grad_output, self, kernel_size, output_size, indices):
-    return _at_indices(grad_output, self, indices, 2)
+    return _at_indices(aten.fractional_max_pool2d_backward.default, grad_output, self, indices, 2)
 
 
 def fractional_max_pool3d_backward(grad_output, self, kernel_size, output_size, indices):
-    return _at_indices(grad_output, self, indices, 3)
+    return _at_indices(aten.fractional_max_pool3d_backward.default, grad_output, self, indices, 3)

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from runtime._core import dtype_names, ops
-from runtime.kernels._arrays import new, read
+from runtime._core import _run_loop, dtype_names, ops
+from runtime.kernels._arrays import memory, new, place_of, read, read_contiguous
 from runtime.kernels._common import check_countable, scalar_for, scalar_name
+from runtime.kernels._pieces import PIECE, cut, pieces
 
 aten = ops.aten
 
@@ -50,42 +51,62 @@ def _check_sorted_sequence(sequence, values, values_are_number, right, side, sor
         )
 
 
-def _search(sequence, values, right, out_int32):
-    """Places of values in sequences that are sorted along the last dimension, as an array."""
-    kind = np.int32 if out_int32 else np.int64
+def _find(sequence, values, places, width, first, right):
+    """Write places of values, the first of which has the number `first`, in sequences that are sorted along the last dimension.
+
+    Each sequence is for `width` values. All arrays are contiguous, sequences and values of one dtype.
+    """
+    if sequence.dtype.kind == "f":
+        n = sequence.shape[-1]
+        _run_loop("search_sorted", sequence.dtype, values.size, _GRAIN, sequence, values, places, n, max(width, 1), first, int(right))
+        return
     side = "right" if right else "left"
-    if sequence.ndim == 1 and not (sequence != sequence).any():
-        return np.asarray(np.searchsorted(sequence, values, side)).astype(kind, copy=False)
-    n = sequence.shape[-1]
-    if not sequence.size or not values.size:
-        return np.zeros(values.shape, kind)
-    rows = sequence.reshape(-1, n)
-    wanted = values.reshape(len(rows), -1)
-    # A binary search of all values at once, row by row.
-    low = np.zeros(wanted.shape, np.int64)
-    high = np.full(wanted.shape, n, np.int64)
-    line = np.arange(len(rows))[:, None]
-    while (low < high).any():
-        open_ = low < high
-        middle = np.where(open_, (low + high) // 2, 0)
-        at = rows[line, middle]
-        # Comparisons with NaN are false, so that NaN comes after everything, as in PyTorch.
-        after = ~(at > wanted) if right else ~(at >= wanted)
-        low, high = np.where(open_ & after, middle + 1, low), np.where(open_ & ~after, middle, high)
-    return low.reshape(values.shape).astype(kind)
+    if sequence.ndim == 1:
+        places[...] = np.searchsorted(sequence, values, side)
+        return
+    rows = sequence.reshape(-1, sequence.shape[-1])
+    begin = 0
+    while begin < values.size:
+        row, column = divmod(first + begin, width)
+        end = begin + width - column
+        places[begin:end] = np.searchsorted(rows[row], values[begin:end], side)
+        begin = end
+
+
+#: Values that are worth a thread.
+_GRAIN = 1 << 11
+
+#: Dtypes whose values double precision holds: they are searched in it.
+_EXACT = {dtype_names[name] for name in ("bool", "uint8", "int8", "int16", "int32")}
 
 
 def searchsorted_Tensor(sorted_sequence, self, *, out_int32=False, right=False, side=None, sorter=None):
+    return _searched(aten.searchsorted.Tensor, sorted_sequence, self, out_int32, right, side, sorter)
+
+
+def _searched(op, sorted_sequence, self, out_int32, right, side, sorter):
     _check_sorted_sequence(sorted_sequence, self, False, right, side, sorter)
     if sorted_sequence.dtype.is_complex:
         raise NotImplementedError(f"\"searchsorted_out_cpu\" not implemented for '{scalar_name(sorted_sequence.dtype)}'")
     if self.is_meta:
         return aten.empty.memory_format(self.shape, dtype=dtype_names["int32" if out_int32 else "int64"], device=self.device)
     dtype = aten.result_type.Tensor(sorted_sequence, self)
-    sequence, values = (read(aten.to.dtype(t, dtype)) for t in (sorted_sequence, self))
+    dtype = dtype_names["float64"] if dtype in _EXACT else dtype
+    sequence = read_contiguous(aten.to.dtype(sorted_sequence, dtype))
     if sorter is not None:
-        sequence = np.take_along_axis(sequence, read(sorter), -1)
-    return new(_search(sequence, values, right or side == "right", out_int32))
+        sequence = np.ascontiguousarray(np.take_along_axis(sequence, read(sorter), -1))
+    place = place_of(op, self.shape, dtype_names["int32" if out_int32 else "int64"], self.device)
+    count, width = self.numel(), self.shape[-1] if sequence.ndim > 1 else self.numel()
+    if not count or not sequence.size:
+        return aten.zero_.default(place)
+    flat, out = aten.reshape.default(self, (-1,)), memory(place).reshape(-1)
+    for begin in range(0, count, PIECE):
+        values = read_contiguous(aten.to.dtype(aten.narrow.default(flat, 0, begin, min(PIECE, count - begin)), dtype))
+        places = np.empty(values.size, np.int64) if out_int32 else out[begin : begin + PIECE]
+        _find(sequence, values, places, width, begin, right or side == "right")
+        if out_int32:
+            out[begin : begin + PIECE] = places
+    return place
 
 
 def searchsorted_Scalar(sorted_sequence, self, *, out_int32=False, right=False, side=None, sorter=None):
@@ -97,7 +118,7 @@ def searchsorted_Scalar(sorted_sequence, self, *, out_int32=False, right=False, 
 def bucketize_Tensor(self, boundaries, *, out_int32=False, right=False):
     if boundaries.dim() != 1:
         raise RuntimeError(f"bucketize(): boundaries tensor must be 1 dimension, but got dim({boundaries.dim()})")
-    return aten.searchsorted.Tensor(boundaries, self, out_int32=out_int32, right=right)
+    return _searched(aten.bucketize.Tensor, boundaries, self, out_int32, right, None, None)
 
 
 def bucketize_Scalar(self, boundaries, *, out_int32=False, right=False):
@@ -113,8 +134,75 @@ def isin_Tensor_Tensor(elements, test_elements, *, assume_unique=False, invert=F
             raise RuntimeError(f"Unsupported input type encountered for isin(): {scalar_name(t.dtype)}")
     if elements.is_meta:
         return aten.empty_like.default(elements, dtype=dtype_names["bool"])
-    found = np.isin(read(elements), read(test_elements), assume_unique=assume_unique and elements.dim() == 1, invert=invert)
-    return new(np.asarray(found))
+    if elements.numel() + test_elements.numel() <= PIECE:
+        found = np.isin(read(elements), read(test_elements), assume_unique=assume_unique and elements.dim() == 1, invert=invert)
+        return new(np.asarray(found))
+    place = place_of(aten.isin.Tensor_Tensor, elements.shape, dtype_names["bool"], elements.device)
+    if elements.numel():
+        _find_members(elements, test_elements, place)
+    return aten.logical_not_.default(place) if invert else place
+
+
+#: So many sorted elements fit a cache.
+_CACHED = 1 << 15
+
+#: So few elements are compared one by one.
+_FEW = 8
+
+
+def _find_members(elements, test_elements, found):
+    """Write into a tensor of booleans whether each element is among others, piece by piece."""
+    common = np.result_type(*(read(aten.new_empty.default(t, ())).dtype for t in (elements, test_elements)))
+    if elements.numel() <= _FEW:
+        wanted = read(elements).astype(common)
+        is_found = np.zeros(wanted.shape, bool)
+        for place in pieces(test_elements.shape):
+            part = _piece(test_elements, place, common)
+            is_found |= np.array([(part == one).any() for one in wanted.flat]).reshape(wanted.shape)
+        memory(found)[...] = is_found
+        return
+    if test_elements.numel() <= _FEW:
+        tests = read(test_elements).reshape(-1).astype(common)
+
+        def is_member(part):
+            return np.isin(part, tests)
+    else:
+        tests = read(test_elements).reshape(-1).astype(common, copy=False)
+        is_member = _membership(np.sort(tests[tests == tests]))  # a NaN is equal to nothing
+    for place in pieces(elements.shape):
+        part = _piece(elements, place, common)
+        memory(cut(found, place, found.dim()))[...] = is_member(part.reshape(-1)).reshape(part.shape)
+
+
+def _piece(tensor, place, dtype):
+    return read(cut(tensor, place, tensor.dim())).astype(dtype, copy=False)
+
+
+def _membership(tests):
+    """A function that says of an array which of its elements are among sorted ones."""
+    if not tests.size:
+        return lambda part: np.zeros(part.shape, bool)
+    low, high = tests[0], tests[-1]
+    if tests.dtype.kind in "iu" and int(high) - int(low) < max(PIECE, 8 * tests.size):
+        table = np.zeros(int(high) - int(low) + 1, bool)
+        table[tests - low] = True
+
+        def is_member(part):
+            inside = (part >= low) & (part <= high)
+            return table[np.where(inside, part, low) - low] & inside
+    else:
+
+        def is_member(part):
+            # Neighbours in order find their places in the same memory, where that does not fit caches.
+            order = np.argsort(part) if tests.size > _CACHED else slice(None)
+            part = np.ascontiguousarray(part[order])
+            places = np.empty(part.size, np.int64)
+            _find(tests, part, places, part.size, 0, False)
+            found = np.empty(part.size, bool)
+            found[order] = tests[np.minimum(places, tests.size - 1, out=places)] == part
+            return found
+
+    return is_member
 
 
 def isin_Tensor_Scalar(elements, test_element, *, assume_unique=False, invert=False):

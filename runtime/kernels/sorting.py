@@ -7,6 +7,7 @@ import numpy as np
 from runtime._core import dtype_names, ops
 from runtime.kernels._arrays import memory, new, read
 from runtime.kernels._common import into, scalar_name, wrap_dim
+from runtime.kernels._pieces import cut, lanes, large_shape, unwatched_large_shape
 
 aten = ops.aten
 
@@ -42,9 +43,22 @@ def msort_out(self, *, out):
 # ---- elements of a rank
 
 
-def _picked(values, indices, places, dim, keepdim):
+def _picked(values, indices, places, dim):
     """The elements of sorted tensors at places (of size 1 along the dimension)."""
-    values, indices = aten.gather.default(values, dim, places), aten.gather.default(indices, dim, places)
+    return aten.gather.default(values, dim, places), aten.gather.default(indices, dim, places)
+
+
+def _along(find, self, dim, keepdim):
+    """What `find` finds along a dimension of a tensor, which it keeps with size 1: values and indices, of many lanes in pieces."""
+    if large_shape(self) is None:
+        values, indices = find(self)
+    else:
+        sizes = [1 if d == dim else n for d, n in enumerate(self.shape)]
+        values = aten.empty.memory_format(sizes, dtype=self.dtype)
+        indices = aten.empty.memory_format(sizes, dtype=dtype_names["int64"])
+        for place in lanes(self.shape, dim):
+            for whole, part in zip((values, indices), find(cut(self, place, self.dim())), strict=True):
+                aten.copy_.default(cut(whole, place, self.dim()), part)
     if not keepdim:
         values, indices = aten.squeeze.dim(values, dim), aten.squeeze.dim(indices, dim)
     return values, indices
@@ -70,6 +84,12 @@ def kthvalue(self, k, dim=-1, keepdim=False):
         raise NotImplementedError(f"\"kthvalue_cpu\" not implemented for '{scalar_name(self.dtype)}'")
     if self.dim() == 0:
         return aten.clone.default(self), aten.zeros_like.default(self, dtype=aten.sort.default(self)[1].dtype)
+    if large_shape(self) is not None:
+        return _along(lambda part: _kth(part, k, dim, True), self, dim, keepdim)
+    return _kth(self, k, dim, keepdim)
+
+
+def _kth(self, k, dim, keepdim):
     values, indices = aten.sort.stable(self, stable=True, dim=dim)
     values, indices = aten.narrow.default(values, dim, k - 1, 1), aten.narrow.default(indices, dim, k - 1, 1)
     if not keepdim:
@@ -91,6 +111,10 @@ def _median(name, self, dim, keepdim, ignore_nan):
     dim = _check_rank_input(name, self, dim)
     if self.dim() == 0:
         return aten.clone.default(self), aten.zeros_like.default(self, dtype=aten.sort.default(self)[1].dtype)
+    return _along(lambda part: _median_of_lanes(part, dim, ignore_nan), self, dim, keepdim)
+
+
+def _median_of_lanes(self, dim, ignore_nan):
     values, indices = aten.sort.stable(self, stable=True, dim=dim)
     length = self.shape[dim]
     is_nan = aten.isnan.default(values)
@@ -102,7 +126,7 @@ def _median(name, self, dim, keepdim, ignore_nan):
         # A NaN is the median of the elements that it stands among.
         middle = aten.full_like.default(count, (length - 1) // 2)
         places = aten.where.self(aten.gt.Scalar(count, 0), aten.rsub.Scalar(count, length), middle)
-    return _picked(values, indices, places, dim, keepdim)
+    return _picked(values, indices, places, dim)
 
 
 def median_dim(self, dim, keepdim=False):
@@ -147,19 +171,24 @@ def mode(self, dim=-1, keepdim=False):
         raise NotImplementedError(f"\"mode\" not implemented for '{scalar_name(self.dtype)}'")
     if self.dim() == 0:
         return aten.clone.default(self), aten.zeros_like.default(self, dtype=aten.sort.default(self)[1].dtype)
+    return _along(lambda part: _mode_of_lanes(part, dim), self, dim, keepdim)
+
+
+def _mode_of_lanes(self, dim):
     values, indices = aten.sort.stable(self, stable=True, dim=dim)
     if self.is_meta:
-        return _picked(values, indices, aten.narrow.default(indices, dim, 0, 1), dim, keepdim)
+        return _picked(values, indices, aten.narrow.default(indices, dim, 0, 1), dim)
     v = np.moveaxis(memory(values), dim, -1)
     n = v.shape[-1]
     starts = np.ones(v.shape, bool)
     starts[..., 1:] = v[..., 1:] != v[..., :-1]
-    at = np.arange(n)
+    at = np.arange(n, dtype=np.int32 if n < 2**31 else np.int64)
     # Of each run of equal elements its length so far; the first longest run ends where the maximum is first reached.
-    first = np.maximum.accumulate(np.where(starts, at, 0), axis=-1)
-    last = (at - first).argmax(-1)
+    first = at * starts
+    np.maximum.accumulate(first, axis=-1, out=first)
+    last = np.subtract(at, first, out=first).argmax(-1)
     places = new(np.expand_dims(last, dim).astype(np.int64))
-    return _picked(values, indices, places, dim, keepdim)
+    return _picked(values, indices, places, dim)
 
 
 # ---- quantiles
@@ -196,7 +225,7 @@ def _quantile(self, q, dim, keepdim, interpolation, ignore_nan):
     else:
         table = aten.movedim.int(self, wrapped, -1)
         shape = tuple(1 if d == wrapped else n for d, n in enumerate(self.shape) if keepdim or d != wrapped)
-    table = aten.sort.default(table)[0]
+    table = aten.sort.default(table)[0] if unwatched_large_shape(table) is None else new(np.sort(read(table)))
     last = table.shape[-1] - 1
     flat_q = aten.reshape.default(q, (-1,))
     if ignore_nan:
@@ -204,8 +233,8 @@ def _quantile(self, q, dim, keepdim, interpolation, ignore_nan):
         ranks = aten.mul.Tensor(flat_q, aten.sub.Scalar(count, 1))
         ranks = aten.masked_fill.Scalar(ranks, aten.lt.Scalar(ranks, 0), 0)
     else:
-        ranks = aten.mul.Scalar(flat_q, last)
-        ranks = aten.masked_fill.Scalar(ranks, aten.any.dim(aten.isnan.default(table), -1, True), last)
+        ranks = aten.mul.Scalar(flat_q, last)  # where there is a NaN, the last one
+        ranks = aten.masked_fill.Scalar(ranks, aten.isnan.default(aten.narrow.default(table, -1, last, 1)), last)
     if interpolation == "lower":
         ranks = aten.floor.default(ranks)
     elif interpolation == "higher":

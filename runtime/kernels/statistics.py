@@ -5,6 +5,7 @@ import math
 
 from runtime._core import dtype_names, ops
 from runtime.kernels._common import BLOCK, into, real_dtype, refuse_repeated, scalar_name, wrap_dim
+from runtime.kernels._pieces import large_shape, norm, summed, unwatched_large_shape
 
 aten = ops.aten
 
@@ -59,6 +60,9 @@ def _safe_softmax(self, dim, dtype=None):
 def logsumexp(self, dim, keepdim=False):
     import runtime
 
+    shape = large_shape(self)
+    if shape is not None:
+        return _logsumexp_in_pieces(self, shape, dim, keepdim)
     if not (self.dtype.is_floating_point or self.dtype.is_complex):
         self = aten.to.dtype(self, runtime.get_default_dtype())
     if self.numel() == 0:
@@ -70,6 +74,28 @@ def logsumexp(self, dim, keepdim=False):
     result = aten.log.default(aten.sum.dim_IntList(aten.exp_.default(aten.sub.Tensor(wide, top)), dim, keepdim))
     result = aten.add.Tensor(result, top if keepdim else aten.view.default(top, result.shape))
     return aten.to.dtype(result, self.dtype) if half else result
+
+
+def _logsumexp_in_pieces(self, shape, dim, keepdim):
+    import runtime
+
+    dims = _dims(self, dim)
+    half = self.dtype in (runtime.bfloat16, runtime.float16)
+    dtype = runtime.float32 if half else self.dtype if _is_inexact(self.dtype) else runtime.get_default_dtype()
+    top = aten.amax.default(aten.real.default(self) if dtype.is_complex else self, dims, True)
+    top = aten.to.dtype(top, real_dtype(dtype))
+    top = aten.masked_fill.Scalar(top, aten.eq.Scalar(aten.abs.default(top), math.inf), 0)
+    powers = summed(lambda x, t: aten.exp_.default(aten.sub.Tensor(aten.to.dtype(x, dtype), t)), shape, (self, top), dims, keepdim)
+    result = aten.log.default(powers)
+    result = aten.add.Tensor(result, top if keepdim else aten.view.default(top, result.shape))
+    return aten.to.dtype(result, self.dtype) if half else result
+
+
+def _dims(self, dim):
+    """The dimensions of a reduction, wrapped: all where none is named."""
+    dims = tuple(range(self.dim())) if not dim else tuple(wrap_dim(d, self.dim()) for d in dim)
+    refuse_repeated(dims)
+    return dims
 
 
 def special_logsumexp(self, dim, keepdim=False):
@@ -126,6 +152,9 @@ def count_nonzero_dim_IntList(self, dim):
         for d in repeated:
             self = aten.slice.Tensor(self, d, 0, 1)
         return aten.mul.Scalar(aten.count_nonzero.dim_IntList(self, ()), times)
+    shape = large_shape(self)
+    if shape is not None:
+        return summed(lambda x: aten.ne.Scalar(x, 0), shape, (self,), _dims(self, dim))
     return aten.sum.dim_IntList(aten.ne.Scalar(self, 0), dim)
 
 
@@ -203,7 +232,12 @@ def _is_inexact(dtype):
 def nanmean(self, dim=None, keepdim=False, *, dtype=None):
     if not _is_inexact(self.dtype):
         raise RuntimeError(f"nanmean(): expected input to have floating point or complex dtype but got {scalar_name(self.dtype)}")
-    factor = aten.sum.dim_IntList(aten.logical_not.default(aten.detach.default(aten.isnan.default(self))), dim, keepdim)
+    counted = aten.detach.default(self)
+    shape = unwatched_large_shape(counted)
+    if shape is not None:
+        factor = summed(lambda x: aten.eq.Tensor(x, x), shape, (counted,), _dims(self, dim), keepdim)
+    else:
+        factor = aten.sum.dim_IntList(aten.logical_not.default(aten.detach.default(aten.isnan.default(self))), dim, keepdim)
     return aten.div.Tensor(aten.nansum.default(self, dim, keepdim, dtype=dtype), factor)
 
 
@@ -288,6 +322,9 @@ def corrcoef(self):
 
 
 def dist(self, other, p=2):
+    shape = large_shape(self, other)
+    if shape is not None:
+        return norm(aten.sub.Tensor, shape, (self, other), p)
     return aten.norm.Scalar(aten.sub.Tensor(self, other), p)
 
 
