@@ -168,38 +168,19 @@ typedef struct job {
     int failed;
 } job;
 
-#define LOAD_ROWS(to, from, READ)                                                   \
-    for (int64_t i = 0; i < n; i++)                                                 \
-        for (int c = 0; c < cols; c++)                                              \
-            (to)[i * cols + c] = READ(((const uint16_t *)(from))[at + i * inner + c]);
-
 static void half_block(const job *j, float *room, int64_t at, int cols)
 {
-    int64_t n = j->n, inner = j->inner;
+    /* The elements of one lane lie side by side, as those of a row of lanes do. */
+    int64_t n = j->n, rows = j->inner == 1 ? 1 : n, width = j->inner == 1 ? n : cols;
     float *a = room, *b = j->b != NULL ? room + n * cols : NULL;
-    if (inner == 1) {
-        rt_widen(j->dtype, (const uint16_t *)j->a + at, 1, a, n);
+    for (int64_t i = 0; i < rows; i++) {
+        rt_widen(j->dtype, (const uint16_t *)j->a + at + i * j->inner, 1, a + i * width, width);
         if (b != NULL)
-            rt_widen(j->dtype, (const uint16_t *)j->b + at, 1, b, n);
-        block_f32(j->what, a, b, a, n, 1, 1);
-        rt_narrow(j->dtype, a, (uint16_t *)j->out + at, 1, n);
-        return;
-    }
-    if (j->dtype == RT_BFLOAT16) {
-        LOAD_ROWS(a, j->a, rt_bf16_to_float)
-        if (b != NULL)
-            LOAD_ROWS(b, j->b, rt_bf16_to_float)
-    } else {
-        LOAD_ROWS(a, j->a, rt_f16_to_float)
-        if (b != NULL)
-            LOAD_ROWS(b, j->b, rt_f16_to_float)
+            rt_widen(j->dtype, (const uint16_t *)j->b + at + i * j->inner, 1, b + i * width, width);
     }
     block_f32(j->what, a, b, a, n, cols, cols);
-    for (int64_t i = 0; i < n; i++)
-        for (int c = 0; c < cols; c++) {
-            float x = a[i * cols + c];
-            ((uint16_t *)j->out)[at + i * inner + c] = j->dtype == RT_BFLOAT16 ? rt_float_to_bf16(x) : rt_float_to_f16(x);
-        }
+    for (int64_t i = 0; i < rows; i++)
+        rt_narrow(j->dtype, a + i * width, (uint16_t *)j->out + at + i * j->inner, 1, width);
 }
 
 static void run_blocks(int64_t begin, int64_t end, void *ctx)
