@@ -638,3 +638,10 @@ def test_a_cycle_through_an_attribute_and_a_view_is_collected():
     del a
     gc.collect()
     assert gone() is None
+
+
+def test_a_mask_of_bytes_warns_once_a_call():
+    x, mask = runtime.tensor([1, 2, 3]), runtime.tensor([1, 0, 1], dtype=runtime.uint8)
+    with pytest.warns(UserWarning, match="dtype torch.uint8 is now deprecated") as caught:
+        assert x[mask].tolist() == [1, 3]
+    assert len(caught) == 1

@@ -72,9 +72,6 @@ static void too_many(const RtTensor *self, PyObject *list)
 
 static int add_index(advanced *a, RtTensor *self, int *dim, RtTensor *index, PyObject *list)
 {
-    if (index->dtype == RT_UINT8 && PyErr_WarnEx(PyExc_UserWarning,
-                                                 "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.", 1) < 0)
-        return -1;
     if (is_mask(index->dtype)) {
         if (index->device_type == RT_DEVICE_META) {
             PyErr_SetString(PyExc_NotImplementedError, "a mask on the meta device has no values: the size of the result depends on them");
@@ -117,6 +114,18 @@ static int add_index(advanced *a, RtTensor *self, int *dim, RtTensor *index, PyO
         return -1;
     }
     a->index[(*dim)++] = RT_TENSOR(Py_NewRef((PyObject *)index));
+    return 0;
+}
+
+/* Once a call, for each mask of bytes; indices are read once for an operator's rule and once for its kernel. */
+static int warn_of_bytes(PyObject *list)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(list); i++) {
+        PyObject *entry = PyTuple_GET_ITEM(list, i);
+        if (entry != Py_None && RT_TENSOR(entry)->dtype == RT_UINT8 &&
+            PyErr_WarnEx(PyExc_UserWarning, "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.", 1) < 0)
+            return -1;
+    }
     return 0;
 }
 
@@ -475,7 +484,7 @@ static int index_rule(rt_call_frame *c)
 {
     RtTensor *self = RT_TENSOR(c->args[0]);
     advanced a;
-    if (read_indices(&a, self, c->args[1]) < 0)
+    if (warn_of_bytes(c->args[1]) < 0 || read_indices(&a, self, c->args[1]) < 0)
         return -1;
     for (int d = 0; d < self->ndim; d++) {
         if (a.index[d] != NULL && self->sizes[d] == 0 && a.count > 0) {
@@ -537,7 +546,7 @@ static int put(RtTensor *self, PyObject *indices, RtTensor *values, int accumula
     int64_t sizes[RT_MAX_DIM], strides[RT_MAX_DIM];
     if (self->device_type == RT_DEVICE_META && has_meta_mask(indices))
         return 0;
-    if (read_indices(&a, self, indices) < 0)
+    if (warn_of_bytes(indices) < 0 || read_indices(&a, self, indices) < 0)
         return -1;
     memcpy(sizes, a.out_sizes, a.out_ndim * sizeof(int64_t));
     /* Leading dimensions of size 1 that the result lacks do not count. */
