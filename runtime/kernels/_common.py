@@ -2,7 +2,7 @@
 
 import math
 
-from runtime._core import _len_torch_dispatch_stack, ops
+from runtime._core import ops
 
 aten = ops.aten
 
@@ -12,61 +12,6 @@ def into(out, result):
     if tuple(out.shape) != tuple(result.shape):
         aten.resize_.default(out, result.shape)
     return aten.copy_.default(out, result)
-
-
-#: Elements of a temporary in `write_elements`.
-BLOCK = 1 << 16
-
-
-def write_elements(out, kernel, *operands, width=1):
-    """Write what elementwise operators make of tensors into an ``out=`` argument, which takes its shape, or into one of the tensors.
-
-    Large tensors are computed block after block, so that the temporaries stay small: where nobody sees the single operators, and nothing
-    but the output's own elements would be overwritten before it is read.
-
-    Parameters
-    ----------
-    out : Tensor
-    kernel : callable
-        What it makes of an element depends on no other.
-    *operands : Tensor
-        What the kernel takes.
-    width : int
-        How much it makes of one element: temporaries of wide dtypes or of several elements.
-    """
-    shape = ()
-    for t in operands:
-        shape = broadcast(shape, t.shape)
-    if not is_separable(out, operands, shape):
-        return into(out, kernel(*operands))
-    if tuple(out.shape) != shape:
-        aten.resize_.default(out, shape)
-    # Tensors without dimensions stay: they decide on dtypes as such.
-    _write_blocks(out, kernel, [aten.expand.default(t, shape) if t.dim() else t for t in operands], max(1, BLOCK // width))
-    return out
-
-
-def is_separable(out, operands, shape):
-    """Whether `write_elements` goes block after block to write elements of a shape."""
-    if math.prod(shape) <= BLOCK or _len_torch_dispatch_stack():
-        return False
-    if any(t.requires_grad or not t.is_cpu or t.layout is not out.layout for t in (out, *operands)):
-        return False
-    own = out.untyped_storage()._cdata
-    return all((t is out and tuple(t.shape) == shape) or t.untyped_storage()._cdata != own for t in operands)
-
-
-def _write_blocks(out, kernel, operands, most):
-    if out.numel() <= most:
-        aten.copy_.default(out, kernel(*operands))
-        return
-    dim = next(d for d, size in enumerate(out.shape) if size > 1)
-    length = out.shape[dim]
-    step = max(1, most * length // out.numel())
-    for start in range(0, length, step):
-        size = min(step, length - start)
-        parts = [aten.narrow.default(t, dim, start, size) if t.dim() else t for t in operands]
-        _write_blocks(aten.narrow.default(out, dim, start, size), kernel, parts, most)
 
 
 def check_countable(*shape):

@@ -9,12 +9,12 @@ import math
 
 from runtime._core import _broadcast_exceeds, _get_tangent, _len_torch_dispatch_stack, dtype_names, is_grad_enabled, ops
 from runtime.kernels._arrays import opmath, place_of
-from runtime.kernels._common import broadcast
+from runtime.kernels._common import broadcast, into
 
 aten = ops.aten
 
-#: Elements of a piece: half a MiB of float32, enough for four threads.
-PIECE = 1 << 17
+#: Elements of a piece: half a MiB of float32, enough for four threads; and of one of several temporaries.
+PIECE, BLOCK = 1 << 17, 1 << 16
 
 #: The least of a last dimension that is kept by a reduction: rows shorter than that are read slowly.
 _ROW = 1 << 12
@@ -71,7 +71,7 @@ def _is_watched(t):
 # ---- pieces
 
 
-def _steps(shape, reduced):
+def _steps(shape, reduced, limit=PIECE):
     """How long a piece is along each dimension. Kept dimensions are split first, so that few pieces share an element of the result."""
     steps, last = list(shape), len(shape) - 1
     order = [(d, 1) for d in range(last) if d not in reduced]
@@ -81,9 +81,9 @@ def _steps(shape, reduced):
     order.append((last, 1))
     for d, least in order:
         count = math.prod(steps)
-        if count <= PIECE:
+        if count <= limit:
             break
-        step = max(min(least, steps[d]), steps[d] * PIECE // count, 1)
+        step = max(min(least, steps[d]), steps[d] * limit // count, 1)
         steps[d] = -(-shape[d] // -(-shape[d] // step))  # pieces of the same length
     return steps
 
@@ -96,9 +96,9 @@ def _places(shape, steps, dims):
     return itertools.product(*ranges)
 
 
-def pieces(shape):
+def pieces(shape, limit=PIECE):
     """Places of pieces of elements."""
-    return _places(shape, _steps(shape, ()), range(len(shape)))
+    return _places(shape, _steps(shape, (), limit), range(len(shape)))
 
 
 def cut(tensor, place, ndim):
@@ -154,6 +154,44 @@ def elements(op, expression, shape, *tensors):
         aten.copy_.default(cut(result, place, n), part)
         del part  # before the next one is computed
     return result
+
+
+def write_elements(out, kernel, *operands, width=1):
+    """Write what elementwise operators make of tensors into an ``out=`` argument, which takes its shape, or into one of the tensors.
+
+    Large tensors are computed block after block, so that the temporaries stay small: where nobody sees the single operators, and nothing
+    but the output's own elements would be overwritten before it is read.
+
+    Parameters
+    ----------
+    out : Tensor
+    kernel : callable
+        What it makes of an element depends on no other.
+    *operands : Tensor
+        What the kernel takes.
+    width : int
+        How much it makes of one element: temporaries of wide dtypes or of several elements.
+    """
+    shape = ()
+    for t in operands:
+        shape = broadcast(shape, t.shape)
+    if not is_separable(out, operands, shape):
+        return into(out, kernel(*operands))
+    if tuple(out.shape) != shape:
+        aten.resize_.default(out, shape)
+    for place in pieces(shape, max(1, BLOCK // width)):
+        aten.copy_.default(cut(out, place, len(shape)), kernel(*(cut(t, place, len(shape)) for t in operands)))
+    return out
+
+
+def is_separable(out, operands, shape):
+    """Whether `write_elements` goes block after block to write elements of a shape."""
+    if math.prod(shape) <= BLOCK or _len_torch_dispatch_stack():
+        return False
+    if any(t.requires_grad or not t.is_cpu or t.layout is not out.layout for t in (out, *operands)):
+        return False
+    own = out.untyped_storage()._cdata
+    return all((t is out and tuple(t.shape) == shape) or t.untyped_storage()._cdata != own for t in operands)
 
 
 # ---- reductions

@@ -4,7 +4,8 @@ import numpy as np
 
 from runtime._core import _hand_on, _offered, ops
 from runtime.kernels._arrays import new, read
-from runtime.kernels._common import BLOCK, broadcast, scalar_name, wrap_dim
+from runtime.kernels._common import broadcast, scalar_name, wrap_dim
+from runtime.kernels._pieces import BLOCK
 
 aten = ops.aten
 

@@ -6,7 +6,8 @@ Alpha dropout puts the lower saturation value of SELU in the place of what it dr
 import math
 
 from runtime._core import _hand_on, ops
-from runtime.kernels._common import is_separable, scalar_name, write_elements
+from runtime.kernels._common import scalar_name
+from runtime.kernels._pieces import is_separable, write_elements
 
 aten = ops.aten
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from runtime._core import _hand_on, dtype_names, ops
 from runtime.kernels._arrays import memory, new, opmath, read
-from runtime.kernels._common import broadcast, into, real_dtype, scalar_name, write_elements
+from runtime.kernels._common import broadcast, into, real_dtype, scalar_name
+from runtime.kernels._pieces import write_elements
 
 aten = ops.aten
 

@@ -4,8 +4,8 @@ import functools
 import math
 
 from runtime._core import dtype_names, ops
-from runtime.kernels._common import BLOCK, into, real_dtype, refuse_repeated, scalar_name, wrap_dim
-from runtime.kernels._pieces import large_shape, norm, summed, unwatched_large_shape
+from runtime.kernels._common import into, real_dtype, refuse_repeated, scalar_name, wrap_dim
+from runtime.kernels._pieces import BLOCK, large_shape, norm, summed, unwatched_large_shape
 
 aten = ops.aten
 
